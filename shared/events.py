@@ -1,0 +1,37 @@
+"""What happens to a job, as those who watch it are told. The stream's entry id is the SSE id."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class EventType(StrEnum):
+    """Kinds of events; the first five come from the worker, STATUS and DONE from the store, RESET from the reader."""
+
+    PROGRESS = "progress"
+    METRIC = "metric"
+    SAMPLE = "sample"
+    TEXT = "text"
+    LOG = "log"
+    STATUS = "status"
+    DONE = "done"
+    RESET = "reset"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One event before it has an id."""
+
+    type: EventType
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredEvent:
+    """One event of a job's stream."""
+
+    #: Redis Streams entry id, "<ms>-<n>": what `Last-Event-ID` and `after` name.
+    id: str
+    type: EventType
+    data: Mapping[str, Any]

@@ -1,0 +1,167 @@
+"""The job record and its state machine. Knows no Redis: `shared/store` keeps records, and its Lua is handed this table.
+
+    queued ── claim ──▶ running ── finish ──▶ succeeded | failed | cancelled
+      │  ▲                 │
+      │  └─ lost, drained ─┘
+      └──── cancel ──────▶ cancelled
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class JobType(StrEnum):
+    """What a job does."""
+
+    TRAIN = "train"
+    GENERATE = "generate"
+    IMPORT = "import"
+
+
+class Queue(StrEnum):
+    """Where a job waits: writing never waits behind training."""
+
+    TRAIN = "train"
+    GENERATE = "generate"
+
+
+class Status(StrEnum):
+    """Where a job stands. CANCELLING is shown only: it is RUNNING with a wish to cancel."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+#: The only moves there are. CANCELLING has no row, since no record is ever stored with it.
+TRANSITIONS: Mapping[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELLED}),
+    Status.RUNNING: frozenset({Status.QUEUED, Status.SUCCEEDED, Status.FAILED, Status.CANCELLED}),
+    Status.SUCCEEDED: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.CANCELLED: frozenset(),
+}
+
+TERMINAL = frozenset(status for status, following in TRANSITIONS.items() if not following)
+
+#: Which queue a type of job waits in. An import is short, and somebody waits for it.
+QUEUE_OF: Mapping[JobType, Queue] = {
+    JobType.TRAIN: Queue.TRAIN,
+    JobType.GENERATE: Queue.GENERATE,
+    JobType.IMPORT: Queue.GENERATE,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobError:
+    """Why a job failed: a word for programs, words for people, and whether sending it again may help."""
+
+    code: str
+    detail: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a job is. `step` counts training and evaluation batches, or characters written."""
+
+    step: int = 0
+    total_steps: int | None = None
+    epoch: int | None = None
+    total_epochs: int | None = None
+    #: Share of the work done, 0 to 1.
+    fraction: float = 0.0
+    chars_per_second: float | None = None
+    eta_seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """The newest losses, mean nats per character."""
+
+    train_loss: float | None = None
+    validation_loss: float | None = None
+    best_loss: float | None = None
+    best_epoch: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewJob:
+    """What is known of a job when it is sent."""
+
+    id: str
+    type: JobType
+    #: The resolved request, every option concrete.
+    params: Mapping[str, Any]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    #: The model that this job makes, or writes with.
+    model_id: str
+    #: Corpora and models that must not be deleted while this job lives.
+    uses: tuple[str, ...] = ()
+    parent_id: str | None = None
+    #: Losses (killed or silent workers) after which it fails.
+    max_attempts: int = 3
+
+    @property
+    def queue(self) -> Queue:
+        """The queue it waits in."""
+        return QUEUE_OF[self.type]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job as the store holds it. Times are milliseconds since 1970 on the store's clock."""
+
+    id: str
+    type: JobType
+    #: As stored: never CANCELLING.
+    status: Status
+    params: Mapping[str, Any]
+    metadata: Mapping[str, str]
+    model_id: str
+    uses: tuple[str, ...]
+    parent_id: str | None
+    created_ms: int
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    #: Claims so far; only shown.
+    attempt: int = 0
+    #: The fence: the newest claim's token; who names an older one is refused.
+    token: int = 0
+    #: Attempts that ended without a word (killed, silent); drains don't count.
+    losses: int = 0
+    max_attempts: int = 3
+    lease_until_ms: int = 0
+    cancel_wished: bool = False
+    #: sha256 of the sealed result: publishing has begun, so it can only succeed.
+    sealed: str | None = None
+    #: The node that claimed it last.
+    worker: str | None = None
+    progress: Progress = Progress()
+    metrics: Losses = Losses()
+    result: Mapping[str, Any] | None = None
+    error: JobError | None = None
+    #: Changes with every change of the record: what an ETag is made of.
+    revision: int = 0
+    #: 1 for the next to be claimed of its queue; None when not queued.
+    queue_position: int | None = None
+
+    @property
+    def shown_status(self) -> Status:
+        """The status as the API tells it."""
+        return Status.CANCELLING if self.status is Status.RUNNING and self.cancel_wished else self.status
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can happen to it."""
+        return self.status in TERMINAL
+
+    @property
+    def queue(self) -> Queue:
+        """The queue it waits in."""
+        return QUEUE_OF[self.type]

@@ -1,0 +1,104 @@
+"""Every setting of every process: the one place where the environment is read.
+
+A setting `redis_url` is read from `CHARLOOM_REDIS_URL`. Each process reads them once, at its door (the Celery entry, the
+app factory, the command line), and passes them on. A wrong one stops the start with its name.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from shared.errors import SettingsError
+
+PREFIX = "CHARLOOM_"
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _is_redis(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return url
+
+
+class Settings(BaseModel):
+    """All settings with default, unit and help."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    redis_url: Annotated[SecretStr, AfterValidator(_is_redis)] = Field(
+        SecretStr("redis://127.0.0.1:6379/0"),
+        description="Redis or Valkey that all processes share; redis://, rediss:// or unix://. `charloom up` starts its "
+        "own Valkey when this isn't set.",
+    )
+    data_dir: Path = Field(Path("data"), description="The volume that all hosts share: corpora, models, jobs.")
+
+    # Web
+    host: str = Field("127.0.0.1", description="Address that the web server binds.")
+    port: int = Field(8000, ge=0, le=65_535, description="Port that the web server binds.")
+    web_threads: int = Field(64, ge=4, le=1024, description="Requests that one web process answers at once.")
+    web_streams: int = Field(48, ge=1, le=1000, description="Open event streams at most; fewer than the threads.")
+    allow_anonymous: bool = Field(False, description="1: let the web server bind other addresses than loopback without keys.")
+    allowed_hosts: Annotated[list[str], BeforeValidator(_split)] = Field(
+        [], description="Host names, comma-separated, by which the service may be called beside the loopback names."
+    )
+    secret_key: SecretStr | None = Field(
+        None, description="Signs the form's session cookies. Made once and kept on the volume when not set."
+    )
+    max_corpus_bytes: int = Field(256 * 2**20, ge=1, description="Largest corpus taken, bytes.")
+    max_model_bytes: int = Field(2**30, ge=1, description="Largest model file taken for import, bytes.")
+
+    # Worker
+    train_slots: int = Field(1, ge=0, le=64, description="Trainings that one host runs at once; 0 takes none.")
+    generate_slots: int = Field(1, ge=0, le=64, description="Writing jobs that one host runs at once; 0 takes none.")
+    train_threads: int = Field(0, ge=0, le=1024, description="Threads of one training; 0 takes the cores over the slots.")
+    stall_s: float = Field(60, gt=0, description="Seconds without a sign of progress after which a job is given up.")
+
+    # Jobs
+    lease_ttl_s: float = Field(10, ge=1, le=600, description="Seconds after which a silent worker loses its job.")
+    reap_s: float = Field(1, gt=0, le=60, description="Seconds between two looks for lost jobs.")
+    max_attempts: int = Field(3, ge=1, le=100, description="Times a job may be lost (killed, silent) before it fails.")
+    job_ttl_days: float = Field(30, gt=0, description="Days that an ended job, its events and its state are kept.")
+    events_cap: int = Field(10_000, ge=100, description="Newest events kept of one job.")
+    job_memory_bytes: int = Field(0, ge=0, description="Memory one job may take, bytes; 0 asks the seen workers.")
+
+    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level logged.")
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment (or the mapping given, in tests).
+
+    Raises:
+        SettingsError: a value is wrong, or a CHARLOOM_ variable isn't a setting; says which, and what is allowed.
+    """
+    values = os.environ if environment is None else environment
+    given = {name.removeprefix(PREFIX).lower(): value for name, value in values.items() if name.startswith(PREFIX)}
+    unknown = sorted(set(given) - set(Settings.model_fields) - CLIENT_VARIABLES)
+    if unknown:
+        raise SettingsError("; ".join(f"{PREFIX}{name.upper()} is not a setting of Charloom" for name in unknown))
+    try:
+        settings = Settings.model_validate({name: given[name] for name in given if name in Settings.model_fields})
+    except ValidationError as exc:
+        raise SettingsError("; ".join(_explain(error["loc"][0], error["msg"], given) for error in exc.errors())) from exc
+    if settings.web_streams >= settings.web_threads:
+        raise SettingsError(
+            f"{PREFIX}WEB_STREAMS is {settings.web_streams}, but must stay below {PREFIX}WEB_THREADS "
+            f"({settings.web_threads}), or open streams would leave no thread to answer requests"
+        )
+    return settings
+
+
+#: Variables that the command line, the tests and the benches read; the service doesn't.
+CLIENT_VARIABLES = frozenset({"url", "book", "api_key"})
+
+
+def _explain(field: object, message: str, given: Mapping[str, str]) -> str:
+    name = str(field)
+    shown = "" if name in ("redis_url", "secret_key") else f" is {given.get(name, '')!r}:"
+    message = message.removeprefix("Value error, ")
+    return f"{PREFIX}{name.upper()}{shown} {message[0].lower()}{message[1:]}"
