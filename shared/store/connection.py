@@ -1,0 +1,43 @@
+"""Connect to Redis, and turn its errors into ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from shared.errors import StoreUnavailable
+
+#: Replies decoded to str.
+Client: TypeAlias = "redis.Redis"
+
+#: Longest wait for an answer, seconds: a half-open connection must not hold a lease's owner.
+SOCKET_TIMEOUT_S = 5.0
+
+
+def connect(url: str, *, timeout_s: float = SOCKET_TIMEOUT_S) -> Client:
+    """Make a client for this URL. No connection is opened yet.
+
+    A command that finds its connection dead is sent once more on a fresh one: each script is safe to repeat, since a
+    repeated change is refused by the state it made.
+    """
+    client: Client = redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        health_check_interval=15,
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 1),
+    )
+    return client
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn errors of Redis into `StoreUnavailable`, its words kept."""
+    try:
+        yield
+    except redis.RedisError as exc:
+        raise StoreUnavailable(f"Redis can't serve this now: {exc}") from exc

@@ -1,0 +1,70 @@
+"""A job's events: one capped Redis Stream, read from any place on."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared import keys
+from shared.events import EventType, StoredEvent
+from shared.store.connection import Client, translated
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventPage:
+    """Some events, oldest first."""
+
+    events: Sequence[StoredEvent]
+    #: The stream has been trimmed past where reading was to begin: something may be missing.
+    trimmed: bool = False
+    has_more: bool = False
+
+
+class EventLog:
+    """Reads events. They are written by the scripts that change records."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def read(self, job_id: str, *, after: str = "0-0", limit: int = 100) -> EventPage:
+        """Return the events after an id, oldest first. Raises StoreUnavailable."""
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.xrange(keys.events(job_id), min=f"({after}", max="+", count=limit + 1)
+        pipeline.xrange(keys.events(job_id), count=1)
+        pipeline.xlen(keys.events(job_id))
+        pipeline.hget(keys.job(job_id), "id")
+        with translated():
+            entries, first, length, _ = pipeline.execute()
+            added = self._client.xinfo_stream(keys.events(job_id))["entries-added"] if length else 0  # type: ignore[index]
+        trimmed = added > length and _order(after) < _order(first[0][0])
+        return EventPage(events=_stored(entries[:limit]), trimmed=trimmed, has_more=len(entries) > limit)
+
+    def wait(self, job_id: str, *, after: str, timeout_s: float, limit: int = 100) -> Sequence[StoredEvent]:
+        """Wait for events after an id, at most `timeout_s` seconds (below the socket's), and return what came, or none."""
+        with translated():
+            reply = self._client.xread({keys.events(job_id): after}, count=limit, block=max(1, round(timeout_s * 1000)))
+        return _stored(reply[0][1]) if reply else ()  # type: ignore[index]
+
+    def last_id(self, job_id: str) -> str:
+        """Return the newest event's id, "0-0" where there is none."""
+        with translated():
+            entries = self._client.xrevrange(keys.events(job_id), count=1)
+        return str(entries[0][0]) if entries else "0-0"  # type: ignore[index]
+
+
+def is_event_id(text: str) -> bool:
+    """Tell whether `text` has the form of an event's id: <ms>-<n>."""
+    head, _, tail = text.partition("-")
+    return all(part.isascii() and part.isdigit() and len(part) < 20 for part in (head, tail))
+
+
+def _order(event_id: str) -> tuple[int, int]:
+    head, _, tail = event_id.partition("-")
+    return int(head), int(tail or 0)
+
+
+def _stored(entries: object) -> list[StoredEvent]:
+    assert isinstance(entries, list)
+    return [
+        StoredEvent(id=entry_id, type=EventType(fields["type"]), data=json.loads(fields["data"]))
+        for entry_id, fields in entries
+    ]

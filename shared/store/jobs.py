@@ -1,0 +1,299 @@
+"""Job records: every change of one is a Lua script, so that it happens whole and only to who owns it."""
+
+import heapq
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from shared import keys
+from shared.errors import Conflict, LeaseLost, NotFound
+from shared.events import Event
+from shared.jobs import Job, JobError, JobType, Losses, NewJob, Progress, Queue, Status
+from shared.store import records
+from shared.store.connection import Client, translated
+from shared.store.scripts import Scripts
+
+#: A deleted corpus or model is gone from the volume well before this, ms.
+RETIRED_MS = 60_000
+#: The creator of a job has this long to send its message before a reaper does, ms.
+SEND_GRACE_MS = 2_000
+#: A message that was not claimed in this time while others were, or while its queue stood empty, is lost, ms.
+MESSAGE_LOST_MS = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """The right to work on a job, until its lease is over or somebody else has a newer token."""
+
+    job: Job
+    token: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reaped:
+    """What a reaper did with one job of a silent worker: requeued, cancelled, failed, or sealed (to be completed)."""
+
+    job_id: str
+    outcome: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Some jobs of a list, and whether more follow."""
+
+    jobs: Sequence[Job]
+    has_more: bool
+
+
+class CancelOutcome(StrEnum):
+    """What came of a wish to cancel."""
+
+    CANCELLED = "cancelled"
+    CANCELLING = "cancelling"
+    ALREADY = "already"
+
+
+class JobStore:
+    """All that can happen to a job record. Each method is one atomic step; any raises StoreUnavailable."""
+
+    def __init__(self, client: Client, scripts: Scripts) -> None:
+        self._client = client
+        self._scripts = scripts
+
+    # Who sends jobs
+
+    def create(self, job: NewJob) -> Job:
+        """Put in a new job, queued; a reaper sends its message unless `sent` is noted soon.
+
+        Raises:
+            Conflict: a corpus or model that it needs is being deleted, or the id is taken.
+        """
+        reply = self._scripts.run("create", json.dumps(records.to_hash(job)), SEND_GRACE_MS)
+        if reply[0] == "retired":
+            raise Conflict(f"{reply[1]} is being deleted")
+        if reply[0] == "exists":
+            raise Conflict(f"{job.id} exists already")
+        return self.get(job.id)
+
+    def sent(self, job_id: str) -> None:
+        """Note that the job's message is with the broker."""
+        self._scripts.run("sent", job_id)
+
+    def cancel(self, job_id: str) -> CancelOutcome:
+        """Wish a job's end.
+
+        Raises:
+            NotFound: no such job.
+            Conflict: it ended otherwise, or is just being completed.
+        """
+        word, *rest = self._scripts.run("cancel", job_id)
+        if word == "unknown":
+            raise _unknown(job_id)
+        if word == "ended":
+            raise Conflict(f"The job has ended already: it {rest[0]}. Nothing is left to cancel.")
+        if word == "sealed":
+            raise Conflict("The job is done and its model is being published. Nothing is left to cancel.")
+        return CancelOutcome.ALREADY if word == "already" else CancelOutcome(rest[0])
+
+    def retire(self, resource_id: str) -> None:
+        """Bar new jobs from a corpus or model that is about to be deleted.
+
+        Raises:
+            Conflict: a live job uses it.
+        """
+        reply = self._scripts.run("retire", resource_id, RETIRED_MS)
+        if reply[0] == "used":
+            raise Conflict(f"{resource_id} is used by {reply[1]}, which has not ended. Cancel that job first.")
+
+    # Who asks
+
+    def get(self, job_id: str) -> Job:
+        """Return a job's record. Raises NotFound."""
+        job = self.find(job_id)
+        if job is None:
+            raise _unknown(job_id)
+        return job
+
+    def find(self, job_id: str) -> Job | None:
+        """Return a job's record, or None."""
+        return next(iter(self._load([job_id])), None)
+
+    def revision(self, job_id: str) -> str | None:
+        """Return what changes with every change of the record (its place in the queue apart), or None: unknown."""
+        with translated():
+            found: str | None = self._client.hget(keys.job(job_id), "revision")  # type: ignore[assignment]
+        return found
+
+    def page(
+        self,
+        *,
+        types: Iterable[JobType] = (),
+        statuses: Iterable[Status] = (),
+        model_id: str | None = None,
+        after: str | None = None,
+        limit: int = 20,
+        newest_first: bool = True,
+    ) -> Page:
+        """List jobs by time, filtered by type, shown status and model; no filter given lets all through."""
+        pipeline = self._client.pipeline(transaction=False)
+        for job_type in types or JobType:
+            for status in statuses or Status:
+                key = keys.index(job_type, status, model_id)
+                if newest_first:
+                    pipeline.zrevrangebylex(key, f"({after}" if after else "+", "-", 0, limit + 1)
+                else:
+                    pipeline.zrangebylex(key, f"({after}" if after else "-", "+", 0, limit + 1)
+        with translated():
+            lists = pipeline.execute()
+        merged = list(heapq.merge(*lists, reverse=newest_first))
+        return Page(jobs=list(self._load(merged[:limit])), has_more=len(merged) > limit)
+
+    def metrics(self, job_id: str) -> Sequence[dict[str, Any]]:
+        """Return every loss measured, oldest first."""
+        with translated():
+            return [json.loads(line) for line in self._client.lrange(keys.metrics(job_id), 0, -1)]  # type: ignore[union-attr]
+
+    def queue_depths(self) -> dict[Queue, int]:
+        """Return how many jobs wait in each queue."""
+        with translated():
+            return {queue: int(self._client.zcard(keys.queue(queue))) for queue in Queue}  # type: ignore[arg-type]
+
+    def running_on(self, worker: str) -> Sequence[str]:
+        """Return the ids of the running jobs that this worker holds."""
+        with translated():
+            ids: Sequence[str] = self._client.zrange(keys.RUNNING, 0, -1)  # type: ignore[assignment]
+        return [job.id for job in self._load(ids) if job.worker == worker]
+
+    # Who works
+
+    def claim(self, job_id: str, *, worker: str, lease_s: float, floor: int = 0) -> Claim | None:
+        """Take a queued job, or return None: it is not there to be taken.
+
+        Args:
+            job_id: the job that a message named.
+            worker: who takes it.
+            lease_s: life of the lease, seconds.
+            floor: the highest token that the volume has seen of this job; the new one is above it.
+        """
+        reply = self._scripts.run("claim", job_id, worker, _ms(lease_s), floor)
+        return Claim(job=self.get(job_id), token=int(reply[1])) if reply[0] == "ok" else None
+
+    def renew(self, job_id: str, token: int, *, lease_s: float) -> bool:
+        """Prolong the lease; return whether a cancel is wished. Raises LeaseLost."""
+        return _owned(self._scripts.run("renew", job_id, token, _ms(lease_s))) == "1"
+
+    def record(
+        self,
+        job_id: str,
+        token: int,
+        *,
+        progress: Progress | None = None,
+        losses: Losses | None = None,
+        events: Sequence[Event] = (),
+    ) -> bool:
+        """Write down what an attempt reports; return whether a cancel is wished. Raises LeaseLost."""
+        spelled = json.dumps([[event.type, json.dumps(event.data, allow_nan=False)] for event in events])
+        part = records.dump_part
+        return (
+            _owned(
+                self._scripts.run(
+                    "record", job_id, token, part(progress) if progress else "", part(losses) if losses else "", spelled
+                )
+            )
+            == "1"
+        )
+
+    def rewind(self, job_id: str, token: int, metrics: Sequence[dict[str, Any]]) -> None:
+        """Set the losses measured to those that a resumed attempt's state knows. Raises LeaseLost."""
+        _owned(self._scripts.run("rewind", job_id, token, json.dumps([json.dumps(metric) for metric in metrics])))
+
+    def seal(self, job_id: str, token: int, sha256: str) -> bool:
+        """Begin publishing; False where a cancel is wished instead. Raises LeaseLost."""
+        reply = self._scripts.run("seal", job_id, token, sha256)
+        if reply[0] == "cancel":
+            return False
+        _owned(reply)
+        return True
+
+    def finish(
+        self,
+        job_id: str,
+        token: int,
+        status: Status,
+        *,
+        result: dict[str, Any] | None = None,
+        error: JobError | None = None,
+    ) -> None:
+        """End a running job. Raises LeaseLost; Conflict where it is sealed and should not succeed."""
+        spelled = json.dumps(result, ensure_ascii=False, allow_nan=False) if result is not None else ""
+        reply = self._scripts.run("finish", job_id, token, status, spelled, records.dump_part(error) if error else "")
+        if reply[0] == "sealed":
+            raise Conflict(f"{job_id} is sealed: it can only succeed")
+        _owned(reply)
+
+    def release(self, job_id: str, token: int) -> Status:
+        """Give a job back to its queue (a drain) and return where it went: queued, or cancelled where that was wished.
+
+        Raises:
+            LeaseLost: somebody else owns it.
+            Conflict: it is sealed.
+        """
+        reply = self._scripts.run("release", job_id, token)
+        if reply[0] == "sealed":
+            raise Conflict(f"{job_id} is sealed: it can only succeed")
+        return Status(_owned(reply))
+
+    def lose(self, job_id: str, *, worker: str) -> None:
+        """End the lease of a job whose process on this worker is dead."""
+        self._scripts.run("lose", job_id, worker)
+
+    # Who looks after all
+
+    def reap(self, *, lease_s: float, most: int = 100) -> Sequence[Reaped]:
+        """Take every job whose lease is over from its silent worker."""
+        reply = self._scripts.run("reap", _ms(lease_s), most)
+        return [Reaped(job_id=job_id, outcome=outcome) for job_id, outcome in _pairs(reply)]
+
+    def due(self, *, stayed_empty: Callable[[Queue], bool], most: int = 100) -> Sequence[tuple[str, Queue]]:
+        """Return the jobs whose message is to be sent now, with the queue. They count as sent from here on."""
+        flags = json.dumps({queue: stayed_empty(queue) for queue in Queue})
+        reply = self._scripts.run("due", MESSAGE_LOST_MS, most, flags)
+        return [(job_id, Queue(queue)) for job_id, queue in _pairs(reply)]
+
+    def purge(self, *, age_s: float, most: int = 100) -> Sequence[str]:
+        """Forget jobs that ended longer ago than this, with their events, and return their ids."""
+        return list(self._scripts.run("purge", _ms(age_s), most))
+
+    def _load(self, ids: Sequence[str]) -> Iterator[Job]:
+        pipeline = self._client.pipeline(transaction=False)
+        for job_id in ids:
+            pipeline.hgetall(keys.job(job_id))
+            for queue in Queue:
+                pipeline.zrank(keys.queue(queue), job_id)
+        with translated():
+            replies = pipeline.execute() if ids else []
+        for start in range(0, len(replies), 1 + len(Queue)):
+            fields, *ranks = replies[start : start + 1 + len(Queue)]
+            rank = next((rank for rank in ranks if rank is not None), None)
+            if fields:
+                yield records.from_hash(fields, None if rank is None else rank + 1)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _pairs(flat: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def _owned(reply: Sequence[str]) -> str:
+    if reply[0] == "stale":
+        raise LeaseLost
+    return reply[1] if len(reply) > 1 else ""
+
+
+def _unknown(job_id: str) -> NotFound:
+    return NotFound(f"There is no job {job_id}. It may have ended long ago and been forgotten.")

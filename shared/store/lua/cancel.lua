@@ -1,0 +1,17 @@
+-- Wish a job's end. A queued one ends at once; a running one when its worker sees the wish.
+-- ARGV[2] job id
+-- Returns {"ok", shown status} | {"already", shown status} | {"ended", status} | {"sealed"} | {"unknown"}
+local job = load_job(ARGV[2])
+if not job then return {'unknown'} end
+if job.status == 'cancelled' or shown(job) == 'cancelling' then return {'already', shown(job)} end
+if job.sealed ~= '' and job.status == 'running' then return {'sealed'} end
+if job.status == 'queued' then
+  move(job, 'cancelled', now_ms(), {})
+  return {'ok', 'cancelled'}
+end
+if job.status ~= 'running' then return {'ended', job.status} end
+leave_index(job)
+write(job, {cancel = '1'})
+enter_index(job)
+tell_status(job)
+return {'ok', 'cancelling'}

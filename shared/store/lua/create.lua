@@ -1,0 +1,20 @@
+-- Put a new job's record in, queued, its message due.
+-- ARGV[2] the record's fields as a JSON object of strings; [3] how late its message is due, ms: time for the creator to send it
+-- Returns {"ok"} | {"exists"} | {"retired", id of the corpus or model that is being deleted}
+local job = cjson.decode(ARGV[2])
+if redis.call('EXISTS', layout.job .. job.id) == 1 then return {'exists'} end
+local uses = cjson.decode(job.uses)
+for _, resource in ipairs(uses) do
+  if redis.call('EXISTS', layout.retired .. resource) == 1 then return {'retired', resource} end
+end
+local now = now_ms()
+job.created = tostring(now)
+local fields = {}
+for name, value in pairs(job) do fields[name] = value end
+write(job, fields)
+for _, resource in ipairs(uses) do redis.call('SADD', layout.uses .. resource, job.id) end
+enter_index(job)
+redis.call('ZADD', layout.queue .. job.queue, now, job.id)
+redis.call('ZADD', layout.outbox, now + tonumber(ARGV[3]), job.id)
+tell_status(job)
+return {'ok'}

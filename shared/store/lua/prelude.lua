@@ -1,0 +1,110 @@
+-- Stands in front of every script here. ARGV[1], the same for all, is JSON made by shared/store/scripts.py:
+--   layout       what each kind of key begins with (shared/keys.py)
+--   transitions  status -> list of the statuses that may follow (shared/jobs.py); restated nowhere
+--   events_cap   newest events kept of one job
+-- Each script opens with its own ARGV (from 2 on) and what it returns. A reply's first element is a word: "ok", or why not.
+-- Scripts name keys that they find by id, so Charloom wants one Redis (or a primary with replicas), not a cluster.
+
+local context = cjson.decode(ARGV[1])
+local layout = context.layout
+
+-- Milliseconds since 1970 on the server's clock: the only clock that decides anything.
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- A job's record as a table of strings, or nil.
+local function load_job(id)
+  local flat = redis.call('HGETALL', layout.job .. id)
+  if #flat == 0 then return nil end
+  local job = {}
+  for i = 1, #flat, 2 do job[flat[i]] = flat[i + 1] end
+  return job
+end
+
+-- Whether this token still owns the job.
+local function owns(job, token)
+  return job ~= nil and job.status == 'running' and job.token == token
+end
+
+local function write(job, changes)
+  local flat = {}
+  for name, value in pairs(changes) do
+    job[name] = tostring(value)
+    flat[#flat + 1] = name
+    flat[#flat + 1] = job[name]
+  end
+  redis.call('HSET', layout.job .. job.id, unpack(flat))
+  redis.call('HINCRBY', layout.job .. job.id, 'revision', 1)
+end
+
+local function emit(id, kind, data)
+  return redis.call('XADD', layout.events .. id, 'MAXLEN', '~', context.events_cap, '*', 'type', kind, 'data', data)
+end
+
+-- The status that people are shown.
+local function shown(job)
+  if job.status == 'running' and job.cancel == '1' then return 'cancelling' end
+  return job.status
+end
+
+local function index_keys(job, status)
+  local tail = job.type .. ':' .. status
+  return layout.index .. tail, layout.index .. job.model_id .. ':' .. tail
+end
+
+local function enter_index(job)
+  local all, of_model = index_keys(job, shown(job))
+  redis.call('ZADD', all, 0, job.id)
+  redis.call('ZADD', of_model, 0, job.id)
+end
+
+local function leave_index(job)
+  local all, of_model = index_keys(job, shown(job))
+  redis.call('ZREM', all, job.id)
+  redis.call('ZREM', of_model, job.id)
+end
+
+local function tell_status(job)
+  local worker = cjson.null
+  if job.worker ~= '' then worker = job.worker end
+  emit(job.id, 'status', cjson.encode({status = shown(job), attempt = tonumber(job.attempt), worker = worker}))
+end
+
+-- Put a queued job at the end of its queue, its message due at once.
+local function enqueue(job, now)
+  redis.call('ZADD', layout.queue .. job.queue, now, job.id)
+  redis.call('ZADD', layout.outbox, now, job.id)
+end
+
+local function end_job(job, now)
+  redis.call('ZREM', layout.outbox, job.id)
+  redis.call('ZADD', layout.ended, now, job.id)
+  for _, resource in ipairs(cjson.decode(job.uses)) do
+    redis.call('SREM', layout.uses .. resource, job.id)
+  end
+  local function raw(text) if text == '' then return 'null' end return text end
+  emit(job.id, 'done', '{"status":"' .. job.status .. '","result":' .. raw(job.result) .. ',"error":' .. raw(job.error) .. '}')
+end
+
+-- The one place where a status changes: checks the table, keeps every index in step, tells those who watch.
+-- Returns whether the move is allowed.
+local function move(job, to, now, changes)
+  local allowed = false
+  for _, status in ipairs(context.transitions[job.status]) do allowed = allowed or status == to end
+  if not allowed then return false end
+  leave_index(job)
+  if job.status == 'queued' then redis.call('ZREM', layout.queue .. job.queue, job.id) end
+  if job.status == 'running' then redis.call('ZREM', layout.running, job.id) end
+  changes.status = to
+  local ends = #context.transitions[to] == 0
+  if ends then changes.finished = now end
+  write(job, changes)
+  enter_index(job)
+  tell_status(job)
+  if to == 'queued' then enqueue(job, now) end
+  if to == 'running' then redis.call('ZADD', layout.running, job.lease_until, job.id) end
+  if ends then end_job(job, now) end
+  return true
+end

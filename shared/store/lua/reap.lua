@@ -1,0 +1,36 @@
+-- Take every job whose lease is over from its silent worker. Atomic, so any number of reapers is safe.
+-- ARGV[2] lease, ms; [3] jobs at most
+-- Returns {id, what, id, what, …}, what: "requeued" | "cancelled" | "failed" | "sealed" (the caller completes it)
+local now = now_ms()
+local outcome = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.running, '-inf', now, 'LIMIT', 0, ARGV[3])) do
+  local job = load_job(id)
+  local what
+  if not job or job.status ~= 'running' then
+    redis.call('ZREM', layout.running, id)
+  elseif job.sealed ~= '' then
+    -- A lease's time for whoever completes it, before the next reaper tries.
+    write(job, {lease_until = now + tonumber(ARGV[2])})
+    redis.call('ZADD', layout.running, job.lease_until, id)
+    what = 'sealed'
+  elseif job.cancel == '1' then
+    move(job, 'cancelled', now, {cancel = '0'})
+    what = 'cancelled'
+  elseif tonumber(job.losses) + 1 >= tonumber(job.max_attempts) then
+    local losses = tonumber(job.losses) + 1
+    move(job, 'failed', now, {losses = losses, error = cjson.encode({
+      code = 'worker_lost', retryable = true,
+      detail = 'The worker was lost ' .. losses .. ' times while it ran this job (killed, out of memory, or cut off), '
+        .. 'the last time on ' .. job.worker .. '. A smaller hidden_size or batch_size takes less memory.',
+    })})
+    what = 'failed'
+  else
+    move(job, 'queued', now, {losses = tonumber(job.losses) + 1, sent = ''})
+    what = 'requeued'
+  end
+  if what then
+    outcome[#outcome + 1] = id
+    outcome[#outcome + 1] = what
+  end
+end
+return outcome

@@ -1,0 +1,10 @@
+-- Give a job back (a drain): queued again, no loss counted; cancelled where that was wished.
+-- ARGV[2] job id; [3] token
+-- Returns {"ok", new status} | {"stale"} | {"sealed"}
+local job = load_job(ARGV[2])
+if not owns(job, ARGV[3]) then return {'stale'} end
+if job.sealed ~= '' then return {'sealed'} end
+local to = 'queued'
+if job.cancel == '1' then to = 'cancelled' end
+move(job, to, now_ms(), {cancel = '0', sent = ''})
+return {'ok', to}

@@ -1,0 +1,12 @@
+-- Prolong a lease; writes only when a fifth of it is gone, so that it may be called often, to see a wish early.
+-- ARGV[2] job id; [3] token; [4] lease, ms
+-- Returns {"ok", "1" where a cancel is wished else "0"} | {"stale"}
+local key = layout.job .. ARGV[2]
+local held = redis.call('HMGET', key, 'status', 'token', 'cancel', 'lease_until')
+if held[1] ~= 'running' or held[2] ~= ARGV[3] then return {'stale'} end
+local now, lease = now_ms(), tonumber(ARGV[4])
+if tonumber(held[4]) - now < lease * 0.8 then
+  redis.call('HSET', key, 'lease_until', now + lease)
+  redis.call('ZADD', layout.running, now + lease, ARGV[2])
+end
+return {'ok', held[3]}

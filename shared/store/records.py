@@ -1,0 +1,73 @@
+"""Between a job's hash in Redis and the typed record."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from shared.jobs import Job, JobError, JobType, Losses, NewJob, Progress, Status
+
+
+def to_hash(job: NewJob) -> dict[str, str]:
+    """Spell a new job as the fields of its hash, all strings; "" is "none"."""
+    return {
+        "id": job.id,
+        "type": job.type,
+        "queue": job.queue,
+        "status": Status.QUEUED,
+        "params": _dump(job.params),
+        "metadata": _dump(job.metadata),
+        "model_id": job.model_id,
+        "uses": _dump(job.uses),
+        "parent_id": job.parent_id or "",
+        "max_attempts": str(job.max_attempts),
+        "attempt": "0",
+        "token": "0",
+        "losses": "0",
+        "lease_until": "0",
+        "cancel": "0",
+        **dict.fromkeys(("started", "finished", "sent", "sealed", "worker", "progress", "metrics", "result", "error"), ""),
+    }
+
+
+def from_hash(fields: Mapping[str, str], queue_position: int | None) -> Job:
+    """Read a job's hash. Fields that this version doesn't know are passed over."""
+
+    def number(name: str) -> int | None:
+        return int(fields[name]) if fields.get(name) else None
+
+    return Job(
+        id=fields["id"],
+        type=JobType(fields["type"]),
+        status=Status(fields["status"]),
+        params=json.loads(fields["params"]),
+        metadata=json.loads(fields["metadata"]),
+        model_id=fields["model_id"],
+        uses=tuple(json.loads(fields["uses"])),
+        parent_id=fields["parent_id"] or None,
+        created_ms=int(fields["created"]),
+        started_ms=number("started"),
+        finished_ms=number("finished"),
+        attempt=int(fields["attempt"]),
+        token=int(fields["token"]),
+        losses=int(fields["losses"]),
+        max_attempts=int(fields["max_attempts"]),
+        lease_until_ms=int(fields["lease_until"]),
+        cancel_wished=fields["cancel"] == "1",
+        sealed=fields["sealed"] or None,
+        worker=fields["worker"] or None,
+        progress=Progress(**json.loads(fields["progress"])) if fields["progress"] else Progress(),
+        metrics=Losses(**json.loads(fields["metrics"])) if fields["metrics"] else Losses(),
+        result=json.loads(fields["result"]) if fields["result"] else None,
+        error=JobError(**json.loads(fields["error"])) if fields["error"] else None,
+        revision=int(fields.get("revision", "0")),
+        queue_position=queue_position,
+    )
+
+
+def dump_part(part: Progress | Losses | JobError) -> str:
+    """Spell a part of the record as JSON."""
+    return _dump(asdict(part))
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

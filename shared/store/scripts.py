@@ -1,0 +1,46 @@
+"""The Lua beside this file: loaded once, run by hash, handed the table of transitions and the layout of keys."""
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from shared import keys
+from shared.jobs import TRANSITIONS
+from shared.store.connection import Client, translated
+
+_FOLDER = Path(__file__).parent / "lua"
+
+
+@cache
+def _source(name: str) -> str:
+    return (_FOLDER / "prelude.lua").read_text("utf-8") + (_FOLDER / f"{name}.lua").read_text("utf-8")
+
+
+class Scripts:
+    """Runs the scripts of `lua/` by name."""
+
+    def __init__(self, client: Client, *, events_cap: int) -> None:
+        self._client = client
+        self._context = json.dumps(
+            {
+                "layout": dict(keys.LAYOUT),
+                "transitions": {status: sorted(following) for status, following in TRANSITIONS.items()},
+                "events_cap": events_cap,
+            }
+        )
+        self._loaded: dict[str, Any] = {}
+
+    def run(self, name: str, *arguments: str | int) -> Sequence[Any]:
+        """Run `lua/<name>.lua` with these arguments (ARGV from 2 on) and return its reply.
+
+        Raises:
+            StoreUnavailable: Redis can't be reached or refuses.
+        """
+        script = self._loaded.get(name)
+        if script is None:
+            script = self._loaded[name] = self._client.register_script(_source(name))
+        with translated():
+            reply: Sequence[Any] = script(args=[self._context, *arguments])
+        return reply

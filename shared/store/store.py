@@ -1,0 +1,38 @@
+"""The store whole: one client, its parts."""
+
+from shared.settings import Settings
+from shared.store.connection import Client, connect, translated
+from shared.store.events import EventLog
+from shared.store.jobs import JobStore
+from shared.store.scripts import Scripts
+from shared.store.workers import WorkerBoard
+
+
+class Store:
+    """All that Redis holds for Charloom."""
+
+    def __init__(self, client: Client, *, events_cap: int = 10_000) -> None:
+        self._client = client
+        self.jobs = JobStore(client, Scripts(client, events_cap=events_cap))
+        self.events = EventLog(client)
+        self.workers = WorkerBoard(client)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Store":
+        """Make the store that the settings name. Nothing is connected yet."""
+        return cls(connect(settings.redis_url.get_secret_value()), events_cap=settings.events_cap)
+
+    def ping(self) -> None:
+        """Raise StoreUnavailable unless Redis answers and takes writes."""
+        with translated():
+            self._client.ping()
+
+    def run_id(self) -> str:
+        """Return what names this run of the Redis server: another one means it was restarted."""
+        with translated():
+            info = self._client.info("server")
+        return str(info["run_id"])  # type: ignore[index]
+
+    def close(self) -> None:
+        """Close the connections. The store can still be used: it opens new ones."""
+        self._client.close()

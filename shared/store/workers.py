@@ -1,0 +1,62 @@
+"""The workers seen lately."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from shared import keys
+from shared.store.connection import Client, translated
+
+#: A worker that has not told of itself for this long is gone, seconds.
+SEEN_S = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerInfo:
+    """What a worker says of itself."""
+
+    name: str
+    host: str
+    cores: int
+    #: Threads that one training computes with.
+    threads: int
+    #: Whether its processor has bfloat16 products.
+    bfloat16: bool
+    #: Memory that one job may take there, bytes.
+    memory_bytes: int
+    versions: Mapping[str, str]
+    running: Sequence[str] = field(default=())
+    seen_ms: int = 0
+
+
+class WorkerBoard:
+    """Where workers tell of themselves. Any method raises StoreUnavailable."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def tell(self, info: WorkerInfo) -> None:
+        """Say that this worker lives; it must be said again within SEEN_S."""
+        with translated():
+            seconds, micros = self._client.time()  # type: ignore[misc]
+            seen_ms = seconds * 1000 + micros // 1000
+            pipeline = self._client.pipeline()
+            pipeline.set(keys.worker(info.name), json.dumps(asdict(info) | {"seen_ms": seen_ms}), ex=SEEN_S)
+            pipeline.zadd(keys.WORKERS, {info.name: seen_ms})
+            pipeline.zremrangebyscore(keys.WORKERS, "-inf", seen_ms - SEEN_S * 1000)
+            pipeline.execute()
+
+    def leave(self, name: str) -> None:
+        """Say that this worker is gone."""
+        with translated():
+            pipeline = self._client.pipeline()
+            pipeline.delete(keys.worker(name))
+            pipeline.zrem(keys.WORKERS, name)
+            pipeline.execute()
+
+    def seen(self) -> Sequence[WorkerInfo]:
+        """Return the workers seen lately, by name."""
+        with translated():
+            names: list[str] = sorted(self._client.zrange(keys.WORKERS, 0, -1))  # type: ignore[arg-type]
+            told = self._client.mget([keys.worker(name) for name in names]) if names else []
+        return [WorkerInfo(**json.loads(text)) for text in told if text]  # type: ignore[union-attr]
