@@ -1,0 +1,1 @@
+"""Tests of Charloom. The tree mirrors the code."""

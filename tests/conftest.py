@@ -1,0 +1,44 @@
+"""What all tests may ask for: a real Valkey server, a clean database on it, a data directory."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from cli import valkey as embedded
+from tests.waiting import eventually
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """Start one real Valkey server for the whole run, as `charloom up` starts it; give its address."""
+    with tempfile.TemporaryDirectory(prefix="charloom-test-") as directory:
+        path = embedded.socket_path(Path(directory))
+        with (Path(directory) / "valkey.log").open("wb") as log:
+            server = subprocess.Popen(embedded.command(Path(directory), path), stdout=log, stderr=log)
+        try:
+            eventually(lambda: embedded.answers(path) or server.poll() is not None, "Valkey answers")
+            assert server.poll() is None, (Path(directory) / "valkey.log").read_text()
+            yield embedded.url(path)
+        finally:
+            server.kill()
+            server.wait()
+
+
+@pytest.fixture
+def redis_url(valkey: str) -> str:
+    """Give the address of a database that is empty when the test begins."""
+    with redis.Redis.from_url(valkey) as client:
+        client.flushall()
+    return valkey
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """Give an empty data directory of the test's own."""
+    directory = tmp_path / "data"
+    directory.mkdir()
+    return directory
