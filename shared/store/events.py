@@ -34,7 +34,7 @@ class EventLog:
         pipeline.hget(keys.job(job_id), "id")
         with translated():
             entries, first, length, _ = pipeline.execute()
-            added = self._client.xinfo_stream(keys.events(job_id))["entries-added"] if length else 0  # type: ignore[index]
+            added = self._client.xinfo_stream(keys.events(job_id))["entries-added"] if length else 0
         trimmed = added > length and _order(after) < _order(first[0][0])
         return EventPage(events=_stored(entries[:limit]), trimmed=trimmed, has_more=len(entries) > limit)
 
@@ -48,7 +48,7 @@ class EventLog:
         """Return the newest event's id, "0-0" where there is none."""
         with translated():
             entries = self._client.xrevrange(keys.events(job_id), count=1)
-        return str(entries[0][0]) if entries else "0-0"  # type: ignore[index]
+        return str(entries[0][0]) if entries else "0-0"
 
 
 def is_event_id(text: str) -> bool:

@@ -31,7 +31,7 @@ class Store:
         """Return what names this run of the Redis server: another one means it was restarted."""
         with translated():
             info = self._client.info("server")
-        return str(info["run_id"])  # type: ignore[index]
+        return str(info["run_id"])
 
     def close(self) -> None:
         """Close the connections. The store can still be used: it opens new ones."""

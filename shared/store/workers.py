@@ -38,7 +38,7 @@ class WorkerBoard:
     def tell(self, info: WorkerInfo) -> None:
         """Say that this worker lives; it must be said again within SEEN_S."""
         with translated():
-            seconds, micros = self._client.time()  # type: ignore[misc]
+            seconds, micros = self._client.time()
             seen_ms = seconds * 1000 + micros // 1000
             pipeline = self._client.pipeline()
             pipeline.set(keys.worker(info.name), json.dumps(asdict(info) | {"seen_ms": seen_ms}), ex=SEEN_S)
@@ -59,4 +59,4 @@ class WorkerBoard:
         with translated():
             names: list[str] = sorted(self._client.zrange(keys.WORKERS, 0, -1))  # type: ignore[arg-type]
             told = self._client.mget([keys.worker(name) for name in names]) if names else []
-        return [WorkerInfo(**json.loads(text)) for text in told if text]  # type: ignore[union-attr]
+        return [WorkerInfo(**json.loads(text)) for text in told if text]

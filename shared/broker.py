@@ -1,0 +1,92 @@
+"""The Celery application, and sending a job's id to its queue. Delivery is only a wake-up: the store holds the truth.
+
+Every setting below that isn't Celery's own default has its reason in docs/architecture.md and was read in the sources of
+Celery and kombu 5.7.
+"""
+
+from urllib.parse import quote, urlsplit
+
+from celery import Celery
+from kombu.entity import Queue as KombuQueue
+from kombu.exceptions import OperationalError
+
+from shared.errors import StoreUnavailable
+from shared.jobs import Queue
+from shared.settings import Settings
+
+#: The one task: `run(job_id)`.
+RUN_TASK = "charloom.run"
+
+_TRANSPORT_OPTIONS = {
+    # Messages are acknowledged before the job is run, so a short time suffices; nothing is delivered twice in it.
+    "visibility_timeout": 60,
+    # A half-open connection must be noticed; kombu has no timeout of its own.
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 5,
+    "unacked_restore_interval": 2,
+    "unacked_restore_throttle": 1,
+    "unacked_mutex_expire": 10,
+    "global_keyprefix": "charloom-broker:",
+}
+
+
+def broker_url(redis_url: str) -> str:
+    """Return the URL as kombu spells it: it wants redis+socket:// for a unix socket, redis-py unix://."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    query = "&".join(f"virtual_host={value[3:]}" for value in parts.query.split("&") if value.startswith("db="))
+    return f"redis+socket://{quote(parts.path)}" + (f"?{query}" if query else "")
+
+
+def make_app(settings: Settings) -> Celery:
+    """Make the Celery application for these settings. Nothing is connected yet."""
+    app = Celery("charloom", broker=broker_url(settings.redis_url.get_secret_value()), set_as_current=False)
+    app.conf.update(
+        task_queues=[KombuQueue(queue.value, routing_key=queue.value) for queue in Queue],
+        task_default_queue=Queue.GENERATE.value,
+        task_acks_late=False,
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        worker_enable_remote_control=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options=_TRANSPORT_OPTIONS,
+        broker_pool_limit=4,
+    )
+    return app
+
+
+class Broker:
+    """Sends wake-ups. Thread-safe."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Broker":
+        """Make the broker that the settings name. Nothing is connected yet."""
+        return cls(make_app(settings))
+
+    def send(self, job_id: str, queue: Queue) -> None:
+        """Send a job's id to its queue. Raises StoreUnavailable; a reaper will send it then."""
+        try:
+            self._app.send_task(RUN_TASK, args=(job_id,), queue=queue.value, retry=False, ignore_result=True)
+        except (OperationalError, OSError) as exc:
+            raise StoreUnavailable(f"The broker can't take a message now: {exc}") from exc
+
+    def waiting(self, queue: Queue) -> int:
+        """Return how many messages wait in a queue. Raises StoreUnavailable."""
+        try:
+            with self._app.connection_for_read() as connection:
+                return int(connection.default_channel._size(queue.value))
+        except (OperationalError, OSError) as exc:
+            raise StoreUnavailable(f"The broker can't be reached now: {exc}") from exc

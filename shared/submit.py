@@ -1,0 +1,51 @@
+"""Send a job on its way: files to the volume, its record to the store, its id to the broker, in this order.
+
+A crash between two steps loses nothing that was answered: without a record there was no answer, and a record whose
+message was not sent is sent by a reaper.
+"""
+
+import logging
+from typing import BinaryIO
+
+from shared.broker import Broker
+from shared.errors import StoreUnavailable
+from shared.jobs import Job, JobType, NewJob
+from shared.store import Store
+from shared.volume import Volume
+
+log = logging.getLogger(__name__)
+
+
+def submit(
+    job: NewJob, *, store: Store, broker: Broker, volume: Volume, upload: BinaryIO | None = None, max_bytes: int = 0
+) -> Job:
+    """Queue a job and return its record.
+
+    Args:
+        job: what is to be done, its options resolved.
+        store: where records are kept.
+        broker: who wakes a worker.
+        volume: where a train or import job has its files; a generate job has none.
+        upload: an import's file.
+        max_bytes: the most that `upload` may hold.
+
+    Raises:
+        Conflict: what it needs is being deleted.
+        TooLarge, InvalidRequest: the upload won't do.
+        StoreUnavailable, VolumeUnavailable: nothing was queued, nothing is left behind.
+    """
+    has_files = job.type is not JobType.GENERATE
+    if has_files:
+        volume.jobs.create(job, upload, max_bytes=max_bytes)
+    try:
+        record = store.jobs.create(job)
+    except BaseException:
+        if has_files:
+            volume.jobs.remove(job.id)
+        raise
+    try:
+        broker.send(job.id, job.queue)
+        store.jobs.sent(job.id)
+    except StoreUnavailable as exc:
+        log.warning("%s is queued; its message will be sent by a reaper: %s", job.id, exc)
+    return record

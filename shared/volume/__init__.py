@@ -1,0 +1,8 @@
+"""The data volume that all hosts share: corpora, models and the files of jobs. The only user of its folders."""
+
+from shared.volume.corpora import Corpora, Corpus
+from shared.volume.jobs import JobFolders, SavedState
+from shared.volume.models import Model, Models
+from shared.volume.volume import Volume
+
+__all__ = ["Corpora", "Corpus", "JobFolders", "Model", "Models", "SavedState", "Volume"]

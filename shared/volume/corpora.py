@@ -1,0 +1,221 @@
+"""Corpora: the texts to learn from, one folder each, the same bytes kept once."""
+
+import codecs
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from shared.errors import InvalidRequest, NotFound, TooLarge
+from shared.ids import is_id, new_id
+from shared.volume.decoding import tell_encoding
+from shared.volume.files import (
+    building,
+    list_ids,
+    read_json,
+    remove_tree,
+    sync_folder,
+    translated,
+    write_json,
+)
+
+_CHUNK_BYTES = 1 << 20
+_PREVIEW_CHARS = 300
+#: How far to look for a line's end before a chunk is cut anyway, characters.
+_LONGEST_LINE = 1 << 22
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """One text and what is known of it. Sizes are of the stored text, its line ends made "\\n"; sha256 of the bytes sent."""
+
+    id: str
+    name: str
+    #: Size of the stored text in UTF-8.
+    bytes: int
+    chars: int
+    lines: int
+    vocab_size: int
+    vocab_size_lowercase: int
+    #: What the bytes sent were decoded from.
+    encoding: str
+    sha256: str
+    preview: str
+    created_at: str
+
+
+class Corpora:
+    """The folder of corpora. Any method raises VolumeUnavailable."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._by_sha = folder / ".by-sha256"
+
+    def add(self, stream: BinaryIO, *, name: str, max_bytes: int) -> tuple[Corpus, bool]:
+        """Take a text in; return the corpus and whether it is new. Memory stays flat, whatever its size.
+
+        Raises:
+            TooLarge: more than `max_bytes` came.
+            InvalidRequest: empty, not text, or in an encoding that can't be told. Nothing is kept.
+        """
+        with building(self._folder) as new, translated():
+            sha256 = _receive(stream, new / "sent", max_bytes)
+            known = self._known(sha256)
+            if known is not None:
+                return known, False
+            encoding = tell_encoding(new / "sent")
+            corpus = _store(new, encoding, name=name, sha256=sha256)
+            (new / "sent").unlink()
+            write_json(new / "meta.json", asdict(corpus))
+            new.rename(self._folder / corpus.id)
+            sync_folder(self._folder)
+            return self._settle(corpus)
+
+    def list(self, *, after: str | None, limit: int, newest_first: bool = True) -> tuple[Sequence[Corpus], bool]:
+        """Return some corpora after an id, and whether more follow."""
+        ids = [name for name in list_ids(self._folder) if is_id(name, "cor")]
+        if newest_first:
+            ids.reverse()
+        if after is not None:
+            ids = [name for name in ids if (name < after if newest_first else name > after)]
+        found = [corpus for name in ids[: limit + 1] if (corpus := self.find(name))]
+        return found[:limit], len(ids) > limit
+
+    def find(self, corpus_id: str) -> Corpus | None:
+        """Return a corpus, or None."""
+        meta = read_json(self._folder / corpus_id / "meta.json") if is_id(corpus_id, "cor") else None
+        return Corpus(**meta) if meta else None
+
+    def get(self, corpus_id: str) -> Corpus:
+        """Return a corpus. Raises NotFound."""
+        corpus = self.find(corpus_id)
+        if corpus is None:
+            raise NotFound(f"There is no corpus {corpus_id!r}. GET /api/v1/corpora lists those there are.")
+        return corpus
+
+    def text_path(self, corpus_id: str) -> Path:
+        """Return where the text lies: UTF-8, line ends "\\n". Raises NotFound."""
+        return self._folder / self.get(corpus_id).id / "text.txt"
+
+    def text(self, corpus_id: str) -> str:
+        """Return the text whole. Raises NotFound."""
+        path = self.text_path(corpus_id)
+        with translated(), path.open(encoding="utf-8", newline="") as file:
+            return file.read()
+
+    def delete(self, corpus_id: str) -> None:
+        """Remove a corpus. Raises NotFound."""
+        corpus = self.get(corpus_id)
+        mark = self._by_sha / corpus.sha256
+        with translated():
+            if mark.exists() and mark.read_text("ascii") == corpus_id:
+                mark.unlink(missing_ok=True)
+        remove_tree(self._folder / corpus_id)
+
+    def _known(self, sha256: str) -> Corpus | None:
+        try:
+            return self.find((self._by_sha / sha256).read_text("ascii"))
+        except FileNotFoundError:
+            return None
+
+    def _settle(self, corpus: Corpus) -> tuple[Corpus, bool]:
+        """Name the corpus as the one of these bytes, unless another was quicker: then that one stays."""
+        self._by_sha.mkdir(exist_ok=True)
+        mark = self._by_sha / corpus.sha256
+        temporary = self._by_sha / f".{corpus.id}"
+        temporary.write_text(corpus.id, "ascii")
+        try:
+            os.link(temporary, mark)
+        except FileExistsError:
+            other = self._known(corpus.sha256)
+            if other is not None and other.id != corpus.id:
+                remove_tree(self._folder / corpus.id)
+                return other, False
+            os.replace(temporary, mark)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return corpus, True
+
+
+def _receive(stream: BinaryIO, path: Path, max_bytes: int) -> str:
+    """Write what comes to `path` and return its sha256."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        while chunk := stream.read(_CHUNK_BYTES):
+            size += len(chunk)
+            if size > max_bytes:
+                raise TooLarge(
+                    f"The text is larger than {max_bytes:,} bytes, the most that is taken here. Send a part of it."
+                )
+            digest.update(chunk)
+            file.write(chunk)
+    if size == 0:
+        raise InvalidRequest.at("/file", "The text is empty. Send one of at least 1,000 characters to train on.")
+    return digest.hexdigest()
+
+
+def _store(folder: Path, encoding: str, *, name: str, sha256: str) -> Corpus:
+    """Write the decoded text beside what was sent, and count it."""
+    chars = lines = 0
+    seen: set[str] = set()
+    seen_lower: set[str] = set()
+    preview, last, only_space = "", "", True
+    with (folder / "text.txt").open("w", encoding="utf-8", newline="") as file:
+        for part in _decoded(folder / "sent", encoding):
+            chars += len(part)
+            lines += part.count("\n")
+            seen.update(part)
+            seen_lower.update(part.lower())
+            preview = preview or part[:_PREVIEW_CHARS]
+            last = part[-1:]
+            only_space = only_space and not part.strip(" \t\n\r\f\v\u00a0\ufeff\u3000")
+            file.write(part)
+        file.flush()
+        os.fsync(file.fileno())
+    if "\0" in seen:
+        raise InvalidRequest.at("/file", "The text holds NUL characters (U+0000). Remove them and send it again.")
+    if only_space:
+        raise InvalidRequest.at("/file", "The text holds only white space. There is nothing to learn from.")
+    return Corpus(
+        id=new_id("cor"),
+        name=name,
+        bytes=(folder / "text.txt").stat().st_size,
+        chars=chars,
+        lines=lines + (last != "\n"),
+        vocab_size=len(seen),
+        vocab_size_lowercase=len(seen_lower),
+        encoding=encoding,
+        sha256=sha256,
+        preview=preview,
+        created_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    )
+
+
+def _decoded(path: Path, encoding: str) -> Iterator[str]:
+    """Yield the text in parts, line ends as "\\n".
+
+    A part ends at a line's end where one comes in time: lower-casing looks at a letter's neighbours (the Greek final
+    sigma), so cutting elsewhere could count another letter than the whole text has.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    rest = ""
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                rest += decoder.decode(chunk)
+                held = rest.endswith("\r")  # its "\n" may be in the next chunk
+                ready = rest[: len(rest) - held].replace("\r\n", "\n").replace("\r", "\n")
+                cut = ready.rfind("\n") + 1 or (len(ready) if len(ready) > _LONGEST_LINE else 0)
+                if cut:
+                    yield ready[:cut]
+                rest = ready[cut:] + "\r" * held
+            rest += decoder.decode(b"", final=True)
+    except UnicodeDecodeError as exc:
+        raise InvalidRequest.at(
+            "/file", f"The text is not valid {encoding}: {exc.reason}. Save it as UTF-8 and send it again."
+        ) from exc
+    if rest:
+        yield rest.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,39 @@
+"""The volume whole: its parts, and whether it can be used."""
+
+import os
+import secrets
+from pathlib import Path
+
+from shared.errors import VolumeUnavailable
+from shared.settings import Settings
+from shared.volume.corpora import Corpora
+from shared.volume.files import translated
+from shared.volume.jobs import JobFolders
+from shared.volume.models import Models
+
+
+class Volume:
+    """All files that Charloom keeps."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.corpora = Corpora(folder / "corpora")
+        self.models = Models(folder / "models")
+        self.jobs = JobFolders(folder / "jobs")
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Volume":
+        """Make the volume that the settings name. Nothing is written yet."""
+        return cls(settings.data_dir.absolute())
+
+    def check(self) -> None:
+        """Raise VolumeUnavailable unless the volume takes writes."""
+        probe = self.folder / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
+        with translated():
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                probe.write_bytes(b"ok")
+            except NotADirectoryError as exc:
+                raise VolumeUnavailable(f"{self.folder.name} is not a folder.") from exc
+            finally:
+                probe.unlink(missing_ok=True)
