@@ -1,9 +1,10 @@
 """Every setting of every process: the one place where the environment is read.
 
-A setting `redis_url` is read from `CHARLOOM_REDIS_URL`. Each process reads them once, at its door (the Celery entry, the
-app factory, the command line), and passes them on. A wrong one stops the start with its name.
+A setting `redis_url` is read from `CHARLOOM_REDIS_URL`. Each process reads them once, at its door (the Celery entry,
+the app factory, the command line), and passes them on. A wrong one stops the start with its name.
 """
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,8 +34,8 @@ class Settings(BaseModel):
 
     redis_url: Annotated[SecretStr, AfterValidator(_is_redis)] = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
-        description="Redis or Valkey that all processes share; redis://, rediss:// or unix://. `charloom up` starts its "
-        "own Valkey when this isn't set.",
+        description="Redis or Valkey that all processes share; redis://, rediss:// or unix://. `charloom up` starts "
+        "a Valkey of its own when this isn't set.",
     )
     data_dir: Path = Field(Path("data"), description="The volume that all hosts share: corpora, models, jobs.")
 
@@ -43,7 +44,9 @@ class Settings(BaseModel):
     port: int = Field(8000, ge=0, le=65_535, description="Port that the web server binds.")
     web_threads: int = Field(64, ge=4, le=1024, description="Requests that one web process answers at once.")
     web_streams: int = Field(48, ge=1, le=1000, description="Open event streams at most; fewer than the threads.")
-    allow_anonymous: bool = Field(False, description="1: let the web server bind other addresses than loopback without keys.")
+    allow_anonymous: bool = Field(
+        False, description="1: let the web server bind other addresses than loopback without keys."
+    )
     allowed_hosts: Annotated[list[str], BeforeValidator(_split)] = Field(
         [], description="Host names, comma-separated, by which the service may be called beside the loopback names."
     )
@@ -56,7 +59,9 @@ class Settings(BaseModel):
     # Worker
     train_slots: int = Field(1, ge=0, le=64, description="Trainings that one host runs at once; 0 takes none.")
     generate_slots: int = Field(1, ge=0, le=64, description="Writing jobs that one host runs at once; 0 takes none.")
-    train_threads: int = Field(0, ge=0, le=1024, description="Threads of one training; 0 takes the cores over the slots.")
+    train_threads: int = Field(
+        0, ge=0, le=1024, description="Threads of one training; 0 takes the cores over the slots."
+    )
     stall_s: float = Field(60, gt=0, description="Seconds without a sign of progress after which a job is given up.")
 
     # Jobs
@@ -84,13 +89,36 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     try:
         settings = Settings.model_validate({name: given[name] for name in given if name in Settings.model_fields})
     except ValidationError as exc:
-        raise SettingsError("; ".join(_explain(error["loc"][0], error["msg"], given) for error in exc.errors())) from exc
+        raise SettingsError(
+            "; ".join(_explain(error["loc"][0], error["msg"], given) for error in exc.errors())
+        ) from exc
     if settings.web_streams >= settings.web_threads:
         raise SettingsError(
             f"{PREFIX}WEB_STREAMS is {settings.web_streams}, but must stay below {PREFIX}WEB_THREADS "
             f"({settings.web_threads}), or open streams would leave no thread to answer requests"
         )
     return settings
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a name or address can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def check_binding(settings: Settings) -> None:
+    """Make sure that the web server isn't opened to the network by accident.
+
+    Raises:
+        SettingsError: it would bind more than loopback, and nobody has said that this is meant.
+    """
+    if not is_loopback(settings.host) and not settings.allow_anonymous:
+        raise SettingsError(
+            f"{PREFIX}HOST={settings.host} would let everyone who can reach this machine use Charloom. "
+            f"Set {PREFIX}ALLOW_ANONYMOUS=1 if that is meant, or {PREFIX}HOST=127.0.0.1"
+        )
 
 
 #: Variables that the command line, the tests and the benches read; the service doesn't.

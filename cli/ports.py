@@ -1,0 +1,55 @@
+"""Ports of this machine: whether one is free, which one is, and who answers on one that isn't."""
+
+import errno
+import ipaddress
+import socket
+
+import httpx
+
+
+def is_free(host: str, port: int) -> bool:
+    """Tell whether a server could bind this address.
+
+    Raises:
+        OSError: the address can't be bound for another reason than that it is in use.
+    """
+    with socket.socket(_family(host), socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as exc:
+            if exc.errno == errno.EADDRINUSE:
+                return False
+            raise
+    return True
+
+
+def find_free(host: str) -> int:
+    """Give a port that is free now."""
+    with socket.socket(_family(host), socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def address(host: str, port: int) -> str:
+    """Give the URL by which a browser on this machine reaches a server that binds `host`."""
+    try:
+        bound = ipaddress.ip_address(host)
+    except ValueError:
+        return f"http://{host}:{port}"
+    if bound.is_unspecified:
+        return f"http://127.0.0.1:{port}"
+    return f"http://[{host}]:{port}" if bound.version == 6 else f"http://{host}:{port}"
+
+
+def is_charloom(url: str) -> bool:
+    """Tell whether another Charloom answers there."""
+    try:
+        answer = httpx.get(f"{url}/healthz", timeout=2, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return answer.is_success and "charloom" in answer.text.lower()
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -1,0 +1,53 @@
+"""How gunicorn serves Charloom: `gunicorn "web:create_app()"` in this directory reads this file by itself.
+
+One process with many threads: an open event stream takes a thread, not a process. Everything that may differ between
+hosts is a setting in `shared/settings.py`.
+"""
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from shared.errors import SettingsError
+from shared.settings import check_binding, load
+
+try:
+    _settings = load()
+    check_binding(_settings)
+except SettingsError as exc:
+    sys.exit(f"Charloom doesn't start: {exc}")
+
+bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
+worker_class = "gthread"
+workers = 1
+threads = _settings.web_threads
+worker_connections = _settings.web_threads * 4
+#: Seconds that a request in work may take after SIGTERM; streams are told at once, see below.
+graceful_timeout = 3
+#: Seconds without a sign of the worker's main loop (not of a request) after which it is replaced.
+timeout = 60
+#: The heartbeat's file is best kept in memory: a slow disk would look like a hung worker.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+#: It would be one socket in the home directory for all services of this user.
+control_socket_disable = True
+proc_name = "charloom-web"
+accesslog = None
+errorlog = "-"
+loglevel = _settings.log_level.lower()
+
+
+def post_worker_init(worker: Any) -> None:
+    """Tell the application as soon as it has to end, so that its open streams end and don't use up the grace."""
+    stopping = worker.wsgi.extensions.get("charloom_stopping")
+    if stopping is None:
+        return
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        handle = signal.getsignal(number)
+
+        def handle_after_telling(number: int, frame: FrameType | None, handle: Any = handle) -> None:
+            stopping.set()
+            handle(number, frame)
+
+        signal.signal(number, handle_after_telling)
