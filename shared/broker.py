@@ -1,7 +1,7 @@
 """The Celery application, and sending a job's id to its queue. Delivery is only a wake-up: the store holds the truth.
 
-Every setting below that isn't Celery's own default has its reason in docs/architecture.md and was read in the sources of
-Celery and kombu 5.7.
+Every setting below that isn't Celery's own default has its reason in docs/architecture.md and was read in the sources
+of Celery and kombu 5.7.
 """
 
 from urllib.parse import quote, urlsplit
@@ -14,8 +14,11 @@ from shared.errors import StoreUnavailable
 from shared.jobs import Queue
 from shared.settings import Settings
 
-#: The one task: `run(job_id)`.
-RUN_TASK = "charloom.run"
+
+def task_name(queue: Queue) -> str:
+    """Return the name of a queue's task, which takes a job's id; they differ so that a worker can count each kind."""
+    return f"run.{queue}"
+
 
 _TRANSPORT_OPTIONS = {
     # Messages are acknowledged before the job is run, so a short time suffices; nothing is delivered twice in it.
@@ -45,7 +48,7 @@ def make_app(settings: Settings) -> Celery:
     """Make the Celery application for these settings. Nothing is connected yet."""
     app = Celery("charloom", broker=broker_url(settings.redis_url.get_secret_value()), set_as_current=False)
     app.conf.update(
-        task_queues=[KombuQueue(queue.value, routing_key=queue.value) for queue in Queue],
+        task_queues=[KombuQueue(queue.value, routing_key=queue.value) for queue in Queue],  # type: ignore[no-untyped-call]
         task_default_queue=Queue.GENERATE.value,
         task_acks_late=False,
         task_ignore_result=True,
@@ -79,7 +82,7 @@ class Broker:
     def send(self, job_id: str, queue: Queue) -> None:
         """Send a job's id to its queue. Raises StoreUnavailable; a reaper will send it then."""
         try:
-            self._app.send_task(RUN_TASK, args=(job_id,), queue=queue.value, retry=False, ignore_result=True)
+            self._app.send_task(task_name(queue), args=(job_id,), queue=queue.value, retry=False, ignore_result=True)
         except (OperationalError, OSError) as exc:
             raise StoreUnavailable(f"The broker can't take a message now: {exc}") from exc
 
@@ -87,6 +90,6 @@ class Broker:
         """Return how many messages wait in a queue. Raises StoreUnavailable."""
         try:
             with self._app.connection_for_read() as connection:
-                return int(connection.default_channel._size(queue.value))
+                return int(connection.default_channel._size(queue.value))  # noqa: SLF001  (kombu has no public call)
         except (OperationalError, OSError) as exc:
             raise StoreUnavailable(f"The broker can't be reached now: {exc}") from exc

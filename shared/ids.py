@@ -11,17 +11,27 @@ import time
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _PATTERN = re.compile(r"(cor|job|mod)_[0-9a-hjkmnp-tv-z]{26}")
-_lock = threading.Lock()
-_last = 0
+
+
+class _Ascending:
+    """Numbers of time and chance, each above the one before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def next(self) -> int:
+        with self._lock:
+            self._last = max((time.time_ns() // 1_000_000 << 80) | secrets.randbits(80), self._last + 1)
+            return self._last
+
+
+_numbers = _Ascending()
 
 
 def new_id(kind: str) -> str:
     """Make an id of `kind` ("cor", "job" or "mod") that sorts after every earlier one of this process."""
-    global _last
-    with _lock:
-        value = max((time.time_ns() // 1_000_000 << 80) | secrets.randbits(80), _last + 1)
-        _last = value
-    return f"{kind}_{_encode(value)}"
+    return f"{kind}_{_encode(_numbers.next())}"
 
 
 def is_id(text: str, kind: str) -> bool:

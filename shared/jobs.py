@@ -1,9 +1,9 @@
 """The job record and its state machine. Knows no Redis: `shared/store` keeps records, and its Lua is handed this table.
 
-    queued ── claim ──▶ running ── finish ──▶ succeeded | failed | cancelled
-      │  ▲                 │
-      │  └─ lost, drained ─┘
-      └──── cancel ──────▶ cancelled
+queued ── claim ──▶ running ── finish ──▶ succeeded | failed | cancelled
+  │  ▲                 │
+  │  └─ lost, drained ─┘
+  └──── cancel ──────▶ cancelled
 """
 
 from collections.abc import Mapping

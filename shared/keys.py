@@ -22,7 +22,7 @@ from collections.abc import Mapping
 
 PREFIX = "charloom:"
 
-#: What each kind of key begins with. The store's Lua gets this table, since a script meets ids that its caller can't name.
+#: What each kind of key begins with. The store's Lua gets this table: a script meets ids that its caller can't name.
 LAYOUT: Mapping[str, str] = {
     kind: f"{PREFIX}{kind}:"
     for kind in ("job", "events", "metrics", "index", "queue", "claimed", "uses", "retired", "worker")

@@ -76,7 +76,9 @@ class ClassicRequest(TrainRequest):
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Size of Adam's steps.")
     grad_clip: float = Field(0, ge=0, le=1000, description="Longest gradient allowed; 0 doesn't clip.")
     validation_fraction: Literal[0] = Field(0, description="Always 0: classic evaluates over all windows it trains on.")
-    patience: int = Field(0, ge=0, le=10_000, description="Epochs without a better loss before stopping; 0 never stops.")
+    patience: int = Field(
+        0, ge=0, le=10_000, description="Epochs without a better loss before stopping; 0 never stops."
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "float32", description="Numbers to compute with; float32 agrees with the document."
     )
@@ -95,8 +97,12 @@ class StreamRequest(TrainRequest):
     validation_fraction: float = Field(
         0.1, ge=0, le=0.5, description="Share of the text, at its end, kept back to judge the model; 0 keeps none."
     )
-    patience: int = Field(3, ge=0, le=10_000, description="Epochs without a better loss before stopping; 0 never stops.")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="bfloat16 where the processor has it.")
+    patience: int = Field(
+        3, ge=0, le=10_000, description="Epochs without a better loss before stopping; 0 never stops."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="bfloat16 where the processor has it."
+    )
 
 
 def _recipe_of(value: Any) -> str | None:
@@ -128,8 +134,11 @@ class GenerateRequest(Request):
     )
     length: int = Field(1000, ge=1, le=100_000, description="Characters to write.")
     temperature: float = Field(
-        0.7, ge=0, le=10, description="0 always takes the likeliest character and tends to loop; 1 is the model's own "
-        "spread; more is wilder."
+        0.7,
+        ge=0,
+        le=10,
+        description="0 always takes the likeliest character and tends to loop; 1 is the model's own "
+        "spread; more is wilder.",
     )
     top_k: int | None = Field(None, ge=1, description="Choose among the k likeliest characters only.")
     top_p: float | None = Field(

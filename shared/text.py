@@ -14,7 +14,7 @@ def normalise(text: str, *, lowercase: bool) -> str:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The distinct characters of a text, in code point order; a character's place is its index (the seed document's way)."""
+    """The distinct characters of a text, in code point order; a character's place is its index, as in the document."""
 
     characters: str
     _index: dict[str, int] = field(init=False, repr=False, compare=False)

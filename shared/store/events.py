@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from shared import keys
 from shared.events import EventType, StoredEvent
@@ -39,7 +40,7 @@ class EventLog:
         return EventPage(events=_stored(entries[:limit]), trimmed=trimmed, has_more=len(entries) > limit)
 
     def wait(self, job_id: str, *, after: str, timeout_s: float, limit: int = 100) -> Sequence[StoredEvent]:
-        """Wait for events after an id, at most `timeout_s` seconds (below the socket's), and return what came, or none."""
+        """Wait for events after an id, at most `timeout_s` (below the socket's), and return what came, or none."""
         with translated():
             reply = self._client.xread({keys.events(job_id): after}, count=limit, block=max(1, round(timeout_s * 1000)))
         return _stored(reply[0][1]) if reply else ()  # type: ignore[index]
@@ -62,8 +63,7 @@ def _order(event_id: str) -> tuple[int, int]:
     return int(head), int(tail or 0)
 
 
-def _stored(entries: object) -> list[StoredEvent]:
-    assert isinstance(entries, list)
+def _stored(entries: Sequence[Any]) -> list[StoredEvent]:
     return [
         StoredEvent(id=entry_id, type=EventType(fields["type"]), data=json.loads(fields["data"]))
         for entry_id, fields in entries

@@ -25,7 +25,9 @@ def to_hash(job: NewJob) -> dict[str, str]:
         "losses": "0",
         "lease_until": "0",
         "cancel": "0",
-        **dict.fromkeys(("started", "finished", "sent", "sealed", "worker", "progress", "metrics", "result", "error"), ""),
+        **dict.fromkeys(
+            ("started", "finished", "sent", "sealed", "worker", "progress", "metrics", "result", "error"), ""
+        ),
     }
 
 

@@ -30,7 +30,7 @@ _LONGEST_LINE = 1 << 22
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """One text and what is known of it. Sizes are of the stored text, its line ends made "\\n"; sha256 of the bytes sent."""
+    r"""One text and what is known of it. Sizes are of the stored text, line ends as "\n"; sha256 of the bytes sent."""
 
     id: str
     name: str
@@ -97,7 +97,7 @@ class Corpora:
         return corpus
 
     def text_path(self, corpus_id: str) -> Path:
-        """Return where the text lies: UTF-8, line ends "\\n". Raises NotFound."""
+        r"""Return where the text lies: UTF-8, line ends "\n". Raises NotFound."""
         return self._folder / self.get(corpus_id).id / "text.txt"
 
     def text(self, corpus_id: str) -> str:
@@ -134,7 +134,7 @@ class Corpora:
             if other is not None and other.id != corpus.id:
                 remove_tree(self._folder / corpus.id)
                 return other, False
-            os.replace(temporary, mark)
+            temporary.replace(mark)
         finally:
             temporary.unlink(missing_ok=True)
         return corpus, True
@@ -195,7 +195,7 @@ def _store(folder: Path, encoding: str, *, name: str, sha256: str) -> Corpus:
 
 
 def _decoded(path: Path, encoding: str) -> Iterator[str]:
-    """Yield the text in parts, line ends as "\\n".
+    r"""Yield the text in parts, line ends as "\n".
 
     A part ends at a line's end where one comes in time: lower-casing looks at a letter's neighbours (the Greek final
     sigma), so cutting elsewhere could count another letter than the whole text has.

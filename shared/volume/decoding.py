@@ -9,7 +9,7 @@ from shared.errors import InvalidRequest
 
 #: Bytes looked at to tell an encoding that isn't a Unicode one.
 _SAMPLE_BYTES = 256 * 1024
-#: Byte order marks; UTF-32's first, since UTF-16's is their beginning. UTF-8's stays in the text, as the recipe sees it.
+#: Byte order marks; UTF-32's first, since UTF-16's begins them. UTF-8's stays in the text: the recipe sees it.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),

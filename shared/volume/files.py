@@ -97,6 +97,6 @@ def list_ids(parent: Path) -> list[str]:
     """Return the names in `parent` that are not hidden, in order; ids sort by time."""
     with translated():
         try:
-            return sorted(name for name in os.listdir(parent) if not name.startswith("."))
+            return sorted(path.name for path in parent.iterdir() if not path.name.startswith("."))
         except FileNotFoundError:
             return []

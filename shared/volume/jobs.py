@@ -1,11 +1,11 @@
 """The files of train and import jobs: what was asked, an uploaded file, the training state of each attempt, the end.
 
-    jobs/<id>/job.json          what was asked; there before the message is sent
-    jobs/<id>/upload            an import's file
-    jobs/<id>/t<token>/         one attempt's own: nobody else writes there
-        state-<step>.safetensors, state.json (the manifest, last)
-        model/                  a model being built
-    jobs/<id>/end.json          how it ends; there before the record says so
+jobs/<id>/job.json          what was asked; there before the message is sent
+jobs/<id>/upload            an import's file
+jobs/<id>/t<token>/         one attempt's own: nobody else writes there
+    state-<step>.safetensors, state.json (the manifest, last)
+    model/                  a model being built
+jobs/<id>/end.json          how it ends; there before the record says so
 """
 
 import hashlib

@@ -32,8 +32,9 @@ class Volume:
         with translated():
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError) as exc:
+                raise VolumeUnavailable(f"The data volume can't be used: {self.folder.name} is not a folder.") from exc
+            try:
                 probe.write_bytes(b"ok")
-            except NotADirectoryError as exc:
-                raise VolumeUnavailable(f"{self.folder.name} is not a folder.") from exc
             finally:
                 probe.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Tests of what every process agrees on, on a real server and a real disk."""

@@ -1,0 +1,359 @@
+"""The state machine on a real server: every pair of states, stale tokens, duplicates, places in the queue."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import product
+
+import pytest
+import redis
+
+from shared import keys
+from shared.errors import Conflict, LeaseLost, NotFound, StoreUnavailable
+from shared.events import Event, EventType
+from shared.jobs import TRANSITIONS, JobError, JobType, Losses, NewJob, Progress, Queue, Status
+from shared.store import CancelOutcome, Claim, Store, connect
+
+LEASE_S = 10.0
+MakeJob = Callable[..., NewJob]
+
+
+def claimed(store: Store, job: NewJob) -> Claim:
+    claim = store.jobs.claim(job.id, worker="w1", lease_s=LEASE_S)
+    assert claim is not None
+    return claim
+
+
+def bring_to(store: Store, job: NewJob, status: Status) -> int:
+    """Create the job and bring it to a stored status by legal moves; return its token."""
+    store.jobs.create(job)
+    if status is Status.QUEUED:
+        return 0
+    token = claimed(store, job).token
+    if status is not Status.RUNNING:
+        store.jobs.finish(job.id, token, status)
+    return token
+
+
+#: What would bring about a move to this status, as the owner of the newest token.
+MOVES: dict[Status, Callable[[Store, str, int], object]] = {
+    Status.RUNNING: lambda store, job_id, _: store.jobs.claim(job_id, worker="w2", lease_s=LEASE_S),
+    Status.QUEUED: lambda store, job_id, token: store.jobs.release(job_id, token),
+    Status.SUCCEEDED: lambda store, job_id, token: store.jobs.finish(job_id, token, Status.SUCCEEDED),
+    Status.FAILED: lambda store, job_id, token: store.jobs.finish(job_id, token, Status.FAILED),
+    Status.CANCELLED: lambda store, job_id, _: store.jobs.cancel(job_id),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), list(product(TRANSITIONS, TRANSITIONS)))
+def test_every_pair_of_states_moves_only_as_the_table_says(
+    store: Store, new_job: MakeJob, before: Status, after: Status
+) -> None:
+    job = new_job()
+    token = bring_to(store, job, before)
+    with suppress(LeaseLost, Conflict):
+        MOVES[after](store, job.id, token)
+    now = store.jobs.get(job.id).status
+    if after in TRANSITIONS[before]:
+        # A wish to cancel a running job is only a wish.
+        wished = before is Status.RUNNING and after is Status.CANCELLED
+        assert now is (Status.RUNNING if wished else after)
+    else:
+        assert now is before
+
+
+def test_a_new_job_is_queued_with_what_was_asked(store: Store, new_job: MakeJob) -> None:
+    job = new_job(metadata={"who": "me"}, params={"epochs": 3, "name": "é"})
+    record = store.jobs.create(job)
+    assert (record.status, record.params, record.metadata) == (Status.QUEUED, job.params, job.metadata)
+    assert (record.attempt, record.progress.step, record.queue_position, record.worker) == (0, 0, 1, None)
+
+
+def test_a_second_message_claims_nothing(store: Store, new_job: MakeJob) -> None:
+    job = new_job()
+    store.jobs.create(job)
+    claimed(store, job)
+    assert store.jobs.claim(job.id, worker="w2", lease_s=LEASE_S) is None
+    assert store.jobs.get(job.id).worker == "w1"
+
+
+def test_each_claim_takes_a_higher_token_above_the_floor(store: Store, new_job: MakeJob) -> None:
+    job = new_job()
+    store.jobs.create(job)
+    first = store.jobs.claim(job.id, worker="w1", lease_s=LEASE_S, floor=41)
+    assert first is not None
+    assert first.token == 42
+    store.jobs.release(job.id, 42)
+    assert claimed(store, job).token == 43
+    assert store.jobs.get(job.id).attempt == 2
+
+
+@pytest.mark.parametrize("call", ["renew", "record", "rewind", "seal", "finish", "release"])
+def test_a_stale_token_is_refused_everything(store: Store, new_job: MakeJob, call: str) -> None:
+    # Given a job that was taken from its first owner
+    job = new_job()
+    store.jobs.create(job)
+    stale = claimed(store, job).token
+    store.jobs.release(job.id, stale)
+    fresh = claimed(store, job).token
+    # When the first owner wakes and acts
+    acts: dict[str, Callable[[], object]] = {
+        "renew": lambda: store.jobs.renew(job.id, stale, lease_s=LEASE_S),
+        "record": lambda: store.jobs.record(job.id, stale, progress=Progress(step=9)),
+        "rewind": lambda: store.jobs.rewind(job.id, stale, [{"step": 1}]),
+        "seal": lambda: store.jobs.seal(job.id, stale, "ab"),
+        "finish": lambda: store.jobs.finish(job.id, stale, Status.SUCCEEDED),
+        "release": lambda: store.jobs.release(job.id, stale),
+    }
+    before = store.jobs.get(job.id)
+    with pytest.raises(LeaseLost):
+        acts[call]()
+    # Then nothing of the record has changed, and the second owner goes on
+    assert store.jobs.get(job.id) == before
+    assert store.jobs.renew(job.id, fresh, lease_s=LEASE_S) is False
+
+
+def test_what_is_recorded_is_read_back(store: Store, new_job: MakeJob) -> None:
+    job = new_job()
+    store.jobs.create(job)
+    token = claimed(store, job).token
+    metric = {"step": 5, "train_loss": 2.5}
+    store.jobs.record(
+        job.id, token, progress=Progress(step=5, fraction=0.5), losses=Losses(train_loss=2.5),
+        events=[Event(type=EventType.METRIC, data=metric), Event(type=EventType.TEXT, data={"delta": "é🙂\n"})],
+    )  # fmt: skip
+    record = store.jobs.get(job.id)
+    assert (record.progress.step, record.metrics.train_loss) == (5, 2.5)
+    assert list(store.jobs.metrics(job.id)) == [metric]
+    events = store.events.read(job.id).events
+    assert [event.type for event in events] == [EventType.STATUS, EventType.STATUS, EventType.METRIC, EventType.TEXT]
+    assert events[-1].data == {"delta": "é🙂\n"}
+
+
+def test_a_resumed_attempt_sets_the_losses_back(store: Store, new_job: MakeJob) -> None:
+    job = new_job()
+    store.jobs.create(job)
+    token = claimed(store, job).token
+    store.jobs.record(job.id, token, events=[Event(type=EventType.METRIC, data={"step": n}) for n in range(5)])
+    store.jobs.rewind(job.id, token, [{"step": 0}, {"step": 1}])
+    assert [metric["step"] for metric in store.jobs.metrics(job.id)] == [0, 1]
+
+
+def test_cancelling_a_running_job_is_a_wish_that_its_owner_sees(store: Store, new_job: MakeJob) -> None:
+    job = new_job()
+    store.jobs.create(job)
+    token = claimed(store, job).token
+    assert store.jobs.cancel(job.id) is CancelOutcome.CANCELLING
+    assert store.jobs.get(job.id).shown_status is Status.CANCELLING
+    assert store.jobs.cancel(job.id) is CancelOutcome.ALREADY
+    assert store.jobs.renew(job.id, token, lease_s=LEASE_S) is True
+    assert store.jobs.record(job.id, token) is True
+    assert store.jobs.seal(job.id, token, "ab") is False
+    # A drain of a job that is to be cancelled cancels it
+    assert store.jobs.release(job.id, token) is Status.CANCELLED
+
+
+def test_a_sealed_job_can_only_succeed(store: Store, new_job: MakeJob) -> None:
+    job = new_job()
+    store.jobs.create(job)
+    token = claimed(store, job).token
+    assert store.jobs.seal(job.id, token, "ab") is True
+    with pytest.raises(Conflict):
+        store.jobs.cancel(job.id)
+    with pytest.raises(Conflict):
+        store.jobs.release(job.id, token)
+    with pytest.raises(Conflict):
+        store.jobs.finish(job.id, token, Status.FAILED)
+    store.jobs.finish(job.id, token, Status.SUCCEEDED, result={"model_id": job.model_id})
+    assert store.jobs.get(job.id).result == {"model_id": job.model_id}
+
+
+def expire(store: Store, job: NewJob) -> None:
+    store.jobs.lose(job.id, worker="w1")
+
+
+def test_a_silent_worker_s_job_is_queued_again_then_failed_with_the_reason(store: Store, new_job: MakeJob) -> None:
+    job = new_job(max_attempts=2)
+    store.jobs.create(job)
+    claimed(store, job)
+    assert not store.jobs.reap(lease_s=LEASE_S), "its lease holds"
+    expire(store, job)
+    assert [(r.job_id, r.outcome) for r in store.jobs.reap(lease_s=LEASE_S)] == [(job.id, "requeued")]
+    assert store.jobs.get(job.id).losses == 1
+    claimed(store, job)
+    expire(store, job)
+    assert [r.outcome for r in store.jobs.reap(lease_s=LEASE_S)] == ["failed"]
+    error = store.jobs.get(job.id).error
+    assert error is not None
+    assert (error.code, error.retryable) == ("worker_lost", True)
+    assert "2 times" in error.detail
+
+
+def test_reaping_ends_a_wished_cancel_and_leaves_a_sealed_job_to_be_completed(store: Store, new_job: MakeJob) -> None:
+    wished, sealed = new_job(), new_job()
+    for job in (wished, sealed):
+        store.jobs.create(job)
+    claimed(store, wished)
+    store.jobs.cancel(wished.id)
+    store.jobs.seal(sealed.id, claimed(store, sealed).token, "ab")
+    for job in (wished, sealed):
+        expire(store, job)
+    assert {r.job_id: r.outcome for r in store.jobs.reap(lease_s=LEASE_S)} == {
+        wished.id: "cancelled",
+        sealed.id: "sealed",
+    }
+    assert not store.jobs.reap(lease_s=LEASE_S), "whoever completes the sealed one has time for it"
+    assert store.jobs.get(sealed.id).status is Status.RUNNING
+
+
+def test_drains_are_no_losses(store: Store, new_job: MakeJob) -> None:
+    job = new_job(max_attempts=1)
+    store.jobs.create(job)
+    for _ in range(3):
+        store.jobs.release(job.id, claimed(store, job).token)
+    assert (store.jobs.get(job.id).losses, store.jobs.get(job.id).attempt) == (0, 3)
+
+
+def test_another_worker_s_dead_child_is_not_ours(store: Store, new_job: MakeJob) -> None:
+    job = new_job()
+    store.jobs.create(job)
+    claimed(store, job)
+    store.jobs.lose(job.id, worker="w2")
+    assert not store.jobs.reap(lease_s=LEASE_S)
+
+
+def test_a_message_that_its_creator_didn_t_send_is_due(store: Store, client: "redis.Redis", new_job: MakeJob) -> None:
+    job = new_job()
+    store.jobs.create(job)
+    assert not store.jobs.due(stayed_empty=lambda _: False), "its creator has time to send it"
+    client.zadd(keys.OUTBOX, {job.id: 0})
+    assert list(store.jobs.due(stayed_empty=lambda _: False)) == [(job.id, Queue.TRAIN)]
+    assert not store.jobs.due(stayed_empty=lambda _: False), "it is sent once"
+
+
+def age_message(client: "redis.Redis", job: NewJob, by_ms: int) -> None:
+    sent = client.hget(keys.job(job.id), "sent")
+    assert isinstance(sent, str)
+    client.hset(keys.job(job.id), "sent", int(sent) - by_ms)
+
+
+def test_a_lost_message_is_sent_again_when_its_queue_stays_empty(
+    store: Store, client: "redis.Redis", new_job: MakeJob
+) -> None:
+    job = new_job()
+    store.jobs.create(job)
+    store.jobs.sent(job.id)
+    assert not store.jobs.due(stayed_empty=lambda _: True), "it may still be under way"
+    age_message(client, job, 6_000)
+    assert not store.jobs.due(stayed_empty=lambda _: False), "it may be in the queue"
+    assert list(store.jobs.due(stayed_empty=lambda _: True)) == [(job.id, Queue.TRAIN)]
+
+
+def test_a_lost_message_is_sent_again_when_a_later_one_was_claimed(
+    store: Store, client: "redis.Redis", new_job: MakeJob
+) -> None:
+    lost, later = new_job(), new_job()
+    for job in (lost, later):
+        store.jobs.create(job)
+        store.jobs.sent(job.id)
+    age_message(client, lost, 6_000)
+    claimed(store, later)
+    assert list(store.jobs.due(stayed_empty=lambda _: False)) == [(lost.id, Queue.TRAIN)]
+
+
+def test_places_in_the_queue_move_up(store: Store, new_job: MakeJob) -> None:
+    jobs = [new_job() for _ in range(3)]
+    other = new_job(type=JobType.GENERATE)
+    for job in [*jobs, other]:
+        store.jobs.create(job)
+    assert [store.jobs.get(job.id).queue_position for job in [*jobs, other]] == [1, 2, 3, 1]
+    claimed(store, jobs[0])
+    store.jobs.cancel(jobs[1].id)
+    assert [store.jobs.get(job.id).queue_position for job in jobs] == [None, None, 1]
+    assert store.jobs.queue_depths() == {Queue.TRAIN: 1, Queue.GENERATE: 1}
+
+
+def test_lists_filter_by_type_shown_status_and_model_and_page_both_ways(store: Store, new_job: MakeJob) -> None:
+    trains = [new_job() for _ in range(5)]
+    writes = [new_job(type=JobType.GENERATE, model_id="mod_a") for _ in range(2)]
+    for job in [*trains, *writes]:
+        store.jobs.create(job)
+    claimed(store, trains[0])
+    store.jobs.cancel(trains[0].id)
+    ids = [job.id for job in trains]
+
+    def listed(**options: object) -> list[str]:
+        return [job.id for job in store.jobs.page(**options).jobs]  # type: ignore[arg-type]
+
+    assert listed(types=[JobType.TRAIN]) == ids[::-1]
+    assert listed(types=[JobType.TRAIN], newest_first=False, limit=2) == ids[:2]
+    assert listed(types=[JobType.TRAIN], newest_first=False, limit=2, after=ids[1]) == ids[2:4]
+    assert listed(types=[JobType.TRAIN], after=ids[2]) == ids[1::-1]
+    assert listed(statuses=[Status.CANCELLING]) == ids[:1]
+    assert listed(statuses=[Status.RUNNING]) == []
+    assert listed(model_id="mod_a") == [job.id for job in writes][::-1]
+    assert store.jobs.page(limit=7).has_more is False
+    assert store.jobs.page(limit=6).has_more is True
+
+
+def test_what_a_live_job_uses_can_t_be_retired_and_what_is_retired_can_t_be_used(
+    store: Store, new_job: MakeJob
+) -> None:
+    job = new_job()
+    store.jobs.create(job)
+    with pytest.raises(Conflict, match=job.id):
+        store.jobs.retire("cor_x")
+    store.jobs.cancel(job.id)
+    store.jobs.retire("cor_x")
+    with pytest.raises(Conflict, match="cor_x"):
+        store.jobs.create(new_job())
+
+
+def test_old_jobs_are_forgotten_whole(store: Store, client: "redis.Redis", new_job: MakeJob) -> None:
+    live, ended = new_job(), new_job()
+    store.jobs.create(live)
+    token = bring_to(store, ended, Status.RUNNING)
+    store.jobs.record(ended.id, token, events=[Event(type=EventType.METRIC, data={"step": 1})])
+    store.jobs.finish(ended.id, token, Status.FAILED, error=JobError(code="x", detail="y"))
+    assert list(store.jobs.purge(age_s=60)) == []
+    assert list(store.jobs.purge(age_s=-1)) == [ended.id]
+    with pytest.raises(NotFound):
+        store.jobs.get(ended.id)
+    assert not [key for key in client.scan_iter() if ended.id in key]
+    assert [job.id for job in store.jobs.page().jobs] == [live.id]
+
+
+def test_the_end_is_told_with_result_and_error(store: Store, new_job: MakeJob) -> None:
+    job = new_job()
+    token = bring_to(store, job, Status.RUNNING)
+    store.jobs.finish(job.id, token, Status.SUCCEEDED, result={"outputs": [], "prompt": 'a "b"\\'})
+    last = store.events.read(job.id).events[-1]
+    assert last.type is EventType.DONE
+    assert last.data == {"status": "succeeded", "result": {"outputs": [], "prompt": 'a "b"\\'}, "error": None}
+
+
+def test_reading_past_what_was_trimmed_says_so(client: "redis.Redis", new_job: MakeJob) -> None:
+    store = Store(client, events_cap=100)
+    job = new_job()
+    token = bring_to(store, job, Status.RUNNING)
+    first = store.events.read(job.id).events[0].id
+    for n in range(40):
+        store.jobs.record(
+            job.id, token, events=[Event(type=EventType.LOG, data={"message": str(n * 10 + k)}) for k in range(10)]
+        )
+    page = store.events.read(job.id, after=first, limit=5)
+    assert page.trimmed
+    assert page.has_more
+    assert not store.events.read(job.id, after=page.events[-1].id).trimmed
+
+
+def test_a_store_that_isn_t_there_is_said_in_words(new_job: MakeJob) -> None:
+    store = Store(connect("redis://127.0.0.1:1/0", timeout_s=0.2))
+    for act in (
+        store.ping,
+        store.jobs.queue_depths,
+        lambda: store.jobs.create(new_job()),
+        lambda: store.jobs.find("job_x"),
+    ):
+        with pytest.raises(StoreUnavailable):
+            act()
+    store.close()

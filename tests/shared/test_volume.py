@@ -1,0 +1,187 @@
+"""Corpora, models and job files on a real disk: what goes in comes out, what is refused leaves nothing."""
+
+import errno
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shared.errors import InvalidRequest, LeaseLost, NotFound, TooLarge, VolumeUnavailable
+from shared.jobs import JobType, NewJob
+from shared.volume import Corpus, SavedState, Volume
+from shared.volume.files import translated
+
+MAX = 10_000_000
+
+
+@pytest.fixture
+def volume(data_dir: Path) -> Volume:
+    return Volume(data_dir)
+
+
+def add(volume: Volume, data: bytes, name: str = "a text", max_bytes: int = MAX) -> tuple[Corpus, bool]:
+    return volume.corpora.add(io.BytesIO(data), name=name, max_bytes=max_bytes)
+
+
+def left_behind(volume: Volume) -> list[str]:
+    return [path.name for path in volume.folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("sent", "text", "encoding"),
+    [
+        (b"Hello,\r\nworld!\rBye\n", "Hello,\nworld!\nBye\n", "utf-8"),
+        (b"\xef\xbb\xbfAbc", "\ufeffAbc", "utf-8"),
+        ("안녕하세요 🙂 שלום".encode(), "안녕하세요 🙂 שלום", "utf-8"),
+        ("Grüße".encode("utf-16"), "Grüße", "utf-16"),
+        ("Grüße".encode("utf-32"), "Grüße", "utf-32"),
+    ],
+)
+def test_a_text_comes_out_as_it_went_in_but_for_line_ends(
+    volume: Volume, sent: bytes, text: str, encoding: str
+) -> None:
+    corpus, is_new = add(volume, sent)
+    assert is_new
+    assert volume.corpora.text(corpus.id) == text
+    assert (corpus.chars, corpus.encoding, corpus.bytes) == (len(text), encoding, len(text.encode()))
+    assert (corpus.vocab_size, corpus.vocab_size_lowercase) == (len(set(text)), len(set(text.lower())))
+    assert corpus.lines == len(text.splitlines())
+
+
+def test_counts_hold_over_the_edges_of_what_is_read_at_once(volume: Volume) -> None:
+    # Line ends, a four-byte character and a final sigma on the edges of the megabytes that are read at once.
+    part = "ΟΔΥΣΣΕΥΣ\r\n"
+    text = part * 100_000 + "x" * (2**20 - 3) + "🙂" + "\r\n" * 50_000 + "ΣΑΣ"
+    corpus, _ = add(volume, text.encode(), max_bytes=2**26)
+    plain = text.replace("\r\n", "\n")
+    assert volume.corpora.text(corpus.id) == plain
+    assert (corpus.chars, corpus.lines) == (len(plain), plain.count("\n") + 1)
+    assert corpus.vocab_size_lowercase == len(set(plain.lower()))
+
+
+def test_a_western_text_that_could_be_several_things_is_not_guessed(volume: Volume) -> None:
+    with pytest.raises(InvalidRequest, match="UTF-8"):
+        add(volume, "naïve café".encode("latin-1"))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b" \n\t\r\n", "white space"),
+        ("\ufeff \n".encode(), "white space"),
+        (b"abc\0def", "NUL"),
+        (bytes(range(256)) * 20, "NUL"),
+        ("a\0b".encode("utf-16"), "NUL"),
+        (b"\xff\xfea", "utf-16"),
+        (b"ok \xe9\xff\xfa\x80 no", "UTF-8"),
+    ],
+)
+def test_what_is_no_text_is_refused_and_leaves_nothing(volume: Volume, data: bytes, words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        add(volume, data)
+    assert left_behind(volume) == []
+
+
+def test_too_many_bytes_are_refused_and_leave_nothing(volume: Volume) -> None:
+    with pytest.raises(TooLarge, match="1,000"):
+        add(volume, b"x" * 1001, max_bytes=1000)
+    assert left_behind(volume) == []
+    add(volume, b"x" * 1000, max_bytes=1000)
+
+
+def test_a_sender_that_hangs_up_leaves_nothing(volume: Volume) -> None:
+    class HangsUp(io.RawIOBase):
+        def read(self, _size: int = -1) -> bytes:
+            raise ConnectionResetError(errno.ECONNRESET, "gone")
+
+    with pytest.raises(ConnectionResetError):
+        volume.corpora.add(HangsUp(), name="x", max_bytes=MAX)  # type: ignore[arg-type]
+    assert left_behind(volume) == []
+
+
+def test_the_same_bytes_are_kept_once_until_they_are_deleted(volume: Volume) -> None:
+    first, _ = add(volume, b"the same", name="one")
+    second, is_new = add(volume, b"the same", name="two")
+    assert (second, is_new) == (first, False)
+    volume.corpora.delete(first.id)
+    third, is_new = add(volume, b"the same", name="three")
+    assert is_new
+    assert third.name == "three"
+
+
+def test_corpora_are_listed_by_time_in_pages(volume: Volume) -> None:
+    ids = [add(volume, f"text {n}".encode())[0].id for n in range(5)]
+    page, more = volume.corpora.list(after=None, limit=2)
+    assert ([corpus.id for corpus in page], more) == (ids[:2:-1], True)
+    page, more = volume.corpora.list(after=ids[3], limit=5)
+    assert ([corpus.id for corpus in page], more) == (ids[2::-1], False)
+    page, _ = volume.corpora.list(after=ids[1], limit=5, newest_first=False)
+    assert [corpus.id for corpus in page] == ids[2:]
+
+
+@pytest.mark.parametrize("bad", ["", "..", "cor_../../x", "../corpora", "cor_0", ".by-sha256"])
+def test_unknown_ids_are_not_found_whatever_they_spell(volume: Volume, bad: str) -> None:
+    add(volume, b"a text")
+    for look in (
+        volume.corpora.get,
+        volume.corpora.delete,
+        volume.corpora.text,
+        volume.models.get,
+        volume.models.delete,
+    ):
+        with pytest.raises(NotFound):
+            look(bad)
+
+
+@pytest.fixture
+def job(new_job: Callable[..., NewJob]) -> NewJob:
+    return new_job(type=JobType.IMPORT)
+
+
+def test_an_import_s_file_is_there_before_the_job_is(volume: Volume, job: NewJob) -> None:
+    volume.jobs.create(job, io.BytesIO(b"weights"), max_bytes=100)
+    assert volume.jobs.upload(job.id).read_bytes() == b"weights"
+    assert volume.jobs.list_ids() == [job.id]
+
+
+@pytest.mark.parametrize(("data", "error"), [(b"", InvalidRequest), (b"x" * 101, TooLarge)])
+def test_a_refused_upload_leaves_nothing(volume: Volume, job: NewJob, data: bytes, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        volume.jobs.create(job, io.BytesIO(data), max_bytes=100)
+    assert left_behind(volume) == []
+
+
+def test_each_token_has_a_folder_of_its_own_once(volume: Volume, job: NewJob) -> None:
+    assert volume.jobs.floor(job.id) == 0
+    volume.jobs.open_attempt(job.id, 3)
+    with pytest.raises(LeaseLost):
+        volume.jobs.open_attempt(job.id, 3)
+    volume.jobs.open_attempt(job.id, 11)
+    assert volume.jobs.floor(job.id) == 11
+
+
+def test_states_are_found_newest_token_first_and_older_files_go(volume: Volume, job: NewJob) -> None:
+    for token, steps in ((1, (10, 20)), (2, (15,))):
+        folder = volume.jobs.open_attempt(job.id, token)
+        for step in steps:
+            path = folder / f"state-{step}.safetensors"
+            path.write_bytes(b"state")
+            volume.jobs.commit_state(folder, SavedState(path=path, sha256="ab", step=step))
+    assert [state.step for state in volume.jobs.states(job.id)] == [15, 20]
+    assert not (volume.folder / "jobs" / job.id / "t1" / "state-10.safetensors").exists()
+    volume.jobs.drop_attempts(job.id)
+    assert volume.jobs.states(job.id) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
+def test_the_disk_s_troubles_are_said_in_words(number: int) -> None:
+    with pytest.raises(VolumeUnavailable, match="data volume"), translated():
+        raise OSError(number, "trouble")
+
+
+def test_a_volume_that_is_no_folder_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(VolumeUnavailable):
+        Volume(tmp_path / "data").check()
