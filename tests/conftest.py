@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from cli import valkey as embedded
+from shared.store import Store, connect
 from tests.waiting import eventually
 
 
@@ -42,3 +43,17 @@ def data_dir(tmp_path: Path) -> Path:
     directory = tmp_path / "data"
     directory.mkdir()
     return directory
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator["redis.Redis"]:
+    """Give a client of the clean database."""
+    client = connect(redis_url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def store(client: "redis.Redis") -> Store:
+    """Give a store on the clean database."""
+    return Store(client, events_cap=1000)

@@ -12,9 +12,9 @@ from shared.errors import Conflict, LeaseLost, NotFound, StoreUnavailable
 from shared.events import Event, EventType
 from shared.jobs import TRANSITIONS, JobError, JobType, Losses, NewJob, Progress, Queue, Status
 from shared.store import CancelOutcome, Claim, Store, connect
+from tests.jobs import make_job
 
 LEASE_S = 10.0
-MakeJob = Callable[..., NewJob]
 
 
 def claimed(store: Store, job: NewJob) -> Claim:
@@ -45,10 +45,8 @@ MOVES: dict[Status, Callable[[Store, str, int], object]] = {
 
 
 @pytest.mark.parametrize(("before", "after"), list(product(TRANSITIONS, TRANSITIONS)))
-def test_every_pair_of_states_moves_only_as_the_table_says(
-    store: Store, new_job: MakeJob, before: Status, after: Status
-) -> None:
-    job = new_job()
+def test_every_pair_of_states_moves_only_as_the_table_says(store: Store, before: Status, after: Status) -> None:
+    job = make_job()
     token = bring_to(store, job, before)
     with suppress(LeaseLost, Conflict):
         MOVES[after](store, job.id, token)
@@ -61,23 +59,23 @@ def test_every_pair_of_states_moves_only_as_the_table_says(
         assert now is before
 
 
-def test_a_new_job_is_queued_with_what_was_asked(store: Store, new_job: MakeJob) -> None:
-    job = new_job(metadata={"who": "me"}, params={"epochs": 3, "name": "é"})
+def test_a_new_job_is_queued_with_what_was_asked(store: Store) -> None:
+    job = make_job(metadata={"who": "me"}, params={"epochs": 3, "name": "é"})
     record = store.jobs.create(job)
     assert (record.status, record.params, record.metadata) == (Status.QUEUED, job.params, job.metadata)
     assert (record.attempt, record.progress.step, record.queue_position, record.worker) == (0, 0, 1, None)
 
 
-def test_a_second_message_claims_nothing(store: Store, new_job: MakeJob) -> None:
-    job = new_job()
+def test_a_second_message_claims_nothing(store: Store) -> None:
+    job = make_job()
     store.jobs.create(job)
     claimed(store, job)
     assert store.jobs.claim(job.id, worker="w2", lease_s=LEASE_S) is None
     assert store.jobs.get(job.id).worker == "w1"
 
 
-def test_each_claim_takes_a_higher_token_above_the_floor(store: Store, new_job: MakeJob) -> None:
-    job = new_job()
+def test_each_claim_takes_a_higher_token_above_the_floor(store: Store) -> None:
+    job = make_job()
     store.jobs.create(job)
     first = store.jobs.claim(job.id, worker="w1", lease_s=LEASE_S, floor=41)
     assert first is not None
@@ -88,9 +86,9 @@ def test_each_claim_takes_a_higher_token_above_the_floor(store: Store, new_job: 
 
 
 @pytest.mark.parametrize("call", ["renew", "record", "rewind", "seal", "finish", "release"])
-def test_a_stale_token_is_refused_everything(store: Store, new_job: MakeJob, call: str) -> None:
+def test_a_stale_token_is_refused_everything(store: Store, call: str) -> None:
     # Given a job that was taken from its first owner
-    job = new_job()
+    job = make_job()
     store.jobs.create(job)
     stale = claimed(store, job).token
     store.jobs.release(job.id, stale)
@@ -112,8 +110,8 @@ def test_a_stale_token_is_refused_everything(store: Store, new_job: MakeJob, cal
     assert store.jobs.renew(job.id, fresh, lease_s=LEASE_S) is False
 
 
-def test_what_is_recorded_is_read_back(store: Store, new_job: MakeJob) -> None:
-    job = new_job()
+def test_what_is_recorded_is_read_back(store: Store) -> None:
+    job = make_job()
     store.jobs.create(job)
     token = claimed(store, job).token
     metric = {"step": 5, "train_loss": 2.5}
@@ -129,8 +127,8 @@ def test_what_is_recorded_is_read_back(store: Store, new_job: MakeJob) -> None:
     assert events[-1].data == {"delta": "é🙂\n"}
 
 
-def test_a_resumed_attempt_sets_the_losses_back(store: Store, new_job: MakeJob) -> None:
-    job = new_job()
+def test_a_resumed_attempt_sets_the_losses_back(store: Store) -> None:
+    job = make_job()
     store.jobs.create(job)
     token = claimed(store, job).token
     store.jobs.record(job.id, token, events=[Event(type=EventType.METRIC, data={"step": n}) for n in range(5)])
@@ -138,8 +136,8 @@ def test_a_resumed_attempt_sets_the_losses_back(store: Store, new_job: MakeJob) 
     assert [metric["step"] for metric in store.jobs.metrics(job.id)] == [0, 1]
 
 
-def test_cancelling_a_running_job_is_a_wish_that_its_owner_sees(store: Store, new_job: MakeJob) -> None:
-    job = new_job()
+def test_cancelling_a_running_job_is_a_wish_that_its_owner_sees(store: Store) -> None:
+    job = make_job()
     store.jobs.create(job)
     token = claimed(store, job).token
     assert store.jobs.cancel(job.id) is CancelOutcome.CANCELLING
@@ -152,8 +150,8 @@ def test_cancelling_a_running_job_is_a_wish_that_its_owner_sees(store: Store, ne
     assert store.jobs.release(job.id, token) is Status.CANCELLED
 
 
-def test_a_sealed_job_can_only_succeed(store: Store, new_job: MakeJob) -> None:
-    job = new_job()
+def test_a_sealed_job_can_only_succeed(store: Store) -> None:
+    job = make_job()
     store.jobs.create(job)
     token = claimed(store, job).token
     assert store.jobs.seal(job.id, token, "ab") is True
@@ -171,8 +169,8 @@ def expire(store: Store, job: NewJob) -> None:
     store.jobs.lose(job.id, worker="w1")
 
 
-def test_a_silent_worker_s_job_is_queued_again_then_failed_with_the_reason(store: Store, new_job: MakeJob) -> None:
-    job = new_job(max_attempts=2)
+def test_a_silent_worker_s_job_is_queued_again_then_failed_with_the_reason(store: Store) -> None:
+    job = make_job(max_attempts=2)
     store.jobs.create(job)
     claimed(store, job)
     assert not store.jobs.reap(lease_s=LEASE_S), "its lease holds"
@@ -188,8 +186,8 @@ def test_a_silent_worker_s_job_is_queued_again_then_failed_with_the_reason(store
     assert "2 times" in error.detail
 
 
-def test_reaping_ends_a_wished_cancel_and_leaves_a_sealed_job_to_be_completed(store: Store, new_job: MakeJob) -> None:
-    wished, sealed = new_job(), new_job()
+def test_reaping_ends_a_wished_cancel_and_leaves_a_sealed_job_to_be_completed(store: Store) -> None:
+    wished, sealed = make_job(), make_job()
     for job in (wished, sealed):
         store.jobs.create(job)
     claimed(store, wished)
@@ -205,24 +203,24 @@ def test_reaping_ends_a_wished_cancel_and_leaves_a_sealed_job_to_be_completed(st
     assert store.jobs.get(sealed.id).status is Status.RUNNING
 
 
-def test_drains_are_no_losses(store: Store, new_job: MakeJob) -> None:
-    job = new_job(max_attempts=1)
+def test_drains_are_no_losses(store: Store) -> None:
+    job = make_job(max_attempts=1)
     store.jobs.create(job)
     for _ in range(3):
         store.jobs.release(job.id, claimed(store, job).token)
     assert (store.jobs.get(job.id).losses, store.jobs.get(job.id).attempt) == (0, 3)
 
 
-def test_another_worker_s_dead_child_is_not_ours(store: Store, new_job: MakeJob) -> None:
-    job = new_job()
+def test_another_worker_s_dead_child_is_not_ours(store: Store) -> None:
+    job = make_job()
     store.jobs.create(job)
     claimed(store, job)
     store.jobs.lose(job.id, worker="w2")
     assert not store.jobs.reap(lease_s=LEASE_S)
 
 
-def test_a_message_that_its_creator_didn_t_send_is_due(store: Store, client: "redis.Redis", new_job: MakeJob) -> None:
-    job = new_job()
+def test_a_message_that_its_creator_didn_t_send_is_due(store: Store, client: "redis.Redis") -> None:
+    job = make_job()
     store.jobs.create(job)
     assert not store.jobs.due(stayed_empty=lambda _: False), "its creator has time to send it"
     client.zadd(keys.OUTBOX, {job.id: 0})
@@ -236,10 +234,8 @@ def age_message(client: "redis.Redis", job: NewJob, by_ms: int) -> None:
     client.hset(keys.job(job.id), "sent", int(sent) - by_ms)
 
 
-def test_a_lost_message_is_sent_again_when_its_queue_stays_empty(
-    store: Store, client: "redis.Redis", new_job: MakeJob
-) -> None:
-    job = new_job()
+def test_a_lost_message_is_sent_again_when_its_queue_stays_empty(store: Store, client: "redis.Redis") -> None:
+    job = make_job()
     store.jobs.create(job)
     store.jobs.sent(job.id)
     assert not store.jobs.due(stayed_empty=lambda _: True), "it may still be under way"
@@ -248,10 +244,8 @@ def test_a_lost_message_is_sent_again_when_its_queue_stays_empty(
     assert list(store.jobs.due(stayed_empty=lambda _: True)) == [(job.id, Queue.TRAIN)]
 
 
-def test_a_lost_message_is_sent_again_when_a_later_one_was_claimed(
-    store: Store, client: "redis.Redis", new_job: MakeJob
-) -> None:
-    lost, later = new_job(), new_job()
+def test_a_lost_message_is_sent_again_when_a_later_one_was_claimed(store: Store, client: "redis.Redis") -> None:
+    lost, later = make_job(), make_job()
     for job in (lost, later):
         store.jobs.create(job)
         store.jobs.sent(job.id)
@@ -260,9 +254,9 @@ def test_a_lost_message_is_sent_again_when_a_later_one_was_claimed(
     assert list(store.jobs.due(stayed_empty=lambda _: False)) == [(lost.id, Queue.TRAIN)]
 
 
-def test_places_in_the_queue_move_up(store: Store, new_job: MakeJob) -> None:
-    jobs = [new_job() for _ in range(3)]
-    other = new_job(type=JobType.GENERATE)
+def test_places_in_the_queue_move_up(store: Store) -> None:
+    jobs = [make_job() for _ in range(3)]
+    other = make_job(JobType.GENERATE)
     for job in [*jobs, other]:
         store.jobs.create(job)
     assert [store.jobs.get(job.id).queue_position for job in [*jobs, other]] == [1, 2, 3, 1]
@@ -272,9 +266,9 @@ def test_places_in_the_queue_move_up(store: Store, new_job: MakeJob) -> None:
     assert store.jobs.queue_depths() == {Queue.TRAIN: 1, Queue.GENERATE: 1}
 
 
-def test_lists_filter_by_type_shown_status_and_model_and_page_both_ways(store: Store, new_job: MakeJob) -> None:
-    trains = [new_job() for _ in range(5)]
-    writes = [new_job(type=JobType.GENERATE, model_id="mod_a") for _ in range(2)]
+def test_lists_filter_by_type_shown_status_and_model_and_page_both_ways(store: Store) -> None:
+    trains = [make_job() for _ in range(5)]
+    writes = [make_job(JobType.GENERATE, model_id="mod_a") for _ in range(2)]
     for job in [*trains, *writes]:
         store.jobs.create(job)
     claimed(store, trains[0])
@@ -295,21 +289,19 @@ def test_lists_filter_by_type_shown_status_and_model_and_page_both_ways(store: S
     assert store.jobs.page(limit=6).has_more is True
 
 
-def test_what_a_live_job_uses_can_t_be_retired_and_what_is_retired_can_t_be_used(
-    store: Store, new_job: MakeJob
-) -> None:
-    job = new_job()
+def test_what_a_live_job_uses_can_t_be_retired_and_what_is_retired_can_t_be_used(store: Store) -> None:
+    job = make_job()
     store.jobs.create(job)
     with pytest.raises(Conflict, match=job.id):
         store.jobs.retire("cor_x")
     store.jobs.cancel(job.id)
     store.jobs.retire("cor_x")
     with pytest.raises(Conflict, match="cor_x"):
-        store.jobs.create(new_job())
+        store.jobs.create(make_job())
 
 
-def test_old_jobs_are_forgotten_whole(store: Store, client: "redis.Redis", new_job: MakeJob) -> None:
-    live, ended = new_job(), new_job()
+def test_old_jobs_are_forgotten_whole(store: Store, client: "redis.Redis") -> None:
+    live, ended = make_job(), make_job()
     store.jobs.create(live)
     token = bring_to(store, ended, Status.RUNNING)
     store.jobs.record(ended.id, token, events=[Event(type=EventType.METRIC, data={"step": 1})])
@@ -322,8 +314,8 @@ def test_old_jobs_are_forgotten_whole(store: Store, client: "redis.Redis", new_j
     assert [job.id for job in store.jobs.page().jobs] == [live.id]
 
 
-def test_the_end_is_told_with_result_and_error(store: Store, new_job: MakeJob) -> None:
-    job = new_job()
+def test_the_end_is_told_with_result_and_error(store: Store) -> None:
+    job = make_job()
     token = bring_to(store, job, Status.RUNNING)
     store.jobs.finish(job.id, token, Status.SUCCEEDED, result={"outputs": [], "prompt": 'a "b"\\'})
     last = store.events.read(job.id).events[-1]
@@ -331,9 +323,9 @@ def test_the_end_is_told_with_result_and_error(store: Store, new_job: MakeJob) -
     assert last.data == {"status": "succeeded", "result": {"outputs": [], "prompt": 'a "b"\\'}, "error": None}
 
 
-def test_reading_past_what_was_trimmed_says_so(client: "redis.Redis", new_job: MakeJob) -> None:
+def test_reading_past_what_was_trimmed_says_so(client: "redis.Redis") -> None:
     store = Store(client, events_cap=100)
-    job = new_job()
+    job = make_job()
     token = bring_to(store, job, Status.RUNNING)
     first = store.events.read(job.id).events[0].id
     for n in range(40):
@@ -346,12 +338,12 @@ def test_reading_past_what_was_trimmed_says_so(client: "redis.Redis", new_job: M
     assert not store.events.read(job.id, after=page.events[-1].id).trimmed
 
 
-def test_a_store_that_isn_t_there_is_said_in_words(new_job: MakeJob) -> None:
+def test_a_store_that_isn_t_there_is_said_in_words() -> None:
     store = Store(connect("redis://127.0.0.1:1/0", timeout_s=0.2))
     for act in (
         store.ping,
         store.jobs.queue_depths,
-        lambda: store.jobs.create(new_job()),
+        lambda: store.jobs.create(make_job()),
         lambda: store.jobs.find("job_x"),
     ):
         with pytest.raises(StoreUnavailable):

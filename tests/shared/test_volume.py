@@ -2,7 +2,6 @@
 
 import errno
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from shared.errors import InvalidRequest, LeaseLost, NotFound, TooLarge, VolumeU
 from shared.jobs import JobType, NewJob
 from shared.volume import Corpus, SavedState, Volume
 from shared.volume.files import translated
+from tests.jobs import make_job
 
 MAX = 10_000_000
 
@@ -136,8 +136,8 @@ def test_unknown_ids_are_not_found_whatever_they_spell(volume: Volume, bad: str)
 
 
 @pytest.fixture
-def job(new_job: Callable[..., NewJob]) -> NewJob:
-    return new_job(type=JobType.IMPORT)
+def job() -> NewJob:
+    return make_job(JobType.IMPORT)
 
 
 def test_an_import_s_file_is_there_before_the_job_is(volume: Volume, job: NewJob) -> None:

@@ -1,0 +1,61 @@
+"""Choosing and fitting the text that a model goes on from. Deterministic: the seed decides. Knows no Redis and no model.
+
+The seed document takes a random passage of the lower-cased text: `start = randint(0, len(text) - seq_len)`.
+"""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from shared.text import BOM, normalise
+
+#: Characters read at a time; a part ends at a line's end, since lower-casing looks at a letter's neighbours.
+_PART_CHARS = 1 << 20
+#: Mixed into the seed, so that the passage doesn't share its random numbers with the writing.
+_PURPOSE = "passage"
+
+
+def fitted(text: str, *, lowercase: bool, drop_bom: bool) -> str:
+    """Return a prompt in the normal form of the model's corpus.
+
+    Args:
+        text: what was sent.
+        lowercase: whether the corpus was lower-cased.
+        drop_bom: whether a leading U+FEFF was dropped from the corpus (the stream recipe does).
+    """
+    text = normalise(text, lowercase=lowercase)
+    return text.removeprefix(BOM) if drop_bom else text
+
+
+def parts(path: Path, *, lowercase: bool, drop_bom: bool) -> Iterator[str]:
+    """Yield a corpus' text in its normal form, part by part, so that memory stays flat."""
+    with path.open(encoding="utf-8", newline="") as file:
+        first = True
+        while part := file.read(_PART_CHARS):
+            part += file.readline(_PART_CHARS)
+            yield fitted(part, lowercase=lowercase, drop_bom=drop_bom and first)
+            first = False
+
+
+def passage(path: Path, *, chars: int, length: int, seed: int, lowercase: bool, drop_bom: bool) -> str:
+    """Return a random passage of a corpus, chosen by the seed.
+
+    Args:
+        path: the corpus' text, UTF-8.
+        chars: its length, characters.
+        length: length of the passage, characters; a shorter text gives all but its last character.
+        seed: decides where it starts, in [0, chars - length).
+        lowercase: whether the model's corpus was lower-cased.
+        drop_bom: whether a leading U+FEFF was dropped from it.
+    """
+    length = max(1, min(length, chars - 1))
+    start = random.Random(f"{_PURPOSE} {seed}").randrange(max(1, chars - length))
+    found: list[str] = []
+    for part in parts(path, lowercase=lowercase, drop_bom=drop_bom):
+        if start < len(part):
+            found.append(part[start : start + length])
+            length -= len(found[-1])
+            if not length:
+                break
+        start = max(0, start - len(part))
+    return "".join(found)

@@ -1,0 +1,66 @@
+"""One attempt at a job: everything that running it needs, handed to the function that knows its type."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.jobs import Job
+from shared.settings import Settings
+from shared.store import Store
+from shared.volume import Volume
+from worker.lease import Lease, Wish
+from worker.reporter import Reporter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """What a process that runs jobs has: built once, passed in."""
+
+    #: The node's name, as shown in a job's `worker`.
+    name: str
+    settings: Settings
+    store: Store
+    volume: Volume
+    #: Threads that a training computes with here.
+    train_threads: int
+    #: Whether this host is to stop soon.
+    draining: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One claimed job, its lease and its reporter."""
+
+    host: Host
+    job: Job
+    token: int
+    lease: Lease
+    reporter: Reporter
+
+    def folder(self) -> Path:
+        """Make the folder that only this attempt writes to. Raises LeaseLost."""
+        return self.host.volume.jobs.open_attempt(self.job.id, self.token)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped:
+    """The job stopped because it was wished."""
+
+    wish: Wish
+    #: What a cancelled job has to show.
+    result: dict[str, object] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A generate job is done."""
+
+    result: dict[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sealed:
+    """A model is built and sealed: to be completed."""
+
+
+Outcome = Stopped | Written | Sealed

@@ -1,0 +1,39 @@
+"""What a worker's parent process does beside passing jobs to its children: the reaper and the sign of life.
+
+The threads begin once the pool has forked its first children; those forked later touch nothing of theirs.
+"""
+
+from typing import Any
+
+from celery import bootsteps
+
+from shared.broker import Broker
+from shared.settings import Settings
+from shared.store import Store
+from shared.volume import Volume
+from worker.presence import Presence, describe
+from worker.reaper import Reaper
+
+
+class Caretaker(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
+    """Worker step: starts and stops the threads of the parent."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, parent: Any) -> None:
+        """Start them, with the settings that the application was made with."""
+        settings: Settings = parent.app.conf.charloom_settings
+        store = Store.of(settings)
+        self._parts = (
+            Reaper(store, Broker(parent.app), Volume.of(settings), settings),
+            Presence(store, describe(parent.hostname, settings)),
+        )
+        for part in self._parts:
+            part.start()
+
+    def stop(self, _parent: Any) -> None:
+        """Stop them; the worker is no longer seen."""
+        for part in self._parts:
+            part.stop()
+
+    terminate = stop

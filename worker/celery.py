@@ -1,0 +1,103 @@
+"""The Celery entry: `celery -A worker worker` runs this. Reads the settings, and opens the doors to the runner.
+
+The parent process consumes messages and looks after all jobs; it never computes with torch, since one OpenMP operation
+before a fork hangs the child's first. Jobs are run by the pool's children.
+"""
+
+import ctypes
+import logging
+import mmap
+import signal
+import sys
+from typing import Any
+
+from billiard.exceptions import WorkerLostError
+from celery import Celery, Task, signals
+
+from shared.broker import make_app, task_name
+from shared.errors import SettingsError, StoreUnavailable
+from shared.jobs import Queue
+from shared.settings import Settings, load
+from shared.store import Store
+from shared.volume import Volume
+from worker.attempt import Host
+from worker.caretaker import Caretaker
+from worker.presence import train_threads
+from worker.runner import run_job
+from worker.slots import TrainSlots
+
+log = logging.getLogger(__name__)
+
+#: Linux' prctl option: the signal to get when the parent dies.
+_PR_SET_PDEATHSIG = 1
+
+
+class Entry:
+    """The doors from Celery to the runner, for one worker's parent and children."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        #: One byte that parent and children see: 1 once this worker is to stop.
+        self._drain = mmap.mmap(-1, 1)
+        self._store = Store.of(settings)
+        self._volume = Volume.of(settings)
+
+    def build(self) -> Celery:
+        """Make the application, and listen to what happens to its processes."""
+        app = make_app(self._settings)
+        app.conf.charloom_settings = self._settings
+        app.conf.worker_concurrency = max(1, self._settings.train_slots + self._settings.generate_slots)
+        app.steps["worker"].add(Caretaker)
+        app.steps["consumer"].add(TrainSlots)
+        for queue in Queue:
+            app.task(self.run, bind=True, name=task_name(queue))
+        signals.worker_process_init.connect(self.enter_child, weak=False)
+        signals.worker_shutting_down.connect(self.begin_drain, weak=False)
+        signals.task_failure.connect(self.see_lost_child, weak=False)
+        signals.setup_logging.connect(self.set_up_logging, weak=False)
+        return app
+
+    def run(self, task: Task, job_id: str) -> None:
+        """Run the job of this id: the task itself."""
+        run_job(job_id, self._host(task.request.hostname))
+
+    def enter_child(self, **_: Any) -> None:
+        """Bind a fresh child of the pool to its parent's life: nobody else would end it."""
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def begin_drain(self, **_: Any) -> None:
+        """Tell the children to save and give back what they run."""
+        self._drain[0] = 1
+
+    def see_lost_child(self, sender: Task, exception: BaseException, args: tuple[Any, ...], **_: Any) -> None:
+        """Have a job taken up again at once when the child that ran it was killed."""
+        if isinstance(exception, WorkerLostError):
+            try:
+                self._store.jobs.lose(args[0], worker=sender.request.hostname)
+            except StoreUnavailable:
+                log.warning("Redis is away; the lease of %s runs out by itself", args[0])
+
+    def set_up_logging(self, **_: Any) -> None:
+        """Log plain lines to standard error."""
+        logging.basicConfig(level=self._settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def _host(self, name: str) -> Host:
+        return Host(
+            name=name,
+            settings=self._settings,
+            store=self._store,
+            volume=self._volume,
+            train_threads=train_threads(self._settings),
+            draining=lambda: self._drain[0] == 1,
+        )
+
+
+def _make() -> Celery:
+    try:
+        return Entry(load()).build()
+    except SettingsError as exc:
+        sys.exit(f"charloom worker: {exc}")
+
+
+app = _make()

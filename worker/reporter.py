@@ -1,0 +1,78 @@
+"""Tells the store what happens in a job: not more often than people can read, and nothing lost while Redis is away."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shared.errors import StoreUnavailable
+from shared.events import Event, EventType
+from shared.jobs import Losses, Progress
+from shared.store import Claim, JobStore
+
+#: Least seconds between two records: at most ten a second for progress, text a little quicker.
+RECORD_S = 0.1
+TEXT_S = 0.05
+#: Seconds to leave Redis alone after it refused.
+AWAY_S = 0.5
+
+
+class Reporter:
+    """Collects events of one attempt and records them in batches."""
+
+    def __init__(
+        self,
+        jobs: JobStore,
+        claim: Claim,
+        *,
+        saw_cancel: Callable[[bool], None],
+        every_s: float = RECORD_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._jobs = jobs
+        self._id = claim.job.id
+        self._token = claim.token
+        self._saw_cancel = saw_cancel
+        self._every_s = every_s
+        self._clock = clock
+        self._next = float("-inf")
+        self._events: list[Event] = []
+        self._progress: Progress | None = None
+        self._losses: Losses | None = None
+
+    def add(self, kind: EventType, data: Mapping[str, Any]) -> None:
+        """Report an event."""
+        self._events.append(Event(type=kind, data=data))
+
+    def log(self, message: str) -> None:
+        """Report a line for people."""
+        self.add(EventType.LOG, {"message": message})
+
+    def progress(self, progress: Progress, losses: Losses | None = None) -> None:
+        """Report how far the job is; of several before a flush only the newest counts."""
+        self._progress = progress
+        self._losses = losses or self._losses
+
+    def flush(self, *, now: bool = False) -> None:
+        """Record what was reported, if it is time (or `now`). While Redis is away it is kept. Raises LeaseLost."""
+        moment = self._clock()
+        if moment < self._next and not now:
+            return
+        if not (self._events or self._progress):
+            return
+        events = list(self._events)
+        if self._progress:
+            data = {"progress": vars(self._progress), "metrics": vars(self._losses) if self._losses else None}
+            events.append(Event(type=EventType.PROGRESS, data=data))
+        try:
+            wished = self._jobs.record(
+                self._id, self._token, progress=self._progress, losses=self._losses, events=events
+            )
+        except StoreUnavailable:
+            self._next = moment + AWAY_S
+            if now:
+                raise
+            return
+        self._saw_cancel(wished)
+        self._events.clear()
+        self._progress = None
+        self._next = moment + self._every_s

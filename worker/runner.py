@@ -1,0 +1,105 @@
+"""Runs one job, read top to bottom: claim it, do it while the lease holds, end it one way or another."""
+
+import logging
+
+from shared.errors import Conflict, JobFailed, LeaseLost, NotFound, StoreUnavailable, VolumeUnavailable
+from shared.jobs import JobError, JobType, Status
+from shared.store import Claim
+from worker.attempt import Attempt, Host, Outcome, Sealed, Stopped, Written
+from worker.generate_job import run_generate
+from worker.import_job import run_import
+from worker.lease import Lease, Wish
+from worker.publish import complete
+from worker.reporter import RECORD_S, TEXT_S, Reporter
+from worker.train_job import run_train
+
+log = logging.getLogger(__name__)
+
+_RUN = {JobType.TRAIN: run_train, JobType.GENERATE: run_generate, JobType.IMPORT: run_import}
+
+
+def run_job(job_id: str, host: Host) -> None:
+    """Claim a job and carry it to an end, or return at once: it is not there to be taken (a message came twice)."""
+    claim = host.store.jobs.claim(
+        job_id,
+        worker=host.name,
+        lease_s=host.settings.lease_ttl_s,
+        floor=host.volume.jobs.floor(job_id),
+    )
+    if claim is None:
+        log.info("%s is not to be claimed; its message came twice or too late", job_id)
+        return
+    log.info("%s begins: %s, attempt %d", job_id, claim.job.type, claim.job.attempt)
+    lease = Lease(
+        host.store.jobs,
+        claim,
+        ttl_s=host.settings.lease_ttl_s,
+        stall_s=host.settings.stall_s,
+        draining=host.draining,
+    )
+    every_s = TEXT_S if claim.job.type is JobType.GENERATE else RECORD_S
+    reporter = Reporter(host.store.jobs, claim, saw_cancel=lease.saw_cancel, every_s=every_s)
+    attempt = Attempt(host=host, job=claim.job, token=claim.token, lease=lease, reporter=reporter)
+    with lease:
+        try:
+            _end(attempt, _RUN[claim.job.type](attempt))
+        except LeaseLost as exc:
+            log.warning("%s: %s", job_id, exc)
+        except StoreUnavailable as exc:
+            # Not the job's fault: its lease runs out and it is taken up again, here or elsewhere.
+            log.error("%s is given up: %s", job_id, exc)
+            _tell_lost(host, claim)
+        except VolumeUnavailable as exc:
+            _fail(attempt, JobError(code=exc.code, detail=exc.detail, retryable=True))
+        except (JobFailed, NotFound) as exc:
+            _fail(attempt, JobError(code=exc.code, detail=exc.detail))
+        except Exception as exc:
+            log.exception("%s failed", job_id)
+            _fail(attempt, JobError(code="internal", detail=_words(exc), retryable=True))
+
+
+def _end(attempt: Attempt, outcome: Outcome) -> None:
+    jobs, job_id, token = attempt.host.store.jobs, attempt.job.id, attempt.token
+    attempt.reporter.flush(now=True)
+    match outcome:
+        case Sealed():
+            complete(jobs, attempt.host.volume, job_id, token)
+        case Written(result=result):
+            jobs.finish(job_id, token, Status.SUCCEEDED, result=result)
+        case Stopped(wish=Wish.DRAIN):
+            status = jobs.release(job_id, token)
+            log.info("%s is given back: %s", job_id, status)
+        case Stopped(result=result):
+            attempt.host.volume.jobs.end(job_id, {"status": Status.CANCELLED})
+            jobs.finish(job_id, token, Status.CANCELLED, result=result)
+    log.info("%s ends here: %s", job_id, type(outcome).__name__.lower())
+
+
+def _fail(attempt: Attempt, error: JobError) -> None:
+    host, job_id = attempt.host, attempt.job.id
+    log.info("%s failed: %s", job_id, error.detail)
+    try:
+        if attempt.job.type is JobType.IMPORT:
+            host.volume.jobs.remove(job_id)  # a refused file is of no use to anybody
+        else:
+            host.volume.jobs.end(job_id, {"status": Status.FAILED, "error": vars(error)})
+    except VolumeUnavailable as exc:
+        log.error("%s: its end can't be written to the volume: %s", job_id, exc)
+    try:
+        attempt.reporter.flush(now=True)
+        host.store.jobs.finish(job_id, attempt.token, Status.FAILED, error=error)
+    except (LeaseLost, StoreUnavailable, Conflict) as exc:
+        log.error("%s can't be ended: %s", job_id, exc)
+
+
+def _tell_lost(host: Host, claim: Claim) -> None:
+    try:
+        host.store.jobs.lose(claim.job.id, worker=host.name)
+    except StoreUnavailable:
+        log.warning("The store is away; the lease of %s runs out by itself", claim.job.id)
+
+
+def _words(exc: Exception) -> str:
+    if isinstance(exc, MemoryError):
+        return "The worker ran out of memory. Use a smaller hidden_size, batch_size or seq_length."
+    return f"Something went wrong inside the worker ({type(exc).__name__}). Its log says more; send the job again."

@@ -1,0 +1,147 @@
+"""Runs a train job: the trainer's events go to the store, its state to the volume, its weights into a model."""
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from shared.events import EventType
+from shared.ids import model_id_of
+from shared.jobs import Losses, Progress
+from shared.requests import AnyTrainRequest, ClassicRequest, StreamRequest
+from shared.volume import Model, SavedState
+from shared.volume.files import translated
+from shared.volume.models import ModelFile, write_meta
+from worker import trainevents
+from worker.attempt import Attempt, Outcome, Sealed, Stopped
+from worker.bundle import load_start, write_model
+from worker.lease import Wish
+from worker.publish import seal
+from worker.train import Start, train
+from worker.trainevents import TrainingDiverged
+from worker.trainstate import StateFileDamaged, TrainState, load_state, save_state
+
+log = logging.getLogger(__name__)
+
+_REQUEST: TypeAdapter[StreamRequest | ClassicRequest] = TypeAdapter(AnyTrainRequest)
+
+
+def run_train(attempt: Attempt) -> Outcome:
+    """Train to the end, or until a wish stops it; the newest state is on the volume then.
+
+    Raises:
+        TrainingDiverged: the loss blew up; the last good state is on the volume.
+        LeaseLost, StoreUnavailable, VolumeUnavailable
+    """
+    host, job = attempt.host, attempt.job
+    request = _REQUEST.validate_python(job.params)
+    folder = attempt.folder()
+    text = host.volume.corpora.text(request.corpus_id)
+    attempt.lease.tick()
+    state = _newest_state(attempt)
+    start = None if state is not None else _start(attempt, request)
+    attempt.lease.tick()
+    host.store.jobs.rewind(job.id, attempt.token, [] if state is None else list(state.facts["metrics"]))
+    training = train(request, text, start=start, state=state, threads=host.train_threads)
+    try:
+        for event in training:
+            wish = attempt.lease.look()
+            _tell(attempt, event)
+            if isinstance(event, trainevents.Done):
+                return _publish(attempt, request, folder, event)
+            if wish is not None:
+                _save(attempt, folder, event.state())
+                return Stopped(wish=wish)
+            if isinstance(event, trainevents.Snapshot):
+                _save(attempt, folder, event.state())
+    except TrainingDiverged as exc:
+        _save(attempt, folder, exc.state)
+        raise
+    finally:
+        training.close()
+    raise AssertionError("the trainer ended without an end")
+
+
+def _newest_state(attempt: Attempt) -> TrainState | None:
+    """Return the newest whole state that earlier attempts left, or None: begin anew."""
+    for saved in attempt.host.volume.jobs.states(attempt.job.id):
+        try:
+            state = load_state(saved.path, saved.sha256)
+        except StateFileDamaged as exc:
+            log.warning("%s: %s", attempt.job.id, exc)
+            attempt.reporter.log(f"The training state of step {saved.step} is damaged; an older one is used.")
+            continue
+        attempt.reporter.log(f"Goes on from step {saved.step}.")
+        return state
+    return None
+
+
+def _start(attempt: Attempt, request: StreamRequest | ClassicRequest) -> Start | None:
+    return load_start(attempt.host.volume.models.folder(request.init_from)) if request.init_from else None
+
+
+def _save(attempt: Attempt, folder: Path, state: TrainState) -> None:
+    step = int(state.facts["step"])
+    path = folder / f"state-{step}.safetensors"
+    with translated():
+        sha256 = save_state(path, state)
+    attempt.host.volume.jobs.commit_state(folder, SavedState(path=path, sha256=sha256, step=step))
+    attempt.lease.tick()
+
+
+def _tell(attempt: Attempt, event: trainevents.TrainEvent) -> None:
+    reporter = attempt.reporter
+    match event:
+        case trainevents.Progress():
+            progress = {name: getattr(event, name) for name in Progress.__dataclass_fields__}
+            losses = {name: getattr(event, name) for name in Losses.__dataclass_fields__}
+            reporter.progress(Progress(**progress), Losses(**losses))
+        case trainevents.Metric():
+            reporter.add(EventType.METRIC, trainevents.row(event))
+        case trainevents.Sample():
+            reporter.add(EventType.SAMPLE, trainevents.row(event))
+        case _:
+            pass
+    reporter.flush()
+
+
+def _publish(
+    attempt: Attempt, request: StreamRequest | ClassicRequest, folder: Path, done: trainevents.Done
+) -> Outcome:
+    job = attempt.job
+    built = folder / "model"
+    with translated():
+        built.mkdir()
+        written = write_model(
+            built,
+            request=request,
+            weights=done.weights,
+            vocabulary=done.vocabulary,
+            losses=done.losses,
+            metrics=done.metrics,
+            samples=done.samples,
+        )
+    attempt.lease.tick()
+    model = Model(
+        id=model_id_of(job.id),
+        name=request.name or model_id_of(job.id),
+        recipe=request.recipe,
+        job_id=job.id,
+        parent_model_id=request.init_from,
+        corpus_id=request.corpus_id,
+        params=job.params,
+        vocabulary=done.vocabulary.characters,
+        parameters=sum(weight.numel() for weight in done.weights.values()),
+        losses=vars(done.losses),
+        files={name: ModelFile(**file) for name, file in written.items()},
+        created_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        metadata=job.metadata,
+    )
+    write_meta(built, model)
+    attempt.reporter.flush(now=True)
+    result = {"model_id": model.id, "stop_reason": done.stop_reason}
+    sealed = seal(
+        attempt.host.store.jobs, job.id, attempt.token, built, sha256=model.files["bundle"].sha256, result=result
+    )
+    return Sealed() if sealed else Stopped(wish=Wish.CANCEL)
