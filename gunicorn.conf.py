@@ -4,14 +4,13 @@ One process with many threads: an open event stream takes a thread, not a proces
 hosts is a setting in `shared/settings.py`.
 """
 
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from shared.errors import SettingsError
 from shared.settings import check_binding, load
+from web import shutdown
 
 try:
     _settings = load()
@@ -38,16 +37,6 @@ errorlog = "-"
 loglevel = _settings.log_level.lower()
 
 
-def post_worker_init(worker: Any) -> None:
-    """Tell the application as soon as it has to end, so that its open streams end and don't use up the grace."""
-    stopping = worker.wsgi.extensions.get("charloom_stopping")
-    if stopping is None:
-        return
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        handle = signal.getsignal(number)
-
-        def handle_after_telling(number: int, frame: FrameType | None, handle: Any = handle) -> None:
-            stopping.set()
-            handle(number, frame)
-
-        signal.signal(number, handle_after_telling)
+def post_worker_init(_worker: Any) -> None:
+    """Have the open streams end as soon as the process has to, or they would use up the grace."""
+    shutdown.install()

@@ -9,6 +9,8 @@ import os
 import time
 from pathlib import Path
 
+from cli.ending import process_lives
+
 #: Seconds to wait for the processes of a service whose `charloom up` is gone.
 LEFT_OVER_S = 25.0
 #: Seconds between two tries.
@@ -40,7 +42,7 @@ class DataLock:
         deadline = time.monotonic() + LEFT_OVER_S
         while not self._try():
             pid, address = self._read()
-            if (pid is not None and _lives(pid)) or time.monotonic() >= deadline:
+            if (pid is not None and process_lives(pid)) or time.monotonic() >= deadline:
                 self._file.close()
                 raise Taken(address, pid)
             time.sleep(RETRY_S)
@@ -72,13 +74,3 @@ class DataLock:
         self._file.seek(0)
         pid, _, address = self._file.read().strip().partition(" ")
         return int(pid) if pid.isdigit() else None, address
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -204,6 +204,9 @@ class Supervisor:
                 return
             os.close(self._pipe)
         reading, self._pipe = os.pipe()
+        for child in self._children:  # before it starts, so that it never lives without knowing them
+            if group := child.group:
+                os.write(self._pipe, f"+ {group.pid} {child.announcement}\n".encode())
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._guardian = subprocess.Popen(
@@ -216,9 +219,6 @@ class Supervisor:
                 start_new_session=True,
             )
         os.close(reading)
-        for child in self._children:
-            if group := child.group:
-                self._tell_guardian(f"+ {group.pid} {child.announcement}")
 
     def _tell_guardian(self, line: str) -> None:
         with contextlib.suppress(BrokenPipeError):  # it died just now; `_guard` tells its successor

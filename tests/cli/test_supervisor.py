@@ -1,0 +1,196 @@
+"""Children are kept going, end in their order, and never outlive the one who keeps them."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from cli.ending import process_lives as lives
+from cli.lock import DataLock, Taken
+from cli.supervisor import MOST_QUICK_DEATHS, QUICK_S, ChildFailed, ChildSpec, Supervisor
+from tests.cli.standins import pids, spec
+from tests.waiting import eventually
+
+NAMES = ("worker", "web", "valkey")
+
+
+class Clock:
+    """Time that moves when told."""
+
+    now = 1000.0
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path, said: list[str], clock: Clock) -> Iterator[Supervisor]:
+    keeper = Supervisor(log=tmp_path / "up.log", say=said.append, now=lambda: clock.now)
+    yield keeper
+    keeper.end(hurried=lambda: True)
+
+
+def _all_run(directory: Path, names: tuple[str, ...] = NAMES) -> list[int]:
+    return [pid for name in names for pid in eventually(partial(pids, directory, name), f"{name} runs")]
+
+
+def test_children_end_by_rank_each_with_all_that_it_started(supervisor: Supervisor, tmp_path: Path) -> None:
+    for name, rank in (("valkey", 3), ("worker", 1), ("web", 2)):
+        supervisor.start(spec(tmp_path, name, rank=rank))
+    everyone = _all_run(tmp_path)
+
+    supervisor.end()
+
+    assert (tmp_path / "ended").read_text().split() == ["worker", "web", "valkey"]
+    assert not any(lives(pid) for pid in everyone)
+
+
+def test_a_child_that_does_not_listen_is_killed_when_its_time_is_up(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start(spec(tmp_path, "worker", rank=1, stubborn=True, grace_s=0.2))
+    everyone = _all_run(tmp_path, ("worker",))
+
+    supervisor.end()
+
+    assert not any(lives(pid) for pid in everyone)
+
+
+def test_somebody_in_a_hurry_waits_for_nobody(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start(spec(tmp_path, "worker", rank=1, stubborn=True, grace_s=10_000))
+    everyone = _all_run(tmp_path, ("worker",))
+
+    supervisor.end(hurried=lambda: True)
+
+    assert not any(lives(pid) for pid in everyone)
+
+
+def test_a_child_that_dies_is_named_and_started_again_and_leaves_nobody_behind(
+    supervisor: Supervisor, tmp_path: Path, said: list[str], clock: Clock
+) -> None:
+    supervisor.start(spec(tmp_path, "worker", rank=1))
+    first, grandchild = _all_run(tmp_path, ("worker",))
+    clock.now += QUICK_S + 1
+    (tmp_path / "worker.pids").unlink()
+
+    def noticed() -> bool:
+        supervisor.tend()
+        return bool(said)
+
+    os.kill(first, signal.SIGKILL)
+    eventually(noticed, "the death is noticed")
+    clock.now += 1
+    supervisor.tend()
+
+    assert "worker was killed by signal 9" in said[0]
+    assert not lives(grandchild)
+    second, _ = _all_run(tmp_path, ("worker",))
+    assert lives(second)
+    assert second != first
+
+
+def test_a_child_that_always_dies_at_once_is_given_up_with_its_last_words(
+    supervisor: Supervisor, tmp_path: Path, said: list[str], clock: Clock
+) -> None:
+    def tend() -> ChildFailed | None:
+        clock.now += QUICK_S / 20
+        try:
+            supervisor.tend()
+        except ChildFailed as exc:
+            return exc
+        return None
+
+    hopeless = ChildSpec(
+        name="web",
+        command=[sys.executable, "-c", "raise SystemExit('no such setting')"],
+        cwd=tmp_path,
+        environment=os.environ,
+        log=tmp_path / "web.log",
+        rank=1,
+        grace_s=1,
+    )
+    supervisor.start(hopeless)
+    failed = eventually(tend, "it is given up")
+
+    assert "web ended with code 1" in str(failed)
+    assert "no such setting" in str(failed)
+    assert len(said) == MOST_QUICK_DEATHS - 1
+
+
+def test_the_log_of_the_last_run_is_kept_beside_the_new_one(supervisor: Supervisor, tmp_path: Path) -> None:
+    (tmp_path / "worker.log").write_text("the last run\n")
+    supervisor.start(spec(tmp_path, "worker", rank=1))
+    eventually(lambda: "worker runs" in (tmp_path / "worker.log").read_text())
+    assert (tmp_path / "worker.log.1").read_text() == "the last run\n"
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run the stand-in for `charloom up` as a process."""
+    process = subprocess.Popen([sys.executable, "-m", "tests.cli.standins", str(tmp_path)])
+    yield process
+    process.kill()
+    process.wait()
+    eventually(lambda: not any(lives(pid) for name in NAMES for pid in pids(tmp_path, name)))
+
+
+def test_when_the_keeper_itself_is_killed_everyone_ends_in_the_same_order(
+    keeper: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
+    everyone = _all_run(tmp_path)
+
+    keeper.kill()
+    keeper.wait()
+
+    eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone", within_s=20)
+    assert (tmp_path / "ended").read_text().split() == ["worker", "web", "valkey"]
+
+
+def test_the_guardian_holds_the_data_until_the_last_child_has_ended(
+    keeper: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
+    everyone = _all_run(tmp_path)
+    with pytest.raises(Taken):
+        DataLock(tmp_path)
+
+    keeper.kill()
+    keeper.wait()
+
+    DataLock(tmp_path).close()  # waits for the end of the killed one's children
+    assert not any(lives(pid) for pid in everyone)
+
+
+def test_a_killed_guardian_is_replaced_and_knows_whom_to_end(keeper: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+    everyone = _all_run(tmp_path)
+
+    def guardians() -> list[int]:
+        listed = subprocess.run(
+            ["ps", "-o", "pid=,args=", "--ppid", str(keeper.pid)], capture_output=True, text=True, check=True
+        ).stdout
+        return [int(line.split()[0]) for line in listed.splitlines() if "cli.guardian" in line]
+
+    (first,) = guardians()
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: [pid for pid in guardians() if pid != first], "a new guardian")
+
+    keeper.kill()
+    keeper.wait()
+    eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone", within_s=20)
+
+
+def test_a_signal_ends_the_keeper_in_order(keeper: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+    everyone = _all_run(tmp_path)
+    keeper.send_signal(signal.SIGTERM)
+    assert keeper.wait() == 0
+    assert not any(lives(pid) for pid in everyone)
+    assert (tmp_path / "ended").read_text().split() == ["worker", "web", "valkey"]
