@@ -1,0 +1,120 @@
+"""A text as one integer array, and the batches that are cut out of it when they are needed. Knows no models.
+
+Nothing is materialised: a character takes 1 byte (to 256 distinct ones), 2 or 4, and a batch is cut out by an index.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shared.text import Vocabulary
+from worker.randomness import Permutation, derive, rng
+
+Codes = NDArray[Any]  # uint8, uint16 or int32
+_UNICODE = 0x110000
+#: Characters that are turned into code points at once: 4 MB, whatever the text's length.
+_PIECE = 1 << 20
+
+
+def code_points(text: str) -> NDArray[np.uint32]:
+    """Return the text's code points, (len(text),) uint32. Lone surrogates pass."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+def vocabulary_of(text: str) -> Vocabulary:
+    """Collect the vocabulary of a text, as `Vocabulary.of` does, a hundred times faster on long ones."""
+    seen = np.zeros(_UNICODE, dtype=bool)
+    for start in range(0, len(text), _PIECE):
+        seen[code_points(text[start : start + _PIECE])] = True
+    return Vocabulary("".join(map(chr, np.flatnonzero(seen).tolist())))
+
+
+def encode(text: str, vocabulary: Vocabulary) -> Codes:
+    """Return the index of each character, (len(text),), in the smallest of uint8, uint16 and int32 that holds them all.
+
+    Raises KeyError on a character that isn't in the vocabulary.
+    """
+    size = len(vocabulary)
+    table = np.full(_UNICODE, -1, dtype=np.int32)
+    table[code_points(vocabulary.characters)] = np.arange(size, dtype=np.int32)
+    dtype = np.uint8 if size <= 1 << 8 else np.uint16 if size <= 1 << 16 else np.int32
+    codes = np.empty(len(text), dtype=dtype)
+    for start in range(0, len(text), _PIECE):
+        piece = table[code_points(text[start : start + _PIECE])]
+        if piece.size and piece.min() < 0:
+            raise KeyError(text[start + int(piece.argmin())])
+        codes[start : start + len(piece)] = piece
+    return codes
+
+
+class Windows:
+    """Every window of `seq_length` characters and the one character after it, as the seed document has them."""
+
+    def __init__(self, codes: Codes, *, seq_length: int, batch_size: int, seed: int) -> None:
+        self.count = len(codes) - seq_length
+        self.batches = -(-self.count // batch_size)
+        self._codes, self._batch_size, self._seed = codes, batch_size, seed
+        self._offsets = np.arange(seq_length)
+
+    def training(self, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
+        """Return batch `batch` of `epoch`'s own order: windows (B, T) int64 and targets (B,) int64."""
+        order = Permutation(self.count, derive(self._seed, "windows", epoch))
+        return self._cut(order(self._places(batch)))
+
+    def evaluation(self, batch: int) -> tuple[Tensor, Tensor]:
+        """Return batch `batch` in the text's order: windows (B, T) int64 and targets (B,) int64."""
+        return self._cut(self._places(batch))
+
+    def _places(self, batch: int) -> NDArray[np.int64]:
+        start = batch * self._batch_size
+        return np.arange(start, min(start + self._batch_size, self.count))
+
+    def _cut(self, starts: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        windows = self._codes[starts[:, None] + self._offsets]
+        targets = self._codes[starts + len(self._offsets)]
+        return torch.from_numpy(windows.astype(np.int64)), torch.from_numpy(targets.astype(np.int64))
+
+
+class Chunks:
+    """The text read side by side by `batch_size` readers, a chunk at a time, each chunk going on where the last ended.
+
+    The text is taken as a ring that each epoch enters at another place, so that the cuts between chunks and between
+    readers fall elsewhere every time. All chunks of an epoch have one length, at most `seq_length`, chosen so that
+    nearly every character is a target once.
+    """
+
+    def __init__(self, codes: Codes, *, seq_length: int, batch_size: int, seed: int) -> None:
+        self._codes, self._seed = codes, seed
+        share = len(codes) // batch_size
+        self.batches = -(-share // seq_length)
+        self.length = share // self.batches
+        self.characters = batch_size * self.length * self.batches
+        self._readers = np.arange(batch_size)[:, None] * share
+        self._offsets = np.arange(self.length + 1)
+
+    def training(self, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
+        """Return chunk `batch` of `epoch`: inputs and targets, each (B, T) int64, targets one character further on."""
+        size = len(self._codes)
+        entrance = int(rng(self._seed, "chunks", epoch).integers(size))
+        places = (entrance + batch * self.length + self._readers + self._offsets) % size
+        both = torch.from_numpy(self._codes[places].astype(np.int64))
+        return both[:, :-1], both[:, 1:]
+
+
+class Continuation:
+    """The part of a text from `start` on, each character predicted once, in order, by one reader."""
+
+    def __init__(self, codes: Codes, *, start: int, length: int) -> None:
+        self.count = len(codes) - start
+        self.batches = -(-self.count // length)
+        self._codes, self._start, self._length = codes, start, length
+
+    def evaluation(self, batch: int) -> tuple[Tensor, Tensor]:
+        """Return chunk `batch`: inputs and targets, each (1, T) int64; the first input stands just before `start`."""
+        begin = self._start + batch * self._length
+        end = min(begin + self._length, len(self._codes))
+        both = torch.from_numpy(self._codes[begin - 1 : end].astype(np.int64))[None]
+        return both[:, :-1], both[:, 1:]

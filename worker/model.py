@@ -1,0 +1,93 @@
+"""The network of both recipes: an LSTM over characters and a linear layer onto the vocabulary. Knows no training.
+
+`classic` reads a character as one number, its index divided by the vocabulary's size, as the seed document does, and
+its `state_dict` has the document's keys. `stream` embeds the character first.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+#: What an LSTM carries on: (h, c), each (layers, B, H) float32.
+Carried = tuple[Tensor, Tensor]
+
+
+class CharLSTM(nn.Module):
+    """An LSTM over characters.
+
+    Arguments:
+        vocab_size: V, distinct characters.
+        hidden_size: H, width of each layer.
+        layers: LSTM layers on top of one another.
+        embedding_size: E, numbers that stand for a character; 0 reads it as one number in 0..1 (classic).
+        dropout: share of the LSTM's outputs dropped, between layers and after the last, while training.
+    """
+
+    def __init__(
+        self, *, vocab_size: int, hidden_size: int, layers: int = 1, embedding_size: int = 0, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.vocab_size, self.hidden_size, self.layers = vocab_size, hidden_size, layers
+        self.embedding_size, self.dropout = embedding_size, dropout
+        if embedding_size:
+            self.embedding = nn.Embedding(vocab_size, embedding_size)
+        between = dropout if layers > 1 else 0.0
+        self.lstm = nn.LSTM(embedding_size or 1, hidden_size, layers, batch_first=True, dropout=between)
+        self.linear = nn.Linear(hidden_size, vocab_size)
+
+    def read(self, codes: Tensor) -> Tensor:
+        """Turn characters, (B, T) int64, into what the LSTM takes: (B, T, E) or (B, T, 1) float32."""
+        if self.embedding_size:
+            embedded: Tensor = self.embedding(codes)
+            return embedded
+        return codes.unsqueeze(-1).to(torch.float32) / float(self.vocab_size)
+
+    def forward(self, codes: Tensor, carried: Carried | None = None) -> tuple[Tensor, Carried]:
+        """Return the logits after each character, (B, T, V), and the state to carry on; codes: (B, T) int64."""
+        outputs, carried = self.lstm(self.read(codes), carried)
+        return self.linear(functional.dropout(outputs, self.dropout, self.training)), carried
+
+    def last(self, codes: Tensor) -> Tensor:
+        """Return the logits after the last character of windows that start from zero, (B, V); codes: (B, T) int64."""
+        outputs, _ = self.lstm(self.read(codes))
+        logits: Tensor = self.linear(functional.dropout(outputs[:, -1, :], self.dropout, self.training))
+        return logits
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return a true copy of the weights, float32: later steps don't change it."""
+        return {name: value.detach().clone() for name, value in self.state_dict().items()}
+
+
+def shapes(*, vocab_size: int, hidden_size: int, layers: int, embedding_size: int) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every weight by its name, without making any."""
+    found: dict[str, tuple[int, ...]] = {"embedding.weight": (vocab_size, embedding_size)} if embedding_size else {}
+    for layer in range(layers):
+        width = hidden_size if layer else embedding_size or 1
+        found[f"lstm.weight_ih_l{layer}"] = (4 * hidden_size, width)
+        found[f"lstm.weight_hh_l{layer}"] = (4 * hidden_size, hidden_size)
+        found[f"lstm.bias_ih_l{layer}"] = (4 * hidden_size,)
+        found[f"lstm.bias_hh_l{layer}"] = (4 * hidden_size,)
+    return found | {"linear.weight": (vocab_size, hidden_size), "linear.bias": (vocab_size,)}
+
+
+def faults(weights: Mapping[str, object], wanted: Mapping[str, tuple[int, ...]]) -> str | None:
+    """Say what is wrong with these weights, or None where each is there, finite, float32 and of the shape wanted."""
+    if missing := sorted(wanted.keys() - weights.keys()):
+        return f"{missing[0]} is missing"
+    if extra := sorted(map(str, weights.keys() - wanted.keys())):
+        return f"{extra[0][:100]!r} has no place in it"
+    for name, shape in wanted.items():
+        value = weights[name]
+        if not isinstance(value, Tensor):
+            return f"{name} is no tensor"
+        if value.dtype != torch.float32 or value.layout != torch.strided or value.device.type != "cpu":
+            return f"{name} holds {value.dtype}; float32 is needed"
+        if tuple(value.shape) != shape:
+            return f"{name} has the shape {tuple(value.shape)}; {shape} is needed"
+        if not value.is_contiguous():
+            return f"{name} is not laid out contiguously"
+        if not bool(torch.isfinite(value).all()):
+            return f"{name} holds NaN or an infinity"
+    return None

@@ -1,0 +1,100 @@
+"""Training, as a generator of events. Knows no queue, no store and no files; while it waits at a `yield` nothing moves.
+
+What stands here is what happens before the first step: text to numbers, weights, precision, threads. The steps are
+trainloop.py's, a recipe's batch is classic.py's and stream.py's.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from shared.errors import JobFailed
+from shared.requests import ClassicRequest, StreamRequest
+from shared.text import BOM, Vocabulary, name_characters
+from worker.classic import Classic
+from worker.data import encode, vocabulary_of
+from worker.model import CharLSTM, faults, shapes
+from worker.precision import takes_bfloat16
+from worker.randomness import derive, seed_torch
+from worker.stream import Stream
+from worker.trainevents import TrainEvent
+from worker.trainloop import Setting, Training
+from worker.trainstate import TrainState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """A model to start from (`init_from`): its weights by name, and its vocabulary, which holds."""
+
+    weights: Mapping[str, Tensor]
+    vocabulary: Vocabulary
+
+
+def train(
+    request: ClassicRequest | StreamRequest,
+    text: str,
+    *,
+    start: Start | None = None,
+    state: TrainState | None = None,
+    threads: int | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[TrainEvent]:
+    r"""Train on a text and yield what happens: an event after every training batch and every evaluation batch.
+
+    Arguments:
+        request: all options concrete, `seed` set (`shared/fit.py` has fitted them to the text).
+        text: the corpus as stored, line ends "\n". `classic` keeps a U+FEFF at its begin, `stream` drops it.
+        start: a model whose weights to begin with.
+        state: an earlier training of the same request and text to go on with; it then ends with the same weights, bit
+            for bit, as without the break, on the same kind of processor and the same torch. Its threads, precision
+            and vocabulary hold.
+        threads: how many torch takes; all processors this process may use when None.
+        clock: seconds, for speeds, `max_seconds` and the rhythm of progress.
+
+    Raises TrainingDiverged (with the last good state), and JobFailed with code "text_too_short", "init_mismatch",
+    "unknown_characters" or "state_mismatch" where the parts don't fit together. torch's threads stay set.
+    """
+    if request.seed is None:
+        raise ValueError("train() takes a request whose seed is set")
+    facts = state.facts if state is not None else {}
+    threads = facts.get("threads") or threads or len(os.sched_getaffinity(0))
+    torch.set_num_threads(threads)
+    text = _as_learnt(request, text)
+    vocabulary = Vocabulary(facts["vocabulary"]) if facts else start.vocabulary if start else vocabulary_of(text)
+    try:
+        codes = encode(text, vocabulary)
+    except KeyError:
+        unknown = name_characters(vocabulary.unknown(text))
+        raise JobFailed(f"the model doesn't know these characters: {unknown}", code="unknown_characters") from None
+    needed = request.seq_length + 1 if request.recipe == "classic" else 2 * request.batch_size
+    if len(text) < needed:
+        raise JobFailed(f"the text has {len(text)} characters; these options need {needed}", code="text_too_short")
+    del text
+    seed_torch(request.seed, "weights")
+    sizes = {"vocab_size": len(vocabulary), "hidden_size": request.hidden_size, "layers": request.layers,
+             "embedding_size": request.embedding_size}  # fmt: skip
+    model = CharLSTM(**sizes, dropout=request.dropout)
+    if start is not None:
+        if fault := faults(start.weights, shapes(**sizes)):
+            raise JobFailed(f"the model to start from doesn't have this request's sizes: {fault}", code="init_mismatch")
+        model.load_state_dict(dict(start.weights))
+    bfloat16 = bool(facts.get("bfloat16", takes_bfloat16(request)))
+    seed = derive(request.seed, "data")
+    recipe: Classic | Stream
+    if isinstance(request, ClassicRequest):
+        recipe = Classic(request, model, codes, seed=seed, bfloat16=bfloat16)
+    else:
+        recipe = Stream(request, model, codes, seed=seed, bfloat16=bfloat16)
+    setting = Setting(request=request, vocabulary=vocabulary, codes=codes, threads=threads, bfloat16=bfloat16)
+    yield from Training(setting, model, recipe, clock=clock, state=state).events()
+
+
+def _as_learnt(request: ClassicRequest | StreamRequest, text: str) -> str:
+    """Return the text as the recipe reads it."""
+    if request.recipe == "stream":
+        text = text.removeprefix(BOM)
+    return text.lower() if request.lowercase else text

@@ -1,0 +1,87 @@
+"""Everything that decides a training's next step, and the one file it is kept in. Knows no recipe.
+
+The file is safetensors: the tensors as they are, the facts as JSON in its metadata.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from shared.errors import CharloomError
+
+_KEY = "charloom_training_state"
+
+
+class StateFileDamaged(CharloomError):
+    """The file of the training state is cut short or changed; an older one has to be used."""
+
+    code = "state_file_damaged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainState:
+    """A training between two steps. Its tensors are copies: nothing the training does later changes them."""
+
+    #: Weights `model.…`, optimizer `adam.…`, best weights `best.…`, carried state `carried.…`, by flat names.
+    tensors: Mapping[str, Tensor]
+    #: All the rest, such as the place in the data, as JSON can hold it.
+    facts: Mapping[str, Any]
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """Return the tensors whose names begin with `prefix` and a dot, the prefix taken off."""
+        return {k[len(prefix) + 1 :]: v for k, v in self.tensors.items() if k.startswith(prefix + ".")}
+
+
+def save_state(path: Path, state: TrainState) -> str:
+    """Write the state at `path`, whole or not at all even when the power fails, and return the file's sha256.
+
+    Temporary file, fsync, rename, fsync of the folder. Raises OSError, the temporary file gone, where the disk refuses.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        try:
+            save_file(dict(state.tensors), temporary, metadata={_KEY: json.dumps(state.facts, allow_nan=False)})
+        except SafetensorError as error:
+            raise OSError(f"the training state couldn't be written: {error}") from error
+        with temporary.open("rb+") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return digest
+
+
+def load_state(path: Path, sha256: str) -> TrainState:
+    """Read the state at `path`. Raises StateFileDamaged unless the file is, byte for byte, the one with that sha256."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise StateFileDamaged(f"{path.name} can't be read: {error.strerror}") from error
+    if digest != sha256:
+        raise StateFileDamaged(f"{path.name} is cut short or changed: its sha256 is {digest}, {sha256} was written")
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            facts = json.loads((file.metadata() or {})[_KEY])
+            # A clone: the tensor read is a view of the mapped file, which may be replaced or deleted later.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - no dict
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise StateFileDamaged(f"{path.name} is no training state: {error}") from error
+    return TrainState(tensors=tensors, facts=facts)
