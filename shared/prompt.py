@@ -1,4 +1,4 @@
-"""Choosing and fitting the text that a model goes on from. Deterministic: the seed decides. Knows no Redis and no model.
+"""Choosing and fitting the text that a model goes on from. Deterministic: the seed decides. Knows no model.
 
 The seed document takes a random passage of the lower-cased text: `start = randint(0, len(text) - seq_len)`.
 """

@@ -1,0 +1,96 @@
+"""Corpora: send a text, list them, read one, delete one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, send_file
+
+from web.api.answers import json_answer, reply, reply_empty
+from web.calls import API, Answer
+from web.parts import parts
+from web.queries import CorporaQuery, NameQuery
+from web.uploads import receive
+from web.views import Corpus, Page, page_of
+
+api = API("corpora")
+
+_UPLOAD: Mapping[str, Mapping[str, Any]] = {
+    "multipart/form-data": {
+        "type": "object",
+        "required": ["file"],
+        "properties": {
+            "file": {"type": "string", "format": "binary", "description": "A text file."},
+            "name": {"type": "string", "maxLength": 200, "description": "Its name; the file's when left out."},
+        },
+    },
+    "text/plain": {"type": "string", "description": "The text itself, in UTF-8."},
+}
+
+
+@api.call(
+    "POST",
+    "/corpora",
+    raw_body=_UPLOAD,
+    query=NameQuery,
+    answers={
+        200: json_answer("These bytes are there already: the corpus they made.", Corpus, "Location"),
+        201: json_answer("The new corpus.", Corpus, "Location"),
+    },
+    problems=(400, 413, 415, 422),
+)
+def send_corpus(query: NameQuery) -> Response:
+    """Send a text to learn from.
+
+    UTF-8 with or without BOM, and other encodings that can be told for certain; line ends become LF. Nothing is kept
+    of a text that is empty, only white space, binary, or too large.
+    """
+    here = parts()
+    limit = here.settings.max_corpus_bytes
+    upload = receive(limit=limit, name=query.name, plain=True)
+    corpus, new = here.volume.corpora.add(upload.stream, name=upload.name, max_bytes=limit)
+    return reply(Corpus.of(corpus), 201 if new else 200, {"Location": f"/api/v1/corpora/{corpus.id}"})
+
+
+@api.call(
+    "GET",
+    "/corpora",
+    query=CorporaQuery,
+    answers={200: json_answer("A page of corpora.", Page[Corpus])},
+    problems=(422,),
+)
+def list_corpora(query: CorporaQuery) -> Response:
+    """List the corpora."""
+    found, has_more = parts().volume.corpora.list(
+        after=query.after, limit=query.limit, newest_first=query.order == "desc"
+    )
+    return reply(page_of([Corpus.of(corpus) for corpus in found], has_more=has_more))
+
+
+@api.call("GET", "/corpora/<corpus_id>", answers={200: json_answer("The corpus.", Corpus)}, problems=(404,))
+def get_corpus(corpus_id: str) -> Response:
+    """Get what is known of a corpus."""
+    return reply(Corpus.of(parts().volume.corpora.get(corpus_id)))
+
+
+@api.call(
+    "GET",
+    "/corpora/<corpus_id>/text",
+    answers={200: Answer(description="The text, its line ends LF.", content={"text/plain": str}, headers=("ETag",))},
+    problems=(404, 416),
+)
+def get_corpus_text(corpus_id: str) -> Response:
+    """Get a corpus' text."""
+    corpora = parts().volume.corpora
+    corpus = corpora.get(corpus_id)
+    path = corpora.text_path(corpus_id)
+    return send_file(path, mimetype="text/plain", conditional=True, etag=corpus.sha256)
+
+
+@api.call("DELETE", "/corpora/<corpus_id>", answers={204: Answer(description="It is gone.")}, problems=(404, 409))
+def delete_corpus(corpus_id: str) -> Response:
+    """Delete a corpus. A live job that uses it forbids that."""
+    here = parts()
+    here.volume.corpora.get(corpus_id)
+    here.store.jobs.retire(corpus_id)
+    here.volume.corpora.delete(corpus_id)
+    return reply_empty()

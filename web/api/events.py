@@ -1,0 +1,47 @@
+"""A job's events: as they happen (SSE), or a page of those that have."""
+
+from flask import Response, request
+
+from shared.errors import InvalidRequest
+from shared.store.events import is_event_id
+from web.api.answers import reply
+from web.calls import API, Answer
+from web.parts import parts
+from web.queries import EventsQuery
+from web.sse import stream
+from web.views import Event, Page, page_of
+
+api = API("events")
+
+
+@api.call(
+    "GET",
+    "/jobs/<job_id>/events",
+    query=EventsQuery,
+    headers={
+        "Accept": "text/event-stream for events as they happen.",
+        "Last-Event-ID": "With a stream: go on after this event.",
+    },
+    answers={
+        200: Answer(
+            description="Events: status, progress, metric, sample, text, log, done, and reset with the whole job where "
+            "some are missing.",
+            content={"application/json": Page[Event], "text/event-stream": str},
+        ),
+        204: Answer(description="With a stream: the job has ended, and nothing came after that event."),
+    },
+    problems=(404, 422),
+)
+def list_events(job_id: str, query: EventsQuery) -> Response:
+    """Watch a job, or list what has happened to it."""
+    here = parts()
+    job = here.store.jobs.get(job_id)
+    if "text/event-stream" in request.headers.get("Accept", ""):
+        after = request.headers.get("Last-Event-ID") or query.after
+        if after is not None and not is_event_id(after):
+            raise InvalidRequest.at("/Last-Event-ID", "Last-Event-ID must be an event's id, such as 1764000000000-0.")
+        return stream(here, job, after=after)
+    found = here.store.events.read(job_id, after=query.after or "0-0", limit=query.limit)
+    response = reply(page_of([Event.of(event) for event in found.events], has_more=found.has_more))
+    response.headers["Vary"] = "Accept"
+    return response

@@ -1,0 +1,134 @@
+"""Jobs: list them, watch one, cancel one, read its losses."""
+
+import csv
+import io
+import time
+
+from flask import Response, request
+
+from shared.events import EventType
+from shared.jobs import Job
+from shared.store import CancelOutcome
+from web import shutdown
+from web.api.answers import etag_of, json_answer, reply, reply_job
+from web.calls import API, Answer
+from web.parts import Parts, parts
+from web.queries import JobQuery, JobsQuery
+from web.views import Job as JobView
+from web.views import Metric, Page, page_of
+
+api = API("jobs")
+
+#: Longest look for a job's end before this process' own is looked for, seconds.
+_SLICE_S = 0.5
+
+
+@api.call(
+    "GET", "/jobs", query=JobsQuery, answers={200: json_answer("A page of jobs.", Page[JobView])}, problems=(422,)
+)
+def list_jobs(query: JobsQuery) -> Response:
+    """List the jobs by time, filtered by type, status and model."""
+    found = parts().store.jobs.page(
+        types=query.type,
+        statuses=query.status,
+        model_id=query.model_id,
+        after=query.after,
+        limit=query.limit,
+        newest_first=query.order == "desc",
+    )
+    return reply(page_of([JobView.of(job) for job in found.jobs], has_more=found.has_more))
+
+
+@api.call(
+    "GET",
+    "/jobs/<job_id>",
+    query=JobQuery,
+    headers={"If-None-Match": "An ETag: 304 where the job hasn't changed."},
+    answers={
+        200: json_answer("The job.", JobView, "ETag", "Retry-After"),
+        304: Answer(description="It has not changed.", headers=("ETag", "Retry-After")),
+    },
+    problems=(404, 422),
+)
+def get_job(job_id: str, query: JobQuery) -> Response:
+    """Get a job; with `wait`, when it ends or the time is up."""
+    here = parts()
+    job = here.store.jobs.get(job_id)
+    if query.wait and not job.ended and here.slots.take():
+        try:
+            job = _wait_for(here, job, query.wait)
+        finally:
+            here.slots.give_back()
+    response = reply_job(job)
+    if request.if_none_match.contains(etag_of(job)):
+        response.status_code = 304
+        response.set_data(b"")
+        del response.headers["Content-Type"], response.headers["Content-Length"]
+    return response
+
+
+@api.call(
+    "POST",
+    "/jobs/<job_id>/cancel",
+    answers={
+        200: json_answer("It is cancelled, or was being cancelled already.", JobView),
+        202: json_answer("It is being cancelled.", JobView, "Retry-After"),
+    },
+    problems=(404, 409),
+)
+def cancel_job(job_id: str) -> Response:
+    """Cancel a job. A queued one ends at once; a running one as soon as its worker sees it."""
+    jobs = parts().store.jobs
+    outcome = jobs.cancel(job_id)
+    return reply_job(jobs.get(job_id), 202 if outcome is CancelOutcome.CANCELLING else 200)
+
+
+@api.call(
+    "GET",
+    "/jobs/<job_id>/metrics",
+    headers={"Accept": "text/csv for a table."},
+    answers={
+        200: Answer(description="Every loss measured.", content={"application/json": Page[Metric], "text/csv": str})
+    },
+    problems=(404,),
+)
+def list_metrics(job_id: str) -> Response:
+    """List every loss measured, in nats per character: JSON, or CSV by Accept: text/csv."""
+    jobs = parts().store.jobs
+    jobs.get(job_id)
+    metrics = [
+        Metric.model_validate({name: row.get(name) for name in Metric.model_fields}) for row in jobs.metrics(job_id)
+    ]
+    if request.accept_mimetypes.best_match(["application/json", "text/csv"]) == "text/csv":
+        table = _as_csv(metrics)
+        response = Response(table, content_type="text/csv; charset=utf-8")
+        response.headers["Content-Disposition"] = f'attachment; filename="{job_id}-losses.csv"'
+    else:
+        response = reply(page_of(metrics, key="step").model_copy(update={"first_id": None, "last_id": None}))
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+def _wait_for(here: Parts, job: Job, seconds: float) -> Job:
+    """Return the job when it has ended, when the time is up, or when this process is to end."""
+    deadline = time.monotonic() + seconds
+    last = here.store.events.last_id(job.id)
+    job = here.store.jobs.get(job.id)
+    while not job.ended and not shutdown.closing.is_set():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        events = here.store.events.wait(job.id, after=last, timeout_s=min(left, _SLICE_S))
+        if events:
+            last = events[-1].id
+        if not events or any(event.type is EventType.DONE for event in events):
+            job = here.store.jobs.get(job.id)
+    return job if job.ended else here.store.jobs.get(job.id)
+
+
+def _as_csv(metrics: list[Metric]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(Metric.model_fields), lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(metric.model_dump() for metric in metrics)
+    return out.getvalue()

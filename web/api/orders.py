@@ -1,0 +1,56 @@
+"""What is asked for and takes a while: a training, a writing, an import. Each makes a job."""
+
+from flask import Response
+
+from shared.requests import AnyTrainRequest, GenerateRequest
+from web import importing, training, writing
+from web.api.answers import json_answer, reply_accepted
+from web.calls import API
+from web.parts import parts
+from web.queries import NameQuery
+from web.uploads import receive
+from web.views import Job as JobView
+
+api = API("orders")
+
+_QUEUED = {202: json_answer("The queued job.", JobView, "Location", "Retry-After", "ETag")}
+_FILE = {
+    "multipart/form-data": {
+        "type": "object",
+        "required": ["file"],
+        "properties": {
+            "file": {"type": "string", "format": "binary", "description": "bundle.zip, or the document's .pth file."},
+            "name": {
+                "type": "string",
+                "maxLength": 200,
+                "description": "What to call the model; the file's name else.",
+            },
+        },
+    }
+}
+
+
+@api.call("POST", "/train-jobs", body=AnyTrainRequest, answers=_QUEUED, problems=(400, 409, 413, 415, 422))
+def train(body: training.Training) -> Response:
+    """Train a model on a corpus.
+
+    Options left out have the recipe's defaults and shrink to fit a short text; options given that don't fit are
+    refused.
+    """
+    return reply_accepted(training.order(parts(), body))
+
+
+@api.call("POST", "/generate-jobs", body=GenerateRequest, answers=_QUEUED, problems=(400, 409, 413, 415, 422))
+def generate(body: GenerateRequest) -> Response:
+    """Let a model write.
+
+    Without a prompt the seed chooses a passage of the model's corpus. The seed is always in the result.
+    """
+    return reply_accepted(writing.order(parts(), body))
+
+
+@api.call("POST", "/models/import", raw_body=_FILE, query=NameQuery, answers=_QUEUED, problems=(400, 413, 415, 422))
+def import_model(query: NameQuery) -> Response:
+    """Import a model from a bundle, or from a file in the document's format. It is never unpickled."""
+    here = parts()
+    return reply_accepted(importing.order(here, receive(limit=here.settings.max_model_bytes, name=query.name)))

@@ -1,0 +1,34 @@
+"""The app factory: `gunicorn "web:create_app()"`."""
+
+from flask import Flask
+
+from shared.settings import Settings, load
+from web import api, guard, pages, problems
+from web.openapi import JSON_DOCUMENT, Document
+from web.parts import Parts
+from web.uploads import Request
+
+
+def create_app(settings: Settings | None = None, *, ping_s: float = 15.0) -> Flask:
+    """Make the app. Nothing is connected yet.
+
+    Args:
+        settings: read from the environment when None.
+        ping_s: seconds between two pings of a silent event stream.
+
+    Raises:
+        SettingsError: a CHARLOOM_ variable is wrong.
+    """
+    app = Flask("web")
+    app.request_class = Request
+    app.url_map.merge_slashes = False
+    parts = Parts.of(settings or load(), ping_s=ping_s)
+    app.extensions[parts.name] = parts
+    problems.install(app)
+    guard.install(app)
+    for group in api.ALL:
+        app.register_blueprint(group.blueprint)
+    app.extensions[JSON_DOCUMENT] = Document.of([call for group in api.ALL for call in group.calls])
+    app.register_blueprint(api.document.blueprint)
+    pages.install(app)
+    return app

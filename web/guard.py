@@ -1,0 +1,88 @@
+"""Who may call, as far as a browser can be made to call for somebody else; and headers that keep pages to themselves.
+
+With no keys set the service trusts whoever reaches it, so a web page elsewhere must not reach it through its reader's
+browser. Two doors are shut: another name that is made to point here (DNS rebinding) is met by the rule for `Host`, a
+form or script that posts across sites by the rules for `Origin` and `Sec-Fetch-Site`. The rule for `Host` holds with
+CHARLOOM_ALLOW_ANONYMOUS too: that setting only allows to bind other addresses than loopback; by which names the service
+may then be called says CHARLOOM_ALLOWED_HOSTS.
+"""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+
+from shared.settings import PREFIX
+from web.parts import parts
+from web.problems import Forbidden
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+#: Whoever only asks whether the process lives calls it by any name, a load balancer by its address.
+_OPEN_PATH = "/healthz"
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def install(app: Flask) -> None:
+    """Check every request of this app, and put the headers on every answer."""
+    app.before_request(check)
+    app.after_request(_put_headers)
+
+
+def check() -> None:
+    """Raise Forbidden unless the present request may be answered."""
+    host = request.headers.get("Host", "")
+    if request.path != _OPEN_PATH and not is_own_name(host, parts().settings.allowed_hosts):
+        raise Forbidden(
+            f"The service is not called {_hostname(host)!r}. Call it by localhost or 127.0.0.1, or put the name into "
+            f"{PREFIX}ALLOWED_HOSTS."
+        )
+    if request.method in _READING:
+        return
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    origin = request.headers.get("Origin")
+    if site not in ("none", "same-origin") or (origin is not None and _foreign(origin, host)):
+        raise Forbidden(
+            "Only the service's own pages and programs may change things; this request comes from elsewhere."
+        )
+
+
+def is_own_name(host: str, allowed: list[str]) -> bool:
+    """Tell whether `Host` is a loopback name or an allowed one; its port doesn't matter."""
+    name = _hostname(host)
+    if name == "localhost" or name in {entry.lower() for entry in allowed}:
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _hostname(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").removesuffix(".")
+    except ValueError:
+        return ""
+
+
+def _foreign(origin: str, host: str) -> bool:
+    try:
+        parsed = urlsplit(origin)
+        return parsed.scheme not in ("http", "https") or parsed.netloc.lower() != host.lower()
+    except ValueError:
+        return True
+
+
+def _put_headers(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-cache")
+    return response

@@ -1,0 +1,7 @@
+"""The pages."""
+
+from flask import Flask
+
+
+def install(app: Flask) -> None:
+    """Put the pages."""

@@ -1,0 +1,113 @@
+"""From a train request to a queued job: its corpus and its starting model looked up, every option made concrete."""
+
+import secrets
+from typing import Any, TypeAlias
+
+from pydantic import TypeAdapter
+
+from shared import prompt, volume
+from shared.errors import InvalidRequest
+from shared.fit import fit
+from shared.ids import model_id_of, new_id
+from shared.jobs import Job, JobType, NewJob
+from shared.requests import AnyTrainRequest, ClassicRequest, StreamRequest
+from shared.submit import submit
+from shared.text import BOM, Vocabulary, name_characters
+from web.parts import Parts
+
+Training: TypeAlias = ClassicRequest | StreamRequest
+
+#: What the weights of a model fix; lower case decides which characters it knows.
+_FIXED = ("hidden_size", "layers", "embedding_size", "lowercase")
+
+_REQUEST: TypeAdapter[Training] = TypeAdapter(AnyTrainRequest)
+
+
+def order(parts: Parts, request: Training) -> Job:
+    """Queue a training. Raises InvalidRequest where the request doesn't fit its text or its model."""
+    resolved = resolve(parts, request)
+    job_id = new_id("job")
+    job = NewJob(
+        id=job_id,
+        type=JobType.TRAIN,
+        params=resolved.model_dump(mode="json"),
+        metadata=resolved.metadata,
+        model_id=model_id_of(job_id),
+        uses=tuple(id_ for id_ in (resolved.corpus_id, resolved.init_from) if id_ is not None),
+        max_attempts=parts.settings.max_attempts,
+    )
+    return submit(job, store=parts.store, broker=parts.broker, volume=parts.volume)
+
+
+def resolve(parts: Parts, request: Training) -> Training:
+    """Return the request with every option concrete: fitted to its text, named, seeded."""
+    corpus = parts.volume.corpora.find(request.corpus_id)
+    if corpus is None:
+        raise InvalidRequest.at(
+            "/corpus_id", f"There is no corpus {request.corpus_id[:60]!r}. GET /api/v1/corpora lists those there are."
+        )
+    chars, vocab_size = size_of(corpus, request)
+    if request.init_from is not None:
+        model = _model_to_start_from(parts, request, request.init_from)
+        request = _with_sizes_of(model, request)
+        vocab_size = len(model.vocabulary)
+        _check_characters(parts, corpus, request, model)
+    fitted: Training = fit(  # type: ignore[type-var]  # either kind comes back as it went in
+        request, chars=chars, vocab_size=vocab_size, memory_limit_bytes=memory_limit(parts)
+    )
+    seed = secrets.randbelow(2**32) if fitted.seed is None else fitted.seed
+    return fitted.model_copy(update={"name": fitted.name or corpus.name, "seed": seed})
+
+
+def size_of(corpus: volume.Corpus, request: Training) -> tuple[int, int]:
+    """Return how many characters, and how many distinct ones, the request trains on: stream drops a leading U+FEFF."""
+    vocab_size = corpus.vocab_size_lowercase if request.lowercase else corpus.vocab_size
+    dropped = request.recipe == "stream" and corpus.preview.startswith(BOM)
+    return corpus.chars - dropped, vocab_size - dropped
+
+
+def memory_limit(parts: Parts) -> int | None:
+    """Return the bytes that a job may take wherever it lands: as set, else on the smallest worker seen, else None."""
+    if parts.settings.job_memory_bytes:
+        return parts.settings.job_memory_bytes
+    return min((worker.memory_bytes for worker in parts.store.workers.seen()), default=None)
+
+
+def _model_to_start_from(parts: Parts, request: Training, model_id: str) -> volume.Model:
+    model = parts.volume.models.find(model_id)
+    if model is None:
+        raise InvalidRequest.at(
+            "/init_from", f"There is no model {model_id[:60]!r}. GET /api/v1/models lists those there are."
+        )
+    if model.recipe != request.recipe:
+        raise InvalidRequest.at(
+            "/init_from",
+            f"{model_id} is of the recipe {model.recipe!r}; a {request.recipe} training can't start from it.",
+        )
+    return model
+
+
+def _with_sizes_of(model: volume.Model, request: Training) -> Training:
+    """Take what the weights fix from the model; what is given must agree."""
+    given = request.model_dump(exclude_unset=True)
+    fixed: dict[str, Any] = {name: model.params[name] for name in _FIXED if name in model.params}
+    for name, value in fixed.items():
+        if name in given and given[name] != value:
+            raise InvalidRequest.at(
+                f"/{name}", f"{name} is {given[name]}, but {model.id} has {value}; leave it out to take the model's"
+            )
+    return _REQUEST.validate_python({"recipe": request.recipe} | given | fixed)
+
+
+def _check_characters(parts: Parts, corpus: volume.Corpus, request: Training, model: volume.Model) -> None:
+    known = Vocabulary(model.vocabulary)
+    unknown: set[str] = set()
+    path = parts.volume.corpora.text_path(corpus.id)
+    for part in prompt.parts(path, lowercase=request.lowercase, drop_bom=request.recipe == "stream"):
+        unknown.update(known.unknown("".join(set(part))))
+    if unknown:
+        raise InvalidRequest.at(
+            "/init_from",
+            f"The text has characters that {model.id} never saw: {name_characters(''.join(sorted(unknown)))}. Start "
+            "from random weights, or take them out of the text.",
+        )

@@ -1,0 +1,72 @@
+"""From a generate request to a queued job: its prompt chosen or fitted to the model, its seed made concrete."""
+
+import secrets
+
+from shared import prompt, volume
+from shared.errors import InvalidRequest
+from shared.ids import new_id
+from shared.jobs import Job, JobType, NewJob
+from shared.requests import GenerateRequest
+from shared.submit import submit
+from shared.text import BOM, Vocabulary, name_characters
+from web.parts import Parts
+
+#: Characters of a random passage where a model's request doesn't tell a sequence length.
+_PASSAGE = 100
+
+
+def order(parts: Parts, request: GenerateRequest) -> Job:
+    """Queue a writing. Raises InvalidRequest where the model is unknown or the prompt doesn't fit it."""
+    model = parts.volume.models.find(request.model_id)
+    if model is None:
+        raise InvalidRequest.at(
+            "/model_id", f"There is no model {request.model_id[:60]!r}. GET /api/v1/models lists those there are."
+        )
+    seed = secrets.randbelow(2**32) if request.seed is None else request.seed
+    corpus = parts.volume.corpora.find(model.corpus_id) if model.corpus_id else None
+    text = _chosen(parts, model, corpus, seed) if request.prompt is None else _fitted(request, model, request.prompt)
+    resolved = request.model_copy(update={"prompt": text, "seed": seed})
+    job = NewJob(
+        id=new_id("job"),
+        type=JobType.GENERATE,
+        params=resolved.model_dump(mode="json"),
+        metadata=resolved.metadata,
+        model_id=model.id,
+        uses=(model.id, corpus.id) if corpus else (model.id,),
+        max_attempts=parts.settings.max_attempts,
+    )
+    return submit(job, store=parts.store, broker=parts.broker, volume=parts.volume)
+
+
+def _chosen(parts: Parts, model: volume.Model, corpus: volume.Corpus | None, seed: int) -> str:
+    """Choose a passage of the model's corpus by the seed."""
+    if corpus is None:
+        raise InvalidRequest.at(
+            "/prompt", "prompt is missing, and the text that the model learned from is gone. Send one."
+        )
+    drop_bom = model.recipe == "stream"
+    return prompt.passage(
+        parts.volume.corpora.text_path(corpus.id),
+        chars=corpus.chars - (drop_bom and corpus.preview.startswith(BOM)),
+        length=model.params.get("seq_length") or _PASSAGE,
+        seed=seed,
+        lowercase=bool(model.params.get("lowercase", True)),
+        drop_bom=drop_bom,
+    )
+
+
+def _fitted(request: GenerateRequest, model: volume.Model, sent: str) -> str:
+    """Bring a prompt into the model's form, and deal with characters that the model never saw."""
+    text = prompt.fitted(sent, lowercase=bool(model.params.get("lowercase", True)), drop_bom=model.recipe == "stream")
+    unknown = Vocabulary(model.vocabulary).unknown(text)
+    if unknown and request.unknown_chars == "error":
+        raise InvalidRequest.at(
+            "/prompt",
+            f"prompt has characters that the model never saw: {name_characters(unknown)}. Take them out, or send "
+            'unknown_chars "drop".',
+        )
+    if unknown:
+        text = text.translate({ord(character): None for character in unknown})
+    if not text:
+        raise InvalidRequest.at("/prompt", "prompt has no character that the model knows; send at least one")
+    return text
