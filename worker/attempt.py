@@ -1,6 +1,6 @@
 """One attempt at a job: everything that running it needs, handed to the function that knows its type."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,14 +48,14 @@ class Stopped:
 
     wish: Wish
     #: What a cancelled job has to show.
-    result: dict[str, object] | None = None
+    result: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
     """A generate job is done."""
 
-    result: dict[str, object]
+    result: Mapping[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)

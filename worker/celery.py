@@ -9,6 +9,7 @@ import logging
 import mmap
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from billiard.exceptions import WorkerLostError
@@ -50,16 +51,20 @@ class Entry:
         app.steps["worker"].add(Caretaker)
         app.steps["consumer"].add(TrainSlots)
         for queue in Queue:
-            app.task(self.run, bind=True, name=task_name(queue))
+            app.task(self.task(), bind=True, name=task_name(queue))
         signals.worker_process_init.connect(self.enter_child, weak=False)
         signals.worker_shutting_down.connect(self.begin_drain, weak=False)
         signals.task_failure.connect(self.see_lost_child, weak=False)
         signals.setup_logging.connect(self.set_up_logging, weak=False)
         return app
 
-    def run(self, task: Task, job_id: str) -> None:
-        """Run the job of this id: the task itself."""
-        run_job(job_id, self._host(task.request.hostname))
+    def task(self) -> Callable[[Task, str], None]:
+        """Make the task: it runs the job of this id."""
+
+        def run(task: Task, job_id: str) -> None:
+            run_job(job_id, self._host(task.request.hostname))
+
+        return run
 
     def enter_child(self, **_: Any) -> None:
         """Bind a fresh child of the pool to its parent's life: nobody else would end it."""

@@ -59,4 +59,3 @@ def _corpus(attempt: Attempt, model: Model) -> str | None:
     except NotFound:
         return None
     return normalise(text, lowercase=bool(model.params.get("lowercase", True)))
-

@@ -9,6 +9,7 @@ from typing import Any
 
 from celery import bootsteps, signals
 from celery.worker import state
+from celery.worker.request import Request
 
 from shared.broker import task_name
 from shared.jobs import Queue
@@ -33,15 +34,16 @@ class TrainSlots(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is un
         consumer.timer.call_repeatedly(_LOOK_S, self._settle)
         self._settle()
 
-    def _received(self, **_: Any) -> None:
-        self._settle()
+    def _received(self, request: Request, **_: Any) -> None:
+        # The signal comes before celery counts the request itself.
+        self._settle(request)
 
-    def _settle(self) -> None:
+    def _settle(self, *received: Request) -> None:
         consuming = self._consumer.task_consumer.consuming_from(Queue.TRAIN.value)
         name = task_name(Queue.TRAIN)
-        known = set(state.reserved_requests) | set(state.active_requests)
+        known = {*state.reserved_requests, *state.active_requests, *received}
         free = sum(request.name == name for request in known) < self._slots
-        if free and not consuming:
+        if free and not consuming and state.should_stop is None:
             self._consumer.add_task_queue(Queue.TRAIN.value)
         elif consuming and not free:
             self._consumer.cancel_task_queue(Queue.TRAIN.value)

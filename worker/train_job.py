@@ -1,7 +1,6 @@
 """Runs a train job: the trainer's events go to the store, its state to the volume, its weights into a model."""
 
 import logging
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -10,14 +9,12 @@ from shared.events import EventType
 from shared.ids import model_id_of
 from shared.jobs import Losses, Progress
 from shared.requests import AnyTrainRequest, ClassicRequest, StreamRequest
-from shared.volume import Model, SavedState
+from shared.volume import SavedState
 from shared.volume.files import translated
-from shared.volume.models import ModelFile, write_meta
 from worker import trainevents
-from worker.attempt import Attempt, Outcome, Sealed, Stopped
-from worker.bundle import load_start, write_model
-from worker.lease import Wish
-from worker.publish import seal
+from worker.attempt import Attempt, Outcome, Stopped
+from worker.build import build_and_seal
+from worker.bundle import load_start
 from worker.train import Start, train
 from worker.trainevents import TrainingDiverged
 from worker.trainstate import StateFileDamaged, TrainState, load_state, save_state
@@ -49,7 +46,17 @@ def run_train(attempt: Attempt) -> Outcome:
             wish = attempt.lease.look()
             _tell(attempt, event)
             if isinstance(event, trainevents.Done):
-                return _publish(attempt, request, folder, event)
+                return build_and_seal(
+                    attempt,
+                    name=request.name or model_id_of(job.id),
+                    params=job.params,
+                    weights=event.weights,
+                    vocabulary=event.vocabulary,
+                    losses=event.losses,
+                    metrics=event.metrics,
+                    samples=event.samples,
+                    result={"stop_reason": event.stop_reason},
+                )
             if wish is not None:
                 _save(attempt, folder, event.state())
                 return Stopped(wish=wish)
@@ -78,7 +85,10 @@ def _newest_state(attempt: Attempt) -> TrainState | None:
 
 
 def _start(attempt: Attempt, request: StreamRequest | ClassicRequest) -> Start | None:
-    return load_start(attempt.host.volume.models.folder(request.init_from)) if request.init_from else None
+    """Return the model to start from, where one is named. Raises NotFound."""
+    if request.init_from is None:
+        return None
+    return load_start(attempt.host.volume.models.folder(request.init_from))
 
 
 def _save(attempt: Attempt, folder: Path, state: TrainState) -> None:
@@ -104,44 +114,3 @@ def _tell(attempt: Attempt, event: trainevents.TrainEvent) -> None:
         case _:
             pass
     reporter.flush()
-
-
-def _publish(
-    attempt: Attempt, request: StreamRequest | ClassicRequest, folder: Path, done: trainevents.Done
-) -> Outcome:
-    job = attempt.job
-    built = folder / "model"
-    with translated():
-        built.mkdir()
-        written = write_model(
-            built,
-            request=request,
-            weights=done.weights,
-            vocabulary=done.vocabulary,
-            losses=done.losses,
-            metrics=done.metrics,
-            samples=done.samples,
-        )
-    attempt.lease.tick()
-    model = Model(
-        id=model_id_of(job.id),
-        name=request.name or model_id_of(job.id),
-        recipe=request.recipe,
-        job_id=job.id,
-        parent_model_id=request.init_from,
-        corpus_id=request.corpus_id,
-        params=job.params,
-        vocabulary=done.vocabulary.characters,
-        parameters=sum(weight.numel() for weight in done.weights.values()),
-        losses=vars(done.losses),
-        files={name: ModelFile(**file) for name, file in written.items()},
-        created_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        metadata=job.metadata,
-    )
-    write_meta(built, model)
-    attempt.reporter.flush(now=True)
-    result = {"model_id": model.id, "stop_reason": done.stop_reason}
-    sealed = seal(
-        attempt.host.store.jobs, job.id, attempt.token, built, sha256=model.files["bundle"].sha256, result=result
-    )
-    return Sealed() if sealed else Stopped(wish=Wish.CANCEL)

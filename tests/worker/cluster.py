@@ -1,0 +1,120 @@
+"""A real worker beside the tests: `celery -A worker worker` in a process of its own, on the test's store and volume."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared.broker import Broker
+from shared.ids import model_id_of, new_id
+from shared.jobs import Job, JobType, NewJob, Status
+from shared.settings import Settings, load
+from shared.store import Store
+from shared.submit import submit
+from shared.volume import Corpus, Volume
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+#: A training of a second or two on the repository's own sample.
+SMALL: Mapping[str, Any] = {"hidden_size": 32, "epochs": 2, "sample_chars": 20, "seed": 7, "batch_size": 16}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """A store, a volume, a broker, and as many workers as are started."""
+
+    settings: Settings
+    environment: Mapping[str, str]
+    store: Store
+    volume: Volume
+    broker: Broker
+    logs: Path
+
+    @classmethod
+    def make(cls, redis_url: str, data_dir: Path, logs: Path, **settings: str) -> "Cluster":
+        """Make one without workers; `settings` are CHARLOOM_ variables without their prefix, in lower case."""
+        own = {"redis_url": redis_url, "data_dir": str(data_dir), **settings}
+        variables = {f"CHARLOOM_{name.upper()}": value for name, value in own.items()}
+        read = load(variables)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("CHARLOOM_")}
+        return cls(
+            settings=read,
+            environment={**kept, **variables},
+            store=Store.of(read),
+            volume=Volume.of(read),
+            broker=Broker.of(read),
+            logs=logs,
+        )
+
+    @contextmanager
+    def worker(self, name: str = "w1") -> Iterator["subprocess.Popen[bytes]"]:
+        """Start a worker, wait until it is seen, and end it afterwards."""
+        log = self.logs / f"{name}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", "worker", "worker", "-n", f"{name}@test"],
+                cwd=ROOT,
+                env=dict(self.environment),
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            eventually(
+                lambda: process.poll() is not None or name in [info.name.split("@")[0] for info in self.seen()],
+                f"{name} is seen",
+            )
+            assert process.poll() is None, log.read_text()
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(timeout=60)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+                    raise
+
+    def seen(self) -> list[Any]:
+        """Return the workers seen."""
+        return list(self.store.workers.seen())
+
+    def corpus(self, path: Path) -> Corpus:
+        """Take a text in."""
+        with path.open("rb") as file:
+            return self.volume.corpora.add(file, name=path.name, max_bytes=2**28)[0]
+
+    def send(
+        self, job_type: JobType, params: Mapping[str, Any], *, model_id: str = "", upload: Path | None = None
+    ) -> str:
+        """Send a job as the web does, and return its id."""
+        job_id = new_id("job")
+        job = NewJob(id=job_id, type=job_type, params=params, model_id=model_id or model_id_of(job_id))
+        parts: dict[str, Any] = {"store": self.store, "broker": self.broker, "volume": self.volume}
+        if upload is None:
+            return submit(job, **parts).id
+        with upload.open("rb") as file:
+            return submit(job, **parts, upload=file, max_bytes=2**30).id
+
+    def ended(self, job_id: str, *, within_s: float = 120) -> Job:
+        """Wait for a job's end and return its record."""
+        eventually(lambda: self.store.jobs.get(job_id).ended, f"{job_id} ends", within_s=within_s)
+        return self.store.jobs.get(job_id)
+
+    def running(self, job_id: str, *, step: int = 1) -> Job:
+        """Wait until a job has made some steps."""
+
+        def look() -> Job | None:
+            job = self.store.jobs.get(job_id)
+            assert not job.ended, job
+            return job if job.status is Status.RUNNING and job.progress.step >= step else None
+
+        found = eventually(look, f"{job_id} makes step {step}")
+        assert found is not None
+        return found
