@@ -2,6 +2,7 @@
 
 import click
 
+from cli.demo import demo
 from cli.up import up
 
 
@@ -10,6 +11,7 @@ def main() -> None:
     """Train character-level LSTMs on a text and write with them, as jobs on a queue."""
 
 
+main.add_command(demo)
 main.add_command(up)
 
 if __name__ == "__main__":

@@ -45,10 +45,10 @@ def address(host: str, port: int) -> str:
 def is_charloom(url: str) -> bool:
     """Tell whether another Charloom answers there."""
     try:
-        answer = httpx.get(f"{url}/healthz", timeout=2, trust_env=False)
-    except httpx.HTTPError:
+        answer = httpx.get(f"{url}/api/openapi.json", timeout=2, trust_env=False)
+        return bool(answer.json()["info"]["title"] == "Charloom")
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return False
-    return answer.is_success and "charloom" in answer.text.lower()
 
 
 def _family(host: str) -> socket.AddressFamily:

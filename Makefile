@@ -1,0 +1,49 @@
+# Charloom's verbs. `make` alone lists them.
+
+SHELL = /bin/sh
+.DEFAULT_GOAL = help
+.PHONY: help setup setup-dev demo up test lint types unit bench clean
+
+# From the command line into the recipes' environment, where "$$TEXT" keeps the spaces of a path together.
+export TEXT DATA PORT
+
+RUN = .venv/bin/python -m
+
+help:
+	@echo "make demo                train on a sample text for a minute, write with the model, serve the page"
+	@echo "make demo TEXT=book.txt  the same with a book of yours"
+	@echo "make up                  serve on http://127.0.0.1:8000 until Ctrl-C; PORT=8001, DATA=directory"
+	@echo "make test                lint, types and tests; one alone: make lint, make types, make unit"
+	@echo "make bench               measure"
+	@echo "make setup               only make .venv and install into it (the others do that themselves)"
+	@echo "make clean               remove .venv and caches; your data stays"
+
+setup:
+	@scripts/setup.sh run
+
+setup-dev:
+	@scripts/setup.sh dev
+
+demo: setup
+	@exec .venv/bin/charloom demo $${TEXT:+--text "$$TEXT"} $${DATA:+--data "$$DATA"} $${PORT:+--port "$$PORT"}
+
+up: setup
+	@exec .venv/bin/charloom up $${DATA:+--data "$$DATA"} $${PORT:+--port "$$PORT"}
+
+test: lint types unit
+
+lint: setup-dev
+	@$(RUN) ruff check
+
+types: setup-dev
+	@$(RUN) mypy
+
+unit: setup-dev
+	@$(RUN) pytest
+
+bench: setup-dev
+	@$(RUN) bench
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

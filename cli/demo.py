@@ -1,0 +1,143 @@
+"""`charloom demo`: upload a text, train on it for a minute, and have the model write, all through the HTTP API."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from cli.client import ApiError, Client
+from cli.lock import Taken
+from cli.progress import TrainingProgress
+from cli.service import ROOT
+from cli.serving import choose_port, read_settings, serving, take_lock
+from cli.terminal import make_console, printable
+
+#: The text that is there for whoever has none at hand.
+SAMPLE = ROOT / "shared" / "sample.txt"
+#: Seconds of computing: with start and writing, the demo stays well under three minutes on two cores.
+TRAIN_S = 60
+#: Epochs are chosen so that the learning rate has come down when the time is up: by this speed, below what two cores
+#: reach, and never more than these.
+CHARS_PER_SECOND, MOST_EPOCHS = 40_000, 30
+#: Seconds without a sign of the training after which the demo gives up.
+SILENCE_S = 90.0
+#: Characters of the passage at the end.
+PASSAGE_CHARS = 700
+#: Characters of the prompt that are shown.
+PROMPT_CHARS = 100
+
+
+class _Ended(Exception):
+    """Ctrl-C, while the demo was at work."""
+
+
+@click.command()
+@click.option(
+    "--text", type=click.Path(path_type=Path), help="The text to learn from. [default: the sample that comes with it]"
+)
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data directory. [default: data]")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port of the page; a free one if it is busy.")
+def demo(text: Path | None, data: Path | None, port: int | None) -> None:
+    """Train on a text for a minute, then let the model write.
+
+    At a terminal the service stays up afterwards until Ctrl-C; without one the demo ends.
+    """
+    console = make_console()
+    name, content = _read(text or SAMPLE)
+    settings = read_settings(port=port, data=data)
+    at_terminal = sys.stdin.isatty()
+    try:
+        lock = take_lock(settings)
+    except Taken as taken:
+        if not taken.address:
+            raise click.ClickException(
+                f"Another Charloom is just starting or ending on {settings.data_dir}."
+            ) from taken
+        console.print(f"Charloom already runs on this data; using it.\n  page      {taken.address}")
+        with Client(taken.address) as client:
+            _show(client, name, content, console, tend=lambda: None)
+        console.print(f"\nThe page: {taken.address}")
+        return
+    settings = choose_port(settings, any_free=True, console=console)
+    with serving(settings, lock, console) as (service, signals):
+
+        def tend() -> None:
+            if signals.asked:
+                raise _Ended
+            service.tend()
+
+        with Client(service.url) as client:
+            try:
+                _show(client, name, content, console, tend=tend)
+            except _Ended:
+                raise click.Abort from None
+        if at_terminal:
+            console.print(f"\nOpen {service.url} in a browser: the model is there to write with. Ctrl-C ends it.")
+            service.serve()
+    data_word = "" if data is None else f" DATA={data}"
+    console.print(f"\nEnded. `make up{data_word}` serves the model and all that comes next.")
+
+
+def _read(path: Path) -> tuple[str, bytes]:
+    try:
+        return path.name, path.expanduser().read_bytes()
+    except OSError as exc:
+        raise click.ClickException(f"The text {path} can't be read: {exc.strerror}.") from exc
+
+
+def _show(client: Client, name: str, content: bytes, console: Console, *, tend: Callable[[], None]) -> None:
+    """Upload, train, write. Raises click.ClickException with the service's own words where it refuses."""
+    try:
+        corpus = client.upload(name, content)
+        console.print(
+            f"\n{printable(corpus['name'])}: {corpus['chars']:,} characters, "
+            f"{corpus['vocab_size_lowercase']} different ones in lower case.\n"
+        )
+        model_id = _train(client, corpus, console, tend=tend)
+        _write(client, model_id, console, tend=tend)
+    except ApiError as exc:
+        raise click.ClickException(str(exc)) from exc
+
+
+def _train(client: Client, corpus: dict[str, Any], console: Console, *, tend: Callable[[], None]) -> str:
+    """Train for a minute at most, the schedule fitted into it; return the model's id."""
+    epochs = max(1, min(MOST_EPOCHS, TRAIN_S * CHARS_PER_SECOND // corpus["chars"]))
+    request = {"corpus_id": corpus["id"], "name": corpus["name"], "max_seconds": TRAIN_S, "epochs": epochs}
+    job = client.create("train", request)
+    with TrainingProgress(console) as progress:
+        heard_at = time.monotonic()
+        for event in client.events(job["id"]):
+            tend()
+            if event is not None:
+                heard_at = time.monotonic()
+                progress.see(event.type, event.data)
+            elif time.monotonic() - heard_at > SILENCE_S:
+                raise ApiError(f"Nothing has been heard of the training for {SILENCE_S:g} s; see the worker's log.")
+    job = client.job(job["id"], wait_s=1)
+    return str(_result(job)["model_id"])
+
+
+def _write(client: Client, model_id: str, console: Console, *, tend: Callable[[], None]) -> None:
+    """Have the model write, and show the text as it comes."""
+    job = client.create("generate", {"model_id": model_id, "length": PASSAGE_CHARS})
+    console.print("The model writes:\n")
+    for event in client.events(job["id"]):
+        tend()
+        if event is not None and event.type == "text":
+            console.print(printable(event.data["delta"]), end="")
+    result = _result(client.job(job["id"], wait_s=1))
+    prompt = " ".join(printable(result["prompt"]).split())
+    console.print(f"\n\nIt went on from: … {prompt[-PROMPT_CHARS:]}", style="dim")
+
+
+def _result(job: dict[str, Any]) -> dict[str, Any]:
+    """Return an ended job's result. Raises ApiError with its error's words where it has none."""
+    if job["status"] != "succeeded":
+        error = job["error"] or {"detail": f"The job is {job['status']}."}
+        raise ApiError(f"{job['type']} job {job['id']}: {error['detail']}")
+    result: dict[str, Any] = job["result"]
+    return result
