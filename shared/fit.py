@@ -8,7 +8,7 @@ from typing import TypeVar
 from shared.errors import FieldError, InvalidRequest
 from shared.requests import ClassicRequest, StreamRequest
 
-R = TypeVar("R", ClassicRequest, StreamRequest)
+R = TypeVar("R", bound=ClassicRequest | StreamRequest)
 
 #: The shortest text that `stream` takes.
 LEAST_STREAM_CHARS = 1000
@@ -88,7 +88,7 @@ def memory_bytes(request: ClassicRequest | StreamRequest, chars: int, vocab_size
 
 
 def _fit_to_text(request: R, chars: int) -> R:
-    if isinstance(request, StreamRequest):
+    if request.recipe == "stream":
         return _fit_stream(request, chars)
     least = request.seq_length + request.batch_size + 1
     if chars < least:
@@ -98,7 +98,7 @@ def _fit_to_text(request: R, chars: int) -> R:
     return request
 
 
-def _fit_stream(request: StreamRequest, chars: int) -> StreamRequest:
+def _fit_stream(request: R, chars: int) -> R:
     given = request.model_fields_set
     if chars < LEAST_STREAM_CHARS:
         raise InvalidRequest.at(

@@ -1,0 +1,156 @@
+"""A model's files: written the same each time, read back whole, and refused when a stranger's aren't a model."""
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save
+
+from shared.errors import BadModelFile
+from tests.worker.models import small_model
+from worker.bundle import load_model, load_start, read_bundle, read_upload, write_model
+from worker.trainevents import Losses, MetricRow, SampleRow
+
+METRICS = [MetricRow(step=1, epoch=1, seconds=0.5, train_loss=2.5), MetricRow(step=2, epoch=1, seconds=1.0)]
+SAMPLES = [SampleRow(step=2, epoch=1, text="pooh\n€\ud800", prompt="said", temperature=0.7)]
+
+
+def written(folder: Path, recipe: str = "stream") -> dict[str, Any]:
+    model = small_model(recipe)
+    params = {"recipe": recipe, "hidden_size": 32, "layers": 1, "embedding_size": 8 if recipe == "stream" else 0,
+              "seq_length": 20, "lowercase": True, "epochs": 3, "name": "secret plans", "metadata": {"a": "b"},
+              "webhook": {"url": "https://example.org/secret"}}  # fmt: skip
+    folder.mkdir(exist_ok=True)
+    return write_model(folder, params=params, vocabulary=model.vocabulary, weights=model.module.weights(),
+                       losses=Losses(train=1.5, validation=1.75, best_epoch=3), metrics=METRICS,
+                       samples=SAMPLES)  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", ["stream", "classic"])
+def test_a_model_comes_back_as_it_was(tmp_path: Path, recipe: str) -> None:
+    files = written(tmp_path, recipe)
+    assert files.keys() == ({"bundle", "pth"} if recipe == "classic" else {"bundle"})
+    for file in files.values():
+        content = (tmp_path / file["name"]).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (file["bytes"], file["sha256"])
+    read, model = read_bundle(tmp_path / "bundle.zip"), small_model(recipe)
+    assert (read.metrics, read.samples) == (tuple(METRICS), tuple(SAMPLES))
+    assert (read.recipe, read.losses, read.vocabulary) == (recipe, Losses(train=1.5, validation=1.75, best_epoch=3),
+                                                           model.vocabulary)  # fmt: skip
+    assert read.params["epochs"] == 3
+    for weights in (read.weights, load_model(tmp_path).module.weights(), load_start(tmp_path).weights):
+        assert all(torch.equal(weights[name], value) for name, value in model.module.weights().items())
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
+    assert written(tmp_path / "a", "classic") == written(tmp_path / "b", "classic")
+
+
+def test_names_and_secrets_stay_out_of_the_bundle(tmp_path: Path) -> None:
+    written(tmp_path)
+    assert b"secret" not in (tmp_path / "bundle.zip").read_bytes()
+
+
+def test_an_upload_of_either_kind_is_read(tmp_path: Path) -> None:
+    written(tmp_path, "classic")
+    from_document = read_upload(tmp_path / "document.pth")
+    from_bundle = read_upload(tmp_path / "bundle.zip")
+    assert from_document.vocabulary == from_bundle.vocabulary
+    assert from_document.sizes.seq_length == 100
+    assert from_document.sizes.lowercase
+    (tmp_path / "x").write_bytes(b"once upon a time")
+    with pytest.raises(BadModelFile, match="neither"):
+        read_upload(tmp_path / "x")
+
+
+def remade(folder: Path, change: dict[str, bytes | None], compression: int = zipfile.ZIP_STORED) -> Path:
+    """Make the bundle anew with some parts changed, added or (None) left out."""
+    with zipfile.ZipFile(folder / "bundle.zip") as archive:
+        parts: dict[str, bytes | None] = {name: archive.read(name) for name in archive.namelist()}
+    path = folder / "remade.zip"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in (parts | change).items():
+            if content is not None:
+                archive.writestr(name, content)
+    return path
+
+
+def config(folder: Path, **change: Any) -> bytes:
+    with zipfile.ZipFile(folder / "bundle.zip") as archive:
+        return json.dumps(json.loads(archive.read("config.json")) | change).encode()
+
+
+def test_a_bundle_that_someone_has_zipped_anew_is_read(tmp_path: Path) -> None:
+    written(tmp_path)
+    assert read_bundle(remade(tmp_path, {}, zipfile.ZIP_DEFLATED)).metrics == tuple(METRICS)
+    assert read_bundle(remade(tmp_path, {"metrics.jsonl": None, "samples.jsonl": None})).metrics == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"hidden_size": 33}, "shape"),
+        ({"hidden_size": 5000}, "hidden_size must be"),
+        ({"hidden_size": True}, "hidden_size must be"),
+        ({"layers": 2}, "missing"),
+        ({"recipe": "transformer"}, "recipe must be"),
+        ({"recipe": "classic"}, "embedding_size"),
+        ({"lowercase": 1}, "lowercase"),
+        ({"format": "other"}, "not that of a Charloom model"),
+        ({"version": 99}, "format version 99"),
+        ({"vocabulary": "abc"}, "vocabulary"),
+        ({"vocabulary": ["a", "b"]}, "shape"),
+        ({"vocabulary": ["a", "a"]}, "twice"),
+        ({"vocabulary": ["ab", "c"]}, "single characters"),
+        ({"vocabulary": [1, 2]}, "single characters"),
+        ({"params": []}, "params"),
+        ({"losses": {"train": "low"}}, "losses must be numbers"),
+    ],
+)
+def test_a_bundle_that_is_no_model_is_refused_with_words(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    written(tmp_path)
+    with pytest.raises(BadModelFile, match=words):
+        read_bundle(remade(tmp_path, {"config.json": config(tmp_path, **change)}))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"../escape.txt": b"x"}, "no place"),
+        ({"/etc/escape": b"x"}, "no place"),
+        ({"config.json": None}, "lacks config.json"),
+        ({"weights.safetensors": None}, "lacks weights"),
+        ({"config.json": b"[" * 100_000}, "damaged"),
+        ({"config.json": b"\xff"}, "damaged"),
+        ({"weights.safetensors": b"\0" * 50}, "damaged"),
+        ({"weights.safetensors": b"\0" * 90_000_000}, "at most"),
+        ({"metrics.jsonl": b"[]\n"}, "object"),
+        ({"metrics.jsonl": b'{"other": 1}\n'}, "damaged"),
+    ],
+)
+def test_a_bundle_with_bad_parts_is_refused(tmp_path: Path, change: dict[str, bytes | None], words: str) -> None:
+    written(tmp_path)
+    with pytest.raises(BadModelFile, match=words):
+        read_bundle(remade(tmp_path, change, zipfile.ZIP_DEFLATED))
+    assert not (tmp_path.parent / "escape.txt").exists()
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    written(tmp_path)
+    weights = small_model().module.weights()
+    weights["linear.bias"][3] = float("inf")
+    with pytest.raises(BadModelFile, match="infinity"):
+        read_bundle(remade(tmp_path, {"weights.safetensors": save(weights)}))
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.99])
+def test_a_bundle_cut_short_is_refused(tmp_path: Path, share: float) -> None:
+    written(tmp_path)
+    content = (tmp_path / "bundle.zip").read_bytes()
+    (tmp_path / "bundle.zip").write_bytes(content[: int(share * len(content))])
+    with pytest.raises(BadModelFile, match="damaged"):
+        load_model(tmp_path)

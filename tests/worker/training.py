@@ -1,0 +1,55 @@
+"""What the tests of training share: a small text, small requests, and running one to its end."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import shared
+from shared.requests import ClassicRequest, StreamRequest
+from worker.train import train
+from worker.trainevents import Done, MetricRow, TrainEvent, bare
+
+SAMPLE = Path(shared.__file__).with_name("sample.txt")
+#: The seed document's book, where someone has it.
+BOOK = os.environ.get("CHARLOOM_BOOK")
+_SHORT: dict[str, Any] = {"corpus_id": "cor", "epochs": 2, "seed": 7, "sample_chars": 40}
+
+
+def sample_text(length: int) -> str:
+    return SAMPLE.read_text(encoding="utf-8")[:length]
+
+
+def stream(**options: Any) -> StreamRequest:
+    small = {"hidden_size": 24, "embedding_size": 8, "seq_length": 20, "batch_size": 4, "precision": "float32"}
+    return StreamRequest.model_validate(_SHORT | small | options)
+
+
+def classic(**options: Any) -> ClassicRequest:
+    small = {"recipe": "classic", "hidden_size": 16, "seq_length": 12, "batch_size": 64}
+    return ClassicRequest.model_validate(_SHORT | small | options)
+
+
+def run(request: StreamRequest | ClassicRequest, text: str, **given: Any) -> tuple[list[TrainEvent], Done]:
+    """Train to the end on one thread; return all events and the last one."""
+    events = list(train(request, text, **{"threads": 1} | given))
+    done = events[-1]
+    assert isinstance(done, Done)
+    return events, done
+
+
+def rows(metrics: Iterable[MetricRow]) -> list[MetricRow]:
+    """Return the rows alone, without the seconds, which no two runs share."""
+    found = [bare(metric) for metric in metrics]
+    return [replace(metric, seconds=0.0) for metric in found if isinstance(metric, MetricRow)]
+
+
+def assert_same(one: dict[str, Tensor] | Any, other: dict[str, Tensor] | Any) -> None:
+    """Assert that two sets of weights agree bit for bit."""
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert torch.equal(value, other[name]), name
