@@ -1,0 +1,43 @@
+# Two images from one file:
+#     docker build --target web .       the web server; no torch in it
+#     docker build --target worker .    the worker, with the processor build of torch
+
+FROM python:3.11-slim AS base
+ENV PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_ROOT_USER_ACTION=ignore
+# The volume belongs to the user that all containers run as; a new named volume takes its owner from the image.
+RUN useradd --uid 10001 --create-home charloom \
+    && install --directory --owner=charloom --group=charloom /data
+WORKDIR /app
+COPY requirements-web.txt constraints.txt ./
+RUN pip install --constraint constraints.txt --requirement requirements-web.txt
+ENV CHARLOOM_DATA_DIR=/data
+VOLUME /data
+
+FROM base AS web
+COPY gunicorn.conf.py ./
+COPY shared/ shared/
+COPY web/ web/
+USER charloom
+# Inside its network namespace loopback is the container itself. Who may reach it is decided where the port is published.
+ENV CHARLOOM_HOST=0.0.0.0
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+CMD ["gunicorn", "web:create_app()"]
+
+FROM base AS worker
+COPY requirements.txt ./
+# torch first and by itself: the largest layer, which changes least. PyTorch's index has the build without CUDA.
+RUN pip install --no-deps --index-url https://download.pytorch.org/whl/cpu "$(grep '^torch==' requirements.txt)" \
+    && pip install --constraint constraints.txt --requirement requirements.txt
+COPY shared/ shared/
+COPY worker/ worker/
+USER charloom
+# It is well while Redis has lately heard of a worker on this host: each container is a host of its own.
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import platform, sys; from shared.settings import load; from shared.store import Store; sys.exit(platform.node() not in {seen.host for seen in Store.of(load()).workers.seen()})"]
+CMD ["celery", "-A", "worker", "worker"]

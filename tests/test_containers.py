@@ -1,0 +1,175 @@
+"""The container files, as far as they can be proven without a container engine: names, commands, rules.
+
+What this leaves open: building the images, and running them together.
+"""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from cli import ports
+from cli.service import ROOT
+from shared.settings import PREFIX, Settings, check_binding, load
+from tests.waiting import eventually
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+#: Stands first on the path: a `torch` that can't be imported, as in the web image.
+NO_TORCH = "raise ImportError('the web image has no torch')\n"
+
+
+def instructions(target: str | None = None) -> list[tuple[str, str]]:
+    """List the Dockerfile's instructions as (word, rest), of one stage and those it is built from if given."""
+    joined = re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", DOCKERFILE, flags=re.MULTILINE))
+    stages: dict[str, list[tuple[str, str]]] = {}
+    for line in filter(None, (line.strip() for line in joined.splitlines())):
+        word, _, rest = line.partition(" ")
+        if word == "FROM":
+            base, _, name = rest.partition(" AS ")
+            stages[name] = list(stages.get(base, []))
+        stages[name].append((word, rest.strip()))
+    return stages[target] if target else [each for stage in stages.values() for each in stage]
+
+
+def last(target: str, word: str) -> str:
+    """Give the rest of a stage's last instruction of a kind."""
+    return [rest for found, rest in instructions(target) if found == word][-1]
+
+
+def command(target: str, word: str = "CMD") -> list[str]:
+    """Give the words of a CMD, or of the CMD of a HEALTHCHECK, to be run by this interpreter."""
+    words: list[str] = json.loads(last(target, word)[last(target, word).index("[") :])
+    module = {"python": [], "gunicorn": ["-m", "gunicorn"], "celery": ["-m", "celery"]}[words[0]]
+    return [sys.executable, *module, *words[1:]]
+
+
+def test_whatever_is_copied_into_an_image_is_there_and_let_through() -> None:
+    let_through = {
+        line[1:].rstrip("/") for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")
+    }
+    sources = {source.rstrip("/") for word, rest in instructions() if word == "COPY" for source in rest.split()[:-1]}
+    assert sources
+    for source in sources:
+        assert (ROOT / source).exists(), source
+        assert source in let_through, f"{source} is kept out by .dockerignore"
+
+
+def test_the_web_image_is_given_no_torch() -> None:
+    words = shlex.join(rest for _, rest in instructions("web"))
+    assert "torch" not in words
+    assert "requirements.txt" not in words
+    assert "torch" not in (ROOT / "requirements-web.txt").read_text().split("\n", 1)[1]
+
+
+@pytest.mark.parametrize("target", ["web", "worker"])
+def test_an_image_runs_as_nobody_special_and_says_whether_it_is_well(target: str) -> None:
+    assert last(target, "USER") == "charloom"
+    assert last(target, "HEALTHCHECK")
+
+
+def test_every_variable_of_ours_is_a_setting() -> None:
+    named = set(re.findall(rf"\b{PREFIX}([A-Z_]+)", DOCKERFILE + (ROOT / "docker-compose.yml").read_text()))
+    assert named
+    assert {name.lower() for name in named} <= set(Settings.model_fields)
+
+
+def test_the_composed_web_server_may_bind_and_is_published_on_loopback_only() -> None:
+    image = dict(
+        pair.split("=", 1) for word, rest in instructions("web") if word == "ENV" for pair in shlex.split(rest)
+    )
+    given = {name: value for name, value in image.items() if name.startswith(PREFIX)}
+    check_binding(load(given | COMPOSE["services"]["web"]["environment"]))
+    assert COMPOSE["services"]["web"]["ports"] == ["127.0.0.1:8000:8000"]
+
+
+def test_the_compose_file_holds_to_the_compose_specification() -> None:
+    checker = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    checked = subprocess.run([*checker, "docker-compose.yml"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_services_share_one_volume_and_wait_for_a_redis_that_keeps_everything() -> None:
+    services = COMPOSE["services"]
+    volumes = {name: services[name]["volumes"] for name in ("web", "worker")}
+    assert volumes["web"] == volumes["worker"] == ["data:/data"]
+    assert {volume.partition(":")[0] for service in services.values() for volume in service["volumes"]} == set(
+        COMPOSE["volumes"]
+    )
+    for name in ("web", "worker"):
+        assert services[name]["depends_on"] == {"redis": {"condition": "service_healthy"}}
+        assert services[name]["environment"]["CHARLOOM_REDIS_URL"].startswith("redis://redis:")
+    kept = " ".join(services["redis"]["command"])
+    assert "--appendonly yes" in kept
+    assert "--maxmemory-policy noeviction" in kept
+
+
+def test_workers_can_be_scaled() -> None:
+    worker = COMPOSE["services"]["worker"]
+    assert "container_name" not in worker
+    assert "ports" not in worker
+    assert "hostname" not in worker, "each container's own name tells one worker from another"
+
+
+@pytest.fixture
+def environment(redis_url: str, data_dir: Path) -> dict[str, str]:
+    """Give what both containers would be told."""
+    return os.environ | {"CHARLOOM_REDIS_URL": redis_url, "CHARLOOM_DATA_DIR": str(data_dir)}
+
+
+@pytest.fixture
+def run(environment: dict[str, str], tmp_path: Path) -> Iterator[Any]:
+    """Start commands, and end them after the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(words: list[str], **more: str) -> subprocess.Popen[bytes]:
+        with (tmp_path / "log").open("ab") as log:
+            started.append(subprocess.Popen(words, cwd=ROOT, env=environment | more, stdout=log, stderr=log))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait()
+
+
+def test_the_web_command_serves_without_torch_and_its_health_is_seen(run: Any, tmp_path: Path) -> None:
+    blocked = tmp_path / "without"
+    blocked.mkdir()
+    (blocked / "torch.py").write_text(NO_TORCH)
+    port = ports.find_free("127.0.0.1")
+    check = [word.replace(":8000/", f":{port}/") for word in command("web", "HEALTHCHECK")]
+    server = run(command("web"), PYTHONPATH=str(blocked), CHARLOOM_PORT=str(port))
+
+    def is_well() -> bool:
+        assert server.poll() is None, (tmp_path / "log").read_text()
+        return subprocess.run(check, capture_output=True, check=False).returncode == 0
+
+    eventually(is_well, "the web container is healthy")
+    assert httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).is_success
+
+
+def test_the_worker_command_works_and_its_health_is_seen(run: Any, environment: dict[str, str], tmp_path: Path) -> None:
+    check = command("worker", "HEALTHCHECK")
+
+    def is_well() -> bool:
+        return subprocess.run(check, cwd=ROOT, env=environment, capture_output=True, check=False).returncode == 0
+
+    assert not is_well(), "nobody has been seen yet"
+    worker = run(command("worker"))
+
+    def becomes_well() -> bool:
+        assert worker.poll() is None, (tmp_path / "log").read_text()
+        return is_well()
+
+    eventually(becomes_well, "the worker container is healthy")
