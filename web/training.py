@@ -52,11 +52,17 @@ def resolve(parts: Parts, request: Training) -> Training:
         request = _with_sizes_of(model, request)
         vocab_size = len(model.vocabulary)
         _check_characters(parts, corpus, request, model)
-    fitted: Training = fit(  # type: ignore[type-var]  # either kind comes back as it went in
-        request, chars=chars, vocab_size=vocab_size, memory_limit_bytes=memory_limit(parts)
-    )
+    fitted = fit_to(parts, request, chars=chars, vocab_size=vocab_size)
     seed = secrets.randbelow(2**32) if fitted.seed is None else fitted.seed
     return fitted.model_copy(update={"name": fitted.name or corpus.name, "seed": seed})
+
+
+def fit_to(parts: Parts, request: Training, *, chars: int, vocab_size: int) -> Training:
+    """Return the request fitted to a text of this size and to the memory of the workers. Raises InvalidRequest."""
+    limit = memory_limit(parts)
+    if isinstance(request, ClassicRequest):
+        return fit(request, chars=chars, vocab_size=vocab_size, memory_limit_bytes=limit)
+    return fit(request, chars=chars, vocab_size=vocab_size, memory_limit_bytes=limit)
 
 
 def size_of(corpus: volume.Corpus, request: Training) -> tuple[int, int]:

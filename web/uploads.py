@@ -4,15 +4,18 @@ A multipart file is spooled to a file without a name on the data volume (a conta
 is read as it comes. `Request` is the app's request class.
 """
 
+import io
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO
 
 from flask import Request as FlaskRequest
 from flask import request
 from pydantic import TypeAdapter, ValidationError
+from werkzeug.datastructures import FileStorage
 from werkzeug.formparser import FormDataParser
 
 from shared.errors import FieldError, InvalidRequest, TooLarge
@@ -126,9 +129,19 @@ def _from_form(name: str | None) -> Upload:
         raise refused(
             [FieldError(pointer=f"/{field}", detail=f"{field} is not a field of this request") for field in strange]
         )
-    sent = files.getlist("file")
+    return upload_of(files.getlist("file"), fields.get("name") or name)
+
+
+def upload_of(sent: Sequence[FileStorage], name: str | None) -> Upload:
+    """Return the one file that a form brings. Raises InvalidRequest."""
     if len(sent) != 1:
         raise InvalidRequest.at("/file", f"The body brings {len(sent)} files named `file`, but must bring one.")
     filename = base_name(sent[0].filename or "")
-    chosen = check_name(fields.get("name") or name) or name_of_file(filename)
+    chosen = check_name(name) or name_of_file(filename)
     return Upload(stream=sent[0].stream, filename=filename[:255], name=chosen)  # type: ignore[arg-type]
+
+
+def pasted(text: str) -> tuple[BinaryIO, str]:
+    """Return a pasted text as a stream, and its first line as a name."""
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return io.BytesIO(text.encode("utf-8", "replace")), name_of_file(first[:60].replace("/", " ").rstrip("."))

@@ -1,7 +1,18 @@
-"""The pages."""
+"""The pages: plain HTML, whole without JavaScript. Every form posts, then redirects; the API does the same work."""
 
 from flask import Flask
 
+from web.pages import csrf, jobs, models, training, words, workers, writing
+
+#: Every group of pages.
+ALL = (training.blueprint, writing.blueprint, jobs.blueprint, models.blueprint, workers.blueprint)
+
 
 def install(app: Flask) -> None:
-    """Put the pages."""
+    """Put the pages into the app, with the words that their templates use."""
+    for blueprint in ALL:
+        app.register_blueprint(blueprint)
+    app.jinja_env.filters.update(words.FILTERS)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals["csrf_token"] = csrf.token
+    app.after_request(csrf.keep)

@@ -1,0 +1,111 @@
+"""How figures, times and states are said on the pages."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.jobs import Job, JobType, Status
+
+_STATES = {
+    Status.QUEUED: "Waiting",
+    Status.RUNNING: "Running",
+    Status.CANCELLING: "Being cancelled",
+    Status.SUCCEEDED: "Done",
+    Status.FAILED: "Failed",
+    Status.CANCELLED: "Cancelled",
+}
+#: Stands where there is no figure: an en dash.
+NOTHING = "\N{EN DASH}"
+_UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+def number(value: float | None) -> str:
+    """Say a count with thousands apart: "148,067"."""
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+def size(value: int) -> str:
+    """Say bytes: "1.2 MB"."""
+    amount = float(value)
+    for unit in ("bytes", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def loss(value: float | None) -> str:
+    """Say a loss: "1.432"."""
+    return NOTHING if value is None else f"{value:.3f}"
+
+
+def percent(share: float) -> str:
+    """Say a share: "43 %"."""
+    return f"{share * 100:.0f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """Say a time in its largest unit or two: "2 minutes 5 seconds"."""
+    if seconds is None:
+        return NOTHING
+    said: list[str] = []
+    left = max(0, round(seconds))
+    for length, name in _UNITS:
+        count, left = divmod(left, length)
+        if count or (length == 1 and not said):
+            said.append(f"{count} {name}{'' if count == 1 else 's'}")
+    return " ".join(said[:2])
+
+
+def moment(value: int | str | None) -> str:
+    """Say a time, given in ms since 1970 or in RFC 3339: "24 Nov 2026, 13:33 UTC"."""
+    if value is None:
+        return NOTHING
+    when = datetime.fromtimestamp(value / 1000, UTC) if isinstance(value, int) else datetime.fromisoformat(value)
+    return f"{when.day} {when:%b %Y, %H:%M} UTC"
+
+
+def rfc3339(value: int) -> str:
+    """Spell ms since 1970 for <time datetime>."""
+    return datetime.fromtimestamp(value / 1000, UTC).isoformat(timespec="seconds")
+
+
+def state(job: Job) -> str:
+    """Say how a job stands, in a word or two."""
+    return _STATES[job.shown_status]
+
+
+def kind(job: Job) -> str:
+    """Say what a job does."""
+    return {JobType.TRAIN: "Training", JobType.GENERATE: "Writing", JobType.IMPORT: "Import"}[job.type]
+
+
+def subject(job: Job) -> str:
+    """Say what a job is about: the model's name, the first words of a prompt, the file."""
+    if job.type is JobType.GENERATE:
+        prompt = " ".join(str(job.params.get("prompt") or "").split())
+        return f"“{prompt[:48]}{'…' if len(prompt) > 48 else ''}”"
+    return str(job.params.get("name") or job.params.get("filename") or "")
+
+
+def running_time(job: Job) -> float | None:
+    """Return how long a job has run, or ran, in seconds."""
+    if job.started_ms is None:
+        return None
+    return ((job.finished_ms or time.time() * 1000) - job.started_ms) / 1000
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "number": number,
+    "size": size,
+    "loss": loss,
+    "percent": percent,
+    "duration": duration,
+    "moment": moment,
+    "rfc3339": rfc3339,
+    "state": state,
+    "kind": kind,
+    "subject": subject,
+    "running_time": running_time,
+}
