@@ -51,7 +51,7 @@ def list_jobs(query: JobsQuery) -> Response:
     problems=(404, 422),
 )
 def get_job(job_id: str, query: JobQuery) -> Response:
-    """Get a job; with `wait`, when it ends or the time is up."""
+    """Get a job; with a wait, when it ends or the time is up."""
     here = parts()
     job = here.store.jobs.get(job_id)
     if query.wait and not job.ended and here.slots.take():

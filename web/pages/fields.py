@@ -28,7 +28,8 @@ _LABELS = {
     "n": "Variants",
     "unknown_chars": "Unknown characters",
 }
-_SAID = {True: "yes", False: "no"}
+#: What a yes-or-no option is called: (true, false).
+_YES, _NO = "yes", "no"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,11 +93,11 @@ def errors_by_field(exc: InvalidRequest) -> dict[str, str]:
 
 def _field(name: str, told: Mapping[str, Any], given: Mapping[str, Any]) -> FormField:
     default = told.get("default")
-    said = "" if default is None or isinstance(default, dict) else _SAID.get(default, _spell(default))
+    said = "" if default is None or isinstance(default, dict) else _spell(default)
     choices: list[tuple[str, str]] = []
     if given.get("type") == "boolean":
-        said = _SAID[bool(default)]
-        choices = [("true", "yes"), ("false", "no")]
+        said = _YES if default else _NO
+        choices = [("true", _YES), ("false", _NO)]
     elif "enum" in given:
         choices = [(value, value) for value in given["enum"]]
     is_number = given.get("type") in ("integer", "number")

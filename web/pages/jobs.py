@@ -16,6 +16,7 @@ from shared.jobs import Job, JobType, Status
 from shared.requests import ClassicRequest, GenerateRequest, StreamRequest
 from web.pages import csrf
 from web.pages.curve import draw
+from web.pages.words import KINDS, STATES
 from web.pages.written import written
 from web.parts import parts
 from web.queries import JobsQuery
@@ -24,8 +25,8 @@ from web.refusals import check_strings
 blueprint = Blueprint("jobs_page", __name__)
 
 _QUERY: TypeAdapter[JobsQuery] = TypeAdapter(JobsQuery)
-#: Newest samples shown, and lines of what happened.
-_SAMPLES, _LINES = 8, 40
+#: Samples and lines of what happened that are shown, the newest.
+_SAMPLES, _LINES = 30, 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +57,8 @@ def show_list() -> str:
         jobs=page.jobs,
         live=live,
         query=query,
-        types=_filters("type", [(kind.value, kind.value.capitalize()) for kind in JobType]),
-        statuses=_filters("status", [(status.value, status.value.capitalize()) for status in Status]),
+        types=_filters("type", [(kind.value, KINDS[kind]) for kind in JobType]),
+        statuses=_filters("status", [(status.value, STATES[status]) for status in Status]),
         next_page=_address(after=page.jobs[-1].id) if page.has_more else None,
         first_page=_address(after=None) if query.after else None,
         depths=here.store.jobs.queue_depths(),

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.jobs import Job, JobType, Status
 
-_STATES = {
+STATES = {
     Status.QUEUED: "Waiting",
     Status.RUNNING: "Running",
     Status.CANCELLING: "Being cancelled",
@@ -15,6 +15,7 @@ _STATES = {
     Status.FAILED: "Failed",
     Status.CANCELLED: "Cancelled",
 }
+KINDS = {JobType.TRAIN: "Training", JobType.GENERATE: "Writing", JobType.IMPORT: "Import"}
 #: Stands where there is no figure: an en dash.
 NOTHING = "\N{EN DASH}"
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
@@ -50,7 +51,9 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return NOTHING
     said: list[str] = []
-    left = max(0, round(seconds))
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} seconds"
+    left = round(seconds)
     for length, name in _UNITS:
         count, left = divmod(left, length)
         if count or (length == 1 and not said):
@@ -59,11 +62,12 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(value: int | str | None) -> str:
-    """Say a time, given in ms since 1970 or in RFC 3339: "24 Nov 2026, 13:33 UTC"."""
+    """Say a time, given in ms since 1970 or in RFC 3339: "24 Nov, 13:33 UTC"; the year where it isn't this one."""
     if value is None:
         return NOTHING
     when = datetime.fromtimestamp(value / 1000, UTC) if isinstance(value, int) else datetime.fromisoformat(value)
-    return f"{when.day} {when:%b %Y, %H:%M} UTC"
+    year = "" if when.year == datetime.now(UTC).year else f" {when.year}"
+    return f"{when.day} {when:%b}{year}, {when:%H:%M} UTC"
 
 
 def rfc3339(value: int) -> str:
@@ -73,12 +77,12 @@ def rfc3339(value: int) -> str:
 
 def state(job: Job) -> str:
     """Say how a job stands, in a word or two."""
-    return _STATES[job.shown_status]
+    return STATES[job.shown_status]
 
 
 def kind(job: Job) -> str:
     """Say what a job does."""
-    return {JobType.TRAIN: "Training", JobType.GENERATE: "Writing", JobType.IMPORT: "Import"}[job.type]
+    return KINDS[job.type]
 
 
 def subject(job: Job) -> str:
