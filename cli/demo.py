@@ -40,7 +40,8 @@ class _Ended(Exception):
 )
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data directory. [default: data]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port of the page; a free one if it is busy.")
-def demo(text: Path | None, data: Path | None, port: int | None) -> None:
+@click.option("--seconds", type=click.IntRange(min=1), default=TRAIN_S, show_default=True, help="Time to train.")
+def demo(text: Path | None, data: Path | None, port: int | None, seconds: int) -> None:
     """Train on a text for a minute, then let the model write.
 
     At a terminal the service stays up afterwards until Ctrl-C; without one the demo ends.
@@ -58,7 +59,7 @@ def demo(text: Path | None, data: Path | None, port: int | None) -> None:
             ) from taken
         console.print(f"Charloom already runs on this data; using it.\n  page      {taken.address}")
         with Client(taken.address) as client:
-            _show(client, name, content, console, tend=lambda: None)
+            _show(client, name, content, seconds, console, tend=lambda: None)
         console.print(f"\nThe page: {taken.address}")
         return
     settings = choose_port(settings, any_free=True, console=console)
@@ -71,7 +72,7 @@ def demo(text: Path | None, data: Path | None, port: int | None) -> None:
 
         with Client(service.url) as client:
             try:
-                _show(client, name, content, console, tend=tend)
+                _show(client, name, content, seconds, console, tend=tend)
             except _Ended:
                 raise click.Abort from None
         if at_terminal:
@@ -88,7 +89,9 @@ def _read(path: Path) -> tuple[str, bytes]:
         raise click.ClickException(f"The text {path} can't be read: {exc.strerror}.") from exc
 
 
-def _show(client: Client, name: str, content: bytes, console: Console, *, tend: Callable[[], None]) -> None:
+def _show(
+    client: Client, name: str, content: bytes, seconds: int, console: Console, *, tend: Callable[[], None]
+) -> None:
     """Upload, train, write. Raises click.ClickException with the service's own words where it refuses."""
     try:
         corpus = client.upload(name, content)
@@ -96,15 +99,15 @@ def _show(client: Client, name: str, content: bytes, console: Console, *, tend: 
             f"\n{printable(corpus['name'])}: {corpus['chars']:,} characters, "
             f"{corpus['vocab_size_lowercase']} different ones in lower case.\n"
         )
-        model_id = _train(client, corpus, console, tend=tend)
+        model_id = _train(client, corpus, seconds, console, tend=tend)
         _write(client, model_id, console, tend=tend)
     except ApiError as exc:
         raise click.ClickException(str(exc)) from exc
 
 
-def _train(client: Client, corpus: dict[str, Any], console: Console, *, tend: Callable[[], None]) -> str:
-    """Train for a minute at most, the schedule fitted into it; return the model's id."""
-    request = {"corpus_id": corpus["id"], "name": corpus["name"], "max_seconds": TRAIN_S, "epochs": MOST_EPOCHS}
+def _train(client: Client, corpus: dict[str, Any], seconds: int, console: Console, *, tend: Callable[[], None]) -> str:
+    """Train for so long at most; return the model's id."""
+    request = {"corpus_id": corpus["id"], "name": corpus["name"], "max_seconds": seconds, "epochs": MOST_EPOCHS}
     job = client.create("train", request)
     with TrainingProgress(console) as progress:
         heard_at = time.monotonic()

@@ -1,0 +1,165 @@
+"""`charloom up`, with everything real: Valkey, gunicorn, a Celery worker that trains."""
+
+import os
+import re
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.cli.conftest import Run
+from tests.processes import Running
+from tests.waiting import eventually
+
+SERVES = re.compile(r"Open (http://\S+) in a browser")
+TEXT = ("The loom stood by the river, and the badger stood by the loom. " * 60).encode()
+
+
+def address_of(running: Running) -> str:
+    """Wait until it serves, and give the page's address."""
+    found = SERVES.search(running.wait_for("Open http"))
+    assert found
+    return found[1]
+
+
+def call(url: str, method: str, path: str, **how: Any) -> dict[str, Any]:
+    """Call the API."""
+    answer = httpx.request(method, f"{url}/api/v1{path}", timeout=60, trust_env=False, **how)
+    assert answer.is_success, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def train(url: str, **options: Any) -> str:
+    """Start a training of a small network, and give its id."""
+    corpus = call(url, "POST", "/corpora", files={"file": ("loom.txt", TEXT)})
+    return str(call(url, "POST", "/train-jobs", json={"corpus_id": corpus["id"], "hidden_size": 16, **options})["id"])
+
+
+def test_it_serves_says_where_and_ends_with_everything_on_ctrl_c(run: Run, data_dir: Path) -> None:
+    up = run("up", "--port", "0", "--data", str(data_dir))
+    url = address_of(up)
+    assert httpx.get(f"{url}/readyz", trust_env=False).status_code == httpx.codes.OK
+    below = " ".join(up.descendants().values())
+    for part in ("valkey-server", "gunicorn", "celery", "cli.guardian"):
+        assert part in below
+
+    up.process.send_signal(signal.SIGINT)
+
+    assert up.process.wait() == 0
+    eventually(up.all_gone, "everything is gone")
+    assert "\x1b" not in up.said, "no control characters where nobody looks"
+
+
+def test_a_training_in_the_middle_goes_on_with_the_next_start(run: Run, data_dir: Path) -> None:
+    first = run("up", "--port", "0", "--data", str(data_dir))
+    url = address_of(first)
+    job_id = train(url, epochs=10_000, patience=0, seed=1)
+    eventually(lambda: call(url, "GET", f"/jobs/{job_id}")["progress"]["step"] > 20, "some steps are made")
+    first.descendants()
+
+    first.process.send_signal(signal.SIGTERM)
+    assert first.process.wait() == 0
+    second = run("up", "--port", "0", "--data", str(data_dir))
+    url = address_of(second)
+
+    def goes_on() -> bool:
+        job = call(url, "GET", f"/jobs/{job_id}")
+        return bool(job["status"] == "running" and job["attempt"] == 2 and job["progress"]["step"] > 20)
+
+    eventually(goes_on, "the training goes on")
+    assert call(url, "POST", f"/jobs/{job_id}/cancel")["status"] in ("cancelling", "cancelled")
+    eventually(lambda: call(url, "GET", f"/jobs/{job_id}")["status"] == "cancelled", "it is cancelled")
+
+
+def test_when_it_is_killed_while_it_trains_every_process_below_it_is_gone(run: Run, data_dir: Path) -> None:
+    up = run("up", "--port", "0", "--data", str(data_dir))
+    url = address_of(up)
+    job_id = train(url, epochs=10_000, patience=0)
+    eventually(lambda: call(url, "GET", f"/jobs/{job_id}")["progress"]["step"] > 0, "it trains")
+    up.descendants()
+
+    up.process.kill()
+    up.process.wait()
+
+    eventually(up.all_gone, "every process is gone", within_s=30)
+    log = (data_dir / "logs" / "up.log").read_text()
+    assert "all ended" in log
+
+
+def test_a_second_start_on_the_same_data_says_where_the_first_one_serves(run: Run, data_dir: Path) -> None:
+    first = run("up", "--port", "0", "--data", str(data_dir))
+    url = address_of(first)
+
+    second = run("up", "--port", "0", "--data", str(data_dir))
+
+    assert second.process.wait() == 1
+    assert url in second.said
+    assert str(first.process.pid) in second.said
+    assert httpx.get(f"{url}/readyz", trust_env=False).is_success, "the first one is none the worse for it"
+
+
+@pytest.mark.parametrize("command", ["up"])
+def test_a_busy_port_is_named_before_anything_starts(run: Run, data_dir: Path, command: str) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+
+        up = run(command, "--port", str(port), "--data", str(data_dir))
+
+        assert up.process.wait() == 1
+    assert f"Port {port} is busy" in up.said
+    assert f"PORT={port + 1}" in up.said
+    assert not (data_dir / "logs").exists()
+
+
+def test_a_worker_that_is_killed_is_named_and_started_again(run: Run, data_dir: Path) -> None:
+    up = run("up", "--port", "0", "--data", str(data_dir))
+    address_of(up)
+
+    def workers() -> set[int]:
+        return {pid for pid, args in up.descendants().items() if "celery" in args}
+
+    before = workers()
+    os.kill(min(before), signal.SIGKILL)
+
+    up.wait_for("The worker was killed by signal 9")
+    eventually(lambda: workers() - before, "another worker")
+
+
+def test_with_a_redis_of_its_own_no_valkey_is_started(run: Run, data_dir: Path, redis_url: str) -> None:
+    up = run("up", "--port", "0", "--data", str(data_dir), CHARLOOM_REDIS_URL=redis_url)
+    address_of(up)
+    assert "valkey-server" not in " ".join(up.descendants().values())
+    assert not (data_dir / "valkey").exists()
+
+
+def test_data_may_lie_under_any_path(run: Run, tmp_path: Path) -> None:
+    up = run("up", "--port", "0", "--data", str(tmp_path / "my data, 100 % mine" / ("deep" * 20)))
+    url = address_of(up)
+    job_id = train(url, epochs=1)
+    job = call(url, "GET", f"/jobs/{job_id}", params={"wait": 30})
+    assert job["status"] == "succeeded", job["error"]
+
+
+def test_a_part_that_cannot_start_ends_it_with_the_reason(run: Run, data_dir: Path) -> None:
+    up = run("up", "--port", "0", "--data", str(data_dir), CHARLOOM_REDIS_URL="redis://127.0.0.1:1/0", TZ="UTC")
+    up.wait_for("Starting")
+    up.process.send_signal(signal.SIGINT)  # a Redis that is away may come; until then it waits, and can be ended
+    up.process.wait()
+    eventually(up.all_gone, "everything is gone")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("CHARLOOM_PORT", "eight"), ("CHARLOOM_PROT", "8001"), ("CHARLOOM_HOST", "0.0.0.0")],  # noqa: S104
+)
+def test_a_wrong_setting_stops_the_start_with_its_name(run: Run, data_dir: Path, name: str, value: str) -> None:
+    up = run("up", "--data", str(data_dir), **{name: value})
+    assert up.process.wait() == 1
+    assert name in up.said
+    assert "Traceback" not in up.said

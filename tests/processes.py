@@ -1,0 +1,70 @@
+"""Commands run as a person would run them, and the processes below them."""
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cli.ending import process_lives
+from cli.service import ROOT
+from tests.waiting import eventually
+
+
+class Running:
+    """A command in a process of its own, its output in a file."""
+
+    def __init__(self, words: Sequence[str], *, output: Path, environment: Mapping[str, str], stdin: int) -> None:
+        with output.open("wb") as file:
+            self.process = subprocess.Popen(
+                words, cwd=ROOT, env=dict(environment), stdin=stdin, stdout=file, stderr=subprocess.STDOUT
+            )
+        self._output = output
+        self._seen: set[int] = set()
+
+    @property
+    def said(self) -> str:
+        """All that it has printed."""
+        return self._output.read_text()
+
+    def wait_for(self, words: str) -> str:
+        """Wait until it has printed these words, and return the line they stand in."""
+
+        def line() -> str:
+            ended = self.process.poll() is not None
+            found = next((line for line in self.said.splitlines() if words in line), "")
+            assert found or not ended, f"it ended without a word of {words!r}:\n{self.said}"
+            return found
+
+        return eventually(line, words, within_s=180)
+
+    def descendants(self) -> dict[int, str]:
+        """List every process below it, with its command line. They are remembered for `all_gone`."""
+        listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+        rows = [
+            (int(pid), int(ppid), args) for pid, ppid, args in (line.split(None, 2) for line in listed.splitlines())
+        ]
+        found: dict[int, str] = {}
+        parents = {self.process.pid}
+        while parents:
+            below = {pid: args for pid, ppid, args in rows if ppid in parents}
+            found |= below
+            parents = set(below)
+        self._seen |= set(found)
+        return found
+
+    def all_gone(self) -> bool:
+        """Tell whether it and all that were ever listed below it are gone."""
+        return self.process.poll() is not None and not any(process_lives(pid) for pid in self._seen)
+
+    def finish(self) -> None:
+        """End it, and make sure that everything below it ends."""
+        if self.process.poll() is None:
+            self.descendants()
+            self.process.kill()
+            self.process.wait()
+        eventually(self.all_gone, "everything is gone")
+
+
+def charloom(*arguments: str) -> list[str]:
+    """Give the words of a `charloom` command for this interpreter."""
+    return [sys.executable, "-m", "cli.main", *arguments]
