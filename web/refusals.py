@@ -88,7 +88,9 @@ def _words(name: str, error: ErrorDetails) -> str:
         return f'recipe is {_show(value.get("recipe"))}, but must be "stream" or "classic"'
     if kind in _LIMITS:
         words, limit = _LIMITS[kind]
-        return f"{name} is {_show(value)}, but must be {words} {_number(context[limit])}"
+        # A form and a query send numbers as strings.
+        shown = _show(value).strip('"')
+        return f"{name} is {shown}, but must be {words} {_number(context[limit])}"
     if kind in _WANTED:
         return f"{name} is {_show(value)}, but must be {_WANTED[kind]}"
     if kind in ("literal_error", "enum"):
@@ -107,18 +109,8 @@ def _words(name: str, error: ErrorDetails) -> str:
 
 
 def _show(value: Any) -> str:
-    text = (
-        value if isinstance(value, str) and _is_number(value) else json.dumps(value, ensure_ascii=False, default=repr)
-    )
+    text = json.dumps(value, ensure_ascii=False, default=repr)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _number(limit: float) -> str:

@@ -40,12 +40,21 @@ class Request(FlaskRequest):
         if environ.get("CONTENT_LENGTH"):
             environ.pop("wsgi.input_terminated", None)
         super().__init__(environ, **options)
+        self._spooled: list[IO[bytes]] = []
 
     def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
         folder = parts().volume.folder
         with translated():
             folder.mkdir(parents=True, exist_ok=True)
-            return tempfile.TemporaryFile(dir=folder)
+            spooled = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed with the request)
+        self._spooled.append(spooled)
+        return spooled
+
+    def close(self) -> None:
+        """Close the uploads, those too that a broken form never gave out."""
+        super().close()
+        for file in self._spooled:
+            file.close()
 
     def make_form_data_parser(self) -> FormDataParser:
         """Make a parser that says what is wrong instead of finding nothing."""

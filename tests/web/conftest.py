@@ -1,0 +1,32 @@
+"""What the web's tests may ask for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.web.serving import Served, serve
+from tests.web.world import World, settings_of
+
+
+@pytest.fixture
+def world(redis_url: str, data_dir: Path) -> Iterator[World]:
+    """Give an app on an empty store and an empty volume."""
+    world = World(settings_of(redis_url, data_dir))
+    yield world
+    world.close()
+
+
+@pytest.fixture(scope="module")
+def served(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Give a gunicorn that serves the app, one for a module's tests; event streams ping every half second."""
+    with serve(valkey, tmp_path_factory.mktemp("served")) as served:
+        yield served
+
+
+@pytest.fixture
+def live(served: Served, redis_url: str) -> Iterator[World]:
+    """Give the world behind the served app, its store emptied."""
+    world = World(settings_of(redis_url, served.data_dir))
+    yield world
+    world.close()

@@ -1,0 +1,161 @@
+"""A small world for the web's tests: an app on a real store and a real volume, and somebody who plays the worker.
+
+The worker is played by the store's own methods, so records and events are what a real one would leave.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import redis
+from flask import Flask
+
+from shared.events import Event, EventType
+from shared.ids import model_id_of, new_id
+from shared.jobs import JobError, Losses, Progress, Status
+from shared.settings import Settings, load
+from shared.store import Claim, WorkerInfo
+from shared.text import Vocabulary
+from shared.volume import Model
+from shared.volume.models import ModelFile, write_meta
+from web import create_app
+from web.parts import Parts
+
+API = "/api/v1"
+#: A test client's response; its type says that its JSON may be missing, which no test needs to hear.
+Answer: TypeAlias = Any
+#: 2,400 characters, 20 of them distinct, 17 in lower case.
+BOOK = "The wind was in the reeds.\nIt sang, and the river heard it all.\n" * 37 + "The end of the song.\n"
+
+
+def settings_of(redis_url: str, data_dir: Path, **changes: str) -> Settings:
+    """Make the settings of a test's app."""
+    return load({"CHARLOOM_REDIS_URL": redis_url, "CHARLOOM_DATA_DIR": str(data_dir)} | changes)
+
+
+class World:
+    """An app, a client of it, and what stands behind."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.app: Flask = create_app(settings)
+        self.http: Any = self.app.test_client()
+        self.parts: Parts = self.app.extensions["charloom"]
+        self._redis_url = settings.redis_url.get_secret_value()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.parts.store.close()
+        self.parts.broker._app.pool.force_close_all()
+
+    # What a client does
+
+    def corpus(self, text: str | bytes = BOOK, name: str = "Reeds") -> str:
+        """Send a text and return its id."""
+        answer = self.http.post(f"{API}/corpora?name={name}", data=text, content_type="text/plain")
+        assert answer.status_code in (200, 201), answer.text
+        return str(answer.json["id"])
+
+    def train(self, corpus_id: str, **options: Any) -> Answer:
+        """Ask for a training."""
+        return self.http.post(f"{API}/train-jobs", json={"corpus_id": corpus_id, **options})
+
+    def write(self, model_id: str, **options: Any) -> Answer:
+        """Ask for a writing."""
+        return self.http.post(f"{API}/generate-jobs", json={"model_id": model_id, **options})
+
+    def get(self, path: str, **options: Any) -> Answer:
+        """Get something of the API."""
+        return self.http.get(API + path, buffered=True, **options)
+
+    # What a worker does
+
+    def claim(self, job_id: str) -> Claim:
+        """Claim a job for an hour."""
+        claim = self.parts.store.jobs.claim(job_id, worker="worker@loom-1", lease_s=3600)
+        assert claim is not None
+        return claim
+
+    def record(self, claim: Claim, *events: tuple[EventType, Mapping[str, Any]], **figures: Any) -> None:
+        """Report events and figures."""
+        told = [Event(type=kind, data=data) for kind, data in events]
+        progress = Progress(**figures["progress"]) if "progress" in figures else None
+        losses = Losses(**figures["losses"]) if "losses" in figures else None
+        self.parts.store.jobs.record(claim.job.id, claim.token, progress=progress, losses=losses, events=told)
+
+    def finish(self, claim: Claim, result: dict[str, Any] | None = None) -> None:
+        """End a job well."""
+        self.parts.store.jobs.finish(claim.job.id, claim.token, Status.SUCCEEDED, result=result or {})
+
+    def fail(self, claim: Claim) -> None:
+        """End a job badly."""
+        error = JobError(code="diverged", detail="The loss blew up.", retryable=False)
+        self.parts.store.jobs.finish(claim.job.id, claim.token, Status.FAILED, error=error)
+
+    def model(
+        self,
+        corpus_id: str | None = None,
+        *,
+        text: str = BOOK,
+        name: str = "Reeds",
+        recipe: str = "stream",
+        job_id: str | None = None,
+        formats: Sequence[str] = ("bundle",),
+        **params: Any,
+    ) -> Model:
+        """Publish a model that was trained on a text, as a worker leaves it on the volume."""
+        params = {"recipe": recipe, "lowercase": True, "seq_length": 50, "hidden_size": 64, "layers": 1} | params
+        params |= {"embedding_size": 0 if recipe == "classic" else 64, "corpus_id": corpus_id}
+        job_id = job_id or new_id("job")
+        folder = self.parts.volume.folder / "models" / model_id_of(job_id)
+        folder.mkdir(parents=True)
+        files = {}
+        for kind in formats:
+            file = folder / {"bundle": "bundle.zip", "pth": "document.pth"}[kind]
+            file.write_bytes(f"the {kind} of {name}, ".encode() * 1000)
+            sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+            files[kind] = ModelFile(name=file.name, bytes=file.stat().st_size, sha256=sha256)
+        model = Model(
+            id=model_id_of(job_id),
+            name=name,
+            recipe=recipe,
+            job_id=job_id,
+            parent_model_id=None,
+            corpus_id=corpus_id,
+            params=params,
+            vocabulary=Vocabulary.of(text.lower() if params["lowercase"] else text).characters,
+            parameters=12_345,
+            losses={"train": 1.25, "validation": 1.5, "best_epoch": 3},
+            files=files,
+            created_at="2026-11-24T12:00:00.000Z",
+        )
+        write_meta(folder, model)
+        return model
+
+    def worker(self, *, memory_bytes: int = 8 << 30, name: str = "worker@loom-1") -> None:
+        """Let a worker tell of itself."""
+        info = WorkerInfo(
+            name=name,
+            host="loom-1",
+            cores=2,
+            threads=1,
+            bfloat16=False,
+            memory_bytes=memory_bytes,
+            versions={"torch": "2.13"},
+        )
+        self.parts.store.workers.tell(info)
+
+    # What is left
+
+    def traces(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Return every key in Redis and every file on the volume."""
+        with redis.Redis.from_url(self._redis_url, decode_responses=True) as client:
+            keys = frozenset(client.keys("*"))
+        folder = self.parts.volume.folder
+        return keys, frozenset(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def pointers(answer: Answer) -> list[str]:
+    """Return where a problem finds wrong values."""
+    assert answer.content_type == "application/problem+json", answer.text
+    return [error["pointer"] for error in answer.json["errors"]]
