@@ -46,7 +46,7 @@ def run_generate(attempt: Attempt) -> Outcome:
     result = {"prompt": request.prompt, "outputs": told, "seed": request.seed}
     if wish is not None:
         return Stopped(wish=wish, result=result)
-    reporter.progress(Progress(step=written, total_steps=written, fraction=1.0))
+    reporter.complete(step=written)
     return Written(result=result)
 
 

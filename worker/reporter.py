@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from shared.errors import StoreUnavailable
@@ -37,6 +38,7 @@ class Reporter:
         self._next = float("-inf")
         self._events: list[Event] = []
         self._progress: Progress | None = None
+        self._latest = Progress()
         self._losses: Losses | None = None
 
     def add(self, kind: EventType, data: Mapping[str, Any]) -> None:
@@ -49,8 +51,12 @@ class Reporter:
 
     def progress(self, progress: Progress, losses: Losses | None = None) -> None:
         """Report how far the job is; of several before a flush only the newest counts."""
-        self._progress = progress
+        self._progress = self._latest = progress
         self._losses = losses or self._losses
+
+    def complete(self, *, step: int) -> None:
+        """Report that nothing is left to do."""
+        self.progress(replace(self._latest, step=step, fraction=1.0, eta_seconds=0.0))
 
     def flush(self, *, now: bool = False) -> None:
         """Record what was reported, if it is time (or `now`). While Redis is away it is kept. Raises LeaseLost."""

@@ -46,6 +46,7 @@ def run_train(attempt: Attempt) -> Outcome:
             wish = attempt.lease.look()
             _tell(attempt, event)
             if isinstance(event, trainevents.Done):
+                attempt.reporter.complete(step=max((row.step for row in event.metrics), default=0))
                 return build_and_seal(
                     attempt,
                     name=request.name or model_id_of(job.id),

@@ -2,7 +2,7 @@
 
 import heapq
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -222,11 +222,11 @@ class JobStore:
         token: int,
         status: Status,
         *,
-        result: dict[str, Any] | None = None,
+        result: Mapping[str, Any] | None = None,
         error: JobError | None = None,
     ) -> None:
         """End a running job. Raises LeaseLost; Conflict where it is sealed and should not succeed."""
-        spelled = json.dumps(result, ensure_ascii=False, allow_nan=False) if result is not None else ""
+        spelled = json.dumps(dict(result), ensure_ascii=False, allow_nan=False) if result is not None else ""
         reply = self._scripts.run("finish", job_id, token, status, spelled, records.dump_part(error) if error else "")
         if reply[0] == "sealed":
             raise Conflict(f"{job_id} is sealed: it can only succeed")

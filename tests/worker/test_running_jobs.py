@@ -1,4 +1,4 @@
-"""Jobs on real workers: they end as they should, and what stops them in the middle changes nothing in what they make."""
+"""Jobs on real workers: they end as they should, and what stops them midway changes nothing in what they make."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from shared import keys
 from shared.events import EventType
 from shared.ids import model_id_of
 from shared.jobs import Job, JobType, Queue, Status
-from shared.requests import StreamRequest
+from shared.requests import ClassicRequest, StreamRequest
 from shared.volume import Corpus, SavedState
 from tests.waiting import eventually
 from tests.worker.cluster import ROOT, SMALL, Cluster
@@ -282,7 +282,10 @@ def test_a_sealed_job_of_a_dead_worker_is_completed_by_a_reaper(cluster: Cluster
 def test_a_training_that_blows_up_fails_with_words_and_keeps_its_last_good_state(
     cluster: Cluster, corpus: Corpus
 ) -> None:
-    job = cluster.ended(train(cluster, corpus, learning_rate=1.0, grad_clip=0, epochs=200, patience=0))
+    request = ClassicRequest(
+        recipe="classic", corpus_id=corpus.id, seed=1, learning_rate=1.0, hidden_size=64, seq_length=20, sample_chars=0
+    )
+    job = cluster.ended(cluster.send(JobType.TRAIN, request.model_dump(mode="json")))
     assert job.error is not None
     assert job.error.code == "diverged"
     assert "learning_rate" in job.error.detail
@@ -293,9 +296,8 @@ def test_a_training_that_blows_up_fails_with_words_and_keeps_its_last_good_state
 def test_the_document_s_file_is_imported_and_writes(cluster: Cluster, tmp_path: Path) -> None:
     characters = {character: index for index, character in enumerate("\n abcdefgh")}
     lstm, linear = torch.nn.LSTM(1, 16, batch_first=True), torch.nn.Linear(16, len(characters))
-    state = {f"lstm.{k}": v for k, v in lstm.state_dict().items()} | {
-        f"linear.{k}": v for k, v in linear.state_dict().items()
-    }
+    parts = {"lstm": lstm, "linear": linear}
+    state = {f"{part}.{name}": value for part in parts for name, value in parts[part].state_dict().items()}
     torch.save([state, characters], tmp_path / "text_generator.pth")
     job = cluster.ended(cluster.send(JobType.IMPORT, {"name": "theirs"}, upload=tmp_path / "text_generator.pth"))
     assert job.error is None
