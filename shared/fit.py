@@ -3,7 +3,7 @@
 Options left out shrink to fit; options given are kept, or refused with the numbers and what to do.
 """
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from shared.errors import FieldError, InvalidRequest
 from shared.requests import ClassicRequest, StreamRequest
@@ -15,8 +15,9 @@ LEAST_STREAM_CHARS = 1000
 #: `stream`, where left out: texts shorter than this keep nothing back, since the loss of a few hundred characters says
 #: little; longer ones keep back at most so many, which one reader reads in some 3 seconds after each epoch.
 LEAST_VALIDATED_CHARS, MOST_VALIDATION_CHARS = 5_000, 200_000
-#: `stream`, where left out: as many readers as leave each this many chunks of the text, so that the state is carried.
-LEAST_CHUNKS = 4
+#: `stream`, where left out: chunks that the text is cut into at least, so that the state is carried on, and as few
+#: readers as leave each so many: an epoch of few steps learns little, however many characters each step holds.
+LEAST_CHUNKS, STEPS_AN_EPOCH = 8, 32
 #: Longest time of a single batch: between two of them a lease is looked at and a cancel is seen.
 MOST_BATCH_SECONDS = 2.0
 #: What a slow host may be counted on for, float32: two AVX-512 cores reach 101 GFLOP/s in the seed document's training
@@ -88,8 +89,10 @@ def memory_bytes(request: ClassicRequest | StreamRequest, chars: int, vocab_size
 
 
 def _fit_to_text(request: R, chars: int) -> R:
-    if request.recipe == "stream":
-        return _fit_stream(request, chars)
+    return _fit_stream(request, chars) if request.recipe == "stream" else _fit_classic(request, chars)
+
+
+def _fit_classic(request: R, chars: int) -> R:
     least = request.seq_length + request.batch_size + 1
     if chars < least:
         detail = (f"the text has {chars:,} characters; classic needs more than seq_length {request.seq_length} + "
@@ -112,7 +115,7 @@ def _fit_stream(request: R, chars: int) -> R:
         readers = request.batch_size if "batch_size" in given else 1
         request = _with(request, seq_length=max(1, min(request.seq_length, learnt // (LEAST_CHUNKS * readers))))
     if "batch_size" not in given:
-        readers = max(1, learnt // (LEAST_CHUNKS * request.seq_length))
+        readers = max(1, learnt // (STEPS_AN_EPOCH * request.seq_length))
         request = _with(request, batch_size=min(request.batch_size, readers))
     if request.batch_size * request.seq_length > learnt:
         _refuse(
@@ -161,6 +164,6 @@ def _refuse(request: ClassicRequest | StreamRequest, names: tuple[str, ...], det
 
 def _with(request: R, **changes: float) -> R:
     """Return the request with options changed that go on counting as left out."""
-    changed = request.model_copy(update=changes)
+    changed = cast(R, request.model_copy(update=changes))
     object.__setattr__(changed, "__pydantic_fields_set__", set(request.model_fields_set))
     return changed

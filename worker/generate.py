@@ -21,7 +21,7 @@ from worker.model import Carried
 from worker.randomness import rng
 from worker.sampling import Sampler
 from worker.stopping import Held
-from worker.writers import PROMPT_PIECE, CarriedWriter, WindowWriter, Writer, read_prompt
+from worker.writers import PROMPT_PIECE, WindowWriter, Writer, carried_writer, read_prompt
 
 #: Seconds of writing between two events.
 BURST_S = 0.025
@@ -75,7 +75,7 @@ def prepare_prompt(model: LoadedModel, prompt: str, unknown_chars: Literal["erro
     unknown = model.vocabulary.unknown(prompt)
     if unknown and unknown_chars == "error":
         raise InvalidRequest.at(
-            "/prompt", f"the model never saw {name_characters(unknown)}; remove them, or set unknown_chars to \"drop\""
+            "/prompt", f'the model never saw {name_characters(unknown)}; remove them, or set unknown_chars to "drop"'
         )
     prompt = "".join(c for c in prompt if c not in set(unknown)) if unknown else prompt
     if not prompt:
@@ -118,7 +118,7 @@ def generate(
         for piece in _pieces(prompt):
             logits, carried = read_prompt(model.module, piece, carried)
             yield Tick(outputs=outputs)
-        writer = CarriedWriter(model.module, _known(carried), logits, lanes=request.n)
+        writer = carried_writer(model.module, _known(carried), logits, lanes=request.n)
     samplers = [
         Sampler(temperature=request.temperature, top_k=request.top_k, top_p=request.top_p,
                 rng=rng(request.seed, "variant", index))
@@ -135,7 +135,7 @@ def generate(
             chosen = [samplers[lane].choose(row) for lane, row in zip(lanes, writer.logits, strict=True)]
             for lane, index in zip(lanes, chosen, strict=True):
                 text = texts[lane]
-                ended[lane] = text.append(characters[index]) or len(text.text) >= length
+                ended[lane] = text.append(characters[index]) or len(text) >= length
             if any(ended[lane] for lane in lanes):
                 kept = [place for place, lane in enumerate(lanes) if not ended[lane]]
                 lanes, chosen = [lanes[place] for place in kept], [chosen[place] for place in kept]

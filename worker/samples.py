@@ -9,7 +9,7 @@ from worker.data import Codes
 from worker.model import CharLSTM
 from worker.randomness import rng
 from worker.sampling import Sampler
-from worker.writers import CarriedWriter, WindowWriter, Writer, read_prompt
+from worker.writers import WindowWriter, Writer, carried_writer, read_prompt
 
 #: Characters of the text that a sample goes on from (stream; classic takes a whole window), and its temperature.
 PROMPT_LENGTH, TEMPERATURE = 100, 0.7
@@ -22,9 +22,7 @@ class SampleWriter:
 
     temperature = TEMPERATURE
 
-    def __init__(
-        self, model: CharLSTM, request: ClassicRequest | StreamRequest, codes: Codes, *, epoch: int
-    ) -> None:
+    def __init__(self, model: CharLSTM, request: ClassicRequest | StreamRequest, codes: Codes, *, epoch: int) -> None:
         chance = rng(request.seed or 0, "sample", epoch)
         length = min(request.seq_length if request.recipe == "classic" else PROMPT_LENGTH, len(codes))
         begin = int(chance.integers(len(codes) - length + 1))
@@ -38,7 +36,7 @@ class SampleWriter:
             self._writer = WindowWriter(model, prompt, lanes=1, window=length)
         else:
             logits, carried = read_prompt(model, prompt, None)
-            self._writer = CarriedWriter(model, carried, logits, lanes=1)
+            self._writer = carried_writer(model, carried, logits, lanes=1)
 
     def write(self, began: float, clock: Callable[[], float]) -> bool:
         """Write for a few hundredths of a second from `began` on, at least one character; tell whether it is whole."""

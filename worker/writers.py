@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from worker.blas import one_thread
 from worker.model import Carried, CharLSTM
 
 #: Characters of a prompt that are read in one call: some milliseconds of work.
 PROMPT_PIECE = 512
+_HALF = np.float32(0.5)
 
 
 class Writer(Protocol):
@@ -60,100 +62,137 @@ class WindowWriter:
 
 
 class CarriedWriter:
-    """One step of the LSTM for each character, its state carried on.
+    """One step of the LSTM for each character of several texts, their states carried on, in torch.
 
     The first layer's input product is a table with a row for each character. Gates stand in the order input, forget,
-    output, cell, so that one call squashes three of them; every result goes to a place made once. That is what takes a
-    character from 64 to about 20 microseconds (hidden size 256, bench/writing.py).
+    output, cell, so that one call squashes three of them.
     """
 
     logits: NDArray[np.float32]
 
     def __init__(self, model: CharLSTM, carried: Carried, last_logits: Tensor, *, lanes: int) -> None:
+        self._table, *rest = arranged(model)
+        self._recurrent, self._input, self._biases = ([w.t() if w.dim() == 2 else w for w in part] for part in rest)
+        self._out, self._out_bias = model.linear.weight.detach().t(), model.linear.bias.detach()
         with torch.no_grad():
-            hidden = model.hidden_size
-            order = torch.cat([torch.arange(2 * hidden), torch.arange(3 * hidden, 4 * hidden),
-                               torch.arange(2 * hidden, 3 * hidden)])  # fmt: skip
-            weights = {name: value.detach() for name, value in model.state_dict().items()}
-            self._recurrent = [weights[f"lstm.weight_hh_l{n}"][order].contiguous() for n in range(model.layers)]
-            self._input = [weights[f"lstm.weight_ih_l{n}"][order].contiguous() for n in range(1, model.layers)]
-            biases = [(weights[f"lstm.bias_ih_l{n}"] + weights[f"lstm.bias_hh_l{n}"])[order]
-                      for n in range(model.layers)]  # fmt: skip
-            self._biases = biases[1:]
-            read = model.read(torch.arange(model.vocab_size)[:, None])[:, 0]  # (V, E)
-            self._table = torch.addmm(biases[0], read, weights["lstm.weight_ih_l0"][order].t())  # (V, 4H)
-            self._out, self._out_bias = weights["linear.weight"], weights["linear.bias"]
-            self._h = [h.expand(lanes, -1).clone() for h in carried[0]]
-            self._c = [c.expand(lanes, -1).clone() for c in carried[1]]
+            self._h, self._c = ([part.expand(lanes, -1).clone() for part in state] for state in carried)
             self._last = last_logits.expand(lanes, -1).clone()
-            self._allot()
+        self._allot()
 
     def _allot(self) -> None:
-        """Make the places for results, one row a lane; a single lane computes on vectors, which is faster."""
+        """Make the places for results, one row a lane."""
         lanes, hidden = self._h[0].shape
-        self._single = lanes == 1
-        self._gates = torch.empty(lanes, 4 * hidden)
-        self._inputs = torch.empty(lanes, 4 * hidden)
+        self._gates, self._inputs = torch.empty(lanes, 4 * hidden), torch.empty(lanes, 4 * hidden)
         self._squashed = torch.empty(lanes, hidden)
-        if self._single:
-            flat = [self._gates, self._inputs, self._squashed, self._last]
-            self._gates, self._inputs, self._squashed, self._last = (t.view(-1) for t in flat)
-            self._h, self._c = [h.view(-1) for h in self._h], [c.view(-1) for c in self._c]
-            self._rows = self._table.unbind(0)
-        else:
-            self._recurrent_t = [w.t() for w in self._recurrent]
-            self._input_t = [w.t() for w in self._input]
-        self._sigmoids = self._gates[..., : 3 * hidden]
-        self._parts = tuple(self._gates[..., n * hidden : (n + 1) * hidden] for n in range(4))
-        self.logits = self._last.view(lanes, -1).numpy()
+        self._sigmoids = self._gates[:, : 3 * hidden]
+        self._parts = tuple(self._gates[:, n * hidden : (n + 1) * hidden] for n in range(4))
+        self.logits = self._last.numpy()
 
+    @torch.inference_mode()
     def advance(self, chosen: list[int]) -> None:
         """Append one character to each text and compute the logits after it."""
-        with torch.inference_mode():
-            if self._single:
-                self._advance_one(chosen[0])
-            else:
-                self._advance_many(chosen)
-
-    def _advance_one(self, chosen: int) -> None:
-        gates, h = self._gates, self._h
-        torch.addmv(self._rows[chosen], self._recurrent[0], h[0], out=gates)
-        self._squash(0)
-        for n in range(1, len(h)):
-            torch.addmv(self._biases[n - 1], self._input[n - 1], h[n - 1], out=self._inputs)
-            torch.addmv(self._inputs, self._recurrent[n], h[n], out=gates)
-            self._squash(n)
-        torch.addmv(self._out_bias, self._out, h[-1], out=self._last)
-
-    def _advance_many(self, chosen: list[int]) -> None:
         gates, h = self._gates, self._h
         torch.index_select(self._table, 0, torch.tensor(chosen), out=self._inputs)
-        torch.addmm(self._inputs, h[0], self._recurrent_t[0], out=gates)
-        self._squash(0)
-        for n in range(1, len(h)):
-            torch.addmm(self._biases[n - 1], h[n - 1], self._input_t[n - 1], out=self._inputs)
-            torch.addmm(self._inputs, h[n], self._recurrent_t[n], out=gates)
-            self._squash(n)
-        torch.addmm(self._out_bias, h[-1], self._out.t(), out=self._last)
-
-    def _squash(self, layer: int) -> None:
-        """Turn the gates' sums into the layer's new (h, c), in place."""
-        enter, forget, out, cell = self._parts
-        h, c = self._h[layer], self._c[layer]
-        self._sigmoids.sigmoid_()
-        cell.tanh_()
-        c.mul_(forget).addcmul_(enter, cell)
-        torch.tanh(c, out=self._squashed)
-        torch.mul(out, self._squashed, out=h)
+        for n, recurrent in enumerate(self._recurrent):
+            if n:
+                torch.addmm(self._biases[n - 1], h[n - 1], self._input[n - 1], out=self._inputs)
+            torch.addmm(self._inputs, h[n], recurrent, out=gates)
+            enter, forget, out, cell = self._parts
+            self._sigmoids.sigmoid_()
+            cell.tanh_()
+            self._c[n].mul_(forget).addcmul_(enter, cell)
+            torch.tanh(self._c[n], out=self._squashed)
+            torch.mul(out, self._squashed, out=h[n])
+        torch.addmm(self._out_bias, h[-1], self._out, out=self._last)
 
     def keep(self, lanes: list[int]) -> None:
         """Go on with these lanes only, in this order."""
         rows = torch.tensor(lanes)
-        hidden, size = self._recurrent[0].shape[1], self._out.shape[0]
-        self._h = [h.view(-1, hidden)[rows] for h in self._h]
-        self._c = [c.view(-1, hidden)[rows] for c in self._c]
-        self._last = self._last.view(-1, size)[rows]
+        self._h, self._c = [h[rows] for h in self._h], [c[rows] for c in self._c]
+        self._last = self._last[rows]
         self._allot()
+
+
+class SingleWriter:
+    """The same for one text, in numpy, whose calls cost half of torch's and whose matrix-vector product is faster.
+
+    A sigmoid is a tanh of half the sum, so that all four gates are squashed by one call; halving the weights is exact.
+    Figures: bench/writing.py.
+    """
+
+    logits: NDArray[np.float32]
+
+    def __init__(self, model: CharLSTM, carried: Carried, last_logits: Tensor) -> None:
+        hidden = model.hidden_size
+        half = torch.ones(4 * hidden)
+        half[: 3 * hidden] = 0.5
+        table, recurrent, inputs, biases = arranged(model)
+        self._rows = list((table * half).numpy())
+        self._recurrent = [(w * half[:, None]).numpy() for w in recurrent]
+        self._input = [(w * half[:, None]).numpy() for w in inputs]
+        self._biases = [(b * half).numpy() for b in biases]
+        self._out = model.linear.weight.detach().numpy().copy()
+        self._out_bias = model.linear.bias.detach().numpy().copy()
+        self._h, self._c = ([part[0].detach().numpy().copy() for part in state] for state in carried)
+        self.logits = last_logits.detach().numpy().copy()
+        self._last = self.logits[0]
+        self._gates, self._inputs = np.empty(4 * hidden, np.float32), np.empty(4 * hidden, np.float32)
+        self._squashed = np.empty(hidden, np.float32)
+        self._sigmoids = self._gates[: 3 * hidden]
+        self._parts = tuple(self._gates[n * hidden : (n + 1) * hidden] for n in range(4))
+
+    def advance(self, chosen: list[int]) -> None:
+        """Append one character to the text and compute the logits after it."""
+        gates, sigmoids, squashed = self._gates, self._sigmoids, self._squashed
+        enter, forget, out, cell = self._parts
+        inputs = self._rows[chosen[0]]
+        below = inputs
+        for n, recurrent in enumerate(self._recurrent):
+            h, c = self._h[n], self._c[n]
+            if n:
+                inputs = np.dot(self._input[n - 1], below, out=self._inputs)
+                inputs += self._biases[n - 1]
+            np.dot(recurrent, h, out=gates)
+            np.add(gates, inputs, out=gates)
+            np.tanh(gates, out=gates)
+            np.multiply(sigmoids, _HALF, out=sigmoids)
+            np.add(sigmoids, _HALF, out=sigmoids)
+            np.multiply(c, forget, out=c)
+            np.multiply(enter, cell, out=cell)
+            np.add(c, cell, out=c)
+            np.tanh(c, out=squashed)
+            below = np.multiply(out, squashed, out=h)
+        np.dot(self._out, below, out=self._last)
+        np.add(self._last, self._out_bias, out=self._last)
+
+    def keep(self, lanes: list[int]) -> None:
+        """Go on with the one lane there is."""
+
+
+def carried_writer(model: CharLSTM, carried: Carried, last_logits: Tensor, *, lanes: int) -> Writer:
+    """Return the faster writer for so many lanes whose results don't depend on the number of threads."""
+    if lanes == 1 and one_thread():
+        return SingleWriter(model, carried, last_logits)
+    return CarriedWriter(model, carried, last_logits, lanes=lanes)
+
+
+@torch.no_grad()
+def arranged(model: CharLSTM) -> tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]:
+    """Return (table, recurrent, inputs, biases), copied, the gates' rows in the order input, forget, output, cell.
+
+    table: (V, 4H), what the first layer adds for each character, biases included. recurrent: (4H, H) for each layer.
+    inputs and biases: (4H, H) and (4H,) for each layer but the first.
+    """
+    hidden = model.hidden_size
+    enter, forget, cell, out = torch.arange(4 * hidden).view(4, hidden)
+    order = torch.cat([enter, forget, out, cell])
+    weights = {name: value.detach() for name, value in model.lstm.named_parameters()}
+    layers = range(model.layers)
+    biases = [(weights[f"bias_ih_l{n}"] + weights[f"bias_hh_l{n}"])[order] for n in layers]
+    read = model.read(torch.arange(model.vocab_size)[:, None])[:, 0]  # (V, E)
+    table = torch.addmm(biases[0], read, weights["weight_ih_l0"][order].t())
+    recurrent = [weights[f"weight_hh_l{n}"][order] for n in layers]
+    return table, recurrent, [weights[f"weight_ih_l{n}"][order] for n in layers[1:]], biases[1:]
 
 
 def read_prompt(model: CharLSTM, piece: NDArray[np.int64], carried: Carried | None) -> tuple[Tensor, Carried]:
