@@ -79,9 +79,11 @@ class Service:
             "CHARLOOM_PORT": str(self._settings.port),
             "PYTHONUNBUFFERED": "1",
         }
-        web = self._start("web", ["gunicorn", "web:create_app()"], environment, rank=2, grace_s=WEB_GRACE_S)
+        web = self._start(
+            "web", ["gunicorn", "web:create_app()"], environment, name="web server", rank=2, grace_s=WEB_GRACE_S
+        )
         worker = self._start(
-            "worker", ["celery", "-A", "worker", "worker"], environment, rank=1, grace_s=WORKER_GRACE_S
+            "worker", ["celery", "-A", "worker", "worker"], environment, name="worker", rank=1, grace_s=WORKER_GRACE_S
         )
         self._wait(self._ready, READY_S, lambda: self._not_ready, [web, worker])
 
@@ -104,7 +106,7 @@ class Service:
         self._supervisor.end(self._signals.hurried)
 
     def _start(
-        self, name: str, command: list[str], environment: Mapping[str, str], *, rank: int, grace_s: float
+        self, log: str, command: list[str], environment: Mapping[str, str], *, name: str, rank: int, grace_s: float
     ) -> Child:
         return self._supervisor.start(
             ChildSpec(
@@ -112,7 +114,7 @@ class Service:
                 command=[sys.executable, "-m", *command],
                 cwd=ROOT,
                 environment=environment,
-                log=self.logs / f"{name}.log",
+                log=self.logs / f"{log}.log",
                 rank=rank,
                 grace_s=grace_s,
             )

@@ -4,7 +4,7 @@ Every setting below that isn't Celery's own default has its reason in docs/archi
 of Celery and kombu 5.7.
 """
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from celery import Celery
 from kombu.entity import Queue as KombuQueue
@@ -41,7 +41,7 @@ def broker_url(redis_url: str) -> str:
     if parts.scheme != "unix":
         return redis_url
     query = "&".join(f"virtual_host={value[3:]}" for value in parts.query.split("&") if value.startswith("db="))
-    return f"redis+socket://{quote(parts.path)}" + (f"?{query}" if query else "")
+    return f"redis+socket://{parts.path}" + (f"?{query}" if query else "")
 
 
 def make_app(settings: Settings) -> Celery:
