@@ -59,7 +59,9 @@ class Document:
             "paths": paths,
             "components": {"schemas": definitions},
         }
-        return cls(data=data, json=json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+        spelled = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        spelled = re.sub(r"\bPage_(\w+)_\"", r'\1Page"', spelled)  # pydantic's name of Page[Job] is Page_Job_
+        return cls(data=json.loads(spelled), json=spelled)
 
     def operations(self, tag: str) -> Iterable[tuple[str, str, Mapping[str, Any]]]:
         """Yield method, path and operation of each call of a tag."""

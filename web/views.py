@@ -245,15 +245,10 @@ class Page(View, Generic[Item]):
     first_id: str | None = None
     last_id: str | None = None
 
-    @classmethod
-    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
-        """Name a page of one kind for the OpenAPI document: CorpusPage."""
-        return f"{getattr(params[0], '__name__', 'Any')}Page"
 
-
-def page_of(items: Sequence[View], *, has_more: bool = False, key: str = "id") -> Page[Any]:
-    """Put items into a page; `key` names what `first_id` and `last_id` are."""
-    first, last = (getattr(items[0], key), getattr(items[-1], key)) if items else (None, None)
+def page_of(items: Sequence[View], *, has_more: bool = False, key: str | None = "id") -> Page[Any]:
+    """Put items into a page; `key` names what `first_id` and `last_id` are, None where there is nothing like it."""
+    first, last = (getattr(items[0], key), getattr(items[-1], key)) if items and key else (None, None)
     return Page[Any](data=list(items), has_more=has_more, first_id=first, last_id=last)
 
 

@@ -104,7 +104,7 @@ def list_metrics(job_id: str) -> Response:
         response = Response(table, content_type="text/csv; charset=utf-8")
         response.headers["Content-Disposition"] = f'attachment; filename="{job_id}-losses.csv"'
     else:
-        response = reply(page_of(metrics, key="step").model_copy(update={"first_id": None, "last_id": None}))
+        response = reply(page_of(metrics, key=None))
     response.headers["Vary"] = "Accept"
     return response
 

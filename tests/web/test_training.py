@@ -1,0 +1,148 @@
+"""Train requests: fitted, named, seeded, and refused where they don't fit."""
+
+from typing import Any
+
+import pytest
+
+from shared.jobs import JobType
+from shared.requests import StreamRequest
+from tests.web.world import BOOK, World, pointers, settings_of
+
+
+def test_a_training_is_queued_with_every_option_concrete(world: World) -> None:
+    corpus_id = world.corpus()
+    answer = world.train(corpus_id, metadata={"mine": "1"})
+    assert answer.status_code == 202
+    job = answer.json
+    assert answer.headers["Location"] == f"/api/v1/jobs/{job['id']}"
+    assert answer.headers["Retry-After"] == "1"
+    assert (job["type"], job["status"], job["queue_position"], job["attempt"]) == ("train", "queued", 1, 0)
+    assert (job["worker"], job["started_at"], job["result"], job["error"]) == (None, None, None, None)
+    assert job["progress"]["step"] == 0
+    assert job["metadata"] == {"mine": "1"}
+    assert job["links"] == {
+        "self": f"/api/v1/jobs/{job['id']}",
+        "events": f"/api/v1/jobs/{job['id']}/events",
+        "cancel": f"/api/v1/jobs/{job['id']}/cancel",
+        "model": None,
+    }
+    params = job["params"]
+    assert (params["recipe"], params["name"], params["epochs"]) == (
+        "stream",
+        "Reeds",
+        StreamRequest.model_fields["epochs"].default,
+    )
+    assert params["batch_size"] < 32, "a short text takes fewer readers"
+    assert 0 <= params["seed"] < 2**32
+    stored = world.parts.store.jobs.get(job["id"])
+    assert stored.type is JobType.TRAIN
+    assert stored.uses == (corpus_id,)
+    assert stored.model_id == job["id"].replace("job_", "mod_")
+    assert world.traces()[1] >= {f"jobs/{job['id']}/job.json"}
+
+
+def test_the_classic_recipe_has_the_documents_numbers(world: World) -> None:
+    params = world.train(world.corpus(), recipe="classic", seed=7).json["params"]
+    said = (
+        params["seq_length"],
+        params["hidden_size"],
+        params["batch_size"],
+        params["epochs"],
+        params["learning_rate"],
+    )
+    assert said == (100, 256, 128, 20, 0.001)
+    assert (params["embedding_size"], params["validation_fraction"], params["grad_clip"], params["seed"]) == (
+        0,
+        0,
+        0,
+        7,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "place"),
+    [
+        ("too short\n" * 50, {}, "/corpus_id"),
+        ("too short\n" * 20, {"recipe": "classic"}, "/seq_length"),
+        (BOOK, {"batch_size": 4096}, "/batch_size"),
+        (BOOK, {"hidden_size": 4096, "layers": 8, "seq_length": 2048, "batch_size": 1}, "/hidden_size"),
+    ],
+)
+def test_what_does_not_fit_the_text_is_refused_with_the_numbers(
+    world: World, text: str, options: dict[str, Any], place: str
+) -> None:
+    corpus_id = world.corpus(text)
+    before = world.traces()
+    answer = world.train(corpus_id, **options)
+    assert answer.status_code == 422
+    assert place in pointers(answer)
+    assert any(digit.isdigit() for digit in answer.json["detail"])
+    assert world.traces() == before
+
+
+def test_a_job_too_large_for_the_smallest_worker_is_refused(redis_url: str, world: World) -> None:
+    corpus_id = world.corpus()
+    world.worker(name="worker@large")
+    assert world.train(corpus_id).status_code == 202
+    world.worker(name="worker@small", memory_bytes=256 << 20)
+    refused = world.train(corpus_id)
+    assert refused.status_code == 422
+    assert "256 MiB" in refused.json["detail"]
+    told = World(settings_of(redis_url, world.parts.volume.folder, CHARLOOM_JOB_MEMORY_BYTES=str(8 << 30)))
+    assert told.train(corpus_id).status_code == 202, "what is set holds, not what the workers say"
+    told.close()
+
+
+def test_the_mark_in_front_of_a_text_counts_for_classic_only(world: World) -> None:
+    corpus_id = world.corpus("\ufeff" + "a b\n" * 249 + "abc")
+    assert world.get(f"/corpora/{corpus_id}").json["chars"] == 1000
+    answer = world.train(corpus_id)
+    assert answer.status_code == 422, "without the mark the text has 999 characters"
+    assert "999" in answer.json["detail"]
+
+
+def test_a_training_can_start_from_a_model_whose_sizes_hold(world: World) -> None:
+    corpus_id = world.corpus()
+    model = world.model(hidden_size=48, lowercase=False)
+    job = world.train(corpus_id, init_from=model.id, lowercase=False, epochs=2).json
+    assert (job["params"]["hidden_size"], job["params"]["embedding_size"]) == (48, 64)
+    assert (job["params"]["init_from"], job["params"]["lowercase"], job["params"]["epochs"]) == (model.id, False, 2)
+    assert world.parts.store.jobs.get(job["id"]).uses == (corpus_id, model.id)
+    assert world.train(corpus_id, init_from=model.id).json["params"]["lowercase"] is False, (
+        "left out, it is the model's"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "place", "words"),
+    [
+        ({"hidden_size": 64}, "/hidden_size", "has 48"),
+        ({"recipe": "classic"}, "/init_from", "recipe 'stream'"),
+        ({"lowercase": False}, "/lowercase", "has True"),
+    ],
+)
+def test_what_the_starting_model_fixes_can_not_be_asked_otherwise(
+    world: World, options: dict[str, Any], place: str, words: str
+) -> None:
+    model = world.model(hidden_size=48)
+    answer = world.train(world.corpus(), init_from=model.id, **options)
+    assert (answer.status_code, pointers(answer)) == (422, [place])
+    assert words in answer.json["detail"]
+
+
+def test_characters_that_the_starting_model_never_saw_are_named(world: World) -> None:
+    model = world.model()
+    answer = world.train(world.corpus(BOOK + "Zoë ☃\n"), init_from=model.id)
+    assert (answer.status_code, pointers(answer)) == (422, ["/init_from"])
+    assert "'ë' (U+00EB)" in answer.json["detail"]
+    assert "'☃' (U+2603)" in answer.json["detail"]
+    unknown = world.train(world.corpus(), init_from="mod_" + "0" * 26)
+    assert (unknown.status_code, pointers(unknown)) == (422, ["/init_from"])
+
+
+def test_a_corpus_that_is_being_deleted_takes_no_new_job(world: World) -> None:
+    corpus_id = world.corpus()
+    before = world.traces()[1]
+    world.parts.store.jobs.retire(corpus_id)
+    assert world.train(corpus_id).status_code == 409
+    assert world.traces()[1] == before
