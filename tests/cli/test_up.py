@@ -152,7 +152,12 @@ def test_data_may_lie_under_any_path(run: Run, short_path: Path, path: str) -> N
     up = run("up", "--port", "0", "--data", str(short_path / path))
     url = address_of(up)
     job_id = train(url, epochs=1)
-    job = call(url, "GET", f"/jobs/{job_id}", params={"wait": 30})
+
+    def ended() -> dict[str, Any]:
+        job = call(url, "GET", f"/jobs/{job_id}", params={"wait": 10})
+        return job if job["finished_at"] else {}
+
+    job = eventually(ended, "the job has ended", within_s=120)
     assert job["status"] == "succeeded", job["error"]
 
 
