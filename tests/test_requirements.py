@@ -8,7 +8,14 @@ from tests.test_layers import ROOT, files, outside
 #: Where the name that is imported isn't the name that is installed.
 INSTALLED_AS = {"charset_normalizer": "charset-normalizer", "flask_wtf": "flask-wtf"}
 #: Packages that another one brings along as a part of itself.
-BROUGHT_BY = {"billiard": "celery", "jinja2": "flask", "kombu": "celery", "markupsafe": "flask", "werkzeug": "flask"}
+BROUGHT_BY = {
+    "billiard": "celery",
+    "jinja2": "flask",
+    "kombu": "celery",
+    "markupsafe": "flask",
+    "pydantic_core": "pydantic",
+    "werkzeug": "flask",
+}
 #: Not imported by our code: a command, and what kombu imports without naming it.
 NOT_IMPORTED = {"gunicorn", "packaging"}
 
