@@ -1,6 +1,6 @@
 """What the API answers: one type a thing, from which both the JSON and the OpenAPI document are made."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar
 
@@ -140,6 +140,11 @@ class Metric(View):
     validation_loss: float | None = None
     evaluation_loss: float | None = None
     evaluation_sum: float | None = Field(None, description="classic: the sum that the document prints.")
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Metric":
+        """Show a row of losses; what this version doesn't know is passed over."""
+        return cls.model_validate({name: row.get(name) for name in cls.model_fields})
 
 
 class BestLosses(View):

@@ -96,9 +96,7 @@ def list_metrics(job_id: str) -> Response:
     """List every loss measured, in nats per character: JSON, or CSV by Accept: text/csv."""
     jobs = parts().store.jobs
     jobs.get(job_id)
-    metrics = [
-        Metric.model_validate({name: row.get(name) for name in Metric.model_fields}) for row in jobs.metrics(job_id)
-    ]
+    metrics = [Metric.of(row) for row in jobs.metrics(job_id)]
     if request.accept_mimetypes.best_match(["application/json", "text/csv"]) == "text/csv":
         table = _as_csv(metrics)
         response = Response(table, content_type="text/csv; charset=utf-8")

@@ -21,6 +21,7 @@ from web.pages.written import written
 from web.parts import parts
 from web.queries import JobsQuery
 from web.refusals import check_strings
+from web.views import Metric
 
 blueprint = Blueprint("jobs_page", __name__)
 
@@ -71,7 +72,8 @@ def show(job_id: str) -> Response:
     here = parts()
     job = here.store.jobs.get(job_id)
     events = here.store.events.read(job_id, limit=here.settings.events_cap).events
-    metrics = here.store.jobs.metrics(job_id) if job.type is JobType.TRAIN else []
+    rows = here.store.jobs.metrics(job_id) if job.type is JobType.TRAIN else []
+    metrics = [Metric.of(row).model_dump() for row in rows]
     model = here.volume.models.find(job.model_id)
     corpus_id = job.params.get("corpus_id") or (model.corpus_id if model else None)
     page = render_template(

@@ -1,0 +1,247 @@
+"""Pages and forms by HTTP alone: what is posted goes through the request types, what is wrong is said beside it."""
+
+import html
+import io
+import re
+from typing import Any
+
+import pytest
+
+from shared.events import EventType
+from tests.web.world import BOOK, Answer, World
+
+JOB, MODEL, CORPUS = (f"{kind}_{'0' * 26}" for kind in ("job", "mod", "cor"))
+
+
+def token_of(world: World, path: str = "/") -> str:
+    """Load a page and return the token of its forms; the browser keeps the cookie."""
+    found = re.search(r'name="csrf_token" value="([0-9a-f]{64})"', world.http.get(path).text)
+    assert found
+    return found[1]
+
+
+def post(world: World, path: str, **fields: Any) -> Answer:
+    """Post a form as the page would."""
+    return world.http.post(path, data={"csrf_token": token_of(world)} | fields)
+
+
+def text_of(answer: Answer) -> str:
+    """Return a page's words."""
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text)))
+
+
+def test_every_page_is_there_in_an_empty_house(world: World) -> None:
+    for path in ("/", "/write", "/jobs", "/models", "/workers", "/api/docs"):
+        answer = world.http.get(path)
+        assert (answer.status_code, answer.content_type) == (200, "text/html; charset=utf-8"), path
+        assert "style=" not in answer.text
+        assert not re.search(r"\son\w+=|<script(?! src=)", answer.text), "the policy for content would stop it"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nope",
+        f"/jobs/{JOB}",
+        f"/models/{MODEL}",
+        "/jobs/..%2fetc",
+        f"/?again={JOB}",
+        f"/write?again={JOB}",
+        "/jobs/%00",
+    ],
+)
+def test_what_is_not_there_has_a_page_that_says_so(world: World, path: str) -> None:
+    answer = world.http.get(path)
+    assert (answer.status_code, answer.content_type) == (404, "text/html; charset=utf-8")
+
+
+def test_a_pasted_text_is_picked_at_once(world: World) -> None:
+    sent = post(world, "/corpora", text=BOOK.replace("\n", "\r\n"))
+    assert sent.status_code == 303
+    page = world.http.get(sent.headers["Location"])
+    words = text_of(page)
+    assert "The wind was in the reeds" in words
+    assert f"{len(BOOK):,} Characters" in re.sub(r"Characters ([\d,]+)", r"\1 Characters", words)
+    assert "Train with stream" in words
+    assert "Train with classic" in words
+
+
+def test_a_file_is_taken_with_its_name(world: World) -> None:
+    sent = post(world, "/corpora", file=(io.BytesIO(BOOK.encode()), "reeds.txt"), text="")
+    assert "reeds" in text_of(world.http.get(sent.headers["Location"]))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"text": ""}, "No text was sent"),
+        ({"text": "  \r\n "}, "No text was sent"),
+        ({"text": BOOK, "name": "x" * 201}, "at most 200"),
+        ({"file": (io.BytesIO(b"a\0b"), "a.bin")}, "it is binary"),
+    ],
+)
+def test_a_text_that_will_not_do_is_refused_beside_the_field(world: World, fields: dict[str, Any], words: str) -> None:
+    before = world.traces()[1] | {"secret.key"}
+    answer = post(world, "/corpora", **fields)
+    assert answer.status_code == 422
+    assert words in text_of(answer)
+    if "text" in fields:
+        assert html.escape(fields["text"].strip()[:20]) in answer.text, "what was typed stays"
+    assert world.traces()[1] == before
+
+
+def test_a_training_is_asked_for_by_the_form(world: World) -> None:
+    corpus_id = world.corpus()
+    sent = post(world, "/train", corpus_id=corpus_id, recipe="classic", epochs="3", hidden_size="", lowercase="false")
+    assert sent.status_code == 303
+    job = world.get(f"/jobs/{sent.headers['Location'].rpartition('/')[2]}").json
+    params = job["params"]
+    assert (params["recipe"], params["epochs"], params["hidden_size"]) == ("classic", 3, 256)
+    assert params["lowercase"] is False
+
+
+def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(world: World) -> None:
+    corpus_id = world.corpus()
+    before = world.traces()[0]
+    answer = post(world, "/train", corpus_id=corpus_id, recipe="stream", hidden_size="9999", epochs="ten", name="Mine")
+    assert answer.status_code == 422
+    words = text_of(answer)
+    assert "hidden_size is 9999, but must be at most 4096" in words
+    assert 'epochs is "ten", but must be a whole number' in words
+    assert re.search(r'id="stream-hidden_size"[^>]*value="9999"[^>]*aria-invalid="true"', answer.text)
+    assert 'href="#stream-epochs"' in answer.text
+    assert 'value="Mine"' in answer.text
+    assert world.traces()[0] == before
+
+
+def test_same_again_brings_the_options_back(world: World) -> None:
+    corpus_id = world.corpus()
+    job_id = world.train(corpus_id, epochs=3, dropout=0.25, lowercase=False, seed=77).json["id"]
+    page = world.http.get(f"/?again={job_id}").text
+    for name, value in (("epochs", "3"), ("dropout", "0.25"), ("seed", "77")):
+        assert re.search(rf'id="stream-{name}"[^>]*value="{value}"', page), name
+    assert re.search(r'<option value="false" selected>', page)
+    writing = world.write(world.model(corpus_id).id, prompt="The wind", temperature=1.5, seed=5, stop=["a", "b"]).json
+    page = world.http.get(f"/write?again={writing['id']}").text
+    assert re.search(r'id="temperature"[^>]*value="1.5"', page)
+    assert re.search(r'id="seed"[^>]*value="5"', page)
+    assert "the wind</textarea>" in page
+    assert "a\nb</textarea>" in page
+    assert not re.search(r'id="seed"[^>]*value="5"', world.http.get(f"/write?again={writing['id']}&seed=new").text)
+
+
+def test_a_writing_is_asked_for_by_the_form(world: World) -> None:
+    model = world.model()
+    sent = post(world, "/write", model_id=model.id, prompt=" The wind\r\n", stop="song\r\n\r\nend", temperature="0")
+    assert sent.status_code == 303
+    params = world.get(f"/jobs/{sent.headers['Location'].rpartition('/')[2]}").json["params"]
+    assert (params["prompt"], params["stop"], params["temperature"]) == (" the wind\n", ["song", "end"], 0)
+
+
+def test_unknown_characters_of_a_prompt_are_marked(world: World) -> None:
+    answer = post(world, "/write", model_id=world.model().id, prompt="the ☃☃ wind <b>")
+    assert answer.status_code == 422
+    assert '<mark class="strange">☃☃</mark>' in answer.text
+    assert '<mark class="strange">&lt;b&gt;</mark>' in answer.text
+    assert "the ☃☃ wind &lt;b&gt;</textarea>" in answer.text
+
+
+def test_copied_passages_are_underlined(world: World) -> None:
+    job_id = world.write(world.model().id, prompt="the", seed=9).json["id"]
+    text = "x <b> the wind was in the reeds"
+    copied = {"longest": 25, "share": 0.8, "spans": [[6, len(text)]]}
+    output = {"index": 0, "text": text, "finish_reason": "length", "copied": copied}
+    world.finish(world.claim(job_id), {"prompt": "the", "seed": 9, "outputs": [output]})
+    page = world.http.get(f"/jobs/{job_id}").text
+    assert '<span class="prompt">the</span>x &lt;b&gt; <mark class="copied"' in page
+    assert "80 %" in page
+
+
+def test_text_is_shown_while_it_is_written(world: World) -> None:
+    job_id = world.write(world.model().id, prompt="the", n=2).json["id"]
+    claim = world.claim(job_id)
+    for index, offset, delta in ((0, 0, "wind was"), (1, 0, "reeds"), (0, 4, " is"), (0, 7, " up")):
+        world.record(claim, (EventType.TEXT, {"index": index, "offset": offset, "delta": delta}))
+    page = world.http.get(f"/jobs/{job_id}").text
+    assert "</span>wind is up</div>" in page, "an attempt that begins anew writes over the one before"
+    assert "</span>reeds</div>" in page
+    assert '<noscript><meta http-equiv="refresh"' in page
+    world.finish(claim, {"outputs": [], "seed": 1, "prompt": "the"})
+    assert "refresh" not in world.http.get(f"/jobs/{job_id}").text
+
+
+def test_losses_and_samples_of_a_training_are_shown(world: World) -> None:
+    job_id = world.train(world.corpus()).json["id"]
+    claim = world.claim(job_id)
+    for epoch in range(1, 5):
+        loss = 3 - epoch / 2
+        row = {"step": epoch, "epoch": epoch, "seconds": 1.0, "train_loss": loss, "validation_loss": loss + 0.1}
+        sample = {"step": epoch, "epoch": epoch, "text": f"sample {epoch}", "prompt": "the ", "temperature": 0.7}
+        world.record(claim, (EventType.METRIC, row), (EventType.SAMPLE, sample))
+    world.record(claim, progress={"step": 4, "fraction": 0.4}, losses={"best_loss": 1.1, "best_epoch": 4})
+    page = world.http.get(f"/jobs/{job_id}").text
+    assert page.count("<polyline") == 2
+    assert 'class="best"' in page
+    assert page.index("sample 4") < page.index("sample 1")
+    assert "1.100" in page
+
+
+def test_a_job_is_cancelled_by_its_button(world: World) -> None:
+    job_id = world.train(world.corpus()).json["id"]
+    assert post(world, f"/jobs/{job_id}/cancel").headers["Location"] == f"/jobs/{job_id}"
+    assert world.get(f"/jobs/{job_id}").json["status"] == "cancelled"
+    assert post(world, f"/jobs/{job_id}/cancel").status_code == 303, "again is no error"
+    assert post(world, f"/jobs/{JOB}/cancel").status_code == 404
+
+
+def test_a_model_is_renamed_imported_and_deleted_by_forms(world: World) -> None:
+    model = world.model()
+    assert post(world, f"/models/{model.id}/rename", name=" <i>New</i> ").status_code == 303
+    assert "&lt;i&gt;New&lt;/i&gt;" in world.http.get(f"/models/{model.id}").text
+    assert "empty" in text_of(post(world, f"/models/{model.id}/rename", name=" "))
+    job_id = world.write(model.id, prompt="the").json["id"]
+    assert post(world, f"/models/{model.id}/delete").status_code == 409
+    world.http.post(f"/api/v1/jobs/{job_id}/cancel")
+    assert post(world, f"/models/{model.id}/delete").headers["Location"] == "/models"
+    assert world.http.get(f"/models/{model.id}").status_code == 404
+    sent = post(world, "/models/import", file=(io.BytesIO(b"x"), "a.pth"), name="")
+    assert "a" in text_of(world.http.get(sent.headers["Location"]))
+    assert "No file was sent" in text_of(post(world, "/models/import", file=(io.BytesIO(b""), "")))
+
+
+def test_lists_have_pages_and_filters_in_their_address(world: World) -> None:
+    corpus_id = world.corpus()
+    ids = [world.train(corpus_id).json["id"] for _ in range(3)]
+    page = world.http.get("/jobs?limit=2&type=train").text
+    assert ids[2] in page
+    assert ids[0] not in page
+    older = re.search(r'href="(/jobs\?[^"]*)" rel="next"', page)
+    assert older
+    rest = world.http.get(html.unescape(older[1])).text
+    assert ids[0] in rest
+    assert ids[2] not in rest
+    assert world.http.get("/jobs?status=gone").status_code == 422
+    assert ids[0] not in world.http.get("/jobs?status=failed").text
+
+
+@pytest.mark.parametrize("path", ["/corpora", "/train", "/write", "/models/import", f"/jobs/{JOB}/cancel"])
+def test_a_form_without_its_token_is_refused(world: World, path: str) -> None:
+    good = token_of(world)
+    assert world.http.post(path, data={}).status_code == 403
+    assert world.http.post(path, data={"csrf_token": good[:-1] + "x"}).status_code == 403
+    stranger = world.app.test_client()
+    assert stranger.post(path, data={"csrf_token": good}).status_code == 403, "a token is one browser's"
+    assert world.http.post(path, data={"csrf_token": "ü" * 64}).status_code == 403
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites(world: World) -> None:
+    cookie = world.http.get("/").headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Set-Cookie" not in world.http.get("/").headers, "one is enough"
+    assert "Set-Cookie" not in world.get("/jobs").headers
+
+
+def test_a_form_too_large_is_refused(world: World) -> None:
+    answer = post(world, "/write", model_id=MODEL, prompt="x" * 3_000_000)
+    assert (answer.status_code, answer.content_type) == (413, "text/html; charset=utf-8")
