@@ -44,8 +44,9 @@ from worker.trainstate import TrainState
 
 #: Version of `TrainState.facts`; another one is refused.
 FACTS_VERSION = 1
-#: Which code computes the steps. A state made by another path is refused: its sums round differently.
+#: Which code computes the steps. Other code, or another torch, goes on from a state too; its sums round differently.
 KERNEL_PATH = "nn.LSTM"
+_MUST_AGREE = ("version", "request", "vocabulary", "text_sha256")
 #: Rows of the loss curve within epochs (stream), and samples kept for the end.
 CURVE_POINTS, MOST_SAMPLES = 100, 200
 #: Seconds between two Progress events: between the two and ten a second that watchers are promised.
@@ -158,6 +159,7 @@ class Training:
 
     def _move(self) -> None:
         began = self._clock()
+        torch.set_num_threads(self._setting.threads)  # another caller may have changed it meanwhile; a tenth of a us
         if self._ledger.phase == "training":
             characters = self._train_one()
             seconds = self._clock() - began
@@ -411,7 +413,8 @@ class Training:
         return TrainState(tensors=tensors, facts=self._constants | asdict(self._ledger))
 
     def _restore(self, state: TrainState) -> None:
-        for name, value in self._constants.items():
+        for name in _MUST_AGREE:
+            value = self._constants[name]
             if (found := state.facts.get(name)) != value:
                 what = f"{name} was {str(found)[:100]!r} and is {str(value)[:100]!r}"
                 raise JobFailed(f"the saved training can't go on here: {what}", code="state_mismatch")
