@@ -1,5 +1,6 @@
 """`charloom demo`: upload a text, train on it for a minute, and have the model write, all through the HTTP API."""
 
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -22,8 +23,8 @@ SAMPLE = ROOT / "shared" / "sample.txt"
 TRAIN_S = 60
 #: More than fit into the time, even of a short text: the trainer plans its learning rate for as many as do.
 MOST_EPOCHS = 60
-#: Seconds without a sign of the training after which the demo gives up.
-SILENCE_S = 90.0
+#: Seconds without a sign of the training after which the demo looks why, and gives up unless it is queued.
+SILENCE_S = 60.0
 #: Characters of the passage at the end.
 PASSAGE_CHARS = 700
 #: Characters of the prompt that are shown.
@@ -78,7 +79,7 @@ def demo(text: Path | None, data: Path | None, port: int | None, seconds: int) -
         if at_terminal:
             console.print(f"\nOpen {service.url} in a browser: the model is there to write with. Ctrl-C ends it.")
             service.serve()
-    data_word = "" if data is None else f" DATA={data}"
+    data_word = "" if data is None else f" DATA={shlex.quote(str(data))}"
     console.print(f"\nEnded. `make up{data_word}` serves the model and all that comes next.")
 
 
@@ -117,7 +118,11 @@ def _train(client: Client, corpus: dict[str, Any], seconds: int, console: Consol
                 heard_at = time.monotonic()
                 progress.see(event.type, event.data)
             elif time.monotonic() - heard_at > SILENCE_S:
-                raise ApiError(f"Nothing has been heard of the training for {SILENCE_S:g} s; see the worker's log.")
+                waiting = client.job(job["id"])
+                if waiting["status"] != "queued":
+                    raise ApiError(f"Nothing has been heard of the training for {SILENCE_S:g} s; see the worker's log.")
+                console.print(f"It waits for its turn: place {waiting['queue_position']} in the queue.")
+                heard_at = time.monotonic()
     job = client.job(job["id"], wait_s=1)
     return str(_result(job)["model_id"])
 

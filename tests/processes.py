@@ -39,16 +39,7 @@ class Running:
 
     def descendants(self) -> dict[int, str]:
         """List every process below it, with its command line. They are remembered for `all_gone`."""
-        listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
-        rows = [
-            (int(pid), int(ppid), args) for pid, ppid, args in (line.split(None, 2) for line in listed.splitlines())
-        ]
-        found: dict[int, str] = {}
-        parents = {self.process.pid}
-        while parents:
-            below = {pid: args for pid, ppid, args in rows if ppid in parents}
-            found |= below
-            parents = set(below)
+        found = below(self.process.pid)
         self._seen |= set(found)
         return found
 
@@ -63,6 +54,19 @@ class Running:
             self.process.kill()
             self.process.wait()
         eventually(self.all_gone, "everything is gone")
+
+
+def below(pid: int) -> dict[int, str]:
+    """List every process below one, with its command line."""
+    listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = [(int(own), int(parent), args) for own, parent, args in (row.split(None, 2) for row in listed.splitlines())]
+    found: dict[int, str] = {}
+    parents = {pid}
+    while parents:
+        children = {own: args for own, parent, args in rows if parent in parents}
+        found |= children
+        parents = set(children)
+    return found
 
 
 def charloom(*arguments: str) -> list[str]:

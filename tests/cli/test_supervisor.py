@@ -14,6 +14,7 @@ from cli.ending import process_lives as lives
 from cli.lock import DataLock, Taken
 from cli.supervisor import MOST_QUICK_DEATHS, QUICK_S, ChildFailed, ChildSpec, Supervisor
 from tests.cli.standins import pids, spec
+from tests.processes import below
 from tests.waiting import eventually
 
 NAMES = ("worker", "web", "valkey")
@@ -174,10 +175,7 @@ def test_a_killed_guardian_is_replaced_and_knows_whom_to_end(keeper: "subprocess
     everyone = _all_run(tmp_path)
 
     def guardians() -> list[int]:
-        listed = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(keeper.pid)], capture_output=True, text=True, check=True
-        ).stdout
-        return [int(line.split()[0]) for line in listed.splitlines() if "cli.guardian" in line]
+        return [pid for pid, args in below(keeper.pid).items() if "cli.guardian" in args]
 
     (first,) = guardians()
     os.kill(first, signal.SIGKILL)
