@@ -1,0 +1,137 @@
+"""Set-up and the Makefile's verbs, with a stand-in for Python that notes what it was asked for."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.test_layers import ROOT
+
+#: Does as much of Python as scripts/setup.sh asks for; `MAKE_*` variables make it fail at something.
+PYTHON = """\
+#!/bin/sh
+case "$*" in
+    --version) echo "Python 3.12.1" ;;
+    *version_info*) exit ${MAKE_OLD:-0} ;;
+    *"import ensurepip"*) exit ${MAKE_BARE:-0} ;;
+    "-m venv"*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
+    "-m pip --version") ;;
+    *"import torch"*) exit 1 ;;
+    *urlopen*) exit ${MAKE_OFFLINE:-0} ;;
+    "-m pip install"*) echo "$*" >>pip.calls; exit ${MAKE_BROKEN:-0} ;;
+    *sysconfig*) mkdir -p site && echo "$PWD/site" ;;
+    "-m cli.main"*) shift 2; for word; do echo "[$word]"; done ;;
+esac
+"""
+
+
+class Checkout:
+    """A copy of what set-up reads, in a directory with a space in its name."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "a checkout"
+        (self.path / "scripts").mkdir(parents=True)
+        for path in [*ROOT.glob("requirements*.txt"), ROOT / "constraints.txt", ROOT / "Makefile"]:
+            shutil.copy(path, self.path)
+        shutil.copy(ROOT / "scripts" / "setup.sh", self.path / "scripts")
+        self.python = directory / "python"
+        self.python.write_text(PYTHON)
+        self.python.chmod(0o755)
+
+    def run(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command in it, with the stand-in as Python."""
+        outer = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        given = outer | {"PYTHON": str(self.python)} | environment
+        return subprocess.run(words, cwd=self.path, env=given, capture_output=True, text=True, check=False)
+
+    def set_up(self, kind: str = "run", **environment: str) -> "subprocess.CompletedProcess[str]":
+        """Run set-up."""
+        return self.run("scripts/setup.sh", kind, **environment)
+
+    @property
+    def installs(self) -> list[str]:
+        """What pip was asked for."""
+        calls = self.path / "pip.calls"
+        return calls.read_text().splitlines() if calls.exists() else []
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
+
+
+def test_it_installs_once_and_is_silent_from_then_on(checkout: Checkout) -> None:
+    first = checkout.set_up()
+    assert first.returncode == 0, first.stderr
+    assert len(first.stdout.splitlines()) <= 5
+    installs = checkout.installs
+    assert "--requirement requirements.txt" in installs[-1]
+
+    second = checkout.set_up()
+
+    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+    assert checkout.installs == installs
+
+
+@pytest.mark.skipif(os.uname().sysname != "Linux", reason="elsewhere the usual index has no other build")
+def test_torch_comes_from_pytorchs_processor_builds_where_they_can_be_reached(checkout: Checkout) -> None:
+    checkout.set_up()
+    assert "--index-url https://download.pytorch.org/whl/cpu torch==" in checkout.installs[0]
+
+
+@pytest.mark.skipif(os.uname().sysname != "Linux", reason="elsewhere it isn't asked for")
+def test_without_that_index_one_line_says_so_and_the_usual_one_is_taken(checkout: Checkout) -> None:
+    done = checkout.set_up(MAKE_OFFLINE="1")
+    assert done.returncode == 0
+    assert "can't be reached" in done.stdout
+    assert len(checkout.installs) == 1
+    assert "index-url" not in checkout.installs[0]
+
+
+def test_a_changed_requirement_is_installed(checkout: Checkout) -> None:
+    checkout.set_up()
+    before = len(checkout.installs)
+    with (checkout.path / "requirements.txt").open("a") as file:
+        file.write("colorama==0.4.6\n")
+    checkout.set_up()
+    assert len(checkout.installs) > before
+
+
+def test_an_interrupted_installation_is_taken_up_again(checkout: Checkout) -> None:
+    broken = checkout.set_up(MAKE_BROKEN="1")
+    assert broken.returncode == 1
+    assert "Running the same command again goes on from here" in broken.stderr
+    assert checkout.set_up().returncode == 0
+    assert (checkout.path / ".venv" / "bin" / "charloom").exists()
+
+
+def test_the_tests_tools_come_only_when_they_are_asked_for_and_hold_the_rest(checkout: Checkout) -> None:
+    checkout.set_up("dev")
+    assert "--requirement requirements-dev.txt" in checkout.installs[-1]
+    installs = checkout.installs
+    checkout.set_up("run")
+    assert checkout.installs == installs
+
+
+@pytest.mark.parametrize(("lack", "words"), [("MAKE_OLD", "needs Python 3.11"), ("MAKE_BARE", "python3-venv")])
+def test_what_is_missing_is_said_in_one_line(checkout: Checkout, lack: str, words: str) -> None:
+    done = checkout.set_up(**{lack: "1"})
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not checkout.installs
+
+
+def test_make_alone_lists_the_verbs(checkout: Checkout) -> None:
+    listed = checkout.run("make").stdout
+    for verb in ("demo", "up", "test", "bench", "setup", "clean"):
+        assert f"make {verb}" in listed
+
+
+def test_make_hands_paths_with_spaces_on_in_one_piece(checkout: Checkout) -> None:
+    done = checkout.run("make", "demo", "TEXT=my own book.txt", "DATA=my data")
+    assert done.stdout.splitlines()[-5:] == ["[demo]", "[--text]", "[my own book.txt]", "[--data]", "[my data]"]
+    done = checkout.run("make", "up", "PORT=8001")
+    assert done.stdout.splitlines() == ["[up]", "[--port]", "[8001]"]
