@@ -5,7 +5,7 @@ SHELL = /bin/sh
 .PHONY: help setup setup-dev demo up test lint types unit bench clean
 
 # From the command line into the recipes' environment, where "$$TEXT" keeps the spaces of a path together.
-export TEXT DATA PORT
+export TEXT DATA PORT NAME
 
 RUN = .venv/bin/python -m
 
@@ -14,7 +14,7 @@ help:
 	@echo "make demo TEXT=book.txt  the same with a book of yours"
 	@echo "make up                  serve on http://127.0.0.1:8000 until Ctrl-C; PORT=8001, DATA=directory"
 	@echo "make test                lint, types and tests; one alone: make lint, make types, make unit"
-	@echo "make bench               measure"
+	@echo "make bench               list what is measured; make bench NAME=... measures it"
 	@echo "make setup               only make .venv and install into it (the others do that themselves)"
 	@echo "make clean               remove .venv and caches; your data stays"
 
@@ -42,7 +42,8 @@ unit: setup-dev
 	@$(RUN) pytest
 
 bench: setup-dev
-	@$(RUN) bench
+	@if [ -n "$$NAME" ]; then exec $(RUN) "bench.$$NAME"; \
+	else echo "make bench NAME=..., one of:"; ls bench/*.py | sed -n '/common\|__/!s,bench/\(.*\)\.py,  \1,p'; fi
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
