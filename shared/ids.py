@@ -39,6 +39,14 @@ def is_id(text: str, kind: str) -> bool:
     return _PATTERN.fullmatch(text) is not None and text.startswith(f"{kind}_")
 
 
+def made_ms(an_id: str) -> int:
+    """Return when an id was made, milliseconds since 1970 on its maker's clock."""
+    value = 0
+    for digit in an_id.partition("_")[2]:
+        value = value << 5 | _DIGITS.index(digit)
+    return value >> 80
+
+
 def model_id_of(job_id: str) -> str:
     """Return the id of the model that a train or import job makes: a target that exists means it is done."""
     return f"mod_{job_id.removeprefix('job_')}"

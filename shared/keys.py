@@ -14,6 +14,7 @@
 | uses:<resource> | set | live jobs that need this corpus or model |
 | retired:<resource> | string | the resource is being deleted: no new job may use it |
 | claimed:<queue> | string | when the newest claimed job of this queue had been sent, ms |
+| whole | string | stands once the records agree with the volume: gone when the server was emptied |
 | workers | zset | names of workers by when they were last seen |
 | worker:<name> | string | what that worker says of itself, JSON; goes by itself |
 """
@@ -26,12 +27,13 @@ PREFIX = "charloom:"
 LAYOUT: Mapping[str, str] = {
     kind: f"{PREFIX}{kind}:"
     for kind in ("job", "events", "metrics", "index", "queue", "claimed", "uses", "retired", "worker")
-} | {kind: f"{PREFIX}{kind}" for kind in ("running", "outbox", "ended", "workers")}
+} | {kind: f"{PREFIX}{kind}" for kind in ("running", "outbox", "ended", "workers", "whole")}
 
 RUNNING = LAYOUT["running"]
 OUTBOX = LAYOUT["outbox"]
 ENDED = LAYOUT["ended"]
 WORKERS = LAYOUT["workers"]
+WHOLE = LAYOUT["whole"]
 
 
 def job(job_id: str) -> str:

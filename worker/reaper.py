@@ -17,6 +17,7 @@ from shared.store import JobStore, Store
 from shared.store.jobs import MESSAGE_LOST_MS
 from shared.volume import Volume
 from worker.publish import complete
+from worker.reconcile import reconcile
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,8 @@ class Reaper:
     def look(self) -> None:
         """Look once. Raises StoreUnavailable."""
         self._greet()
+        if not self._store.jobs.is_whole():
+            reconcile(self._store.jobs, self._volume)
         if self._clock() >= self._patient_until:
             self._reap(self._store.jobs)
         for job_id, queue in self._store.jobs.due(stayed_empty=self._stayed_empty):

@@ -10,6 +10,7 @@ from typing import Any
 from shared import keys
 from shared.errors import Conflict, LeaseLost, NotFound
 from shared.events import Event
+from shared.ids import made_ms
 from shared.jobs import Job, JobError, JobType, Losses, NewJob, Progress, Queue, Status
 from shared.store import records
 from shared.store.connection import Client, translated
@@ -260,6 +261,35 @@ class JobStore:
         flags = json.dumps({queue: stayed_empty(queue) for queue in Queue})
         reply = self._scripts.run("due", MESSAGE_LOST_MS, most, flags)
         return [(job_id, Queue(queue)) for job_id, queue in _pairs(reply)]
+
+    def restore(
+        self,
+        job: NewJob,
+        *,
+        status: Status = Status.QUEUED,
+        result: Mapping[str, Any] | None = None,
+        error: JobError | None = None,
+        metrics: Sequence[Mapping[str, Any]] = (),
+    ) -> bool:
+        """Put a job's record in again, queued or as it ended; return whether it was gone."""
+        fields = records.to_hash(job) | {
+            "status": status,
+            "created": str(made_ms(job.id)),
+            "result": records.dump(result) if result is not None else "",
+            "error": records.dump_part(error) if error else "",
+        }
+        lines = json.dumps([json.dumps(metric) for metric in metrics])
+        return self._scripts.run("restore", json.dumps(fields), lines)[0] == "ok"
+
+    def is_whole(self) -> bool:
+        """Tell whether the records have been held against the volume since the server was last emptied."""
+        with translated():
+            return self._client.exists(keys.WHOLE) == 1
+
+    def mark_whole(self) -> None:
+        """Note that the records agree with the volume."""
+        with translated():
+            self._client.set(keys.WHOLE, "1")
 
     def purge(self, *, age_s: float, most: int = 100) -> Sequence[str]:
         """Forget jobs that ended longer ago than this, with their events, and return their ids."""

@@ -14,10 +14,10 @@ def to_hash(job: NewJob) -> dict[str, str]:
         "type": job.type,
         "queue": job.queue,
         "status": Status.QUEUED,
-        "params": _dump(job.params),
-        "metadata": _dump(job.metadata),
+        "params": dump(job.params),
+        "metadata": dump(job.metadata),
         "model_id": job.model_id,
-        "uses": _dump(job.uses),
+        "uses": dump(job.uses),
         "parent_id": job.parent_id or "",
         "max_attempts": str(job.max_attempts),
         "attempt": "0",
@@ -68,8 +68,9 @@ def from_hash(fields: Mapping[str, str], queue_position: int | None) -> Job:
 
 def dump_part(part: Progress | Losses | JobError) -> str:
     """Spell a part of the record as JSON."""
-    return _dump(asdict(part))
+    return dump(asdict(part))
 
 
-def _dump(value: object) -> str:
+def dump(value: object) -> str:
+    """Spell a value as compact JSON."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from shared.errors import InvalidRequest, LeaseLost, TooLarge
 from shared.ids import is_id
-from shared.jobs import NewJob
+from shared.jobs import JobType, NewJob
 from shared.volume.files import list_ids, read_json, remove_tree, sync_folder, translated, write_json
 
 _CHUNK_BYTES = 1 << 20
@@ -116,6 +116,19 @@ class JobFolders:
         folder = self._folder / job_id
         if folder.is_dir():
             write_json(folder / "end.json", outcome)
+
+    def asked(self, job_id: str) -> NewJob | None:
+        """Return what was asked, or None."""
+        found = read_json(self._folder / job_id / "job.json")
+        if not found:
+            return None
+        known = {name: found[name] for name in NewJob.__dataclass_fields__ if name in found}
+        return NewJob(**known | {"type": JobType(found["type"]), "uses": tuple(found["uses"])})
+
+    def built_models(self, job_id: str) -> list[Path]:
+        """Return the whole models that attempts have built and not published, newest token first."""
+        built = [self.built_model(job_id, token) for token in sorted(self._tokens(job_id), reverse=True)]
+        return [folder for folder in built if (folder / "meta.json").exists()]
 
     def ended(self, job_id: str) -> Mapping[str, Any] | None:
         """Return how a job ended, or None."""

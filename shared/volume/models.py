@@ -1,5 +1,6 @@
 """Models: one folder each, written by a worker before it is renamed into place; listed from the volume."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -82,6 +83,12 @@ class Models:
             ids = [name for name in ids if (name < after if newest_first else name > after)]
         found = [model for name in ids[: limit + 1] if (model := self.find(name))]
         return found[:limit], len(ids) > limit
+
+    def metrics(self, model_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return every loss measured while the model learned. Raises NotFound."""
+        with translated():
+            lines = (self.folder(model_id) / "metrics.jsonl").read_text("utf-8").splitlines()
+        return [json.loads(line) for line in lines]
 
     def find(self, model_id: str) -> Model | None:
         """Return a model, or None."""

@@ -6,13 +6,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from shared.broker import Broker
 from shared.ids import model_id_of, new_id
-from shared.jobs import Job, JobType, NewJob, Status
+from shared.jobs import Job, JobType, NewJob, Queue, Status
+from shared.requests import StreamRequest
 from shared.settings import Settings, load
 from shared.store import Store
 from shared.submit import submit
@@ -22,6 +23,11 @@ from tests.waiting import eventually
 ROOT = Path(__file__).parents[2]
 #: A training of a second or two on the repository's own sample.
 SMALL: Mapping[str, Any] = {"hidden_size": 32, "epochs": 2, "sample_chars": 20, "seed": 7, "batch_size": 16}
+
+#: Some seconds long, saved every second: time to be stopped in.
+MIDDLING: Mapping[str, Any] = {**SMALL, "hidden_size": 64, "epochs": 25, "patience": 0, "checkpoint_seconds": 1}
+#: Runs until it is stopped.
+ENDLESS: Mapping[str, Any] = {**MIDDLING, "epochs": 10_000}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +107,30 @@ class Cluster:
             return submit(job, **parts).id
         with upload.open("rb") as file:
             return submit(job, **parts, upload=file, max_bytes=2**30).id
+
+    def train(self, corpus: Corpus, **options: Any) -> str:
+        """Send a small training by `stream`, changed as wished, and return its id."""
+        request = StreamRequest(corpus_id=corpus.id, name="a model", **{**SMALL, **options})
+        return self.send(JobType.TRAIN, request.model_dump(mode="json"))
+
+    def write(self, model_id: str, **options: Any) -> str:
+        """Let a model write, and return the job's id."""
+        params = {"model_id": model_id, "prompt": "there was a ", "seed": 3, "length": 100, **options}
+        return self.send(JobType.GENERATE, params, model_id=model_id)
+
+    def mute(self) -> "Cluster":
+        """Return a cluster whose messages are lost, as those of a web process that is killed before it sends."""
+
+        class Mute(Broker):
+            def send(self, job_id: str, queue: Queue) -> None:
+                """Lose it."""
+
+        return replace(self, broker=Mute.of(self.settings))
+
+    def weights(self, job: Job) -> bytes:
+        """Return the weights that a job has made."""
+        assert job.status is Status.SUCCEEDED, job.error
+        return (self.volume.models.folder(model_id_of(job.id)) / "weights.safetensors").read_bytes()
 
     def ended(self, job_id: str, *, within_s: float = 120) -> Job:
         """Wait for a job's end and return its record."""

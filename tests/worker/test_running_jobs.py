@@ -1,10 +1,6 @@
-"""Jobs on real workers: they end as they should, and what stops them midway changes nothing in what they make."""
+"""Jobs on a real worker end as they should."""
 
 import os
-import signal
-import subprocess
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,55 +12,12 @@ from shared import keys
 from shared.events import EventType
 from shared.ids import model_id_of
 from shared.jobs import Job, JobType, Queue, Status
-from shared.requests import ClassicRequest, StreamRequest
-from shared.volume import Corpus, SavedState
+from shared.requests import ClassicRequest
+from shared.volume import Corpus
 from tests.waiting import eventually
-from tests.worker.cluster import ROOT, SMALL, Cluster
+from tests.worker.cluster import ENDLESS, Cluster
 
-#: Some seconds long, saved every second: time to be stopped in.
-MIDDLING = {**SMALL, "hidden_size": 64, "epochs": 40, "patience": 0, "checkpoint_seconds": 1}
-ENDLESS = {**MIDDLING, "epochs": 10_000}
-
-
-@pytest.fixture(scope="module")
-def cluster(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
-    with redis.Redis.from_url(valkey) as client:
-        client.flushall()
-    folder = tmp_path_factory.mktemp("cluster")
-    return Cluster.make(valkey, folder / "data", folder, lease_ttl_s="3")
-
-
-@pytest.fixture(scope="module")
-def corpus(cluster: Cluster) -> Corpus:
-    return cluster.corpus(ROOT / "shared" / "sample.txt")
-
-
-@pytest.fixture
-def worker(cluster: Cluster) -> Iterator["subprocess.Popen[bytes]"]:
-    with cluster.worker() as process:
-        yield process
-
-
-def train(cluster: Cluster, corpus: Corpus, **options: Any) -> str:
-    request = StreamRequest(corpus_id=corpus.id, name="a model", **{**SMALL, **options})
-    return cluster.send(JobType.TRAIN, request.model_dump(mode="json"))
-
-
-def write(cluster: Cluster, model_id: str, **options: Any) -> str:
-    params = {"model_id": model_id, "prompt": "there was a ", "seed": 3, "length": 100, **options}
-    return cluster.send(JobType.GENERATE, params, model_id=model_id)
-
-
-def weights(cluster: Cluster, job: Job) -> bytes:
-    assert job.status is Status.SUCCEEDED, job.error
-    return (cluster.volume.models.folder(model_id_of(job.id)) / "weights.safetensors").read_bytes()
-
-
-@pytest.fixture(scope="module")
-def made(cluster: Cluster, corpus: Corpus) -> Job:
-    """A job that trained to its end, undisturbed: what the disturbed ones are held against."""
-    with cluster.worker():
-        return cluster.ended(train(cluster, corpus, **MIDDLING))
+pytestmark = pytest.mark.usefixtures("steady_worker")
 
 
 def test_a_training_ends_as_a_model_and_leaves_no_state(cluster: Cluster, made: Job) -> None:
@@ -95,10 +48,9 @@ def test_what_happened_is_told_in_order(cluster: Cluster, made: Job) -> None:
     assert made.progress.fraction == 1.0
 
 
-@pytest.mark.usefixtures("worker")
 def test_the_same_request_and_seed_give_the_same_text_and_another_seed_another(cluster: Cluster, made: Job) -> None:
     seeds = (3, 3, 4)
-    jobs = [cluster.ended(write(cluster, made.model_id, seed=seed, n=3)) for seed in seeds]
+    jobs = [cluster.ended(cluster.write(made.model_id, seed=seed, n=3)) for seed in seeds]
     texts = [[output["text"] for output in (job.result or {})["outputs"]] for job in jobs]
     assert texts[0] == texts[1] != texts[2]
     assert len(set(texts[0])) == 3, "variants differ"
@@ -110,9 +62,8 @@ def test_the_same_request_and_seed_give_the_same_text_and_another_seed_another(c
     assert [streamed[index] for index in range(3)] == texts[0]
 
 
-@pytest.mark.usefixtures("worker")
 def test_a_cancelled_writing_keeps_what_it_wrote(cluster: Cluster, made: Job) -> None:
-    job_id = write(cluster, made.model_id, length=100_000, n=64)
+    job_id = cluster.write(made.model_id, length=100_000, n=64)
     cluster.running(job_id)
     cluster.store.jobs.cancel(job_id)
     job = cluster.ended(job_id)
@@ -122,9 +73,8 @@ def test_a_cancelled_writing_keeps_what_it_wrote(cluster: Cluster, made: Job) ->
     assert job.result["outputs"][0]["text"]
 
 
-@pytest.mark.usefixtures("worker")
 def test_a_cancelled_training_keeps_its_newest_state(cluster: Cluster, corpus: Corpus) -> None:
-    job_id = train(cluster, corpus, **ENDLESS)
+    job_id = cluster.train(corpus, **ENDLESS)
     step = cluster.running(job_id, step=20).progress.step
     cluster.store.jobs.cancel(job_id)
     job = cluster.ended(job_id)
@@ -133,14 +83,13 @@ def test_a_cancelled_training_keeps_its_newest_state(cluster: Cluster, corpus: C
     assert cluster.volume.models.find(model_id_of(job_id)) is None
 
 
-@pytest.mark.usefixtures("worker")
 def test_writing_doesn_t_wait_behind_training_and_a_second_training_does(
     cluster: Cluster, corpus: Corpus, made: Job
 ) -> None:
-    trainings = [train(cluster, corpus, **ENDLESS) for _ in range(3)]
+    trainings = [cluster.train(corpus, **ENDLESS) for _ in range(3)]
     cluster.running(trainings[0])
     for _ in range(3):
-        assert cluster.ended(write(cluster, made.model_id)).status is Status.SUCCEEDED
+        assert cluster.ended(cluster.write(made.model_id)).status is Status.SUCCEEDED
     records = [cluster.store.jobs.get(job_id) for job_id in trainings]
     assert [record.status for record in records] == [Status.RUNNING, Status.QUEUED, Status.QUEUED]
     assert [record.queue_position for record in records] == [None, 1, 2]
@@ -149,9 +98,8 @@ def test_writing_doesn_t_wait_behind_training_and_a_second_training_does(
     assert cluster.ended(trainings[0]).status is Status.CANCELLED
 
 
-@pytest.mark.usefixtures("worker")
 def test_the_next_training_begins_when_a_slot_is_free(cluster: Cluster, corpus: Corpus) -> None:
-    first, second = train(cluster, corpus), train(cluster, corpus)
+    first, second = cluster.train(corpus), cluster.train(corpus)
     assert cluster.ended(first).status is cluster.ended(second).status is Status.SUCCEEDED
     begun = cluster.store.jobs.get(second).started_ms
     ended = cluster.store.jobs.get(first).finished_ms
@@ -160,110 +108,24 @@ def test_the_next_training_begins_when_a_slot_is_free(cluster: Cluster, corpus: 
     assert begun >= ended
 
 
-@pytest.mark.usefixtures("worker")
 def test_a_message_that_comes_twice_runs_a_job_once(cluster: Cluster, corpus: Corpus) -> None:
-    job_id = train(cluster, corpus)
+    job_id = cluster.train(corpus)
     for _ in range(3):
         cluster.broker.send(job_id, Queue.TRAIN)
     assert cluster.ended(job_id).attempt == 1
     eventually(lambda: cluster.broker.waiting(Queue.TRAIN) == 0)
-    after = cluster.ended(train(cluster, corpus))
+    after = cluster.ended(cluster.train(corpus))
     assert after.status is Status.SUCCEEDED
     assert cluster.store.jobs.get(job_id).attempt == 1
 
 
-@pytest.mark.usefixtures("worker")
 def test_a_job_whose_message_was_never_sent_is_run_all_the_same(cluster: Cluster, corpus: Corpus) -> None:
-    class Mute:
-        def send(self, *_: object) -> None:
-            """Lose the message, as a web process does that is killed before it sends."""
-
-    mute: Any = Mute()
-    speechless = Cluster(**{**vars(cluster), "broker": mute})
-    assert cluster.ended(train(speechless, corpus)).status is Status.SUCCEEDED
+    assert cluster.ended(cluster.mute().train(corpus)).status is Status.SUCCEEDED
 
 
-def pool_children(process: "subprocess.Popen[bytes]") -> list[int]:
-    found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True)
-    return [int(line) for line in found.stdout.split()]
-
-
-def drain(process: "subprocess.Popen[bytes]") -> None:
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 0
-
-
-def kill_children(process: "subprocess.Popen[bytes]") -> None:
-    for child in pool_children(process):
-        os.kill(child, signal.SIGKILL)
-
-
-def kill_parent(process: "subprocess.Popen[bytes]") -> None:
-    children = pool_children(process)
-    process.kill()
-    process.wait()
-    eventually(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "its children end too")
-
-
-def test_a_drained_training_goes_on_elsewhere_to_the_same_weights(cluster: Cluster, corpus: Corpus, made: Job) -> None:
-    with cluster.worker("first") as process:
-        job_id = train(cluster, corpus, **MIDDLING)
-        cluster.running(job_id, step=100)
-        drain(process)
-        given_back = cluster.store.jobs.get(job_id)
-        assert (given_back.status, given_back.losses) == (Status.QUEUED, 0)
-    with cluster.worker("second"):
-        job = cluster.ended(job_id)
-    assert (job.attempt, job.worker) == (2, "second@test")
-    assert weights(cluster, job) == weights(cluster, made)
-
-
-@pytest.mark.parametrize("kill", [kill_children, kill_parent])
-def test_a_killed_training_goes_on_to_the_same_weights(cluster: Cluster, corpus: Corpus, made: Job, kill: Any) -> None:
-    with cluster.worker("killed") as process:
-        job_id = train(cluster, corpus, **MIDDLING)
-        eventually(lambda: cluster.volume.jobs.states(job_id), "a state is saved")
-        kill(process)
-        with cluster.worker("another"):
-            job = cluster.ended(job_id)
-    assert (job.losses, job.attempt) == (1, 2)
-    assert weights(cluster, job) == weights(cluster, made)
-    losses = [{**metric, "seconds": None} for metric in cluster.store.jobs.metrics(job_id)]
-    assert losses == [{**metric, "seconds": None} for metric in cluster.store.jobs.metrics(made.id)]
-
-
-def test_a_damaged_state_is_passed_over_for_an_older_one(cluster: Cluster, corpus: Corpus, made: Job) -> None:
-    with cluster.worker("first") as process:
-        job_id = train(cluster, corpus, **MIDDLING)
-        cluster.running(job_id, step=100)
-        drain(process)
-    older = cluster.volume.jobs.states(job_id)[0]
-    folder = cluster.volume.jobs.open_attempt(job_id, 50)
-    damaged = folder / "state-400.safetensors"
-    damaged.write_bytes(older.path.read_bytes()[:-1000])
-    cluster.volume.jobs.commit_state(folder, SavedState(path=damaged, sha256=older.sha256, step=400))
-    with cluster.worker("second"):
-        job = cluster.ended(job_id)
-    assert job.token == 51, "a new token stands above every folder"
-    assert weights(cluster, job) == weights(cluster, made)
-
-
-def test_a_job_that_kills_its_worker_each_time_fails_in_the_end(cluster: Cluster, corpus: Corpus) -> None:
-    with cluster.worker() as process:
-        job_id = train(cluster, corpus, **ENDLESS)
-        for attempt in (1, 2, 3):
-            eventually(lambda: cluster.store.jobs.get(job_id).attempt == attempt, f"attempt {attempt}")  # noqa: B023
-            cluster.running(job_id)
-            kill_children(process)
-        job = cluster.ended(job_id)
-    assert job.error is not None
-    assert (job.status, job.losses, job.error.code) == (Status.FAILED, 3, "worker_lost")
-
-
-@pytest.mark.usefixtures("worker")
 def test_a_sealed_job_of_a_dead_worker_is_completed_by_a_reaper(cluster: Cluster, corpus: Corpus, made: Job) -> None:
     # Given a training whose worker died right after it sealed its model: its files are there, its record runs
-    job_id = train(Cluster(**{**vars(cluster), "broker": type("Mute", (), {"send": lambda *_: None})()}), corpus)
+    job_id = cluster.mute().train(corpus)
     claim = cluster.store.jobs.claim(job_id, worker="dead", lease_s=1)
     assert claim is not None
     folder = cluster.volume.jobs.open_attempt(job_id, claim.token)
@@ -278,7 +140,6 @@ def test_a_sealed_job_of_a_dead_worker_is_completed_by_a_reaper(cluster: Cluster
     assert (cluster.volume.folder / "models" / model_id_of(job_id) / "weights.safetensors").exists()
 
 
-@pytest.mark.usefixtures("worker")
 def test_a_training_that_blows_up_fails_with_words_and_keeps_its_last_good_state(
     cluster: Cluster, corpus: Corpus
 ) -> None:
@@ -292,7 +153,6 @@ def test_a_training_that_blows_up_fails_with_words_and_keeps_its_last_good_state
     assert cluster.volume.jobs.states(job.id)
 
 
-@pytest.mark.usefixtures("worker")
 def test_the_document_s_file_is_imported_and_writes(cluster: Cluster, tmp_path: Path) -> None:
     characters = {character: index for index, character in enumerate("\n abcdefgh")}
     lstm, linear = torch.nn.LSTM(1, 16, batch_first=True), torch.nn.Linear(16, len(characters))
@@ -308,7 +168,7 @@ def test_the_document_s_file_is_imported_and_writes(cluster: Cluster, tmp_path: 
         None,
         {"bundle", "pth"},
     )
-    written = cluster.ended(write(cluster, model.id, prompt="a cab", length=20))
+    written = cluster.ended(cluster.write(model.id, prompt="a cab", length=20))
     assert written.result is not None
     assert len(written.result["outputs"][0]["text"]) == 20
     assert written.result["outputs"][0]["copied"] is None
@@ -324,7 +184,6 @@ class Bomb:
         return os.mkdir, (str(self._mark),)
 
 
-@pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("kind", ["bomb", "truncated", "text", "foreign"])
 def test_a_file_that_is_no_model_fails_with_words_runs_nothing_and_leaves_nothing(
     cluster: Cluster, tmp_path: Path, kind: str
@@ -345,38 +204,6 @@ def test_a_file_that_is_no_model_fails_with_words_runs_nothing_and_leaves_nothin
     assert not mark.exists()
     assert not (cluster.volume.folder / "jobs" / job.id).exists()
     assert cluster.volume.models.find(model_id_of(job.id)) is None
-
-
-def test_workers_tell_what_they_run(cluster: Cluster, corpus: Corpus) -> None:
-    with cluster.worker("teller"):
-        job_id = train(cluster, corpus, **ENDLESS)
-        cluster.running(job_id)
-        info = eventually(lambda: next((seen for seen in cluster.seen() if job_id in seen.running), None))
-        assert info is not None
-        assert info.name == "teller@test"
-        assert info.cores >= 1
-        assert info.versions["torch"] == torch.__version__
-        cluster.store.jobs.cancel(job_id)
-        cluster.ended(job_id)
-    assert cluster.seen() == []
-
-
-def test_watchers_see_an_end_at_once(cluster: Cluster, corpus: Corpus) -> None:
-    job_id = train(cluster, corpus)
-    seen: list[EventType] = []
-
-    def watch() -> None:
-        after = "0-0"
-        while EventType.DONE not in seen:
-            for event in cluster.store.events.wait(job_id, after=after, timeout_s=1):
-                after = event.id
-                seen.append(event.type)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    with cluster.worker():
-        watcher.join(timeout=60)
-    assert seen[-1] is EventType.DONE
 
 
 def test_no_live_job_is_left_over(cluster: Cluster) -> None:

@@ -1,0 +1,104 @@
+"""How training and writing share a host's cores: what each costs the other, under both ways that OpenMP's threads wait.
+
+    python -m bench.sharing [TEXT]
+
+For each policy, in turn and twice: a real worker trains with stream's defaults; its steps a second are counted alone, then
+while generate jobs of 100 characters are sent one after another; the time of each from sending to its end is taken.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.common import report
+from cli import valkey as embedded
+from shared.jobs import JobType
+from shared.requests import StreamRequest
+from shared.volume import Corpus
+from tests.waiting import eventually
+from tests.worker.cluster import Cluster
+
+SAMPLE = Path(__file__).parents[1] / "shared" / "sample.txt"
+#: Seconds of each measurement, and turns of each policy.
+MEASURE_S, TURNS = 8.0, 2
+
+
+def main() -> None:
+    """Measure and print."""
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else SAMPLE
+    with tempfile.TemporaryDirectory(prefix="charloom-bench-") as name:
+        folder = Path(name)
+        socket = embedded.socket_path(folder)
+        with (folder / "valkey.log").open("wb") as log:
+            server = subprocess.Popen(embedded.command(folder, socket), stdout=log, stderr=log)
+        try:
+            eventually(lambda: embedded.answers(socket), "Valkey answers")
+            cluster = Cluster.make(embedded.url(socket), folder / "data", folder)
+            corpus = cluster.corpus(path)
+            rows: dict[str, list[dict[str, float]]] = {"passive": [], "active": []}
+            for _ in range(TURNS):
+                for policy, found in rows.items():
+                    found.append(measure(cluster, corpus, policy))
+        finally:
+            server.terminate()
+            server.wait()
+    medians = {
+        policy: {what: round(statistics.median(row[what] for row in found), 2) for what in found[0]}
+        for policy, found in rows.items()
+    }
+    report(bench="sharing", text=path.name, cores=os.cpu_count(), **medians)
+
+
+def measure(cluster: Cluster, corpus: Corpus, policy: str) -> dict[str, float]:
+    """Measure under one policy: steps a second alone and beside writing, and the times of writing, milliseconds."""
+    environment = {**cluster.environment, "OMP_WAIT_POLICY": policy.upper()}
+    with Cluster(**{**vars(cluster), "environment": environment}).worker(policy):
+        small = StreamRequest(corpus_id=corpus.id, name="writer", seed=1, epochs=1, sample_chars=0)
+        model = cluster.ended(cluster.send(JobType.TRAIN, small.model_dump(mode="json"))).model_id
+        idle = [write(cluster, model) for _ in range(20)]
+        endless = StreamRequest(corpus_id=corpus.id, name="trainer", seed=1, epochs=10_000, patience=0, sample_chars=0)
+        job_id = cluster.send(JobType.TRAIN, endless.model_dump(mode="json"))
+        cluster.running(job_id)
+        alone, _ = steps_a_second(cluster, job_id, model=None)
+        beside, times = steps_a_second(cluster, job_id, model=model)
+        cluster.store.jobs.cancel(job_id)
+        cluster.ended(job_id)
+    return {
+        "steps_a_second_alone": alone,
+        "steps_a_second_beside_writing": beside,
+        "writing_100_chars_idle_ms": statistics.median(idle),
+        "writing_100_chars_beside_training_ms": statistics.median(times),
+        "writing_100_chars_beside_training_worst_ms": max(times),
+    }
+
+
+def steps_a_second(cluster: Cluster, job_id: str, *, model: str | None) -> tuple[float, list[float]]:
+    """Count a training's steps for MEASURE_S seconds, writing all the while where a model is given."""
+    times = []
+    begun, step = time.monotonic(), cluster.store.jobs.get(job_id).progress.step
+    while time.monotonic() - begun < MEASURE_S:
+        if model is None:
+            time.sleep(0.1)
+        else:
+            times.append(write(cluster, model))
+    return (cluster.store.jobs.get(job_id).progress.step - step) / (time.monotonic() - begun), times
+
+
+def write(cluster: Cluster, model_id: str) -> float:
+    """Let a model write 100 characters; return milliseconds from sending the job to its end."""
+    params = {"model_id": model_id, "prompt": "there was a ", "seed": 3, "length": 100}
+    begun = time.monotonic()
+    job_id = cluster.send(JobType.GENERATE, params, model_id=model_id)
+    after = "0-0"
+    while not cluster.store.jobs.get(job_id).ended:
+        events = cluster.store.events.wait(job_id, after=after, timeout_s=1)
+        after = events[-1].id if events else after
+    return (time.monotonic() - begun) * 1000
+
+
+if __name__ == "__main__":
+    main()
