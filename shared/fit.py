@@ -24,16 +24,16 @@ MOST_BATCH_SECONDS = 2.0
 #: step; two cores with half as wide vectors, half of it.
 FLOPS_PER_SECOND = 50e9
 #: Measured (bench/memory_slope.py): a process with torch loaded, and what its libraries take at the first steps.
-BASE_BYTES = 450 << 20
+BASE_BYTES = 380 << 20
 #: Copies of the weights: themselves, gradients, two moments of Adam, the best, and a state held for saving (4).
 WEIGHT_COPIES = 9
 #: Numbers kept per position and unit of each layer, forward and backward: gates, cell, output and their gradients.
 NUMBERS_PER_UNIT = 16
 #: The same per position and character of the vocabulary, where there are logits.
 NUMBERS_PER_LOGIT = 4
-#: Bytes per character of the corpus: its text twice (as stored, lower-cased; 4 bytes each with rare characters), its
-#: indices and what encoding takes.
-BYTES_PER_CHAR = 12
+#: Bytes per character of the corpus: its text, again without its U+FEFF and in lower case (each 1, 2 or 4 bytes), and
+#: its indices. 6 to 10 were measured on a text of 2 bytes a character.
+BYTES_PER_CHAR = 16
 
 
 def fit(request: R, *, chars: int, vocab_size: int, memory_limit_bytes: int | None) -> R:

@@ -125,24 +125,15 @@ def generate(
         for index in range(request.n)
     ]  # fmt: skip
     lanes = list(range(request.n))
-    characters, length = model.vocabulary.characters, request.length
     chosen: list[int] = []
     while lanes:
-        began = clock()
-        while lanes:
-            if chosen:
-                writer.advance(chosen)
-            chosen = [samplers[lane].choose(row) for lane, row in zip(lanes, writer.logits, strict=True)]
-            for lane, index in zip(lanes, chosen, strict=True):
-                text = texts[lane]
-                ended[lane] = text.append(characters[index]) or len(text) >= length
-            if any(ended[lane] for lane in lanes):
-                kept = [place for place, lane in enumerate(lanes) if not ended[lane]]
-                lanes, chosen = [lanes[place] for place in kept], [chosen[place] for place in kept]
-                if lanes:
-                    writer.keep(kept)
-            if clock() - began >= BURST_S:
-                break
+        until = clock() + BURST_S
+        if request.n == 1:
+            ended[0] = _write_one(model, writer, samplers[0], texts[0], request.length, until, clock)
+            lanes = [] if ended[0] else lanes
+        else:
+            lanes, chosen = _write_many(model, writer, samplers, texts, request.length, lanes, chosen, until, clock)
+            ended = [index not in lanes for index in range(request.n)]
         told = False
         for index, text in enumerate(texts):
             offset, delta = text.show(ended=ended[index])
@@ -152,6 +143,61 @@ def generate(
         if not told:
             yield Tick(outputs=outputs)
     yield Done(outputs=outputs)
+
+
+def _write_one(
+    model: LoadedModel,
+    writer: Writer,
+    sampler: Sampler,
+    text: Held,
+    length: int,
+    until: float,
+    clock: Callable[[], float],
+) -> bool:
+    """Write the only text there is until it ends or the time has come; tell whether it has ended."""
+    characters, logits = model.vocabulary.characters, writer.logits[0]
+    while True:
+        chosen = sampler.choose(logits)
+        if text.append(characters[chosen]) or len(text) >= length:
+            return True
+        writer.advance([chosen])
+        logits = writer.logits[0]
+        if clock() >= until:
+            return False
+
+
+def _write_many(
+    model: LoadedModel,
+    writer: Writer,
+    samplers: list[Sampler],
+    texts: list[Held],
+    length: int,
+    lanes: list[int],
+    chosen: list[int],
+    until: float,
+    clock: Callable[[], float],
+) -> tuple[list[int], list[int]]:
+    """Write the texts in `lanes` side by side until the time has come; return the lanes left and their last choices.
+
+    One that ends leaves its lane, so the others go on faster.
+    """
+    characters = model.vocabulary.characters
+    while lanes:
+        if chosen:
+            writer.advance(chosen)
+        chosen = [samplers[lane].choose(row) for lane, row in zip(lanes, writer.logits, strict=True)]
+        ends = [
+            texts[lane].append(characters[index]) or len(texts[lane]) >= length
+            for lane, index in zip(lanes, chosen, strict=True)
+        ]
+        if any(ends):
+            kept = [place for place, end in enumerate(ends) if not end]
+            lanes, chosen = [lanes[place] for place in kept], [chosen[place] for place in kept]
+            if lanes:
+                writer.keep(kept)
+        if clock() >= until:
+            break
+    return lanes, chosen
 
 
 def _pieces(prompt: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

@@ -32,7 +32,7 @@ class Sampler:
         if not self._temperature:
             return int(logits.argmax())
         weights = logits.astype(np.float64)
-        weights -= weights.max()
+        weights -= np.maximum.reduce(weights)  # the method max() takes twice as long
         weights /= self._temperature
         np.exp(weights, out=weights)
         if self._top_k is not None and self._top_k < len(weights):

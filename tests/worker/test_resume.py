@@ -60,6 +60,25 @@ def test_a_training_taken_up_from_its_file_ends_with_the_same_weights_and_losses
         assert len(told) == sum(isinstance(event, kind) for event in whole), "each row is told once"
 
 
+def test_a_training_in_bfloat16_goes_on_in_bfloat16_with_the_same_weights() -> None:
+    request = stream(precision="bfloat16", hidden_size=32, layers=2, epochs=1)
+    text = TEXTS["stream"]
+    _, end = run(request, text)
+    state = next(event.state() for event in train(request, text, threads=1) if event.state().facts["step"] == 9)
+    assert state.facts["bfloat16"]
+    # When
+    _, resumed = run(request, text, state=state)
+    # Then
+    assert_same(end.weights, resumed.weights)
+
+
+def test_another_torch_goes_on_from_a_state_too() -> None:
+    state, _ = broken_at(STREAM, "training", 3)
+    older = TrainState(tensors=state.tensors, facts={**state.facts, "torch": "2.0.0"})
+    _, done = run(STREAM, TEXTS["stream"], state=older)
+    assert done.stop_reason == "completed"
+
+
 IN_ANOTHER_PROCESS = """
 import sys
 from pathlib import Path

@@ -1,0 +1,45 @@
+"""Importing computes nothing: a child forked after the imports can train and write on two threads.
+
+One OpenMP operation before the fork would hang the child's first; Celery's parent imports all of this and then forks.
+"""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+IMPORT_FORK_AND_COMPUTE = """
+import os, sys, warnings
+import worker.bundle, worker.copied, worker.document, worker.generate, worker.train
+from tests.worker.models import small_model
+from tests.worker.training import run, sample_text, stream
+warnings.simplefilter("ignore", DeprecationWarning)
+child = os.fork()
+if child == 0:
+    run(stream(epochs=1, hidden_size=96, batch_size=16), sample_text(3000), threads=2)
+    from tests.worker.test_generate import write
+    sys.stdout.write(write(small_model(hidden_size=256), length=300)[0].text)
+    sys.stdout.flush()
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def written(**environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_FORK_AND_COMPUTE],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env=os.environ | environment,
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("threads", ["1", "4"])
+def test_a_forked_child_computes_and_its_text_does_not_depend_on_the_threads_of_the_libraries(threads: str) -> None:
+    from_child = written(OPENBLAS_NUM_THREADS=threads, OMP_NUM_THREADS=threads)
+    assert from_child == written(OPENBLAS_NUM_THREADS="2", OMP_NUM_THREADS="2")
+    assert len(from_child) == 300
