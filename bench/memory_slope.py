@@ -8,6 +8,7 @@ import multiprocessing
 import resource
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -44,23 +45,19 @@ def peak_at(recipe: str, hidden: int, batch: int, piece: str) -> tuple[int, int]
 def main() -> None:
     """Measure both recipes, then some larger models."""
     text, _ = text_argument(__doc__ or "")
-    fresh = {"max_workers": 1, "mp_context": multiprocessing.get_context("spawn")}
-    slopes, peaks, sizes = {}, {}, []
+    slopes: dict[str, float] = {}
+    peaks: dict[str, dict[str, int]] = {}
+    sizes: list[dict[str, Any]] = []
     for recipe in ("stream", "classic"):
         found = []
         for length in LENGTHS:
-            with ProcessPoolExecutor(**fresh) as pool:  # type: ignore[arg-type]
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
                 found.append(pool.submit(peak, recipe, text, length).result())
         peaks[recipe] = dict(zip(map(str, LENGTHS), found, strict=True))
         slopes[recipe] = round(float(np.polyfit(LENGTHS, found, 1)[0]), 2)
         print(recipe, slopes[recipe], "bytes a character", peaks[recipe])
-    for recipe, hidden, batch in (
-        ("stream", 256, 32),
-        ("stream", 1024, 32),
-        ("classic", 256, 128),
-        ("stream", 256, 256),
-    ):
-        with ProcessPoolExecutor(**fresh) as pool:  # type: ignore[arg-type]
+    for recipe, hidden, batch in LARGER:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             measured, foretold = pool.submit(peak_at, recipe, hidden, batch, text[:100_000]).result()
         sizes.append({"recipe": recipe, "hidden_size": hidden, "batch_size": batch, "measured_mib": measured >> 20,
                       "foretold_mib": foretold >> 20})  # fmt: skip

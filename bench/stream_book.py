@@ -1,8 +1,8 @@
 """How soon `stream`'s defaults reach 1.6 nats on the seed document's own measure, by which its recipe is judged.
 
 The measure: mean loss of the character after a window of 100 from a zero state, over all windows of the lower-cased
-text. Only training counts as time (the state's computing seconds); the measure is taken between the steps. All windows take
-about a minute, so the curve is over every 20th window; the end, over all of them.
+text. Only training counts as time (the state's computing seconds); the measure is taken between the steps. All windows
+take about a minute, so the curve is over every 20th window; the end, over all of them.
 """
 
 import torch
