@@ -5,7 +5,7 @@ takes one thread (sums split over two round differently), and each variant has r
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -85,7 +85,7 @@ def prepare_prompt(model: LoadedModel, prompt: str, unknown_chars: Literal["erro
 
 def generate(
     model: LoadedModel, request: GenerateRequest, *, clock: Callable[[], float] = time.monotonic
-) -> Iterator[GenerateEvent]:
+) -> Generator[GenerateEvent, None, None]:
     """Write `request.n` texts of at most `request.length` characters that go on from the prompt.
 
     Arguments:

@@ -6,7 +6,7 @@ trainloop.py's, a recipe's batch is classic.py's and stream.py's.
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -42,7 +42,7 @@ def train(
     state: TrainState | None = None,
     threads: int | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[TrainEvent]:
+) -> Generator[TrainEvent, None, None]:
     r"""Train on a text and yield what happens: an event after every training batch and every evaluation batch.
 
     Arguments:
