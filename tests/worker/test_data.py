@@ -1,11 +1,14 @@
 """A text as integers, and what is cut out of it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.text import Vocabulary
+from tests.worker.training import BOOK
 from worker.data import Chunks, Continuation, Windows, encode, vocabulary_of
 from worker.randomness import Permutation
 
@@ -79,3 +82,11 @@ def test_a_continuation_predicts_each_character_once() -> None:
     assert targets == list(range(58, 100))
     assert kept.evaluation(0)[0][0, 0] == 57
     assert Continuation(codes, start=100, length=10).batches == 0
+
+
+@pytest.mark.skipif(BOOK is None, reason="CHARLOOM_BOOK names no book")
+def test_the_documents_book_has_the_documents_figures() -> None:
+    text = Path(BOOK or "").read_text(encoding="utf-8").lower()
+    vocabulary = vocabulary_of(text)
+    assert (len(text), len(vocabulary)) == (148_067, 67)
+    assert Windows(encode(text, vocabulary), seq_length=100, batch_size=128, seed=1).count == 147_967
