@@ -52,7 +52,7 @@ def demo(text: Path | None, data: Path | None, port: int | None, seconds: int) -
     settings = read_settings(port=port, data=data)
     at_terminal = sys.stdin.isatty()
     try:
-        lock = take_lock(settings)
+        lock = take_lock(settings, console)
     except Taken as taken:
         if not taken.address:
             raise click.ClickException(

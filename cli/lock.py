@@ -7,6 +7,7 @@ file stays; only the lock on it counts.
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cli.ending import process_lives
@@ -29,10 +30,10 @@ class Taken(Exception):
 class DataLock:
     """The lock on a data directory, from making it to `close` (or the end of the last process that inherited it)."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, say_waiting: Callable[[], None] = lambda: None) -> None:
         """Take the lock.
 
-        Where it is held by processes whose `charloom up` is gone, wait for their end.
+        Where it is held by processes whose `charloom up` is gone, say so and wait for their end.
 
         Raises:
             Taken: a service runs on this data.
@@ -40,11 +41,15 @@ class DataLock:
         data_dir.mkdir(parents=True, exist_ok=True)
         self._file = (data_dir / "lock").open("a+")
         deadline = time.monotonic() + LEFT_OVER_S
+        waiting = False
         while not self._try():
             pid, address = self._read()
             if (pid is not None and process_lives(pid)) or time.monotonic() >= deadline:
                 self._file.close()
                 raise Taken(address, pid)
+            if not waiting:
+                waiting = True
+                say_waiting()
             time.sleep(RETRY_S)
         self.tell("")
 

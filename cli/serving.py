@@ -62,7 +62,7 @@ def choose_port(settings: Settings, *, any_free: bool, console: Console) -> Sett
         ) from exc
 
 
-def take_lock(settings: Settings) -> DataLock | None:
+def take_lock(settings: Settings, console: Console) -> DataLock | None:
     """Take the lock on the data; none where several hosts share them over a Redis of their own.
 
     Raises:
@@ -72,7 +72,9 @@ def take_lock(settings: Settings) -> DataLock | None:
     if "redis_url" in settings.model_fields_set:
         return None
     try:
-        return DataLock(settings.data_dir)
+        return DataLock(
+            settings.data_dir, say_waiting=lambda: console.print("The last Charloom on this data is still ending …")
+        )
     except OSError as exc:
         raise click.ClickException(f"The data directory {settings.data_dir} can't be used: {exc.strerror}") from exc
 

@@ -25,7 +25,7 @@ def up(port: int | None, data: Path | None) -> None:
     console = make_console()
     settings = read_settings(port=port, data=data)
     try:
-        lock = take_lock(settings)
+        lock = take_lock(settings, console)
     except Taken as taken:
         raise already_there(taken, settings) from taken
     settings = choose_port(settings, any_free=False, console=console)
