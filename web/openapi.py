@@ -87,27 +87,32 @@ def words_of(schema: Schema) -> str:
     )
     if kind == "list":
         kind = f"list of {words_of(schema.get('items', {}))}"
-    return ", ".join([kind, *_limits(schema)])
+    return ", ".join([kind, *limits_of(schema)])
 
 
-def _limits(schema: Schema) -> Iterable[str]:
-    for lower, upper, unit in (
-        ("minimum", "maximum", ""),
-        ("minLength", "maxLength", " characters"),
-        ("minItems", "maxItems", " items"),
-        ("minProperties", "maxProperties", " pairs"),
+def limits_of(schema: Schema) -> Iterable[str]:
+    """Yield the limits of a schema, for people: "1 to 4,096"; "more than 0, at most 1"."""
+    for unit, lower, upper in (
+        ("", "minimum", "maximum"),
+        (" characters", "minLength", "maxLength"),
+        (" items", "minItems", "maxItems"),
+        (" pairs", "minProperties", "maxProperties"),
     ):
         low, high = schema.get(lower), schema.get(upper)
         if low is not None and high is not None:
-            yield f"{low:,} to {high:,}{unit}"
+            yield f"{_spell(low)} to {_spell(high)}{unit}"
+        elif low is not None and "exclusiveMaximum" in schema:
+            yield f"from {_spell(low)}, less than {_spell(schema['exclusiveMaximum'])}"
+        elif high is not None and "exclusiveMinimum" in schema:
+            yield f"more than {_spell(schema['exclusiveMinimum'])}, at most {_spell(high)}"
         elif low is not None:
-            yield f"{low:,}{unit} or more"
+            yield f"{_spell(low)}{unit} or more"
         elif high is not None:
-            yield f"at most {high:,}{unit}"
-    if "exclusiveMinimum" in schema:
-        yield f"more than {schema['exclusiveMinimum']:g}"
-    if "exclusiveMaximum" in schema:
-        yield f"less than {schema['exclusiveMaximum']:g}"
+            yield f"at most {_spell(high)}{unit}"
+
+
+def _spell(limit: float) -> str:
+    return f"{limit:,}" if isinstance(limit, int) else f"{limit:,g}"
 
 
 def _template(path: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.errors import InvalidRequest
-from web.openapi import words_of
+from web.openapi import limits_of, words_of
 
 _LABELS = {
     "seq_length": "Sequence length",
@@ -45,19 +45,15 @@ class FormField:
     default: str
     #: Values that can be picked, with what they are called.
     choices: Sequence[tuple[str, str]] = ()
-    minimum: float | None = None
-    maximum: float | None = None
+    #: What a number may be, in words; "" where anything goes.
+    limits: str = ""
     step: str = "any"
 
     @property
     def hint(self) -> str:
         """The help, the limits and the default in one line."""
-        limits = f" {self._limits()}." if self.kind == "number" and self.minimum is not None else ""
+        limits = f" {self.limits[0].upper()}{self.limits[1:]}." if self.limits else ""
         return f"{self.help}{limits}" + (f" Left empty: {self.default}." if self.default else "")
-
-    def _limits(self) -> str:
-        low = f"{self.minimum:,g}"
-        return f"{low} or more" if self.maximum is None else f"{low} to {self.maximum:,.15g}"
 
 
 @cache
@@ -108,8 +104,7 @@ def _field(name: str, told: Mapping[str, Any], given: Mapping[str, Any]) -> Form
         kind="select" if choices else "number" if is_number else "text",
         default=said,
         choices=choices,
-        minimum=given.get("minimum", given.get("exclusiveMinimum")),
-        maximum=given.get("maximum", given.get("exclusiveMaximum")),
+        limits=", ".join(limits_of(given)) if is_number else "",
         step="1" if given.get("type") == "integer" else "any",
     )
 
