@@ -223,6 +223,20 @@ def test_a_live_page_follows_its_job_and_keeps_its_place(browser: Browser, serve
     page.context.close()
 
 
+def test_what_was_unfolded_stays_so_while_a_training_goes_on(browser: Browser, served: Served, live: World) -> None:
+    job_id = live.train(live.corpus()).json["id"]
+    claim = live.claim(job_id)
+    rows = [{"step": epoch, "epoch": epoch, "train_loss": 3.0 / epoch} for epoch in (1, 2, 3)]
+    live.record(claim, *((EventType.METRIC, row) for row in rows[:2]))
+    page, complaints = open_page(browser, served)
+    page.goto(f"/jobs/{job_id}")
+    page.get_by_text("The figures").click()
+    live.record(claim, (EventType.METRIC, rows[2]))
+    expect(page.get_by_role("cell", name="1.000")).to_be_visible(timeout=30_000)
+    assert complaints == []
+    page.context.close()
+
+
 def test_the_keyboard_reaches_everything(browser: Browser, served: Served, house: dict[str, str]) -> None:
     page, _ = open_page(browser, served)
     page.goto(house["write"])

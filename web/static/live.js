@@ -3,11 +3,13 @@
 "use strict";
 const live = document.querySelector("[data-live]");
 const source = live.dataset.live ? new EventSource(live.dataset.live) : null;
+// Least time between two fetches, ms: a training's page costs the server more, and its figures move slower than text.
+const pace = Number(live.dataset.pace || 2000);
 let wanted = false;
 let busy = false;
 
 async function refresh() {
-  if (busy) {
+  if (busy || document.hidden) {
     wanted = true;
     return;
   }
@@ -18,7 +20,9 @@ async function refresh() {
     for (const part of live.querySelectorAll("[data-part]")) {
       const next = fresh.getElementById(part.id);
       if (part.isConnected && next && !part.contains(document.activeElement) && part.innerHTML !== next.innerHTML) {
+        const open = [...part.querySelectorAll("details")].map((fold) => fold.open);
         part.innerHTML = next.innerHTML;
+        part.querySelectorAll("details").forEach((fold, place) => (fold.open = open[place] ?? fold.open));
       }
     }
     if (!fresh.querySelector("[data-live]")) stop();
@@ -29,13 +33,16 @@ async function refresh() {
         wanted = false;
         refresh();
       }
-    }, 500);
+    }, pace);
   }
 }
+
+document.addEventListener("visibilitychange", refresh);
 
 function stop() {
   source?.close();
   clearInterval(clock);
+  document.removeEventListener("visibilitychange", refresh);
 }
 
 const clock = setInterval(refresh, source ? 5000 : 3000);
