@@ -8,6 +8,18 @@ const pace = Number(live.dataset.pace || 2000);
 let wanted = false;
 let busy = false;
 
+// Swaps a part's content where it changed. What was unfolded stays so; a part in which something else has the focus waits.
+function swap(part, next) {
+  const folds = [...part.querySelectorAll("details")];
+  const open = folds.map((fold) => fold.open);
+  const focused = folds.findIndex((fold) => fold.querySelector("summary") === document.activeElement);
+  if (focused < 0 && part.contains(document.activeElement)) return;
+  next.querySelectorAll("details").forEach((fold, place) => (fold.open = open[place] ?? fold.open));
+  if (part.innerHTML === next.innerHTML) return;
+  part.innerHTML = next.innerHTML;
+  if (focused >= 0) part.querySelectorAll("details")[focused]?.querySelector("summary").focus();
+}
+
 async function refresh() {
   if (busy || document.hidden) {
     wanted = true;
@@ -19,11 +31,7 @@ async function refresh() {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of live.querySelectorAll("[data-part]")) {
       const next = fresh.getElementById(part.id);
-      if (part.isConnected && next && !part.contains(document.activeElement) && part.innerHTML !== next.innerHTML) {
-        const open = [...part.querySelectorAll("details")].map((fold) => fold.open);
-        part.innerHTML = next.innerHTML;
-        part.querySelectorAll("details").forEach((fold, place) => (fold.open = open[place] ?? fold.open));
-      }
+      if (part.isConnected && next) swap(part, next);
     }
     if (!fresh.querySelector("[data-live]")) stop();
   } finally {
