@@ -1,17 +1,18 @@
-"""How training and writing share a host's cores: what each costs the other, under both ways that OpenMP's threads wait.
+"""How training and writing share a host's cores: what each costs the other, by the threads that a training takes.
 
     python -m bench.sharing [TEXT]
 
-For each policy, in turn and twice: a real worker trains with stream's defaults; its steps a second are counted alone, then
-while generate jobs of 100 characters are sent one after another; the time of each from sending to its end is taken.
+For all cores but one, and for all, in turn and twice: a real worker trains with stream's defaults; its steps a second
+are counted alone, then while generate jobs of 100 characters are sent one after another; the time of each from sending
+to its end is taken.
 """
 
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from bench.common import report
@@ -21,9 +22,10 @@ from shared.requests import StreamRequest
 from shared.volume import Corpus
 from tests.waiting import eventually
 from tests.worker.cluster import Cluster
+from worker.presence import cores
 
 SAMPLE = Path(__file__).parents[1] / "shared" / "sample.txt"
-#: Seconds of each measurement, and turns of each policy.
+#: Seconds of each measurement, and turns of each number of threads.
 MEASURE_S, TURNS = 8.0, 2
 
 
@@ -39,24 +41,24 @@ def main() -> None:
             eventually(lambda: embedded.answers(socket), "Valkey answers")
             cluster = Cluster.make(embedded.url(socket), folder / "data", folder)
             corpus = cluster.corpus(path)
-            rows: dict[str, list[dict[str, float]]] = {"passive": [], "active": []}
+            rows: dict[int, list[dict[str, float]]] = {max(1, cores() - 1): [], cores(): []}
             for _ in range(TURNS):
-                for policy, found in rows.items():
-                    found.append(measure(cluster, corpus, policy))
+                for threads, found in rows.items():
+                    found.append(measure(cluster, corpus, threads))
         finally:
             server.terminate()
             server.wait()
     medians = {
-        policy: {what: round(statistics.median(row[what] for row in found), 2) for what in found[0]}
-        for policy, found in rows.items()
+        f"threads_{threads}": {what: round(statistics.median(row[what] for row in found), 2) for what in found[0]}
+        for threads, found in rows.items()
     }
-    report(bench="sharing", text=path.name, cores=os.cpu_count(), **medians)
+    report(bench="sharing", text=path.name, **medians)
 
 
-def measure(cluster: Cluster, corpus: Corpus, policy: str) -> dict[str, float]:
-    """Measure under one policy: steps a second alone and beside writing, and the times of writing, milliseconds."""
-    environment = {**cluster.environment, "OMP_WAIT_POLICY": policy.upper()}
-    with Cluster(**{**vars(cluster), "environment": environment}).worker(policy):
+def measure(cluster: Cluster, corpus: Corpus, threads: int) -> dict[str, float]:
+    """Measure with so many threads: steps a second alone and beside writing, and the times of writing, milliseconds."""
+    environment = {**cluster.environment, "CHARLOOM_TRAIN_THREADS": str(threads)}
+    with replace(cluster, environment=environment).worker(f"threads{threads}"):
         small = StreamRequest(corpus_id=corpus.id, name="writer", seed=1, epochs=1, sample_chars=0)
         model = cluster.ended(cluster.send(JobType.TRAIN, small.model_dump(mode="json"))).model_id
         idle = [write(cluster, model) for _ in range(20)]

@@ -5,6 +5,7 @@
 | job:<id> | hash | the job record, see `shared/jobs.py` |
 | events:<id> | stream | what happened to the job, newest some thousands |
 | metrics:<id> | list | every loss measured, one JSON object each |
+| samples:<id> | list | the newest samples that a model wrote while it learned, one JSON object each |
 | index:<type>:<status> | zset | job ids by name (score 0), so by time |
 | index:<model>:<type>:<status> | zset | the same, of the jobs that made or use a model |
 | queue:<queue> | zset | ids of queued jobs by the time they came in: the place in the queue |
@@ -26,7 +27,7 @@ PREFIX = "charloom:"
 #: What each kind of key begins with. The store's Lua gets this table: a script meets ids that its caller can't name.
 LAYOUT: Mapping[str, str] = {
     kind: f"{PREFIX}{kind}:"
-    for kind in ("job", "events", "metrics", "index", "queue", "claimed", "uses", "retired", "worker")
+    for kind in ("job", "events", "metrics", "samples", "index", "queue", "claimed", "uses", "retired", "worker")
 } | {kind: f"{PREFIX}{kind}" for kind in ("running", "outbox", "ended", "workers", "whole")}
 
 RUNNING = LAYOUT["running"]
@@ -49,6 +50,11 @@ def events(job_id: str) -> str:
 def metrics(job_id: str) -> str:
     """Key of a job's list of losses."""
     return LAYOUT["metrics"] + job_id
+
+
+def samples(job_id: str) -> str:
+    """Key of a job's list of samples."""
+    return LAYOUT["samples"] + job_id
 
 
 def index(job_type: str, status: str, model_id: str | None = None) -> str:

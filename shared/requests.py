@@ -18,6 +18,14 @@ Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(_holds_nul(part) for part in value)
+
+
 class Request(BaseModel):
     """A request body: unknown fields are refused, numbers must be numbers, NaN and infinities are no numbers."""
 
@@ -26,7 +34,7 @@ class Request(BaseModel):
     @field_validator("*", mode="after")
     @classmethod
     def _no_nul(cls, value: Any) -> Any:
-        if isinstance(value, str) and "\0" in value:
+        if _holds_nul(value):
             raise ValueError("holds a NUL character (U+0000); remove it")
         return value
 

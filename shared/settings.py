@@ -60,7 +60,7 @@ class Settings(BaseModel):
     train_slots: int = Field(1, ge=0, le=64, description="Trainings that one host runs at once; 0 takes none.")
     generate_slots: int = Field(1, ge=0, le=64, description="Writing jobs that one host runs at once; 0 takes none.")
     train_threads: int = Field(
-        0, ge=0, le=1024, description="Threads of one training; 0 takes the cores over the slots."
+        0, ge=0, le=1024, description="Threads of one training; 0 shares all cores but one among the slots."
     )
     stall_s: float = Field(60, gt=0, description="Seconds without a sign of progress after which a job is given up.")
 

@@ -26,8 +26,12 @@ def cores() -> int:
 
 
 def train_threads(settings: Settings) -> int:
-    """Return the threads that one training computes with on this host."""
-    return settings.train_threads or max(1, cores() // max(1, settings.train_slots))
+    """Return the threads that one training computes with on this host.
+
+    One core is left to writing and to everything else. OpenMP's threads wait for each other by spinning, so two of them
+    beside another busy process on two cores are several times slower than one alone (bench/sharing.py).
+    """
+    return settings.train_threads or max(1, (cores() - 1) // max(1, settings.train_slots))
 
 
 def describe(name: str, settings: Settings) -> WorkerInfo:

@@ -1,7 +1,7 @@
 """Rebuilds the records of train and import jobs from the volume, after the Redis server was emptied.
 
-What had ended is put in as it ended, all else is queued again and goes on from its newest state. Each record is put in only
-where there is none, so any number of reconcilers may run at once. Generate jobs live in Redis alone, and are gone.
+What had ended is put in as it ended, all else is queued again and goes on from its newest state. Each record is put in
+only where there is none, so any number of reconcilers may run at once. Generate jobs live in Redis alone, and are gone.
 """
 
 import logging

@@ -39,7 +39,8 @@ def run_train(attempt: Attempt) -> Outcome:
     state = _newest_state(attempt)
     start = None if state is not None else _start(attempt, request)
     attempt.lease.tick()
-    host.store.jobs.rewind(job.id, attempt.token, [] if state is None else list(state.facts["metrics"]))
+    known = state.facts if state is not None else {}
+    host.store.jobs.rewind(job.id, attempt.token, metrics=known.get("metrics", ()), samples=known.get("samples", ()))
     training = train(request, text, start=start, state=state, threads=host.train_threads)
     try:
         for event in training:

@@ -45,6 +45,11 @@ class EventLog:
             reply = self._client.xread({keys.events(job_id): after}, count=limit, block=max(1, round(timeout_s * 1000)))
         return _stored(reply[0][1]) if reply else ()  # type: ignore[index]
 
+    def newest(self, job_id: str, *, limit: int) -> Sequence[StoredEvent]:
+        """Return the newest events, newest first."""
+        with translated():
+            return _stored(self._client.xrevrange(keys.events(job_id), count=limit) or ())
+
     def last_id(self, job_id: str) -> str:
         """Return the newest event's id, "0-0" where there is none."""
         with translated():

@@ -155,6 +155,11 @@ class JobStore:
         with translated():
             return [json.loads(line) for line in self._client.lrange(keys.metrics(job_id), 0, -1)]
 
+    def samples(self, job_id: str) -> Sequence[dict[str, Any]]:
+        """Return the newest samples that a model wrote while it learned, oldest first."""
+        with translated():
+            return [json.loads(line) for line in self._client.lrange(keys.samples(job_id), 0, -1)]
+
     def queue_depths(self) -> dict[Queue, int]:
         """Return how many jobs wait in each queue."""
         with translated():
@@ -205,9 +210,16 @@ class JobStore:
             == "1"
         )
 
-    def rewind(self, job_id: str, token: int, metrics: Sequence[dict[str, Any]]) -> None:
-        """Set the losses measured to those that a resumed attempt's state knows. Raises LeaseLost."""
-        _owned(self._scripts.run("rewind", job_id, token, json.dumps([json.dumps(metric) for metric in metrics])))
+    def rewind(
+        self,
+        job_id: str,
+        token: int,
+        *,
+        metrics: Sequence[Mapping[str, Any]] = (),
+        samples: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Set losses and samples to those that a resumed attempt's state knows. Raises LeaseLost."""
+        _owned(self._scripts.run("rewind", job_id, token, _lines(metrics), _lines(samples)))
 
     def seal(self, job_id: str, token: int, sha256: str) -> bool:
         """Begin publishing; False where a cancel is wished instead. Raises LeaseLost."""
@@ -278,13 +290,12 @@ class JobStore:
             "result": records.dump(result) if result is not None else "",
             "error": records.dump_part(error) if error else "",
         }
-        lines = json.dumps([json.dumps(metric) for metric in metrics])
-        return self._scripts.run("restore", json.dumps(fields), lines)[0] == "ok"
+        return bool(self._scripts.run("restore", json.dumps(fields), _lines(metrics))[0] == "ok")
 
     def is_whole(self) -> bool:
         """Tell whether the records have been held against the volume since the server was last emptied."""
         with translated():
-            return self._client.exists(keys.WHOLE) == 1
+            return bool(self._client.exists(keys.WHOLE))
 
     def mark_whole(self) -> None:
         """Note that the records agree with the volume."""
@@ -312,6 +323,10 @@ class JobStore:
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
+
+
+def _lines(rows: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps([json.dumps(row, allow_nan=False) for row in rows])
 
 
 def _pairs(flat: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -97,7 +97,7 @@ def test_a_stale_token_is_refused_everything(store: Store, call: str) -> None:
     acts: dict[str, Callable[[], object]] = {
         "renew": lambda: store.jobs.renew(job.id, stale, lease_s=LEASE_S),
         "record": lambda: store.jobs.record(job.id, stale, progress=Progress(step=9)),
-        "rewind": lambda: store.jobs.rewind(job.id, stale, [{"step": 1}]),
+        "rewind": lambda: store.jobs.rewind(job.id, stale, metrics=[{"step": 1}]),
         "seal": lambda: store.jobs.seal(job.id, stale, "ab"),
         "finish": lambda: store.jobs.finish(job.id, stale, Status.SUCCEEDED),
         "release": lambda: store.jobs.release(job.id, stale),
@@ -127,13 +127,16 @@ def test_what_is_recorded_is_read_back(store: Store) -> None:
     assert events[-1].data == {"delta": "é🙂\n"}
 
 
-def test_a_resumed_attempt_sets_the_losses_back(store: Store) -> None:
+def test_a_resumed_attempt_sets_losses_and_samples_back(store: Store) -> None:
     job = make_job()
     store.jobs.create(job)
     token = claimed(store, job).token
     store.jobs.record(job.id, token, events=[Event(type=EventType.METRIC, data={"step": n}) for n in range(5)])
-    store.jobs.rewind(job.id, token, [{"step": 0}, {"step": 1}])
+    store.jobs.record(job.id, token, events=[Event(type=EventType.SAMPLE, data={"text": str(n)}) for n in range(3)])
+    assert [sample["text"] for sample in store.jobs.samples(job.id)] == ["0", "1", "2"]
+    store.jobs.rewind(job.id, token, metrics=[{"step": 0}, {"step": 1}], samples=[{"text": "0"}])
     assert [metric["step"] for metric in store.jobs.metrics(job.id)] == [0, 1]
+    assert list(store.jobs.samples(job.id)) == [{"text": "0"}]
 
 
 def test_cancelling_a_running_job_is_a_wish_that_its_owner_sees(store: Store) -> None:

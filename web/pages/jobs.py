@@ -28,6 +28,8 @@ blueprint = Blueprint("jobs_page", __name__)
 _QUERY: TypeAdapter[JobsQuery] = TypeAdapter(JobsQuery)
 #: Samples and lines of what happened that are shown, the newest.
 _SAMPLES, _LINES = 30, 40
+#: Events of a training among which those lines are looked for, the newest: minutes of its progress.
+_LOOK_BACK = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,8 @@ def show(job_id: str) -> Response:
     """Show one job."""
     here = parts()
     job = here.store.jobs.get(job_id)
-    events = here.store.events.read(job_id, limit=here.settings.events_cap).events
+    writes = job.type is JobType.GENERATE
+    events = here.store.events.newest(job_id, limit=here.settings.events_cap if writes else _LOOK_BACK)
     rows = here.store.jobs.metrics(job_id) if job.type is JobType.TRAIN else []
     metrics = [Metric.of(row).model_dump() for row in rows]
     model = here.volume.models.find(job.model_id)
@@ -83,9 +86,9 @@ def show(job_id: str) -> Response:
         corpus=here.volume.corpora.find(corpus_id) if corpus_id else None,
         curve=draw(metrics, best_epoch=job.metrics.best_epoch),
         metrics=metrics,
-        samples=[event.data for event in reversed(events) if event.type is EventType.SAMPLE][:_SAMPLES],
-        texts=written(job, events) if job.type is JobType.GENERATE else [],
-        lines=[event for event in reversed(events) if event.type in (EventType.STATUS, EventType.LOG)][:_LINES],
+        samples=here.store.jobs.samples(job_id)[: -_SAMPLES - 1 : -1],
+        texts=written(job, events[::-1]) if writes else [],
+        lines=[event for event in events if event.type in (EventType.STATUS, EventType.LOG)][:_LINES],
         params=_shown(job),
         curl=_curl(job),
     )

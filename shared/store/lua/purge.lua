@@ -5,7 +5,7 @@ local gone = redis.call('ZRANGEBYSCORE', layout.ended, '-inf', now_ms() - tonumb
 for _, id in ipairs(gone) do
   local job = load_job(id)
   if job then leave_index(job) end
-  redis.call('DEL', layout.job .. id, layout.events .. id, layout.metrics .. id)
+  redis.call('DEL', layout.job .. id, layout.events .. id, layout.metrics .. id, layout.samples .. id)
   redis.call('ZREM', layout.ended, id)
 end
 return gone

@@ -10,5 +10,10 @@ if ARGV[4] ~= '' or ARGV[5] ~= '' then redis.call('HINCRBY', key, 'revision', 1)
 for _, event in ipairs(cjson.decode(ARGV[6])) do
   emit(ARGV[2], event[1], event[2])
   if event[1] == 'metric' then redis.call('RPUSH', layout.metrics .. ARGV[2], event[2]) end
+  if event[1] == 'sample' then
+    -- Beside the stream, which is capped and in a long training loses early events.
+    redis.call('RPUSH', layout.samples .. ARGV[2], event[2])
+    redis.call('LTRIM', layout.samples .. ARGV[2], -200, -1)
+  end
 end
 return {'ok', held[3]}

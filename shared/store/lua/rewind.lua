@@ -1,7 +1,9 @@
--- Set the list of losses to what a resumed attempt's state knows: what was measured after its checkpoint will be again.
--- ARGV[2] job id; [3] token; [4] JSON list of data JSON
+-- Set losses and samples to what a resumed attempt's state knows: what came after its checkpoint will come again.
+-- ARGV[2] job id; [3] token; [4] losses, JSON list of data JSON; [5] samples, likewise
 -- Returns {"ok"} | {"stale"}
 if not owns(load_job(ARGV[2]), ARGV[3]) then return {'stale'} end
-redis.call('DEL', layout.metrics .. ARGV[2])
-for _, data in ipairs(cjson.decode(ARGV[4])) do redis.call('RPUSH', layout.metrics .. ARGV[2], data) end
+for list, lines in pairs({[layout.metrics] = ARGV[4], [layout.samples] = ARGV[5]}) do
+  redis.call('DEL', list .. ARGV[2])
+  for _, data in ipairs(cjson.decode(lines)) do redis.call('RPUSH', list .. ARGV[2], data) end
+end
 return {'ok'}
