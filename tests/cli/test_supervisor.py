@@ -55,7 +55,7 @@ def test_children_end_by_rank_each_with_all_that_it_started(supervisor: Supervis
     supervisor.end()
 
     assert (tmp_path / "ended").read_text().split() == ["worker", "web", "valkey"]
-    assert not any(lives(pid) for pid in everyone)
+    eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
 
 
 def test_a_child_that_does_not_listen_is_killed_when_its_time_is_up(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_child_that_does_not_listen_is_killed_when_its_time_is_up(supervisor: 
 
     supervisor.end()
 
-    assert not any(lives(pid) for pid in everyone)
+    eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
 
 
 def test_somebody_in_a_hurry_waits_for_nobody(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_somebody_in_a_hurry_waits_for_nobody(supervisor: Supervisor, tmp_path: 
 
     supervisor.end(hurried=lambda: True)
 
-    assert not any(lives(pid) for pid in everyone)
+    eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
 
 
 def test_a_child_that_dies_is_named_and_started_again_and_leaves_nobody_behind(
@@ -94,7 +94,7 @@ def test_a_child_that_dies_is_named_and_started_again_and_leaves_nobody_behind(
     supervisor.tend()
 
     assert "worker was killed by signal 9" in said[0]
-    assert not lives(grandchild)
+    eventually(lambda: not lives(grandchild), "nobody is left behind")
     second, _ = _all_run(tmp_path, ("worker",))
     assert lives(second)
     assert second != first
@@ -168,7 +168,7 @@ def test_the_guardian_holds_the_data_until_the_last_child_has_ended(
     keeper.wait()
 
     DataLock(tmp_path).close()  # waits for the end of the killed one's children
-    assert not any(lives(pid) for pid in everyone)
+    eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
 
 
 def test_a_killed_guardian_is_replaced_and_knows_whom_to_end(keeper: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
@@ -190,5 +190,5 @@ def test_a_signal_ends_the_keeper_in_order(keeper: "subprocess.Popen[bytes]", tm
     everyone = _all_run(tmp_path)
     keeper.send_signal(signal.SIGTERM)
     assert keeper.wait() == 0
-    assert not any(lives(pid) for pid in everyone)
+    eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
     assert (tmp_path / "ended").read_text().split() == ["worker", "web", "valkey"]
