@@ -168,6 +168,7 @@ def test_the_guardian_holds_the_data_until_the_last_child_has_ended(
     keeper.wait()
 
     DataLock(tmp_path).close()  # waits for the end of the killed one's children
+    assert (tmp_path / "ended").read_text().split() == list(NAMES)
     eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
 
 
