@@ -47,6 +47,10 @@ class Client:
         """Store a text and return the corpus. Raises ApiError."""
         return self._call("POST", "/corpora", files={"file": (name, content)}, data={"name": name})
 
+    def text(self, corpus_id: str) -> str:
+        """Return a corpus' text as it is stored. Raises ApiError."""
+        return self._request("GET", f"/corpora/{corpus_id}/text").text
+
     def create(self, kind: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Queue a job of a kind ("train", "generate") and return it. Raises ApiError."""
         return self._call("POST", f"/{kind}-jobs", json=request)
@@ -89,14 +93,17 @@ class Client:
                 time.sleep(RECONNECT_S)
 
     def _call(self, method: str, path: str, **how: Any) -> dict[str, Any]:
+        body: dict[str, Any] = self._request(method, path, **how).json()
+        return body
+
+    def _request(self, method: str, path: str, **how: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, f"{API}{path}", **how)
         except httpx.TransportError as exc:
             raise ApiError(f"{self._http.base_url} doesn't answer: {exc}") from exc
         if answer.is_error:
             raise ApiError(_explain(answer))
-        body: dict[str, Any] = answer.json()
-        return body
+        return answer
 
 
 def _parse(lines: Iterator[str]) -> Iterator[StreamEvent]:

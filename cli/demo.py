@@ -27,7 +27,13 @@ MOST_EPOCHS = 60
 SILENCE_S = 60.0
 #: Characters of the passage at the end.
 PASSAGE_CHARS = 700
-#: Characters of the prompt that are shown.
+#: Why a training ended, in words.
+STOPPED = {
+    "completed": "all epochs done",
+    "early_stopped": "stopped early, since it no longer got better",
+    "time_limit": "the time is up",
+}
+#: Characters to go on from.
 PROMPT_CHARS = 100
 
 
@@ -101,7 +107,7 @@ def _show(
             f"{corpus['vocab_size_lowercase']} different ones in lower case.\n"
         )
         model_id = _train(client, corpus, seconds, console, tend=tend)
-        _write(client, model_id, console, tend=tend)
+        _write(client, model_id, _passage(client.text(corpus["id"])), console, tend=tend)
     except ApiError as exc:
         raise click.ClickException(str(exc)) from exc
 
@@ -124,20 +130,36 @@ def _train(client: Client, corpus: dict[str, Any], seconds: int, console: Consol
                 console.print(f"It waits for its turn: place {waiting['queue_position']} in the queue.")
                 heard_at = time.monotonic()
     job = client.job(job["id"], wait_s=1)
-    return str(_result(job)["model_id"])
+    result, losses = _result(job), job["metrics"]
+    if losses["best_loss"] is not None:
+        console.print(
+            f"\nLearned: {STOPPED[result['stop_reason']]}; the best epoch is number {losses['best_epoch']}, with "
+            f"{losses['best_loss']:.3f} nats a character on what was kept back.\n"
+        )
+    return str(result["model_id"])
 
 
-def _write(client: Client, model_id: str, console: Console, *, tend: Callable[[], None]) -> None:
+def _passage(text: str) -> str:
+    """Return some words to go on from: the first whole line of the text's second half, and what follows.
+
+    Left out, the service would take a passage anywhere; of a book as it is downloaded that may be its licence.
+    """
+    middle = text.find("\n", len(text) // 2) + 1
+    words = text[middle : middle + PROMPT_CHARS].rsplit(maxsplit=1)
+    return words[0] if words else text[:PROMPT_CHARS]
+
+
+def _write(client: Client, model_id: str, prompt: str, console: Console, *, tend: Callable[[], None]) -> None:
     """Have the model write, and show the text as it comes."""
-    job = client.create("generate", {"model_id": model_id, "length": PASSAGE_CHARS})
+    job = client.create("generate", {"model_id": model_id, "prompt": prompt, "length": PASSAGE_CHARS})
     console.print("The model writes:\n")
     for event in client.events(job["id"]):
         tend()
         if event is not None and event.type == "text":
             console.print(printable(event.data["delta"]), end="")
     result = _result(client.job(job["id"], wait_s=1))
-    prompt = " ".join(printable(result["prompt"]).split())
-    console.print(f"\n\nIt went on from: … {prompt[-PROMPT_CHARS:]}", style="dim")
+    went_on_from = " ".join(printable(result["prompt"]).split())
+    console.print(f"\n\nIt went on from: {went_on_from} …", style="dim")
 
 
 def _result(job: dict[str, Any]) -> dict[str, Any]:

@@ -9,35 +9,44 @@ from web.pages.words import duration, size
 from web.pages.written import cut
 
 
+def row(step: int, epoch: int, train: float | None, validation: float | None = None) -> dict[str, float | None]:
+    return {"step": step, "epoch": epoch, "train_loss": train, "validation_loss": validation}
+
+
 def test_a_curve_stays_within_its_frame_and_marks_the_best() -> None:
-    rows = [{"epoch": epoch, "train_loss": 5 / epoch, "validation_loss": None} for epoch in range(1, 200)]
-    curve = draw(rows, best_epoch=150)
+    curve = draw([row(7 * epoch, epoch, 5 / epoch, 6 / epoch) for epoch in range(1, 200)], best_epoch=150)
     assert curve is not None
-    assert [line.name for line in curve.lines] == ["training"]
+    assert [line.name for line in curve.lines] == ["training", "validation"]
     for point in curve.lines[0].points.split():
         x, y = map(float, point.split(","))
         assert 0 <= x <= WIDTH
         assert 0 <= y <= HEIGHT
     assert curve.best is not None
+    assert curve.x_name == "epoch"
     assert len(curve.x_ticks) <= 10
+
+
+def test_losses_within_an_epoch_stand_side_by_side() -> None:
+    rows = [row(25 * n, 1 + (25 * n - 1) // 100, 5 / n, 3.0 if 25 * n % 100 == 0 else None) for n in range(1, 9)]
+    curve = draw(rows, best_epoch=2)
+    assert curve is not None
+    places = [float(point.split(",")[0]) for point in curve.lines[0].points.split()]
+    assert len(set(places)) == len(rows)
+    assert places == sorted(places)
+    assert curve.best == curve.lines[1].last
 
 
 @pytest.mark.parametrize(
     "rows",
-    [
-        [],
-        [{"epoch": 1, "train_loss": 1.0}],
-        [{"epoch": 1, "train_loss": None}, {"epoch": 2, "train_loss": 1.0}],
-        [{"epoch": 1, "train_loss": 1.0}, {"epoch": 1, "train_loss": 2.0}],
-    ],
+    [[], [row(1, 1, 1.0)], [row(1, 1, None), row(2, 1, 1.0)], [row(1, 1, 1.0), row(1, 1, 2.0)]],
 )
 def test_fewer_than_two_measured_losses_make_no_curve(rows: list[dict[str, float | None]]) -> None:
     assert draw(rows, best_epoch=None) is None
 
 
 def test_equal_and_odd_losses_are_drawn_too() -> None:
-    assert draw([{"epoch": 1, "train_loss": 2.0}, {"epoch": 2, "train_loss": 2.0}], best_epoch=9) is not None
-    by_step = draw([{"step": 10, "epoch": None, "train_loss": 1e-9}, {"step": 20, "train_loss": 1e6}], best_epoch=None)
+    assert draw([row(1, 1, 2.0, 2.0), row(2, 2, 2.0, 2.0)], best_epoch=9) is not None
+    by_step = draw([row(10, 1, 1e-9), row(20, 1, 1e6)], best_epoch=None)
     assert by_step is not None
     assert by_step.x_name == "step"
 

@@ -12,7 +12,7 @@ _NAMES = {"train_loss": "training", "validation_loss": "validation", "evaluation
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One loss over the epochs."""
+    """One loss over the steps."""
 
     name: str
     points: str
@@ -39,10 +39,9 @@ class Curve:
 
 def draw(metrics: Sequence[Mapping[str, Any]], *, best_epoch: int | None) -> Curve | None:
     """Return the curve of these losses, or None where fewer than two were measured."""
-    by_epoch = all(row.get("epoch") is not None for row in metrics)
-    key = "epoch" if by_epoch else "step"
+    steps_an_epoch = _steps_an_epoch(metrics)
     series = {
-        said: [(float(row[key]), float(row[name])) for row in metrics if row.get(name) is not None]
+        said: [(row["step"] / (steps_an_epoch or 1), float(row[name])) for row in metrics if row.get(name) is not None]
         for name, said in _NAMES.items()
     }
     series = {said: points for said, points in series.items() if points}
@@ -64,7 +63,7 @@ def draw(metrics: Sequence[Mapping[str, Any]], *, best_epoch: int | None) -> Cur
         )
 
     judged = series.get("validation") or series.get("evaluation") or series.get("training") or []
-    best = next(((x, y) for x, y in judged if by_epoch and x == best_epoch), None)
+    best = next(((x, y) for x, y in judged if steps_an_epoch and x == best_epoch), None)
     return Curve(
         lines=[
             Line(
@@ -77,8 +76,14 @@ def draw(metrics: Sequence[Mapping[str, Any]], *, best_epoch: int | None) -> Cur
         x_ticks=[(place(x, y_low)[0], f"{x:,.0f}") for x in x_ticks if x_low <= x <= x_high],
         y_ticks=[(place(x_low, y)[1], f"{y:g}") for y in y_ticks],
         best=place(*best) if best else None,
-        x_name=key,
+        x_name="epoch" if steps_an_epoch else "step",
     )
+
+
+def _steps_an_epoch(metrics: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return how many steps an epoch has, told by the last one that was judged; None before the first has been."""
+    judged = [row for row in metrics if (row.get("validation_loss") or row.get("evaluation_loss")) is not None]
+    return judged[-1]["step"] / judged[-1]["epoch"] if judged else None
 
 
 def _ticks(low: float, high: float, *, most: int, whole: bool = False) -> list[float]:
