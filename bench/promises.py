@@ -1,0 +1,113 @@
+"""The contract's promises in time, on real workers: writing beside training, a cancel, a drain, a killed host.
+
+    python -m bench.promises [TEXT]
+
+Each is done TIMES times with stream's defaults; printed are medians and the worst, in milliseconds.
+"""
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.common import report
+from bench.sharing import SAMPLE, write
+from cli import valkey as embedded
+from shared.jobs import JobType, Status
+from shared.requests import StreamRequest
+from tests.waiting import eventually
+from tests.worker.cluster import Cluster
+
+TIMES = 5
+
+
+def main() -> None:
+    """Measure and print."""
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else SAMPLE
+    with tempfile.TemporaryDirectory(prefix="charloom-bench-") as name:
+        folder = Path(name)
+        socket = embedded.socket_path(folder)
+        with (folder / "valkey.log").open("wb") as log:
+            server = subprocess.Popen(embedded.command(folder, socket), stdout=log, stderr=log)
+        try:
+            eventually(lambda: embedded.answers(socket), "Valkey answers")
+            found = Bench(Cluster.make(embedded.url(socket), folder / "data", folder), path).measure()
+        finally:
+            server.terminate()
+            server.wait()
+    figures = {
+        what: {"median_ms": round(statistics.median(times)), "worst_ms": round(max(times))}
+        for what, times in found.items()
+    }
+    report(bench="promises", text=path.name, **figures)
+
+
+class Bench:
+    """One cluster, and what is measured on it."""
+
+    def __init__(self, cluster: Cluster, path: Path) -> None:
+        self._cluster = cluster
+        self._corpus = cluster.corpus(path)
+        self._times: dict[str, list[float]] = {}
+
+    def measure(self) -> dict[str, list[float]]:
+        """Measure all, and return the times of each, milliseconds."""
+        cluster = self._cluster
+        with cluster.worker("first"):
+            short = StreamRequest(corpus_id=self._corpus.id, name="writer", seed=1, epochs=1, sample_chars=0)
+            model = cluster.ended(cluster.send(JobType.TRAIN, short.model_dump(mode="json"))).model_id
+            for _ in range(TIMES):
+                self._write_and_cancel(self._train(), model)
+        for number in range(TIMES):
+            self._move(f"drained{number}", "drained", lambda process: process.send_signal(signal.SIGTERM))
+            self._move(f"killed{number}", "killed", lambda process: os.killpg(process.pid, signal.SIGKILL))
+        return self._times
+
+    def _write_and_cancel(self, job_id: str, model: str) -> None:
+        """Write beside a training, then cancel that."""
+        jobs = self._cluster.store.jobs
+        times = self._times.setdefault("written_100_chars_beside_training", [])
+        times.extend(write(self._cluster, model) for _ in range(TIMES))
+        self._time("cancelled", lambda: jobs.cancel(job_id), lambda: jobs.get(job_id).ended)
+
+    def _move(self, name: str, how: str, stop: Callable[["subprocess.Popen[bytes]"], None]) -> None:
+        """Stop the host that trains, beside another one: when it is gone, and when the other makes the next step."""
+        cluster = self._cluster
+        with cluster.worker(name) as process:
+            job_id = self._train()
+            with cluster.worker(f"{name}-next"):
+                begun = time.monotonic()
+                self._time(f"{how}_host_gone", lambda: stop(process), lambda: process.poll() is not None)
+                eventually(lambda: self._steps_of(job_id, f"{name}-next@test"), "the other host makes a step")
+                self._times.setdefault(f"{how}_next_step_elsewhere", []).append((time.monotonic() - begun) * 1000)
+                cluster.store.jobs.cancel(job_id)
+                cluster.ended(job_id)
+
+    def _train(self) -> str:
+        endless = StreamRequest(
+            corpus_id=self._corpus.id, name="x", seed=1, epochs=10_000, patience=0, sample_chars=0, checkpoint_seconds=1
+        )
+        job_id = self._cluster.send(JobType.TRAIN, endless.model_dump(mode="json"))
+        self._cluster.running(job_id, step=40)
+        return job_id
+
+    def _time(self, what: str, act: Callable[[], object], done: Callable[[], bool]) -> None:
+        begun = time.monotonic()
+        act()
+        eventually(done, what)
+        self._times.setdefault(what, []).append((time.monotonic() - begun) * 1000)
+
+    def _steps_of(self, job_id: str, worker: str) -> bool:
+        """Whether this worker runs the job and has reported a step."""
+        job = self._cluster.store.jobs.get(job_id)
+        events = self._cluster.store.events.newest(job_id, limit=1)
+        return job.status is Status.RUNNING and job.worker == worker and bool(events) and events[0].type == "progress"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The reaper on a real server, with a clock of the test's own: patient after a restart, tireless with messages."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from shared import keys
+from shared.broker import Broker
+from shared.jobs import Queue, Status
+from shared.settings import Settings
+from shared.store import Store
+from shared.volume import Volume
+from tests.jobs import make_job
+from worker.reaper import Reaper
+
+
+class Clock:
+    """Seconds that pass only when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def settings(redis_url: str, data_dir: Path) -> Settings:
+    return Settings.model_validate({"redis_url": redis_url, "data_dir": data_dir})
+
+
+@pytest.fixture
+def broker(settings: Settings) -> Broker:
+    return Broker.of(settings)
+
+
+@pytest.fixture
+def reaper(store: Store, broker: Broker, settings: Settings, clock: Clock) -> Reaper:
+    return Reaper(store, broker, Volume.of(settings), settings, clock=clock)
+
+
+def lost(store: Store) -> str:
+    """Put in a job whose worker is silent; return its id."""
+    job = make_job()
+    store.jobs.create(job)
+    store.jobs.claim(job.id, worker="w1", lease_s=10)
+    store.jobs.lose(job.id, worker="w1")
+    return job.id
+
+
+def test_a_lost_job_is_queued_again_and_its_message_sent(store: Store, broker: Broker, reaper: Reaper) -> None:
+    job_id = lost(store)
+    reaper.look()
+    assert store.jobs.get(job_id).status is Status.QUEUED
+    assert broker.waiting(Queue.TRAIN) == 1
+    reaper.look()
+    assert broker.waiting(Queue.TRAIN) == 1, "once is enough"
+
+
+def test_after_a_restart_of_redis_leases_get_their_time_before_they_are_taken_for_over(
+    store: Store, reaper: Reaper, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reaper.look()
+    job_id = lost(store)
+    monkeypatch.setattr(store, "run_id", lambda: "another")
+    reaper.look()
+    assert store.jobs.get(job_id).status is Status.RUNNING, "its worker may be about to renew"
+    clock.now += 11
+    reaper.look()
+    assert store.jobs.get(job_id).status is Status.QUEUED
+
+
+def test_a_message_that_is_lost_is_sent_again_once_its_queue_has_stayed_empty(
+    store: Store, client: "redis.Redis", broker: Broker, reaper: Reaper, clock: Clock
+) -> None:
+    job = make_job()
+    store.jobs.create(job)
+    store.jobs.sent(job.id)
+    sent = client.hget(keys.job(job.id), "sent")
+    assert isinstance(sent, str)
+    client.hset(keys.job(job.id), "sent", int(sent) - 6_000)
+    reaper.look()
+    assert broker.waiting(Queue.TRAIN) == 0, "it has only just been seen empty"
+    clock.now += 6
+    reaper.look()
+    assert broker.waiting(Queue.TRAIN) == 1
+
+
+def test_old_jobs_go_from_the_store_and_from_the_volume(
+    store: Store, broker: Broker, settings: Settings, clock: Clock
+) -> None:
+    volume = Volume.of(settings)
+    brief = settings.model_copy(update={"job_ttl_days": 1e-9})
+    job = make_job()
+    volume.jobs.create(job)
+    store.jobs.create(job)
+    store.jobs.cancel(job.id)
+    client: Any = store._client
+    client.zadd(keys.ENDED, {job.id: 0})
+    Reaper(store, broker, volume, brief, clock=clock).look()
+    assert store.jobs.find(job.id) is None
+    assert volume.jobs.list_ids() == []

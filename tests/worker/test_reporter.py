@@ -1,0 +1,98 @@
+"""What a job reports is recorded in its rhythm, and kept while Redis is away."""
+
+import pytest
+
+from shared.errors import StoreUnavailable
+from shared.events import EventType
+from shared.jobs import Progress
+from shared.store import Claim, JobStore, Store, connect
+from tests.jobs import make_job
+from worker.reporter import RECORD_S, Reporter
+
+
+class Clock:
+    """Seconds that pass only when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def claim(store: Store) -> Claim:
+    job = make_job()
+    store.jobs.create(job)
+    claimed = store.jobs.claim(job.id, worker="w1", lease_s=10)
+    assert claimed is not None
+    return claimed
+
+
+def reporter(jobs: JobStore, claim: Claim, clock: Clock, seen: list[bool] | None = None) -> Reporter:
+    return Reporter(jobs, claim, saw_cancel=(seen if seen is not None else []).append, clock=clock)
+
+
+def told(store: Store, claim: Claim, kind: EventType) -> list[object]:
+    return [event.data for event in store.events.read(claim.job.id).events if event.type is kind]
+
+
+def test_progress_is_recorded_at_most_ten_times_a_second_and_the_newest_counts(
+    store: Store, claim: Claim, clock: Clock
+) -> None:
+    telling = reporter(store.jobs, claim, clock)
+    for step in range(1000):
+        clock.now += 0.002
+        telling.progress(Progress(step=step))
+        telling.flush()
+    steps = [data["progress"]["step"] for data in told(store, claim, EventType.PROGRESS)]  # type: ignore[index]
+    assert 2 / RECORD_S * 0.9 <= len(steps) <= 2 / RECORD_S + 1
+    telling.flush(now=True)
+    assert store.jobs.get(claim.job.id).progress.step == 999
+
+
+def test_nothing_to_tell_is_not_told(store: Store, claim: Claim, clock: Clock) -> None:
+    before = store.jobs.get(claim.job.id).revision
+    reporter(store.jobs, claim, clock).flush(now=True)
+    assert store.jobs.get(claim.job.id).revision == before
+
+
+def test_a_wish_to_cancel_comes_back_with_what_is_recorded(store: Store, claim: Claim, clock: Clock) -> None:
+    seen: list[bool] = []
+    telling = reporter(store.jobs, claim, clock, seen)
+    store.jobs.cancel(claim.job.id)
+    telling.log("a line")
+    telling.flush()
+    assert seen == [True]
+
+
+def test_what_is_told_while_redis_is_away_is_recorded_later_in_order(store: Store, claim: Claim, clock: Clock) -> None:
+    # Given a reporter whose Redis doesn't answer
+    away = Store(connect("redis://127.0.0.1:1/0", timeout_s=0.2))
+    telling = reporter(away.jobs, claim, clock)
+    for number in range(3):
+        telling.log(f"line {number}")
+        clock.now += 1
+        telling.flush()
+    with pytest.raises(StoreUnavailable):
+        telling.flush(now=True)
+    away.close()
+    # When it is back, then all is told, in order
+    telling._jobs = store.jobs
+    clock.now += 1
+    telling.flush()
+    assert told(store, claim, EventType.LOG) == [{"message": f"line {number}"} for number in range(3)]
+
+
+def test_a_complete_job_says_so(store: Store, claim: Claim, clock: Clock) -> None:
+    telling = reporter(store.jobs, claim, clock)
+    telling.progress(Progress(step=97, total_steps=100, fraction=0.98, eta_seconds=0.1))
+    telling.complete(step=100)
+    telling.flush(now=True)
+    progress = store.jobs.get(claim.job.id).progress
+    assert (progress.step, progress.total_steps, progress.fraction, progress.eta_seconds) == (100, 100, 1.0, 0.0)
