@@ -43,7 +43,7 @@ unit: setup-dev
 
 bench: setup-dev
 	@if [ -n "$$NAME" ]; then exec $(RUN) "bench.$$NAME"; \
-	else echo "make bench NAME=..., one of:"; ls bench/*.py | sed -n '/common\|__/!s,bench/\(.*\)\.py,  \1,p'; fi
+	else echo "make bench NAME=..., one of:"; ls bench/*.py | sed -n '/common\|service\|__/!s,bench/\(.*\)\.py,  \1,p'; fi
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

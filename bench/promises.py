@@ -9,15 +9,13 @@ import os
 import signal
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from bench.common import report
-from bench.sharing import SAMPLE, write
-from cli import valkey as embedded
+from bench.service import cluster_of_argument
+from bench.sharing import write
 from shared.jobs import JobType, Status
 from shared.requests import StreamRequest
 from tests.waiting import eventually
@@ -28,18 +26,8 @@ TIMES = 5
 
 def main() -> None:
     """Measure and print."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else SAMPLE
-    with tempfile.TemporaryDirectory(prefix="charloom-bench-") as name:
-        folder = Path(name)
-        socket = embedded.socket_path(folder)
-        with (folder / "valkey.log").open("wb") as log:
-            server = subprocess.Popen(embedded.command(folder, socket), stdout=log, stderr=log)
-        try:
-            eventually(lambda: embedded.answers(socket), "Valkey answers")
-            found = Bench(Cluster.make(embedded.url(socket), folder / "data", folder), path).measure()
-        finally:
-            server.terminate()
-            server.wait()
+    with cluster_of_argument() as (cluster, path):
+        found = Bench(cluster, path).measure()
     figures = {
         what: {"median_ms": round(statistics.median(times)), "worst_ms": round(max(times))}
         for what, times in found.items()

@@ -8,46 +8,29 @@ to its end is taken.
 """
 
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from bench.common import report
-from cli import valkey as embedded
+from bench.service import cluster_of_argument
 from shared.jobs import JobType
 from shared.requests import StreamRequest
 from shared.volume import Corpus
-from tests.waiting import eventually
 from tests.worker.cluster import Cluster
 from worker.presence import cores
 
-SAMPLE = Path(__file__).parents[1] / "shared" / "sample.txt"
 #: Seconds of each measurement, and turns of each number of threads.
 MEASURE_S, TURNS = 8.0, 2
 
 
 def main() -> None:
     """Measure and print."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else SAMPLE
-    with tempfile.TemporaryDirectory(prefix="charloom-bench-") as name:
-        folder = Path(name)
-        socket = embedded.socket_path(folder)
-        with (folder / "valkey.log").open("wb") as log:
-            server = subprocess.Popen(embedded.command(folder, socket), stdout=log, stderr=log)
-        try:
-            eventually(lambda: embedded.answers(socket), "Valkey answers")
-            cluster = Cluster.make(embedded.url(socket), folder / "data", folder)
-            corpus = cluster.corpus(path)
-            rows: dict[int, list[dict[str, float]]] = {max(1, cores() - 1): [], cores(): []}
-            for _ in range(TURNS):
-                for threads, found in rows.items():
-                    found.append(measure(cluster, corpus, threads))
-        finally:
-            server.terminate()
-            server.wait()
+    rows: dict[int, list[dict[str, float]]] = {max(1, cores() - 1): [], cores(): []}
+    with cluster_of_argument() as (cluster, path):
+        corpus = cluster.corpus(path)
+        for _ in range(TURNS):
+            for threads, found in rows.items():
+                found.append(measure(cluster, corpus, threads))
     medians = {
         f"threads_{threads}": {what: round(statistics.median(row[what] for row in found), 2) for what in found[0]}
         for threads, found in rows.items()

@@ -1,4 +1,8 @@
-"""Job records: every change of one is a Lua script, so that it happens whole and only to who owns it."""
+"""Job records: every change of one is a Lua script, so that it happens whole and only to who owns it.
+
+Longer than most files here: a method for each script and each question, so that all that can happen to a record is read
+in one place, in the order in which it happens.
+"""
 
 import heapq
 import json

@@ -15,6 +15,7 @@ from shared.volume.decoding import tell_encoding
 from shared.volume.files import (
     building,
     list_ids,
+    page_ids,
     read_json,
     remove_tree,
     sync_folder,
@@ -76,11 +77,8 @@ class Corpora:
 
     def list(self, *, after: str | None, limit: int, newest_first: bool = True) -> tuple[Sequence[Corpus], bool]:
         """Return some corpora after an id, and whether more follow."""
-        ids = [name for name in list_ids(self._folder) if is_id(name, "cor")]
-        if newest_first:
-            ids.reverse()
-        if after is not None:
-            ids = [name for name in ids if (name < after if newest_first else name > after)]
+        all_ids = [name for name in list_ids(self._folder) if is_id(name, "cor")]
+        ids = page_ids(all_ids, after=after, newest_first=newest_first)
         found = [corpus for name in ids[: limit + 1] if (corpus := self.find(name))]
         return found[:limit], len(ids) > limit
 

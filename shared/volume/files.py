@@ -93,6 +93,12 @@ def building(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def page_ids(ids: list[str], *, after: str | None, newest_first: bool) -> list[str]:
+    """Return those of the ids, which ascend by time, that follow `after` in this order."""
+    ordered = reversed(ids) if newest_first else ids
+    return [one for one in ordered if after is None or (one < after if newest_first else one > after)]
+
+
 def list_ids(parent: Path) -> list[str]:
     """Return the names in `parent` that are not hidden, in order; ids sort by time."""
     with translated():

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.errors import NotFound
 from shared.ids import is_id
-from shared.volume.files import list_ids, read_json, remove_tree, sync_folder, translated, write_json
+from shared.volume.files import list_ids, page_ids, read_json, remove_tree, sync_folder, translated, write_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +76,8 @@ class Models:
 
     def list(self, *, after: str | None, limit: int, newest_first: bool = True) -> tuple[Sequence[Model], bool]:
         """Return some models after an id, and whether more follow."""
-        ids = [name for name in list_ids(self._folder) if is_id(name, "mod")]
-        if newest_first:
-            ids.reverse()
-        if after is not None:
-            ids = [name for name in ids if (name < after if newest_first else name > after)]
+        all_ids = [name for name in list_ids(self._folder) if is_id(name, "mod")]
+        ids = page_ids(all_ids, after=after, newest_first=newest_first)
         found = [model for name in ids[: limit + 1] if (model := self.find(name))]
         return found[:limit], len(ids) > limit
 

@@ -7,7 +7,13 @@ import redis
 
 from shared.jobs import Job
 from shared.volume import Corpus
+from tests.worker.clock import Clock
 from tests.worker.cluster import MIDDLING, ROOT, Cluster
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture(scope="module")

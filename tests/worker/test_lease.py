@@ -4,31 +4,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
 from shared.errors import LeaseLost
 from shared.jobs import JobType
 from shared.store import Claim, Store
 from tests.jobs import make_job
 from tests.waiting import eventually
+from tests.worker.clock import Clock
 from worker.lease import Lease, Wish
 
 TTL_S = 10.0
-
-
-class Clock:
-    """Seconds that pass only when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def claim(store: Store) -> Claim:

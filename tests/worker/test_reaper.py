@@ -13,22 +13,8 @@ from shared.settings import Settings
 from shared.store import Store
 from shared.volume import Volume
 from tests.jobs import make_job
+from tests.worker.clock import Clock
 from worker.reaper import Reaper
-
-
-class Clock:
-    """Seconds that pass only when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

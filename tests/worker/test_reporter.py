@@ -7,22 +7,8 @@ from shared.events import EventType
 from shared.jobs import Progress
 from shared.store import Claim, JobStore, Store, connect
 from tests.jobs import make_job
+from tests.worker.clock import Clock
 from worker.reporter import RECORD_S, Reporter
-
-
-class Clock:
-    """Seconds that pass only when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
