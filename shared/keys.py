@@ -16,6 +16,7 @@
 | retired:<resource> | string | the resource is being deleted: no new job may use it |
 | claimed:<queue> | string | when the newest claimed job of this queue had been sent, ms |
 | whole | string | stands once the records agree with the volume: gone when the server was emptied |
+| probe | string | written by whoever asks whether the server takes writes; goes by itself |
 | workers | zset | names of workers by when they were last seen |
 | worker:<name> | string | what that worker says of itself, JSON; goes by itself |
 """
@@ -28,13 +29,14 @@ PREFIX = "charloom:"
 LAYOUT: Mapping[str, str] = {
     kind: f"{PREFIX}{kind}:"
     for kind in ("job", "events", "metrics", "samples", "index", "queue", "claimed", "uses", "retired", "worker")
-} | {kind: f"{PREFIX}{kind}" for kind in ("running", "outbox", "ended", "workers", "whole")}
+} | {kind: f"{PREFIX}{kind}" for kind in ("running", "outbox", "ended", "workers", "whole", "probe")}
 
 RUNNING = LAYOUT["running"]
 OUTBOX = LAYOUT["outbox"]
 ENDED = LAYOUT["ended"]
 WORKERS = LAYOUT["workers"]
 WHOLE = LAYOUT["whole"]
+PROBE = LAYOUT["probe"]
 
 
 def job(job_id: str) -> str:

@@ -3,8 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from dataclasses import fields as fields_of
+from typing import Any, TypeVar
 
 from shared.jobs import Job, JobError, JobType, Losses, NewJob, Progress, Status
+
+#: A record or a part of one: a dataclass.
+Part = TypeVar("Part", bound=Any)
 
 
 def to_hash(job: NewJob) -> dict[str, str]:
@@ -57,13 +62,23 @@ def from_hash(fields: Mapping[str, str], queue_position: int | None) -> Job:
         cancel_wished=fields["cancel"] == "1",
         sealed=fields["sealed"] or None,
         worker=fields["worker"] or None,
-        progress=Progress(**json.loads(fields["progress"])) if fields["progress"] else Progress(),
-        metrics=Losses(**json.loads(fields["metrics"])) if fields["metrics"] else Losses(),
+        progress=known(Progress, fields["progress"]) or Progress(),
+        metrics=known(Losses, fields["metrics"]) or Losses(),
         result=json.loads(fields["result"]) if fields["result"] else None,
-        error=JobError(**json.loads(fields["error"])) if fields["error"] else None,
+        error=known(JobError, fields["error"]),
         revision=int(fields.get("revision", "0")),
         queue_position=queue_position,
     )
+
+
+def known(kind: type[Part], text: str) -> Part | None:
+    """Read a part of a record from its JSON, None from "". What a newer version has added to it is passed over."""
+    if not text:
+        return None
+    values = json.loads(text)
+    names = {field.name for field in fields_of(kind)}
+    part: Part = kind(**{name: value for name, value in values.items() if name in names})
+    return part
 
 
 def dump_part(part: Progress | Losses | JobError) -> str:

@@ -1,5 +1,6 @@
 """The store whole: one client, its parts."""
 
+from shared import keys
 from shared.settings import Settings
 from shared.store.connection import Client, connect, translated
 from shared.store.events import EventLog
@@ -25,7 +26,7 @@ class Store:
     def ping(self) -> None:
         """Raise StoreUnavailable unless Redis answers and takes writes."""
         with translated():
-            self._client.ping()
+            self._client.set(keys.PROBE, "1", ex=10)
 
     def run_id(self) -> str:
         """Return what names this run of the Redis server: another one means it was restarted."""

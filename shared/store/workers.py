@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 from shared import keys
 from shared.store.connection import Client, translated
+from shared.store.records import known
 
 #: A worker that has not told of itself for this long is gone, seconds.
 SEEN_S = 15
@@ -59,4 +60,4 @@ class WorkerBoard:
         with translated():
             names: list[str] = sorted(self._client.zrange(keys.WORKERS, 0, -1))  # type: ignore[arg-type]
             told = self._client.mget([keys.worker(name) for name in names]) if names else []
-        return [WorkerInfo(**json.loads(text)) for text in told if text]
+        return [info for text in told if (info := known(WorkerInfo, str(text or "")))]

@@ -1,5 +1,6 @@
 """The state machine on a real server: every pair of states, stale tokens, duplicates, places in the queue."""
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import product
@@ -11,7 +12,7 @@ from shared import keys
 from shared.errors import Conflict, LeaseLost, NotFound, StoreUnavailable
 from shared.events import Event, EventType
 from shared.jobs import TRANSITIONS, JobError, JobType, Losses, NewJob, Progress, Queue, Status
-from shared.store import CancelOutcome, Claim, Store, connect
+from shared.store import CancelOutcome, Claim, Store, WorkerInfo, connect
 from tests.jobs import make_job
 
 LEASE_S = 10.0
@@ -352,3 +353,25 @@ def test_a_store_that_isn_t_there_is_said_in_words() -> None:
         with pytest.raises(StoreUnavailable):
             act()
     store.close()
+
+
+def test_what_a_newer_version_added_to_a_record_is_passed_over(store: Store, client: "redis.Redis") -> None:
+    job = make_job()
+    store.jobs.create(job)
+    client.hset(keys.job(job.id), mapping={"progress": '{"step": 3, "mood": "good"}', "colour": "blue"})
+    assert store.jobs.get(job.id).progress == Progress(step=3)
+    told = WorkerInfo(name="w1", host="h", cores=2, threads=1, bfloat16=True, memory_bytes=1, versions={})
+    store.workers.tell(told)
+    newer = json.loads(str(client.get(keys.worker("w1")))) | {"mood": "good"}
+    client.set(keys.worker("w1"), json.dumps(newer))
+    assert [info.name for info in store.workers.seen()] == ["w1"]
+
+
+def test_a_server_that_takes_no_writes_is_not_ready(store: Store, client: "redis.Redis") -> None:
+    store.ping()
+    client.config_set("min-replicas-to-write", 1)
+    try:
+        with pytest.raises(StoreUnavailable, match="replicas"):
+            store.ping()
+    finally:
+        client.config_set("min-replicas-to-write", 0)
