@@ -73,15 +73,16 @@ def run_train(attempt: Attempt) -> Outcome:
 
 
 def _newest_state(attempt: Attempt) -> TrainState | None:
-    """Return the newest whole state that earlier attempts left, or None: begin anew."""
-    for saved in attempt.host.volume.jobs.states(attempt.job.id):
+    """Return the newest whole state of the job, else of the one that it resumes, or None: begin anew."""
+    for job_id, saved in attempt.host.volume.jobs.states_of_line(attempt.job.id):
         try:
             state = load_state(saved.path, saved.sha256)
         except StateFileDamaged as exc:
             log.warning("%s: %s", attempt.job.id, exc)
             attempt.reporter.log(f"The training state of step {saved.step} is damaged; an older one is used.")
             continue
-        attempt.reporter.log(f"Goes on from step {saved.step}.")
+        of = "" if job_id == attempt.job.id else f" of {job_id}"
+        attempt.reporter.log(f"Goes on from step {saved.step}{of}.")
         return state
     return None
 

@@ -21,6 +21,8 @@ from shared.jobs import JobType, NewJob
 from shared.volume.files import list_ids, read_json, remove_tree, sync_folder, translated, write_json
 
 _CHUNK_BYTES = 1 << 20
+#: Jobs looked through for a state, each the resume of the next: only those that ended before they saved one are passed.
+LONGEST_LINE = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,20 @@ class JobFolders:
             if manifest:
                 path = folder / manifest["file"]
                 found.append(SavedState(path=path, sha256=manifest["sha256"], step=manifest["step"]))
+        return found
+
+    def states_of_line(self, job_id: str) -> list[tuple[str, SavedState]]:
+        """Return the states that a training may go on from, with their jobs: its own, then those of what it resumes.
+
+        Newest first within each job. A chain of resumes is followed for `LONGEST_LINE` jobs.
+        """
+        found: list[tuple[str, SavedState]] = []
+        for _ in range(LONGEST_LINE):
+            found += [(job_id, state) for state in self.states(job_id)]
+            job = self.asked(job_id)
+            if job is None or job.parent_id is None:
+                break
+            job_id = job.parent_id
         return found
 
     def drop_attempts(self, job_id: str, *, keep: Path | None = None) -> None:

@@ -23,6 +23,7 @@ CONTRACT = {
     "GET /api/v1/jobs/{job_id}",
     "GET /api/v1/jobs",
     "POST /api/v1/jobs/{job_id}/cancel",
+    "POST /api/v1/jobs/{job_id}/resume",
     "GET /api/v1/jobs/{job_id}/events",
     "GET /api/v1/jobs/{job_id}/metrics",
     "GET /api/v1/models",

@@ -194,6 +194,21 @@ def test_a_job_is_cancelled_by_its_button(world: World) -> None:
     assert post(world, f"/jobs/{JOB}/cancel").status_code == 404
 
 
+def test_a_training_goes_on_by_its_button_where_it_has_a_state(world: World) -> None:
+    job_id = world.train(world.corpus()).json["id"]
+    claim = world.claim(job_id)
+    assert "Go on" not in text_of(world.http.get(f"/jobs/{job_id}"))
+    world.fail(claim)
+    assert "Go on" not in text_of(world.http.get(f"/jobs/{job_id}")), "nothing is there to go on from"
+    refused = post(world, f"/jobs/{job_id}/resume")
+    assert (refused.status_code, refused.content_type) == (409, "text/html; charset=utf-8")
+    world.save_state(claim)
+    assert "Go on" in text_of(world.http.get(f"/jobs/{job_id}"))
+    sent = post(world, f"/jobs/{job_id}/resume")
+    assert sent.status_code == 303
+    assert f'<a href="/jobs/{job_id}">' in world.http.get(sent.headers["Location"]).text
+
+
 def test_a_model_is_renamed_imported_and_deleted_by_forms(world: World) -> None:
     model = world.model()
     assert post(world, f"/models/{model.id}/rename", name=" <i>New</i> ").status_code == 303
@@ -224,7 +239,9 @@ def test_lists_have_pages_and_filters_in_their_address(world: World) -> None:
     assert ids[0] not in world.http.get("/jobs?status=failed").text
 
 
-@pytest.mark.parametrize("path", ["/corpora", "/train", "/write", "/models/import", f"/jobs/{JOB}/cancel"])
+@pytest.mark.parametrize(
+    "path", ["/corpora", "/train", "/write", "/models/import", f"/jobs/{JOB}/cancel", f"/jobs/{JOB}/resume"]
+)
 def test_a_form_without_its_token_is_refused(world: World, path: str) -> None:
     good = token_of(world)
     assert world.http.post(path, data={}).status_code == 403

@@ -97,11 +97,18 @@ class Cluster:
             return self.volume.corpora.add(file, name=path.name, max_bytes=2**28)[0]
 
     def send(
-        self, job_type: JobType, params: Mapping[str, Any], *, model_id: str = "", upload: Path | None = None
+        self,
+        job_type: JobType,
+        params: Mapping[str, Any],
+        *,
+        model_id: str = "",
+        upload: Path | None = None,
+        parent_id: str | None = None,
     ) -> str:
         """Send a job as the web does, and return its id."""
         job_id = new_id("job")
-        job = NewJob(id=job_id, type=job_type, params=params, model_id=model_id or model_id_of(job_id))
+        made = model_id or model_id_of(job_id)
+        job = NewJob(id=job_id, type=job_type, params=params, model_id=made, parent_id=parent_id)
         parts: dict[str, Any] = {"store": self.store, "broker": self.broker, "volume": self.volume}
         if upload is None:
             return submit(job, **parts).id
@@ -112,6 +119,10 @@ class Cluster:
         """Send a small training by `stream`, changed as wished, and return its id."""
         request = StreamRequest(corpus_id=corpus.id, name="a model", **{**SMALL, **options})
         return self.send(JobType.TRAIN, request.model_dump(mode="json"))
+
+    def resume(self, job: Job) -> str:
+        """Let a new training go on from where an ended one stood, and return its id."""
+        return self.send(JobType.TRAIN, job.params, parent_id=job.id)
 
     def write(self, model_id: str, **options: Any) -> str:
         """Let a model write, and return the job's id."""

@@ -15,7 +15,7 @@ from shared.jobs import Job, JobType, Queue, Status
 from shared.requests import ClassicRequest
 from shared.volume import Corpus
 from tests.waiting import eventually
-from tests.worker.cluster import ENDLESS, Cluster
+from tests.worker.cluster import ENDLESS, MIDDLING, Cluster
 
 pytestmark = pytest.mark.usefixtures("steady_worker")
 
@@ -81,6 +81,30 @@ def test_a_cancelled_training_keeps_its_newest_state(cluster: Cluster, corpus: C
     assert (job.status, job.result, job.error) == (Status.CANCELLED, None, None)
     assert cluster.volume.jobs.states(job_id)[0].step >= step
     assert cluster.volume.models.find(model_id_of(job_id)) is None
+
+
+def test_a_cancelled_training_is_resumed_to_the_same_weights(cluster: Cluster, corpus: Corpus, made: Job) -> None:
+    # Given a training that was cancelled on its way
+    job_id = cluster.train(corpus, **MIDDLING)
+    cluster.running(job_id, step=60)
+    cluster.store.jobs.cancel(job_id)
+    old = cluster.ended(job_id)
+    assert old.status is Status.CANCELLED
+    state = cluster.volume.jobs.states(job_id)[0]
+    left = state.path.read_bytes()
+    # When it is resumed, cancelled before it makes a step, and that one is resumed
+    second = cluster.resume(old)
+    cluster.store.jobs.cancel(second)
+    new = cluster.ended(cluster.resume(cluster.ended(second)))
+    # Then it ends as one that was never cancelled, and what the first left is still there
+    assert cluster.weights(new) == cluster.weights(made)
+    losses = [{**metric, "seconds": None} for metric in cluster.store.jobs.metrics(new.id)]
+    assert losses == [{**metric, "seconds": None} for metric in cluster.store.jobs.metrics(made.id)]
+    told = [event.data["message"] for event in cluster.store.events.read(new.id, limit=10_000).events
+            if event.type is EventType.LOG]  # fmt: skip
+    assert any(message.startswith("Goes on from step ") for message in told)
+    assert cluster.volume.jobs.states(job_id) == [state]
+    assert state.path.read_bytes() == left
 
 
 def test_writing_doesn_t_wait_behind_training_and_a_second_training_does(

@@ -3,7 +3,7 @@
 from flask import Response
 
 from shared.requests import AnyTrainRequest, GenerateRequest
-from web import importing, training, writing
+from web import importing, resuming, training, writing
 from web.api.answers import json_answer, reply_accepted
 from web.calls import API
 from web.parts import parts
@@ -38,6 +38,18 @@ def train(body: training.Training) -> Response:
     refused.
     """
     return reply_accepted(training.order(parts(), body))
+
+
+@api.call("POST", "/jobs/<job_id>/resume", answers=_QUEUED, problems=(404, 409))
+def resume(job_id: str) -> Response:
+    """Go on with a training that failed or was cancelled.
+
+    A new job does that, with the same options; its parent_id names the old one. It begins where the old one stood and
+    ends as if nothing had happened in between. 409 says why that can't be: it is no training, has not ended, has
+    succeeded, or its text or its state is gone.
+    """
+    here = parts()
+    return reply_accepted(resuming.order(here, here.store.jobs.get(job_id)))
 
 
 @api.call("POST", "/generate-jobs", body=GenerateRequest, answers=_QUEUED, problems=(400, 409, 413, 415, 422))

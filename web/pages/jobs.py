@@ -14,6 +14,7 @@ from shared.errors import Conflict
 from shared.events import EventType
 from shared.jobs import Job, JobType, Status
 from shared.requests import ClassicRequest, GenerateRequest, StreamRequest
+from web import resuming
 from web.pages import csrf
 from web.pages.curve import draw
 from web.pages.words import KINDS, STATES
@@ -91,6 +92,7 @@ def show(job_id: str) -> Response:
         lines=[event for event in events if event.type in (EventType.STATUS, EventType.LOG)][:_LINES],
         params=_shown(job),
         curl=_curl(job),
+        resumable=resuming.why_not(here, job) is None,
     )
     return make_response(page)
 
@@ -102,6 +104,15 @@ def cancel(job_id: str) -> AnyResponse:
     with suppress(Conflict):
         parts().store.jobs.cancel(job_id)
     return redirect(f"/jobs/{job_id}", 303)
+
+
+@blueprint.post("/jobs/<job_id>/resume")
+def resume(job_id: str) -> AnyResponse:
+    """Go on with a training, and show the job that does."""
+    csrf.form()
+    here = parts()
+    job = resuming.order(here, here.store.jobs.get(job_id))
+    return redirect(f"/jobs/{job.id}", 303)
 
 
 def _address(**changes: str | None) -> str:

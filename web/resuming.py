@@ -1,0 +1,40 @@
+"""From a training that failed or was cancelled to a new job that goes on from where it stood."""
+
+from shared.errors import Conflict
+from shared.ids import model_id_of, new_id
+from shared.jobs import Job, JobType, NewJob, Status
+from shared.submit import submit
+from web.parts import Parts
+
+
+def order(parts: Parts, job: Job) -> Job:
+    """Queue the resume of a training: the same request, its files left as they are. Raises Conflict, saying why not."""
+    if (why := why_not(parts, job)) is not None:
+        raise Conflict(why)
+    job_id = new_id("job")
+    resumed = NewJob(
+        id=job_id,
+        type=JobType.TRAIN,
+        params=job.params,
+        metadata=job.metadata,
+        model_id=model_id_of(job_id),
+        uses=job.uses,
+        parent_id=job.id,
+        max_attempts=parts.settings.max_attempts,
+    )
+    return submit(resumed, store=parts.store, broker=parts.broker, volume=parts.volume)
+
+
+def why_not(parts: Parts, job: Job) -> str | None:
+    """Return why this job can't go on, in words for who asks, or None: it can."""
+    if job.type is not JobType.TRAIN:
+        return "Only a training can go on from where it stood. Send this job again instead."
+    if not job.ended:
+        return "The training has not ended. Cancel it first, or let it go on."
+    if job.status is Status.SUCCEEDED:
+        return "The training has succeeded. To learn more, start a training from its model with init_from."
+    if parts.volume.corpora.find(job.params["corpus_id"]) is None:
+        return "The text that it learned from has been deleted. Send the text and start anew."
+    if not any(state.path.is_file() for _, state in parts.volume.jobs.states_of_line(job.id)):
+        return "It ended before it saved a state, or that state is gone. Start it anew."
+    return None
