@@ -1,0 +1,642 @@
+"""Random histories of jobs on a real server, held step by step against a plain model of the rules.
+
+Longer than most files, since a model is only worth something whole. It is written from `docs/architecture.md`, ADR 5
+and the docstrings of `JobStore`, and knows nothing of how the scripts do it. After each step everything that the server
+holds must be what the model says: no key more, none less.
+
+Time is made to pass by moving every moment that the server has written into the past (`SHIFT`). All spans are longer
+than a test takes, so that its own seconds decide nothing.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from shared import keys
+from shared.errors import Conflict, LeaseLost, NotFound
+from shared.events import Event, EventType
+from shared.jobs import JobError, JobType, NewJob, Progress, Queue, Status
+from shared.store import CancelOutcome, Store, connect
+from shared.store import jobs as store_jobs
+
+#: Time passes in steps of a thousand seconds, and every span ends between two steps, ms.
+TICK = 1_000_000
+GRACE, LEASE, LOST, RETIRED, AGE = (round(ticks * TICK) for ticks in (1.5, 2.5, 2.5, 3.5, 4.5))
+LONG_AGO = -(10**9)
+
+WORKERS = ("w1", "w2", "w3")
+RESOURCES = ("cor_a", "cor_b", "mod_a")
+ENDS = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
+
+#: Moves every moment that decides something ARGV[1] ms into the past; ARGV[2] is the layout of keys.
+SHIFT = """
+local by, layout = tonumber(ARGV[1]), cjson.decode(ARGV[2])
+local function all(kind) return redis.call('KEYS', layout[kind] .. '*') end
+for _, key in ipairs(all('job')) do
+  for _, name in ipairs({'sent', 'lease_until'}) do
+    local at = redis.call('HGET', key, name)
+    if at and at ~= '' then redis.call('HSET', key, name, string.format('%.0f', at - by)) end
+  end
+end
+for _, kind in ipairs({'running', 'outbox', 'ended', 'queue'}) do
+  for _, key in ipairs(all(kind)) do
+    for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do redis.call('ZINCRBY', key, -by, id) end
+  end
+end
+for _, key in ipairs(all('claimed')) do redis.call('DECRBY', key, ARGV[1]) end
+for _, key in ipairs(all('retired')) do
+  local left = redis.call('PTTL', key) - by
+  if left > 0 then redis.call('PEXPIRE', key, left) else redis.call('DEL', key) end
+end
+"""
+
+#: Returns all that the server holds, as JSON: key -> its content.
+DUMP = """
+local read = {
+  hash = {'HGETALL'}, set = {'SMEMBERS'}, string = {'GET'}, list = {'LRANGE', 0, -1}, stream = {'XRANGE', '-', '+'},
+  zset = {'ZRANGE', 0, -1},
+}
+local held = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local command = read[redis.call('TYPE', key).ok]
+  held[key] = redis.call(command[1], key, unpack(command, 2))
+end
+return cjson.encode(held)
+"""
+
+
+@dataclass
+class Modelled:
+    """What the rules say of one job."""
+
+    job: NewJob
+    #: By when it came into its queue: the place in it.
+    queued_at: int
+    #: From when on its message is due; None: it is sent, or needs none.
+    due_at: int | None
+    status: Status = Status.QUEUED
+    sent_at: int | None = None
+    token: int = 0
+    attempt: int = 0
+    losses: int = 0
+    worker: str | None = None
+    lease_until: int = LONG_AGO
+    cancel_wished: bool = False
+    sealed: bool = False
+    ended_at: int | None = None
+    step: int = 0
+    rows: list[int] = field(default_factory=list)
+    #: The statuses that those who watch were told.
+    told: list[Status] = field(default_factory=list)
+
+    @property
+    def shown(self) -> Status:
+        wished = self.status is Status.RUNNING and self.cancel_wished
+        return Status.CANCELLING if wished else self.status
+
+    @property
+    def live(self) -> bool:
+        return self.ended_at is None
+
+    def become(self, status: Status, now: int) -> None:
+        self.status, self.cancel_wished = status, False
+        if status is Status.QUEUED:
+            self.queued_at = self.due_at = now
+            self.sent_at = None
+        else:
+            self.due_at = None
+        if status in ENDS:
+            self.ended_at = now
+        self.told.append(status)
+
+
+class Model:
+    """The rules: what each call brings about, and what it returns or raises."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.jobs: dict[str, Modelled] = {}
+        self.retired: dict[str, int] = {}
+        self.claimed: dict[Queue, int] = {}
+
+    def owned(self, job_id: str, token: int) -> Modelled:
+        job = self.jobs.get(job_id)
+        if job is None or job.status is not Status.RUNNING or job.token != token:
+            raise LeaseLost
+        return job
+
+    def create(self, job: NewJob) -> None:
+        if job.id in self.jobs:
+            return
+        if any(self.retired.get(resource, LONG_AGO) > self.now for resource in job.uses):
+            raise Conflict
+        self.jobs[job.id] = Modelled(job, queued_at=self.now, due_at=self.now + GRACE, told=[Status.QUEUED])
+
+    def restore(self, job: NewJob, status: Status, rows: list[int]) -> bool:
+        if job.id in self.jobs:
+            return False
+        queued = status is Status.QUEUED
+        self.jobs[job.id] = Modelled(
+            job, queued_at=self.now, due_at=self.now if queued else None, status=status,
+            ended_at=None if queued else self.now, rows=rows, told=[status],
+        )  # fmt: skip
+        return True
+
+    def sent(self, job_id: str) -> None:
+        job = self.jobs.get(job_id)
+        if job is not None and job.status is Status.QUEUED:
+            job.sent_at, job.due_at = self.now, None
+
+    def claim(self, job_id: str, worker: str, floor: int) -> int | None:
+        job = self.jobs.get(job_id)
+        if job is None or job.status is not Status.QUEUED:
+            return None
+        if job.sent_at is not None:
+            self.claimed[job.job.queue] = max(self.claimed.get(job.job.queue, LONG_AGO), job.sent_at)
+        job.become(Status.RUNNING, self.now)
+        job.token = max(job.token, floor) + 1
+        job.attempt += 1
+        job.worker, job.lease_until = worker, self.now + LEASE
+        return job.token
+
+    def renew(self, job_id: str, token: int) -> bool:
+        job = self.owned(job_id, token)
+        job.lease_until = self.now + LEASE
+        return job.cancel_wished
+
+    def record(self, job_id: str, token: int, step: int) -> bool:
+        job = self.owned(job_id, token)
+        job.step = step
+        job.rows.append(step)
+        return job.cancel_wished
+
+    def rewind(self, job_id: str, token: int, rows: list[int]) -> None:
+        self.owned(job_id, token).rows = rows
+
+    def seal(self, job_id: str, token: int) -> bool:
+        job = self.owned(job_id, token)
+        job.sealed = not job.cancel_wished
+        return job.sealed
+
+    def finish(self, job_id: str, token: int, status: Status) -> None:
+        job = self.owned(job_id, token)
+        if job.sealed and status is not Status.SUCCEEDED:
+            raise Conflict
+        job.become(status, self.now)
+
+    def release(self, job_id: str, token: int) -> Status:
+        job = self.owned(job_id, token)
+        if job.sealed:
+            raise Conflict
+        job.become(Status.CANCELLED if job.cancel_wished else Status.QUEUED, self.now)
+        return job.status
+
+    def cancel(self, job_id: str) -> CancelOutcome:
+        job = self.jobs.get(job_id)
+        if job is None:
+            raise NotFound
+        if job.shown in (Status.CANCELLED, Status.CANCELLING):
+            return CancelOutcome.ALREADY
+        if not job.live or job.sealed:
+            raise Conflict
+        if job.status is Status.QUEUED:
+            job.become(Status.CANCELLED, self.now)
+            return CancelOutcome.CANCELLED
+        job.cancel_wished = True
+        job.told.append(Status.CANCELLING)
+        return CancelOutcome.CANCELLING
+
+    def lose(self, job_id: str, worker: str) -> None:
+        job = self.jobs.get(job_id)
+        if job is not None and job.status is Status.RUNNING and job.worker == worker:
+            job.lease_until = LONG_AGO
+
+    def reap(self) -> dict[str, str]:
+        outcomes = {}
+        for job_id, job in self.jobs.items():
+            if job.status is not Status.RUNNING or job.lease_until > self.now:
+                continue
+            if job.sealed:
+                job.lease_until = self.now + LEASE
+                outcomes[job_id] = "sealed"
+            elif job.cancel_wished:
+                job.become(Status.CANCELLED, self.now)
+                outcomes[job_id] = "cancelled"
+            else:
+                job.losses += 1
+                failed = job.losses >= job.job.max_attempts
+                job.become(Status.FAILED if failed else Status.QUEUED, self.now)
+                outcomes[job_id] = "failed" if failed else "requeued"
+        return outcomes
+
+    def due(self, stayed_empty: Mapping[Queue, bool]) -> dict[str, Queue]:
+        found = {}
+        for job_id, job in self.jobs.items():
+            queue = job.job.queue
+            if job.status is not Status.QUEUED:
+                continue
+            lost = job.sent_at is not None and self.now - job.sent_at > LOST
+            passed = job.sent_at is not None and self.claimed.get(queue, LONG_AGO) - job.sent_at > LOST
+            if (job.due_at is not None and job.due_at <= self.now) or (lost and (stayed_empty[queue] or passed)):
+                job.sent_at, job.due_at = self.now, None
+                found[job_id] = queue
+        return found
+
+    def purge(self) -> set[str]:
+        old = {
+            job_id for job_id, job in self.jobs.items() if job.ended_at is not None and self.now - job.ended_at > AGE
+        }
+        for job_id in old:
+            del self.jobs[job_id]
+        return old
+
+    def retire(self, resource: str) -> None:
+        if any(job.live and resource in job.job.uses for job in self.jobs.values()):
+            raise Conflict
+        self.retired[resource] = self.now + RETIRED
+
+    def expected(self) -> dict[str, Any]:
+        """Return every key that there should be but records and events, with its content."""
+        held: dict[str, Any] = {}
+
+        def put(key: str, job_id: str) -> None:
+            held.setdefault(key, []).append(job_id)
+
+        for job_id, job in sorted(self.jobs.items()):
+            put(keys.index(job.job.type, job.shown), job_id)
+            put(keys.index(job.job.type, job.shown, job.job.model_id), job_id)
+            if job.status is Status.RUNNING:
+                put(keys.RUNNING, job_id)
+            if job.due_at is not None:
+                put(keys.OUTBOX, job_id)
+            for resource in job.job.uses if job.live else ():
+                put(keys.uses(resource), job_id)
+            if not job.live:
+                put(keys.ENDED, job_id)
+            if job.rows:
+                held[keys.metrics(job_id)] = list(job.rows)
+        for queue in Queue:
+            if waiting := self.waiting(queue):
+                held[keys.queue(queue)] = waiting
+        held |= {keys.retired(resource): "1" for resource, until in self.retired.items() if until > self.now}
+        return held
+
+    def waiting(self, queue: Queue) -> list[str]:
+        """Return the ids of a queue's jobs, the next to be claimed first."""
+        queued = [job for job in self.jobs.values() if job.status is Status.QUEUED and job.job.queue is queue]
+        return [job.job.id for job in sorted(queued, key=lambda job: (job.queued_at, job.job.id))]
+
+
+def outcome(act: Callable[[], Any]) -> Any:
+    """Return what a call returns, or the kind of refusal that it raises."""
+    try:
+        return act()
+    except (Conflict, LeaseLost, NotFound) as exc:
+        return type(exc)
+
+
+#: Which job is meant: mostly one for which the act makes sense; which of them.
+JOBS = st.tuples(st.sampled_from([True, True, True, False]), st.integers(0, 3))
+#: Who acts: mostly one who holds a job; else anyone who ever did.
+HOLDERS = st.tuples(st.sampled_from([True, True, True, False]), st.integers(0, 7))
+Choice = tuple[bool, int]
+
+#: What is asked of a new job.
+ASKS = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(JobType),
+        "uses": st.lists(st.sampled_from(RESOURCES), unique=True, max_size=2).map(tuple),
+        "model_id": st.sampled_from(["mod_a", "mod_b"]),
+        "max_attempts": st.integers(1, 3),
+    }
+)
+
+has_jobs = precondition(lambda self: bool(self.asked))
+has_holders = precondition(lambda self: bool(self.given))
+
+
+class History(RuleBasedStateMachine):
+    """Jobs come, are worked on by the living and the dead, and end."""
+
+    url: str
+
+    @initialize(asks=st.lists(ASKS, min_size=2, max_size=4), claimed=st.integers(0, 2))
+    def begin(self, asks: list[dict[str, Any]], claimed: int) -> None:
+        self.client = connect(self.url)
+        self.client.flushall()
+        self.store = Store(self.client)
+        self.model = Model()
+        #: Every job that was ever put in.
+        self.asked: list[NewJob] = []
+        #: Every (job id, token, worker) that was ever claimed, also of those who have long lost their job.
+        self.given: list[tuple[str, int, str]] = []
+        #: The highest token ever given of each job: what the volume has seen.
+        self.floors: dict[str, int] = {}
+        #: Each record as it was seen last.
+        self.seen: dict[str, dict[str, str]] = {}
+        self.emptied = 0
+        for ask in asks:
+            self.create(ask)
+        for _ in range(claimed):
+            self.claim((True, 0), "w1", 0)
+
+    def teardown(self) -> None:
+        self.client.close()
+
+    def later(self, ms: int = 10) -> None:
+        """Let time pass: a little before each step, so that no two fall into one millisecond."""
+        self.client.eval(SHIFT, 0, str(ms), json.dumps(dict(keys.LAYOUT)))
+        self.model.now += ms
+
+    def same(self, real: Callable[[], Any], modelled: Callable[[], Any]) -> Any:
+        """Do a thing to both; return what came of it."""
+        self.later()
+        found = outcome(real)
+        assert found == outcome(modelled)
+        return found
+
+    def job(self, choice: Choice, *statuses: Status) -> NewJob:
+        """Return the job that is meant: the choice's first half wants one that stands so."""
+        fitting = [job.job for job in self.model.jobs.values() if job.status in statuses]
+        among = fitting if choice[0] and fitting else self.asked
+        return among[-1 - choice[1] % len(among)]
+
+    def holder(self, choice: Choice) -> tuple[str, int, str]:
+        """Return who acts, as (job id, token, worker)."""
+        holding = [
+            (job_id, job.token, job.worker)
+            for job_id, job in self.model.jobs.items()
+            if job.status is Status.RUNNING and job.worker
+        ]
+        among = holding if choice[0] and holding else self.given
+        return among[-1 - choice[1] % len(among)]
+
+    # Who sends jobs
+
+    @precondition(lambda self: sum(job.live for job in self.model.jobs.values()) < 4)
+    @rule(ask=ASKS)
+    def create(self, ask: dict[str, Any]) -> None:
+        job = NewJob(id=f"job_{len(self.asked):026}", params={}, metadata={"who": "é"}, **ask)
+        refused = self.same(lambda: self.store.jobs.create(job) and None, lambda: self.model.create(job))
+        if not refused:
+            self.asked.append(job)
+
+    @has_jobs
+    @rule(choice=JOBS)
+    def note_sent(self, choice: Choice) -> None:
+        job = self.job(choice, Status.QUEUED)
+        self.same(lambda: self.store.jobs.sent(job.id), lambda: self.model.sent(job.id))
+
+    @has_jobs
+    @rule(choice=JOBS)
+    def cancel(self, choice: Choice) -> None:
+        job = self.job(choice, Status.RUNNING)
+        self.same(lambda: self.store.jobs.cancel(job.id), lambda: self.model.cancel(job.id))
+
+    @precondition(lambda self: not any(until > self.model.now for until in self.model.retired.values()))
+    @rule(resource=st.sampled_from(RESOURCES))
+    def retire(self, resource: str) -> None:
+        self.same(lambda: self.store.jobs.retire(resource), lambda: self.model.retire(resource))
+
+    # Who works
+
+    @has_jobs
+    @rule(choice=JOBS, worker=st.sampled_from(WORKERS), above=st.none() | st.integers(0, 5))
+    def claim(self, choice: Choice, worker: str, above: int | None) -> None:
+        job = self.job(choice, Status.QUEUED)
+        # None: the volume has nothing of this job, as with one that writes; its tokens rise by the record alone.
+        seen = self.floors.get(job.id, 0)
+        floor = 0 if above is None and job.id in self.seen and int(self.seen[job.id]["token"]) == seen else seen
+        floor += above or 0
+
+        def claim() -> int | None:
+            claim = self.store.jobs.claim(job.id, worker=worker, lease_s=LEASE / 1000, floor=floor)
+            return None if claim is None else claim.token
+
+        token = self.same(claim, lambda: self.model.claim(job.id, worker, floor))
+        if token is not None:
+            assert token > seen, "tokens only rise"
+            self.floors[job.id] = token
+            self.given.append((job.id, token, worker))
+
+    @has_holders
+    @rule(choice=HOLDERS)
+    def renew(self, choice: Choice) -> None:
+        job_id, token, _ = self.holder(choice)
+        self.same(
+            lambda: self.store.jobs.renew(job_id, token, lease_s=LEASE / 1000), lambda: self.model.renew(job_id, token)
+        )
+
+    @has_holders
+    @rule(choice=HOLDERS, step=st.integers(0, 9))
+    def record(self, choice: Choice, step: int) -> None:
+        job_id, token, _ = self.holder(choice)
+        events = [Event(type=EventType.METRIC, data={"step": step}), Event(type=EventType.LOG, data={"message": "é"})]
+        self.same(
+            lambda: self.store.jobs.record(job_id, token, progress=Progress(step=step), events=events),
+            lambda: self.model.record(job_id, token, step),
+        )
+
+    @has_holders
+    @rule(choice=HOLDERS, rows=st.lists(st.integers(0, 9), max_size=3))
+    def rewind(self, choice: Choice, rows: list[int]) -> None:
+        job_id, token, _ = self.holder(choice)
+        lines = [{"step": step} for step in rows]
+        self.same(
+            lambda: self.store.jobs.rewind(job_id, token, metrics=lines),
+            lambda: self.model.rewind(job_id, token, rows),
+        )
+
+    @has_holders
+    @rule(choice=HOLDERS)
+    def seal(self, choice: Choice) -> None:
+        job_id, token, _ = self.holder(choice)
+        self.same(lambda: self.store.jobs.seal(job_id, token, "ab"), lambda: self.model.seal(job_id, token))
+
+    @has_holders
+    @rule(choice=HOLDERS, status=st.sampled_from(ENDS))
+    def finish(self, choice: Choice, status: Status) -> None:
+        job_id, token, _ = self.holder(choice)
+        result = {"text": 'a "b"'} if status is Status.SUCCEEDED else None
+        error = JobError(code="x", detail="y") if status is Status.FAILED else None
+        self.same(
+            lambda: self.store.jobs.finish(job_id, token, status, result=result, error=error),
+            lambda: self.model.finish(job_id, token, status),
+        )
+
+    @has_holders
+    @rule(choice=HOLDERS)
+    def release(self, choice: Choice) -> None:
+        job_id, token, _ = self.holder(choice)
+        self.same(lambda: self.store.jobs.release(job_id, token), lambda: self.model.release(job_id, token))
+
+    @has_holders
+    @rule(choice=HOLDERS)
+    def lose(self, choice: Choice) -> None:
+        job_id, _, worker = self.holder(choice)
+        self.same(lambda: self.store.jobs.lose(job_id, worker=worker), lambda: self.model.lose(job_id, worker))
+
+    # Who looks after all
+
+    @rule(ticks=st.integers(1, 3))
+    def time_passes(self, ticks: int) -> None:
+        self.later(ticks * TICK)
+
+    @precondition(lambda self: any(job.status is Status.RUNNING for job in self.model.jobs.values()))
+    @rule()
+    def reap(self) -> None:
+        self.same(
+            lambda: {reaped.job_id: reaped.outcome for reaped in self.store.jobs.reap(lease_s=LEASE / 1000)},
+            self.model.reap,
+        )
+
+    @precondition(lambda self: any(job.status is Status.QUEUED for job in self.model.jobs.values()))
+    @rule(train=st.booleans(), generate=st.booleans())
+    def send_what_is_due(self, train: bool, generate: bool) -> None:
+        stayed_empty = {Queue.TRAIN: train, Queue.GENERATE: generate}
+
+        def due() -> dict[str, Queue]:
+            found = self.store.jobs.due(stayed_empty=stayed_empty.__getitem__)
+            assert len(found) == len(dict(found)), "each is sent once"
+            return dict(found)
+
+        self.same(due, lambda: self.model.due(stayed_empty))
+
+    @precondition(lambda self: any(not job.live for job in self.model.jobs.values()))
+    @rule()
+    def purge(self) -> None:
+        self.same(lambda: set(self.store.jobs.purge(age_s=AGE / 1000)), self.model.purge)
+
+    @precondition(lambda self: self.asked and self.emptied < 2)
+    @rule(choice=JOBS, rows=st.lists(st.integers(0, 9), max_size=2), before=st.none() | st.sampled_from(ENDS))
+    def vanish_and_be_restored(self, choice: Choice, rows: list[int], before: Status | None) -> None:
+        """The server forgets a job; the volume knows whether it had ended, and how."""
+        job = self.job(choice, *Status)
+        known = self.model.jobs.get(job.id)
+        if known is None:
+            return
+        self.emptied += 1
+        self.forget(known)
+        # One that the record knew as live may have ended on the volume: its end is written there first.
+        status = known.status if not known.live else before or Status.QUEUED
+        lines = [{"step": step} for step in rows]
+        for _ in range(2):
+            self.same(
+                lambda: self.store.jobs.restore(job, status=status, metrics=lines),
+                lambda: self.model.restore(job, status, list(rows)),
+            )
+
+    @has_jobs
+    @rule(choice=JOBS)
+    def put_in_what_is_there(self, choice: Choice) -> None:
+        job = self.job(choice, *Status)
+        if job.id in self.model.jobs:
+            self.same(lambda: self.store.jobs.restore(job), lambda: self.model.restore(job, Status.QUEUED, []))
+            self.same(lambda: self.store.jobs.create(job) and None, lambda: self.model.create(job))
+
+    def forget(self, known: Modelled) -> None:
+        """Take every trace of a job from the server, as if it had been emptied."""
+        job = known.job
+        self.client.delete(keys.job(job.id), keys.events(job.id), keys.metrics(job.id), keys.samples(job.id))
+        for status in Status:
+            self.client.zrem(keys.index(job.type, status), job.id)
+            self.client.zrem(keys.index(job.type, status, job.model_id), job.id)
+        for key in (keys.queue(job.queue), keys.RUNNING, keys.OUTBOX, keys.ENDED):
+            self.client.zrem(key, job.id)
+        for resource in job.uses:
+            self.client.srem(keys.uses(resource), job.id)
+        del self.model.jobs[job.id]
+        self.seen.pop(job.id, None)
+
+    @rule()
+    def look(self) -> None:
+        """What is read through the store agrees as well."""
+        for status in Status:
+            shown = [job.id for job in self.store.jobs.page(statuses=[status], newest_first=False).jobs]
+            assert shown == sorted(job_id for job_id, job in self.model.jobs.items() if job.shown is status)
+        for queue in Queue:
+            for place, job_id in enumerate(self.model.waiting(queue), 1):
+                assert self.store.jobs.get(job_id).queue_position == place
+        for worker in WORKERS:
+            assert set(self.store.jobs.running_on(worker)) == {
+                job_id
+                for job_id, job in self.model.jobs.items()
+                if job.status is Status.RUNNING and job.worker == worker
+            }
+
+    # What must hold after each step
+
+    @invariant()
+    def the_server_holds_what_the_rules_say(self) -> None:
+        dump: dict[str, Any] = json.loads(self.client.eval(DUMP, 0))
+        for job_id in [job_id for job_id in self.seen if job_id not in self.model.jobs]:
+            del self.seen[job_id]
+        for job_id, job in self.model.jobs.items():
+            flat = dump.pop(keys.job(job_id))
+            self.check_record(job, dict(zip(flat[::2], flat[1::2], strict=True)))
+            self.check_events(job, dump.pop(keys.events(job_id)))
+        for key in map(keys.claimed, Queue):
+            dump.pop(key, None)
+        for key, held in dump.items():
+            if key.startswith(keys.metrics("")):
+                dump[key] = [json.loads(line)["step"] for line in held]
+            elif isinstance(held, list) and not key.startswith(keys.queue("")):
+                dump[key] = sorted(held)
+        assert dump == self.model.expected()
+
+    def check_record(self, job: Modelled, record: dict[str, str]) -> None:
+        assert Status(record["status"]) is job.status
+        assert int(record["token"]) == job.token
+        assert (int(record["attempt"]), int(record["losses"])) == (job.attempt, job.losses)
+        assert record["cancel"] == ("1" if job.cancel_wished else "0")
+        assert bool(record["sealed"]) is job.sealed
+        assert (record["worker"] or None) == job.worker
+        assert bool(record["finished"]) is not job.live
+        assert (json.loads(record["progress"])["step"] if record["progress"] else 0) == job.step
+        lasting = {name: value for name, value in record.items() if name not in ("sent", "lease_until")}
+        before = self.seen.get(job.job.id, lasting)
+        if lasting != before:
+            assert Status(before["status"]) not in ENDS, "what has ended stays as it is"
+            assert int(lasting["revision"]) > int(before["revision"]), "whoever watches sees each change"
+        self.seen[job.job.id] = lasting
+
+    def check_events(self, job: Modelled, entries: list[Any]) -> None:
+        events = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, flat in entries]
+        told = [json.loads(event["data"])["status"] for event in events if event["type"] == EventType.STATUS]
+        assert told == job.told
+        kinds = [event["type"] for event in events]
+        assert kinds.count(EventType.DONE) == (not job.live)
+        if not job.live:
+            assert kinds[-1] == EventType.DONE
+            assert json.loads(events[-1]["data"])["status"] == job.status
+
+
+def test_every_history_leaves_what_the_rules_say(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_jobs, "SEND_GRACE_MS", GRACE)
+    monkeypatch.setattr(store_jobs, "MESSAGE_LOST_MS", LOST)
+    monkeypatch.setattr(store_jobs, "RETIRED_MS", RETIRED)
+    monkeypatch.setattr(History, "url", valkey, raising=False)
+    run_state_machine_as_test(
+        History,
+        settings=settings(
+            max_examples=150,
+            stateful_step_count=60,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
