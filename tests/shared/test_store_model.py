@@ -605,6 +605,8 @@ class History(RuleBasedStateMachine):
         assert bool(record["sealed"]) is job.sealed
         assert (record["worker"] or None) == job.worker
         assert bool(record["finished"]) is not job.live
+        if job.status is Status.QUEUED:
+            assert bool(record["sent"]) is (job.sent_at is not None)
         assert (json.loads(record["progress"])["step"] if record["progress"] else 0) == job.step
         lasting = {name: value for name, value in record.items() if name not in ("sent", "lease_until")}
         before = self.seen.get(job.job.id, lasting)
