@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -310,17 +310,17 @@ def outcome(act: Callable[[], Any]) -> Any:
 
 #: Which job is meant: mostly one for which the act makes sense; which of them.
 JOBS = st.tuples(st.sampled_from([True, True, True, False]), st.integers(0, 3))
-#: Who acts: mostly one who holds a job; else anyone who ever did.
-HOLDERS = st.tuples(st.sampled_from([True, True, True, False]), st.integers(0, 7))
+#: Who acts: mostly one who holds a job, else one who lost it to another; where there is none, anyone who ever did.
+HOLDERS = st.tuples(st.sampled_from([True, True, False]), st.integers(0, 7))
 Choice = tuple[bool, int]
 
 #: What is asked of a new job.
 ASKS = st.fixed_dictionaries(
     {
-        "type": st.sampled_from(JobType),
+        "type": st.sampled_from([JobType.TRAIN, JobType.TRAIN, *JobType]),
         "uses": st.lists(st.sampled_from(RESOURCES), unique=True, max_size=2).map(tuple),
         "model_id": st.sampled_from(["mod_a", "mod_b"]),
-        "max_attempts": st.integers(1, 3),
+        "max_attempts": st.integers(1, 2),
     }
 )
 
@@ -381,7 +381,9 @@ class History(RuleBasedStateMachine):
             for job_id, job in self.model.jobs.items()
             if job.status is Status.RUNNING and job.worker
         ]
-        among = holding if choice[0] and holding else self.given
+        running = {job_id: token for job_id, token, _ in holding}
+        stale = [held for held in self.given if held[1] < running.get(held[0], 0)]
+        among = (holding if choice[0] else stale) or self.given
         return among[-1 - choice[1] % len(among)]
 
     # Who sends jobs
@@ -605,7 +607,7 @@ class History(RuleBasedStateMachine):
         assert bool(record["sealed"]) is job.sealed
         assert (record["worker"] or None) == job.worker
         assert bool(record["finished"]) is not job.live
-        if job.status is Status.QUEUED:
+        if job.live:
             assert bool(record["sent"]) is (job.sent_at is not None)
         assert (json.loads(record["progress"])["step"] if record["progress"] else 0) == job.step
         lasting = {name: value for name, value in record.items() if name not in ("sent", "lease_until")}
@@ -637,6 +639,8 @@ def test_every_history_leaves_what_the_rules_say(valkey: str, monkeypatch: pytes
             max_examples=150,
             stateful_step_count=60,
             deadline=None,
+            # Shrinking takes minutes here, more than a test is given; the steps that failed are printed as they are.
+            phases=[Phase.generate],
             derandomize=True,
             database=None,
             suppress_health_check=list(HealthCheck),
