@@ -1,4 +1,7 @@
-"""The state machine on a real server: every pair of states, stale tokens, duplicates, places in the queue."""
+"""The state machine on a real server: every pair of states, stale tokens, duplicates, places in the queue.
+
+Longer than most: what one record can meet, a case each, in the order of `shared/store/jobs.py`.
+"""
 
 import json
 from collections.abc import Callable
@@ -256,6 +259,30 @@ def test_a_lost_message_is_sent_again_when_a_later_one_was_claimed(store: Store,
     age_message(client, lost, 6_000)
     claimed(store, later)
     assert list(store.jobs.due(stayed_empty=lambda _: False)) == [(lost.id, Queue.TRAIN)]
+
+
+def test_an_older_message_that_is_claimed_late_hides_no_lost_one(store: Store, client: "redis.Redis") -> None:
+    # Given three messages, the middle one lost, the last one claimed before the first
+    first, lost, last = make_job(), make_job(), make_job()
+    for job, age_ms in ((first, 20_000), (lost, 6_000), (last, 0)):
+        store.jobs.create(job)
+        store.jobs.sent(job.id)
+        age_message(client, job, age_ms)
+    claimed(store, last)
+    claimed(store, first)
+    # Then the newest claim still tells that the middle one is lost
+    assert list(store.jobs.due(stayed_empty=lambda _: False)) == [(lost.id, Queue.TRAIN)]
+
+
+def test_a_job_that_was_lost_counts_as_unsent_until_its_message_is_due(store: Store, client: "redis.Redis") -> None:
+    job = make_job()
+    store.jobs.create(job)
+    store.jobs.sent(job.id)
+    claimed(store, job)
+    expire(store, job)
+    store.jobs.reap(lease_s=LEASE_S)
+    assert client.hget(keys.job(job.id), "sent") == ""
+    assert list(store.jobs.due(stayed_empty=lambda _: False)) == [(job.id, Queue.TRAIN)]
 
 
 def test_places_in_the_queue_move_up(store: Store) -> None:
