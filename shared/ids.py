@@ -41,15 +41,24 @@ def is_id(text: str, kind: str) -> bool:
 
 def made_ms(an_id: str) -> int:
     """Return when an id was made, milliseconds since 1970 on its maker's clock."""
-    value = 0
-    for digit in an_id.partition("_")[2]:
-        value = value << 5 | _DIGITS.index(digit)
-    return value >> 80
+    return _value(an_id) >> 80
+
+
+def seed_of(job_id: str) -> int:
+    """Return the seed of a job that was sent without one, from the chance in its id: made twice, it is the same job."""
+    return _value(job_id) & 0xFFFFFFFF
 
 
 def model_id_of(job_id: str) -> str:
     """Return the id of the model that a train or import job makes: a target that exists means it is done."""
     return f"mod_{job_id.removeprefix('job_')}"
+
+
+def _value(an_id: str) -> int:
+    value = 0
+    for digit in an_id.partition("_")[2]:
+        value = value << 5 | _DIGITS.index(digit)
+    return value
 
 
 def _encode(value: int) -> str:

@@ -19,6 +19,7 @@
 | probe | string | written by whoever asks whether the server takes writes; goes by itself |
 | workers | zset | names of workers by when they were last seen |
 | worker:<name> | string | what that worker says of itself, JSON; goes by itself |
+| repeat:<sha256> | hash | a request with an idempotency key: its job's id and its answer; goes by itself |
 """
 
 from collections.abc import Mapping
@@ -28,7 +29,19 @@ PREFIX = "charloom:"
 #: What each kind of key begins with. The store's Lua gets this table: a script meets ids that its caller can't name.
 LAYOUT: Mapping[str, str] = {
     kind: f"{PREFIX}{kind}:"
-    for kind in ("job", "events", "metrics", "samples", "index", "queue", "claimed", "uses", "retired", "worker")
+    for kind in (
+        "job",
+        "events",
+        "metrics",
+        "samples",
+        "index",
+        "queue",
+        "claimed",
+        "uses",
+        "retired",
+        "worker",
+        "repeat",
+    )
 } | {kind: f"{PREFIX}{kind}" for kind in ("running", "outbox", "ended", "workers", "whole", "probe")}
 
 RUNNING = LAYOUT["running"]

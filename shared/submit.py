@@ -8,7 +8,7 @@ import logging
 from typing import BinaryIO
 
 from shared.broker import Broker
-from shared.errors import StoreUnavailable
+from shared.errors import Refused, StoreUnavailable
 from shared.jobs import Job, JobType, NewJob
 from shared.store import Store
 from shared.volume import Volume
@@ -17,7 +17,14 @@ log = logging.getLogger(__name__)
 
 
 def submit(
-    job: NewJob, *, store: Store, broker: Broker, volume: Volume, upload: BinaryIO | None = None, max_bytes: int = 0
+    job: NewJob,
+    *,
+    store: Store,
+    broker: Broker,
+    volume: Volume,
+    upload: BinaryIO | None = None,
+    max_bytes: int = 0,
+    repeated: bool = False,
 ) -> Job:
     """Queue a job and return its record.
 
@@ -28,6 +35,8 @@ def submit(
         volume: where a train or import job has its files; a generate job has none.
         upload: an import's file.
         max_bytes: the most that `upload` may hold.
+        repeated: another try may have made this very job, or be making it now. On an error its files stay for the next
+            try, but where it was refused.
 
     Raises:
         Conflict: what it needs is being deleted.
@@ -35,12 +44,16 @@ def submit(
         StoreUnavailable, VolumeUnavailable: nothing was queued, nothing is left behind.
     """
     has_files = job.type is not JobType.GENERATE
-    if has_files:
+    if has_files and repeated and (made := volume.jobs.asked(job.id)):
+        job = made
+    elif has_files:
+        if repeated:
+            volume.jobs.remove(job.id)  # the folder of a try that died before it had written what was asked
         volume.jobs.create(job, upload, max_bytes=max_bytes)
     try:
         record = store.jobs.create(job)
-    except BaseException:
-        if has_files:
+    except BaseException as exc:
+        if has_files and (not repeated or (isinstance(exc, Refused) and store.jobs.find(job.id) is None)):
             volume.jobs.remove(job.id)
         raise
     try:

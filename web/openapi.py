@@ -21,6 +21,8 @@ _REF = "#/components/schemas/{model}"
 #: Any call may be refused to a stranger, meet a mistake of ours, or find Redis or the volume away.
 _ALWAYS = (403, 500, 503)
 _PROBLEM = "application/problem+json"
+#: What the values of request headers may be, beside strings.
+_HEADER_FORMS: Mapping[str, Mapping[str, str]] = {"Idempotency-Key": {"pattern": "^[!-~]{1,255}$"}}
 _TAGS = {
     "corpora": "Texts to learn from.",
     "orders": "What takes a while: each call makes a job.",
@@ -182,7 +184,8 @@ def _parameters(call: Call, named: Mapping[Any, Schema]) -> Iterable[Schema]:
         yield parameter | ({"style": "form", "explode": False} if schema.get("type") == "array" else {})
     for name, description in call.headers.items():
         if name != "Accept":  # OpenAPI has it under the answers
-            yield {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+            schema = {"type": "string", **_HEADER_FORMS.get(name, {})}
+            yield {"name": name, "in": "header", "description": description, "schema": schema}
 
 
 def _of_given(field: Schema) -> Schema:

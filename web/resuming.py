@@ -7,11 +7,14 @@ from shared.submit import submit
 from web.parts import Parts
 
 
-def order(parts: Parts, job: Job) -> Job:
-    """Queue the resume of a training: the same request, its files left as they are. Raises Conflict, saying why not."""
+def order(parts: Parts, job: Job, *, job_id: str | None = None) -> Job:
+    """Queue the resume of a training: the same request, its files left as they are. Raises Conflict, saying why not.
+
+    Under an id where one is given: another try may have made that job.
+    """
     if (why := why_not(parts, job)) is not None:
         raise Conflict(why)
-    job_id = new_id("job")
+    repeated, job_id = job_id is not None, job_id or new_id("job")
     resumed = NewJob(
         id=job_id,
         type=JobType.TRAIN,
@@ -22,7 +25,7 @@ def order(parts: Parts, job: Job) -> Job:
         parent_id=job.id,
         max_attempts=parts.settings.max_attempts,
     )
-    return submit(resumed, store=parts.store, broker=parts.broker, volume=parts.volume)
+    return submit(resumed, store=parts.store, broker=parts.broker, volume=parts.volume, repeated=repeated)
 
 
 def why_not(parts: Parts, job: Job) -> str | None:

@@ -1,6 +1,5 @@
 """From a train request to a queued job: its corpus and its starting model looked up, every option made concrete."""
 
-import secrets
 from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter
@@ -8,7 +7,7 @@ from pydantic import TypeAdapter
 from shared import prompt, volume
 from shared.errors import InvalidRequest
 from shared.fit import fit
-from shared.ids import model_id_of, new_id
+from shared.ids import model_id_of, new_id, seed_of
 from shared.jobs import Job, JobType, NewJob
 from shared.requests import AnyTrainRequest, ClassicRequest, StreamRequest
 from shared.submit import submit
@@ -23,10 +22,13 @@ _FIXED = ("hidden_size", "layers", "embedding_size", "lowercase")
 _REQUEST: TypeAdapter[Training] = TypeAdapter(AnyTrainRequest)
 
 
-def order(parts: Parts, request: Training) -> Job:
-    """Queue a training. Raises InvalidRequest where the request doesn't fit its text or its model."""
-    resolved = resolve(parts, request)
-    job_id = new_id("job")
+def order(parts: Parts, request: Training, *, job_id: str | None = None) -> Job:
+    """Queue a training, under an id where one is given: another try may have made that job.
+
+    Raises InvalidRequest where the request doesn't fit its text or its model.
+    """
+    repeated, job_id = job_id is not None, job_id or new_id("job")
+    resolved = resolve(parts, request, seed=seed_of(job_id))
     job = NewJob(
         id=job_id,
         type=JobType.TRAIN,
@@ -36,11 +38,11 @@ def order(parts: Parts, request: Training) -> Job:
         uses=tuple(id_ for id_ in (resolved.corpus_id, resolved.init_from) if id_ is not None),
         max_attempts=parts.settings.max_attempts,
     )
-    return submit(job, store=parts.store, broker=parts.broker, volume=parts.volume)
+    return submit(job, store=parts.store, broker=parts.broker, volume=parts.volume, repeated=repeated)
 
 
-def resolve(parts: Parts, request: Training) -> Training:
-    """Return the request with every option concrete: fitted to its text, named, seeded."""
+def resolve(parts: Parts, request: Training, *, seed: int) -> Training:
+    """Return the request with every option concrete: fitted to its text, named, seeded where it brings no seed."""
     corpus = parts.volume.corpora.find(request.corpus_id)
     if corpus is None:
         raise InvalidRequest.at(
@@ -53,7 +55,7 @@ def resolve(parts: Parts, request: Training) -> Training:
         vocab_size = len(model.vocabulary)
         _check_characters(parts, corpus, request, model)
     fitted = fit_to(parts, request, chars=chars, vocab_size=vocab_size)
-    seed = secrets.randbelow(2**32) if fitted.seed is None else fitted.seed
+    seed = seed if fitted.seed is None else fitted.seed
     return fitted.model_copy(update={"name": fitted.name or corpus.name, "seed": seed})
 
 

@@ -1,10 +1,8 @@
 """From a generate request to a queued job: its prompt chosen or fitted to the model, its seed made concrete."""
 
-import secrets
-
 from shared import prompt, volume
 from shared.errors import InvalidRequest
-from shared.ids import new_id
+from shared.ids import new_id, seed_of
 from shared.jobs import Job, JobType, NewJob
 from shared.requests import GenerateRequest
 from shared.submit import submit
@@ -15,19 +13,23 @@ from web.parts import Parts
 _PASSAGE = 100
 
 
-def order(parts: Parts, request: GenerateRequest) -> Job:
-    """Queue a writing. Raises InvalidRequest where the model is unknown or the prompt doesn't fit it."""
+def order(parts: Parts, request: GenerateRequest, *, job_id: str | None = None) -> Job:
+    """Queue a writing, under an id where one is given: another try may have made that job.
+
+    Raises InvalidRequest where the model is unknown or the prompt doesn't fit it.
+    """
+    repeated, job_id = job_id is not None, job_id or new_id("job")
     model = parts.volume.models.find(request.model_id)
     if model is None:
         raise InvalidRequest.at(
             "/model_id", f"There is no model {request.model_id[:60]!r}. GET /api/v1/models lists those there are."
         )
-    seed = secrets.randbelow(2**32) if request.seed is None else request.seed
+    seed = seed_of(job_id) if request.seed is None else request.seed
     corpus = parts.volume.corpora.find(model.corpus_id) if model.corpus_id else None
     text = _chosen(parts, model, corpus, seed) if request.prompt is None else _fitted(request, model, request.prompt)
     resolved = request.model_copy(update={"prompt": text, "seed": seed})
     job = NewJob(
-        id=new_id("job"),
+        id=job_id,
         type=JobType.GENERATE,
         params=resolved.model_dump(mode="json"),
         metadata=resolved.metadata,
@@ -35,7 +37,7 @@ def order(parts: Parts, request: GenerateRequest) -> Job:
         uses=(model.id, corpus.id) if corpus else (model.id,),
         max_attempts=parts.settings.max_attempts,
     )
-    return submit(job, store=parts.store, broker=parts.broker, volume=parts.volume)
+    return submit(job, store=parts.store, broker=parts.broker, volume=parts.volume, repeated=repeated)
 
 
 def _chosen(parts: Parts, model: volume.Model, corpus: volume.Corpus | None, seed: int) -> str:

@@ -3,14 +3,17 @@
 from shared.store.connection import connect
 from shared.store.events import EventLog
 from shared.store.jobs import CancelOutcome, Claim, JobStore, Page, Reaped
+from shared.store.repeats import Begun, KeyReused
 from shared.store.store import Store
 from shared.store.workers import WorkerBoard, WorkerInfo
 
 __all__ = [
+    "Begun",
     "CancelOutcome",
     "Claim",
     "EventLog",
     "JobStore",
+    "KeyReused",
     "Page",
     "Reaped",
     "Store",

@@ -5,6 +5,7 @@ from shared.settings import Settings
 from shared.store.connection import Client, connect, translated
 from shared.store.events import EventLog
 from shared.store.jobs import JobStore
+from shared.store.repeats import Repeats
 from shared.store.scripts import Scripts
 from shared.store.workers import WorkerBoard
 
@@ -14,7 +15,9 @@ class Store:
 
     def __init__(self, client: Client, *, events_cap: int = 10_000) -> None:
         self._client = client
-        self.jobs = JobStore(client, Scripts(client, events_cap=events_cap))
+        scripts = Scripts(client, events_cap=events_cap)
+        self.jobs = JobStore(client, scripts)
+        self.repeats = Repeats(scripts)
         self.events = EventLog(client)
         self.workers = WorkerBoard(client)
 

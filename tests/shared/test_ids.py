@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.ids import is_id, model_id_of, new_id
+from shared.ids import is_id, model_id_of, new_id, seed_of
 
 
 def test_ids_made_one_after_another_ascend() -> None:
@@ -27,3 +27,10 @@ def test_a_job_always_makes_the_same_model() -> None:
     job_id = new_id("job")
     assert model_id_of(job_id) == model_id_of(job_id)
     assert is_id(model_id_of(job_id), "mod")
+
+
+def test_a_job_always_has_the_same_seed_and_another_job_another() -> None:
+    ids = [new_id("job") for _ in range(100)]
+    assert [seed_of(job_id) for job_id in ids] == [seed_of(job_id) for job_id in ids]
+    assert len({seed_of(job_id) for job_id in ids}) == 100
+    assert all(0 <= seed_of(job_id) < 2**32 for job_id in ids)

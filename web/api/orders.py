@@ -8,6 +8,7 @@ from web.api.answers import json_answer, reply_accepted
 from web.calls import API
 from web.parts import parts
 from web.queries import NameQuery
+from web.repeats import HEADER, once
 from web.uploads import receive
 from web.views import Job as JobView
 
@@ -30,17 +31,20 @@ _FILE = {
 }
 
 
-@api.call("POST", "/train-jobs", body=AnyTrainRequest, answers=_QUEUED, problems=(400, 409, 413, 415, 422))
+@api.call(
+    "POST", "/train-jobs", body=AnyTrainRequest, headers=HEADER, answers=_QUEUED, problems=(400, 409, 413, 415, 422)
+)
 def train(body: training.Training) -> Response:
     """Train a model on a corpus.
 
     Options left out have the recipe's defaults and shrink to fit a short text; options given that don't fit are
     refused.
     """
-    return reply_accepted(training.order(parts(), body))
+    here = parts()
+    return once(here, lambda job_id: training.order(here, body, job_id=job_id), body)
 
 
-@api.call("POST", "/jobs/<job_id>/resume", answers=_QUEUED, problems=(404, 409))
+@api.call("POST", "/jobs/<job_id>/resume", headers=HEADER, answers=_QUEUED, problems=(404, 409, 422))
 def resume(job_id: str) -> Response:
     """Go on with a training that failed or was cancelled.
 
@@ -49,16 +53,25 @@ def resume(job_id: str) -> Response:
     succeeded, or its text or its state is gone.
     """
     here = parts()
-    return reply_accepted(resuming.order(here, here.store.jobs.get(job_id)))
+    old = here.store.jobs.get(job_id)
+    return once(here, lambda job_id: resuming.order(here, old, job_id=job_id))
 
 
-@api.call("POST", "/generate-jobs", body=GenerateRequest, answers=_QUEUED, problems=(400, 409, 413, 415, 422))
+@api.call(
+    "POST",
+    "/generate-jobs",
+    body=GenerateRequest,
+    headers=HEADER,
+    answers=_QUEUED,
+    problems=(400, 409, 413, 415, 422),
+)
 def generate(body: GenerateRequest) -> Response:
     """Let a model write.
 
     Without a prompt the seed chooses a passage of the model's corpus. The seed is always in the result.
     """
-    return reply_accepted(writing.order(parts(), body))
+    here = parts()
+    return once(here, lambda job_id: writing.order(here, body, job_id=job_id), body)
 
 
 @api.call("POST", "/models/import", raw_body=_FILE, query=NameQuery, answers=_QUEUED, problems=(400, 413, 415, 422))
