@@ -62,7 +62,14 @@ class Settings(BaseModel):
     train_threads: int = Field(
         0, ge=0, le=1024, description="Threads of one training; 0 shares all cores but one among the slots."
     )
+    step_log: Path | None = Field(
+        None, description="Folder where workers log every training step, its attempt and times; for tests."
+    )
     stall_s: float = Field(60, gt=0, description="Seconds without a sign of progress after which a job is given up.")
+
+    volume_wait_s: float = Field(
+        600, ge=0, description="Seconds that a finished model waits for a full volume before its job fails."
+    )
 
     # Jobs
     lease_ttl_s: float = Field(10, ge=1, le=600, description="Seconds after which a silent worker loses its job.")

@@ -8,6 +8,7 @@ from shared.jobs import Job
 from shared.settings import Settings
 from shared.store import Store
 from shared.volume import Volume
+from worker.journal import Journal
 from worker.lease import Lease, Wish
 from worker.reporter import Reporter
 
@@ -18,11 +19,14 @@ class Host:
 
     #: The node's name, as shown in a job's `worker`.
     name: str
+    #: Which process of that name: two may bear one by mistake.
+    holder: str
     settings: Settings
     store: Store
     volume: Volume
     #: Threads that a training computes with here.
     train_threads: int
+    journal: Journal
     #: Whether this host is to stop soon.
     draining: Callable[[], bool] = lambda: False
 

@@ -1,12 +1,15 @@
 """Builds a whole model in an attempt's folder and seals it; publishing is the last step of the runner."""
 
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from shared.errors import VolumeUnavailable
 from shared.ids import model_id_of
 from shared.text import Vocabulary
 from shared.volume import Model
@@ -15,6 +18,7 @@ from shared.volume.models import ModelFile, write_meta
 from worker.attempt import Attempt, Outcome, Sealed, Stopped
 from worker.bundle import write_model
 from worker.lease import Wish
+from worker.patience import Patience
 from worker.publish import seal
 from worker.trainevents import Losses, MetricRow, SampleRow
 
@@ -27,11 +31,13 @@ def build_and_seal(
     weights: Mapping[str, Tensor],
     vocabulary: Vocabulary,
     losses: Losses,
-    metrics: Iterable[MetricRow],
-    samples: Iterable[SampleRow],
+    metrics: Sequence[MetricRow],
+    samples: Sequence[SampleRow],
     result: Mapping[str, Any],
 ) -> Outcome:
     """Write every file of the job's model, and seal it; a wish to cancel that comes before the seal is obeyed.
+
+    While the volume takes no files the job waits, for CHARLOOM_VOLUME_WAIT_S at most; what was half written is removed.
 
     Args:
         attempt: its folder must exist.
@@ -47,10 +53,39 @@ def build_and_seal(
     Raises:
         LeaseLost, StoreUnavailable, VolumeUnavailable
     """
-    job, volume = attempt.job, attempt.host.volume
-    built = volume.jobs.built_model(job.id, attempt.token)
+    attempt.reporter.flush(now=True)
+    told = {"model_id": model_id_of(attempt.job.id), **result}
+    patience = Patience(attempt)
+    while True:
+        try:
+            sha256 = _write(attempt, name, params, vocabulary, weights, losses, metrics, samples)
+            job_id, token, jobs = attempt.job.id, attempt.token, attempt.host.store.jobs
+            sealed = seal(jobs, job_id, token, _built(attempt), sha256=sha256, result=told)
+            return Sealed() if sealed else Stopped(wish=Wish.CANCEL)
+        except VolumeUnavailable as exc:
+            shutil.rmtree(_built(attempt), ignore_errors=True)  # its space is needed
+            if wish := patience.wait(exc):
+                return Stopped(wish=wish)
+
+
+def _built(attempt: Attempt) -> Path:
+    return attempt.host.volume.jobs.built_model(attempt.job.id, attempt.token)
+
+
+def _write(
+    attempt: Attempt,
+    name: str,
+    params: Mapping[str, Any],
+    vocabulary: Vocabulary,
+    weights: Mapping[str, Tensor],
+    losses: Losses,
+    metrics: Sequence[MetricRow],
+    samples: Sequence[SampleRow],
+) -> str:
+    """Write every file of the model, and return its bundle's sha256."""
+    job, built = attempt.job, _built(attempt)
     with translated():
-        built.mkdir()
+        built.mkdir(exist_ok=True)
         files = write_model(
             built,
             params=params,
@@ -77,7 +112,4 @@ def build_and_seal(
         metadata=job.metadata,
     )
     write_meta(built, model)
-    attempt.reporter.flush(now=True)
-    told = {"model_id": model.id, **result}
-    sealed = seal(attempt.host.store.jobs, job.id, attempt.token, built, sha256=files["bundle"]["sha256"], result=told)
-    return Sealed() if sealed else Stopped(wish=Wish.CANCEL)
+    return str(files["bundle"]["sha256"])

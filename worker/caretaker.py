@@ -26,7 +26,7 @@ class Caretaker(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is unt
         store = Store.of(settings)
         self._parts = (
             Reaper(store, Broker(parent.app), Volume.of(settings), settings),
-            Presence(store, describe(parent.hostname, settings)),
+            Presence(store, describe(parent.hostname, settings, holder=parent.app.conf.charloom_holder)),
         )
         for part in self._parts:
             part.start()

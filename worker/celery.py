@@ -7,6 +7,7 @@ before a fork hangs the child's first. Jobs are run by the pool's children.
 import ctypes
 import logging
 import mmap
+import secrets
 import signal
 import sys
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from shared.store import Store
 from shared.volume import Volume
 from worker.attempt import Host
 from worker.caretaker import Caretaker
+from worker.journal import Journal
 from worker.presence import train_threads
 from worker.runner import run_job
 from worker.slots import TrainSlots
@@ -38,15 +40,19 @@ class Entry:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        #: Who this worker is, parent and children: another may bear its name.
+        self._holder = secrets.token_hex(8)
         #: One byte that parent and children see: 1 once this worker is to stop.
         self._drain = mmap.mmap(-1, 1)
         self._store = Store.of(settings)
         self._volume = Volume.of(settings)
+        self._journal = Journal(settings.step_log)
 
     def build(self) -> Celery:
         """Make the application, and listen to what happens to its processes."""
         app = make_app(self._settings)
         app.conf.charloom_settings = self._settings
+        app.conf.charloom_holder = self._holder
         app.conf.worker_concurrency = max(1, self._settings.train_slots + self._settings.generate_slots)
         app.steps["worker"].add(Caretaker)
         app.steps["consumer"].add(TrainSlots)
@@ -75,11 +81,11 @@ class Entry:
         """Tell the children to save and give back what they run."""
         self._drain[0] = 1
 
-    def see_lost_child(self, sender: Task, exception: BaseException, args: tuple[Any, ...], **_: Any) -> None:
+    def see_lost_child(self, exception: BaseException, args: tuple[Any, ...], **_: Any) -> None:
         """Have a job taken up again at once when the child that ran it was killed."""
         if isinstance(exception, WorkerLostError):
             try:
-                self._store.jobs.lose(args[0], worker=sender.request.hostname)
+                self._store.jobs.lose(args[0], holder=self._holder)
             except StoreUnavailable:
                 log.warning("Redis is away; the lease of %s runs out by itself", args[0])
 
@@ -90,10 +96,12 @@ class Entry:
     def _host(self, name: str) -> Host:
         return Host(
             name=name,
+            holder=self._holder,
             settings=self._settings,
             store=self._store,
             volume=self._volume,
             train_threads=train_threads(self._settings),
+            journal=self._journal,
             draining=lambda: self._drain[0] == 1,
         )
 

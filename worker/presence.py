@@ -34,11 +34,12 @@ def train_threads(settings: Settings) -> int:
     return settings.train_threads or max(1, (cores() - 1) // max(1, settings.train_slots))
 
 
-def describe(name: str, settings: Settings) -> WorkerInfo:
+def describe(name: str, settings: Settings, *, holder: str) -> WorkerInfo:
     """Return what this worker says of itself."""
     slots = max(1, settings.train_slots)
     return WorkerInfo(
         name=name,
+        holder=holder,
         host=platform.node(),
         cores=cores(),
         threads=train_threads(settings),
@@ -57,6 +58,9 @@ class Presence:
     def __init__(self, store: Store, info: WorkerInfo) -> None:
         self._store = store
         self._info = info
+        #: Whether it has found its own sign of life again; one of its name found before that may be a dead worker's.
+        self._told = False
+        self._warned = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="presence", daemon=True)
 
@@ -77,11 +81,24 @@ class Presence:
         while True:
             try:
                 running = self._store.jobs.running_on(self._info.name)
-                self._store.workers.tell(replace(self._info, running=running))
+                self._warn_of_namesake(self._store.workers.tell(replace(self._info, running=running)))
             except StoreUnavailable as exc:
                 log.warning("Redis is away; this worker can't be seen now: %s", exc)
             if self._closing.wait(TELL_S):
                 return
+
+    def _warn_of_namesake(self, before: WorkerInfo | None) -> None:
+        """Say so once where another worker of this name has told of itself since this one did."""
+        if before is None or before.holder == self._info.holder:
+            self._told = True
+        elif self._told and not self._warned:
+            self._warned = True
+            log.warning(
+                "Another worker is called %s too, on %s. No job suffers by it, but people can't tell them apart: "
+                "give each a name of its own with -n.",
+                self._info.name,
+                before.host,
+            )
 
 
 def _has_bfloat16() -> bool:

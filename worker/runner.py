@@ -20,11 +20,20 @@ _RUN = {JobType.TRAIN: run_train, JobType.GENERATE: run_generate, JobType.IMPORT
 
 def run_job(job_id: str, host: Host) -> None:
     """Claim a job and carry it to an end, or return at once: it is not there to be taken (a message came twice)."""
+    try:
+        if host.volume.jobs.has_files(job_id):
+            host.volume.check()
+        floor = host.volume.jobs.floor(job_id)
+    except VolumeUnavailable as exc:
+        # Its message is sent again in some seconds, to this worker or one whose volume is well.
+        log.error("%s is left in its queue: %s", job_id, exc)
+        return
     claim = host.store.jobs.claim(
         job_id,
         worker=host.name,
+        holder=host.holder,
         lease_s=host.settings.lease_ttl_s,
-        floor=host.volume.jobs.floor(job_id),
+        floor=floor,
     )
     if claim is None:
         log.info("%s is not to be claimed; its message came twice or too late", job_id)
@@ -45,6 +54,7 @@ def run_job(job_id: str, host: Host) -> None:
             _end(attempt, _RUN[claim.job.type](attempt))
         except LeaseLost as exc:
             log.warning("%s: %s", job_id, exc)
+            host.journal.refuse(job_id=job_id, token=claim.token, worker=host.name)
         except StoreUnavailable as exc:
             # Not the job's fault: its lease runs out and it is taken up again, here or elsewhere.
             log.error("%s is given up: %s", job_id, exc)
@@ -63,7 +73,11 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
     attempt.reporter.flush(now=True)
     match outcome:
         case Sealed():
-            complete(jobs, attempt.host.volume, job_id, token)
+            try:
+                complete(jobs, attempt.host.volume, job_id, token)
+            except VolumeUnavailable as exc:
+                log.error("%s is sealed; a reaper will publish its model: %s", job_id, exc)
+                return
         case Written(result=result):
             jobs.finish(job_id, token, Status.SUCCEEDED, result=result)
         case Stopped(wish=Wish.DRAIN):
@@ -94,7 +108,7 @@ def _fail(attempt: Attempt, error: JobError) -> None:
 
 def _tell_lost(host: Host, claim: Claim) -> None:
     try:
-        host.store.jobs.lose(claim.job.id, worker=host.name)
+        host.store.jobs.lose(claim.job.id, holder=host.holder)
     except StoreUnavailable:
         log.warning("The store is away; the lease of %s runs out by itself", claim.job.id)
 

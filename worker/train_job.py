@@ -1,7 +1,6 @@
 """Runs a train job: the trainer's events go to the store, its state to the volume, its weights into a model."""
 
 import logging
-from pathlib import Path
 
 from pydantic import TypeAdapter
 
@@ -9,15 +8,14 @@ from shared.events import EventType
 from shared.ids import model_id_of
 from shared.jobs import Losses, Progress
 from shared.requests import AnyTrainRequest, ClassicRequest, StreamRequest
-from shared.volume import SavedState
-from shared.volume.files import translated
 from worker import trainevents
 from worker.attempt import Attempt, Outcome, Stopped
 from worker.build import build_and_seal
 from worker.bundle import load_start
+from worker.saver import Saver
 from worker.train import Start, train
 from worker.trainevents import TrainingDiverged
-from worker.trainstate import StateFileDamaged, TrainState, load_state, save_state
+from worker.trainstate import StateFileDamaged, TrainState, load_state
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +40,9 @@ def run_train(attempt: Attempt) -> Outcome:
     known = state.facts if state is not None else {}
     host.store.jobs.rewind(job.id, attempt.token, metrics=known.get("metrics", ()), samples=known.get("samples", ()))
     training = train(request, text, start=start, state=state, threads=host.train_threads)
+    saver = Saver(attempt, folder)
     try:
-        for event in training:
+        for event in host.journal.follow(training, job_id=job.id, token=attempt.token, worker=host.name):
             wish = attempt.lease.look()
             _tell(attempt, event)
             if isinstance(event, trainevents.Done):
@@ -60,12 +59,12 @@ def run_train(attempt: Attempt) -> Outcome:
                     result={"stop_reason": event.stop_reason},
                 )
             if wish is not None:
-                _save(attempt, folder, event.state())
+                saver.save(event.state())
                 return Stopped(wish=wish)
             if isinstance(event, trainevents.Snapshot):
-                _save(attempt, folder, event.state())
+                saver.save(event.state())
     except TrainingDiverged as exc:
-        _save(attempt, folder, exc.state)
+        saver.save(exc.state)
         raise
     finally:
         training.close()
@@ -92,15 +91,6 @@ def _start(attempt: Attempt, request: StreamRequest | ClassicRequest) -> Start |
     if request.init_from is None:
         return None
     return load_start(attempt.host.volume.models.folder(request.init_from))
-
-
-def _save(attempt: Attempt, folder: Path, state: TrainState) -> None:
-    step = int(state.facts["step"])
-    path = folder / f"state-{step}.safetensors"
-    with translated():
-        sha256 = save_state(path, state)
-    attempt.host.volume.jobs.commit_state(folder, SavedState(path=path, sha256=sha256, step=step))
-    attempt.lease.tick()
 
 
 def _tell(attempt: Attempt, event: trainevents.TrainEvent) -> None:

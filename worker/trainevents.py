@@ -22,6 +22,8 @@ class Tick:
     """
 
     state: Callable[[], TrainState]
+    #: Training batches done.
+    step: int
 
 
 TrainEvent = Tick
@@ -31,8 +33,7 @@ TrainEvent = Tick
 class Progress(Tick):
     """How far the training is: two to ten times a second, as far as the batches allow."""
 
-    #: Training batches done and to do.
-    step: int
+    #: Training batches to do at most.
     total_steps: int
     #: The running epoch, from 1, and how many there will be at most.
     epoch: int

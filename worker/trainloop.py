@@ -369,9 +369,9 @@ class Training:
             yield self._progress()
         if ledger.seconds - ledger.snapshot_seconds >= self._request.checkpoint_seconds:
             ledger.snapshot_seconds, told = ledger.seconds, True
-            yield Snapshot(state=self.capture)
+            yield Snapshot(state=self.capture, step=ledger.step)
         if not told:
-            yield Tick(state=self.capture)
+            yield Tick(state=self.capture, step=ledger.step)
 
     def _progress(self) -> Progress:
         ledger, recipe, limit = self._ledger, self._recipe, self._request.max_seconds
@@ -393,7 +393,7 @@ class Training:
     def _done(self) -> Done:
         ledger = self._ledger
         return Done(
-            state=self.capture, weights={name: value.clone() for name, value in self._best.items()},
+            state=self.capture, step=ledger.step, weights={name: value.clone() for name, value in self._best.items()},
             vocabulary=self._setting.vocabulary, stop_reason=ledger.stop_reason or "completed",
             losses=Losses(train=ledger.best_train, validation=ledger.best_validation, best_epoch=ledger.best_epoch),
             metrics=tuple(MetricRow(**values) for values in ledger.metrics),

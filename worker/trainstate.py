@@ -3,9 +3,11 @@
 The file is safetensors: the tensors as they are, the facts as JSON in its metadata.
 """
 
+import errno
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,7 +55,9 @@ def save_state(path: Path, state: TrainState) -> str:
         try:
             save_file(dict(state.tensors), temporary, metadata={_KEY: json.dumps(state.facts, allow_nan=False)})
         except SafetensorError as error:
-            raise OSError(f"the training state couldn't be written: {error}") from error
+            # Its message alone holds the number of the error, which tells a full disk from others.
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(number[1]) if number else errno.EIO, f"the state couldn't be written: {error}") from error
         with temporary.open("rb+") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())

@@ -177,16 +177,19 @@ class JobStore:
 
     # Who works
 
-    def claim(self, job_id: str, *, worker: str, lease_s: float, floor: int = 0) -> Claim | None:
+    def claim(
+        self, job_id: str, *, worker: str, holder: str | None = None, lease_s: float, floor: int = 0
+    ) -> Claim | None:
         """Take a queued job, or return None: it is not there to be taken.
 
         Args:
             job_id: the job that a message named.
-            worker: who takes it.
+            worker: who takes it, as people are told.
+            holder: which process of that name; the name itself when None.
             lease_s: life of the lease, seconds.
             floor: the highest token that the volume has seen of this job; the new one is above it.
         """
-        reply = self._scripts.run("claim", job_id, worker, _ms(lease_s), floor)
+        reply = self._scripts.run("claim", job_id, worker, _ms(lease_s), floor, holder or worker)
         return Claim(job=self.get(job_id), token=int(reply[1])) if reply[0] == "ok" else None
 
     def renew(self, job_id: str, token: int, *, lease_s: float) -> bool:
@@ -261,9 +264,9 @@ class JobStore:
             raise Conflict(f"{job_id} is sealed: it can only succeed")
         return Status(_owned(reply))
 
-    def lose(self, job_id: str, *, worker: str) -> None:
-        """End the lease of a job whose process on this worker is dead."""
-        self._scripts.run("lose", job_id, worker)
+    def lose(self, job_id: str, *, holder: str) -> None:
+        """End the lease of a job whose process, a child of this holder, is dead."""
+        self._scripts.run("lose", job_id, holder)
 
     # Who looks after all
 

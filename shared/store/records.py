@@ -29,6 +29,8 @@ def to_hash(job: NewJob) -> dict[str, str]:
         "token": "0",
         "losses": "0",
         "lease_until": "0",
+        "lease": "0",
+        "holder": "",
         "cancel": "0",
         **dict.fromkeys(
             ("started", "finished", "sent", "sealed", "worker", "progress", "metrics", "result", "error"), ""

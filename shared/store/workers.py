@@ -26,6 +26,8 @@ class WorkerInfo:
     #: Memory that one job may take there, bytes.
     memory_bytes: int
     versions: Mapping[str, str]
+    #: Which process of this name; "" from an older version.
+    holder: str = ""
     running: Sequence[str] = field(default=())
     seen_ms: int = 0
 
@@ -36,16 +38,17 @@ class WorkerBoard:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def tell(self, info: WorkerInfo) -> None:
-        """Say that this worker lives; it must be said again within SEEN_S."""
+    def tell(self, info: WorkerInfo) -> WorkerInfo | None:
+        """Say that this worker lives; it must be said again within SEEN_S. Return who told under this name before."""
         with translated():
             seconds, micros = self._client.time()
             seen_ms = seconds * 1000 + micros // 1000
             pipeline = self._client.pipeline()
-            pipeline.set(keys.worker(info.name), json.dumps(asdict(info) | {"seen_ms": seen_ms}), ex=SEEN_S)
+            pipeline.set(keys.worker(info.name), json.dumps(asdict(info) | {"seen_ms": seen_ms}), ex=SEEN_S, get=True)
             pipeline.zadd(keys.WORKERS, {info.name: seen_ms})
             pipeline.zremrangebyscore(keys.WORKERS, "-inf", seen_ms - SEEN_S * 1000)
-            pipeline.execute()
+            before, *_ = pipeline.execute()
+        return known(WorkerInfo, str(before or ""))
 
     def leave(self, name: str) -> None:
         """Say that this worker is gone."""
@@ -58,6 +61,11 @@ class WorkerBoard:
     def seen(self) -> Sequence[WorkerInfo]:
         """Return the workers seen lately, by name."""
         with translated():
-            names: list[str] = sorted(self._client.zrange(keys.WORKERS, 0, -1))  # type: ignore[arg-type]
-            told = self._client.mget([keys.worker(name) for name in names]) if names else []
-        return [info for text in told if (info := known(WorkerInfo, str(text or "")))]
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.time()
+            pipeline.zrange(keys.WORKERS, 0, -1)
+            (seconds, _), names = pipeline.execute()
+            told = self._client.mget([keys.worker(name) for name in sorted(names)]) if names else []
+        infos = (known(WorkerInfo, str(text or "")) for text in told)
+        # A key lives on for as long as the server's clock was set back; its time tells.
+        return [info for info in infos if info and abs(seconds * 1000 - info.seen_ms) <= (SEEN_S + 1) * 1000]

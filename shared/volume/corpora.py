@@ -85,7 +85,8 @@ class Corpora:
     def find(self, corpus_id: str) -> Corpus | None:
         """Return a corpus, or None."""
         meta = read_json(self._folder / corpus_id / "meta.json") if is_id(corpus_id, "cor") else None
-        return Corpus(**meta) if meta else None
+        # What a newer version has added is passed over.
+        return Corpus(**{name: meta[name] for name in Corpus.__dataclass_fields__ if name in meta}) if meta else None
 
     def get(self, corpus_id: str) -> Corpus:
         """Return a corpus. Raises NotFound."""

@@ -65,6 +65,11 @@ class JobFolders:
         if is_id(job_id, "job"):
             remove_tree(self._folder / job_id)
 
+    def has_files(self, job_id: str) -> bool:
+        """Tell whether a job has a folder here: train and import jobs have."""
+        with translated():
+            return is_id(job_id, "job") and (self._folder / job_id).is_dir()
+
     def upload(self, job_id: str) -> Path:
         """Return where an import's file lies."""
         return self._folder / job_id / "upload"

@@ -92,7 +92,11 @@ class Models:
         meta = read_json(self._folder / model_id / "meta.json") if is_id(model_id, "mod") else None
         if not meta:
             return None
-        return Model(**meta | {"files": {name: ModelFile(**file) for name, file in meta["files"].items()}})
+        # What a newer version has added is passed over.
+        known = {name: meta[name] for name in Model.__dataclass_fields__ if name in meta}
+        sizes = ModelFile.__dataclass_fields__
+        files = {kind: ModelFile(**{n: file[n] for n in sizes if n in file}) for kind, file in meta["files"].items()}
+        return Model(**known | {"files": files})
 
     def get(self, model_id: str) -> Model:
         """Return a model. Raises NotFound."""

@@ -173,7 +173,7 @@ def test_a_sealed_job_can_only_succeed(store: Store) -> None:
 
 
 def expire(store: Store, job: NewJob) -> None:
-    store.jobs.lose(job.id, worker="w1")
+    store.jobs.lose(job.id, holder="w1")
 
 
 def test_a_silent_worker_s_job_is_queued_again_then_failed_with_the_reason(store: Store) -> None:
@@ -222,8 +222,91 @@ def test_another_worker_s_dead_child_is_not_ours(store: Store) -> None:
     job = make_job()
     store.jobs.create(job)
     claimed(store, job)
-    store.jobs.lose(job.id, worker="w2")
+    store.jobs.lose(job.id, holder="w2")
     assert not store.jobs.reap(lease_s=LEASE_S)
+
+
+HOUR_MS = 3_600_000
+
+
+def set_clock_back(client: "redis.Redis", job: NewJob) -> None:
+    """Make a record look as after the server's clock was set back by an hour: all its times lie an hour ahead."""
+    key = keys.job(job.id)
+    for name in ("lease_until", "sent"):
+        if value := client.hget(key, name):
+            client.hset(key, name, int(value) + HOUR_MS)
+    for index in (keys.RUNNING, keys.OUTBOX):
+        if client.zscore(index, job.id) is not None:
+            client.zincrby(index, HOUR_MS, job.id)
+    claimed_key = keys.claimed(job.queue)
+    if client.get(claimed_key):
+        client.incrby(claimed_key, HOUR_MS)
+
+
+def test_a_clock_set_back_makes_no_lease_longer_than_it_is(store: Store, client: "redis.Redis") -> None:
+    held, silent = make_job(), make_job()
+    tokens = []
+    for job in (held, silent):
+        store.jobs.create(job)
+        tokens.append(claimed(store, job).token)
+        set_clock_back(client, job)
+    now = client.time()[0] * 1000
+    store.jobs.renew(held.id, tokens[0], lease_s=LEASE_S)
+    assert store.jobs.get(held.id).lease_until_ms <= now + 2000 + LEASE_S * 1000
+    assert not store.jobs.reap(lease_s=LEASE_S), "a silent one gets its whole lease once more"
+    until = store.jobs.get(silent.id).lease_until_ms
+    assert until <= now + 2000 + LEASE_S * 1000
+    assert client.zscore(keys.RUNNING, silent.id) == until
+
+
+def test_a_longer_lease_of_another_host_is_not_cut(store: Store) -> None:
+    job = make_job()
+    store.jobs.create(job)
+    store.jobs.claim(job.id, worker="patient", lease_s=300)
+    before = store.jobs.get(job.id).lease_until_ms
+    assert not store.jobs.reap(lease_s=LEASE_S)
+    assert store.jobs.get(job.id).lease_until_ms == before
+
+
+def test_a_clock_set_back_delays_no_message(store: Store, client: "redis.Redis") -> None:
+    unsent, lost = make_job(), make_job()
+    store.jobs.create(unsent)
+    set_clock_back(client, unsent)
+    assert list(store.jobs.due(stayed_empty=lambda _: False)) == [(unsent.id, Queue.TRAIN)]
+    store.jobs.create(lost)
+    store.jobs.sent(lost.id)
+    set_clock_back(client, lost)
+    assert not store.jobs.due(stayed_empty=lambda _: True), "it counts as sent just now"
+    assert int(client.hget(keys.job(lost.id), "sent") or 0) <= client.time()[0] * 1000 + 2000
+
+
+def test_a_worker_long_gone_is_not_seen_after_the_clock_was_set_back(store: Store, client: "redis.Redis") -> None:
+    info = WorkerInfo(
+        name="w1", host="h", cores=2, threads=1, bfloat16=False, memory_bytes=1, versions={}, holder="one"
+    )
+    assert store.workers.tell(info) is None
+    assert [seen.name for seen in store.workers.seen()] == ["w1"]
+    told = json.loads(client.get(keys.worker("w1")) or "")
+    client.set(keys.worker("w1"), json.dumps(told | {"seen_ms": told["seen_ms"] + HOUR_MS}))
+    assert not store.workers.seen()
+
+
+def test_two_workers_of_one_name_hear_of_each_other_and_lose_no_job_of_the_other_s(store: Store) -> None:
+    one, two = (
+        WorkerInfo(name="w1", host="h", cores=2, threads=1, bfloat16=False, memory_bytes=1, versions={}, holder=holder)
+        for holder in ("one", "two")
+    )
+    assert store.workers.tell(one) is None
+    before = store.workers.tell(two)
+    assert before is not None
+    assert before.holder == "one"
+    job = make_job()
+    store.jobs.create(job)
+    store.jobs.claim(job.id, worker="w1", holder="one", lease_s=LEASE_S)
+    store.jobs.lose(job.id, holder="two")
+    assert not store.jobs.reap(lease_s=LEASE_S)
+    store.jobs.lose(job.id, holder="one")
+    assert [reaped.outcome for reaped in store.jobs.reap(lease_s=LEASE_S)] == ["requeued"]
 
 
 def test_a_message_that_its_creator_didn_t_send_is_due(store: Store, client: "redis.Redis") -> None:

@@ -489,7 +489,7 @@ class History(RuleBasedStateMachine):
     @rule(choice=HOLDERS)
     def lose(self, choice: Choice) -> None:
         job_id, _, worker = self.holder(choice)
-        self.same(lambda: self.store.jobs.lose(job_id, worker=worker), lambda: self.model.lose(job_id, worker))
+        self.same(lambda: self.store.jobs.lose(job_id, holder=worker), lambda: self.model.lose(job_id, worker))
 
     # Who looks after all
 

@@ -37,7 +37,7 @@ def lost(store: Store) -> str:
     job = make_job()
     store.jobs.create(job)
     store.jobs.claim(job.id, worker="w1", lease_s=10)
-    store.jobs.lose(job.id, worker="w1")
+    store.jobs.lose(job.id, holder="w1")
     return job.id
 
 

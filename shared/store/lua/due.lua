@@ -9,16 +9,22 @@ local function take(id, queue)
   redis.call('HSET', layout.job .. id, 'sent', now)
   redis.call('ZREM', layout.outbox, id)
 end
+-- What is due in a farther future than anything is put: the server's clock was set back.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.outbox, '(' .. now + put_off, '+inf', 'LIMIT', 0, ARGV[3])) do
+  redis.call('ZADD', layout.outbox, now, id)
+end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.outbox, '-inf', now, 'LIMIT', 0, ARGV[3])) do
   local held = redis.call('HMGET', layout.job .. id, 'status', 'queue')
   if held[1] == 'queued' then take(id, held[2]) else redis.call('ZREM', layout.outbox, id) end
 end
 -- Sent, never claimed, while later ones were, or while nothing waits in the broker: the message is lost.
 for queue, stayed_empty in pairs(cjson.decode(ARGV[4])) do
-  local newest = tonumber(redis.call('GET', layout.claimed .. queue) or '0')
+  local newest = math.min(now, tonumber(redis.call('GET', layout.claimed .. queue) or '0'))
   for _, id in ipairs(redis.call('ZRANGE', layout.queue .. queue, 0, tonumber(ARGV[3]) - 1)) do
     local sent = redis.call('HGET', layout.job .. id, 'sent')
-    if sent and sent ~= '' and now - tonumber(sent) > put_off then
+    if sent and sent ~= '' and tonumber(sent) > now then
+      redis.call('HSET', layout.job .. id, 'sent', now)
+    elseif sent and sent ~= '' and now - tonumber(sent) > put_off then
       if stayed_empty or newest - tonumber(sent) >= put_off then take(id, queue) end
     end
   end

@@ -3,6 +3,15 @@
 -- Returns {id, what, id, what, …}, what: "requeued" | "cancelled" | "failed" | "sealed" (the caller completes it)
 local now = now_ms()
 local outcome = {}
+-- No lease can last longer than its whole: where one does, the server's clock was set back, and it begins anew.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.running, '(' .. now + tonumber(ARGV[2]), '+inf', 'LIMIT', 0, ARGV[3])) do
+  local job = load_job(id)
+  local lease = tonumber(job and job.lease or '0')
+  if job and lease > 0 and tonumber(job.lease_until) > now + lease then
+    write(job, {lease_until = now + lease})
+    redis.call('ZADD', layout.running, job.lease_until, id)
+  end
+end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.running, '-inf', now, 'LIMIT', 0, ARGV[3])) do
   local job = load_job(id)
   local what

@@ -5,7 +5,8 @@ local key = layout.job .. ARGV[2]
 local held = redis.call('HMGET', key, 'status', 'token', 'cancel', 'lease_until')
 if held[1] ~= 'running' or held[2] ~= ARGV[3] then return {'stale'} end
 local now, lease = now_ms(), tonumber(ARGV[4])
-if tonumber(held[4]) - now < lease * 0.8 then
+local left = tonumber(held[4]) - now
+if left < lease * 0.8 or left > lease then  -- more than the whole: the server's clock was set back
   redis.call('HSET', key, 'lease_until', now + lease)
   redis.call('ZADD', layout.running, now + lease, ARGV[2])
 end
