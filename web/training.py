@@ -6,12 +6,13 @@ from pydantic import TypeAdapter
 
 from shared import prompt, volume
 from shared.errors import InvalidRequest
-from shared.fit import fit
+from shared.estimate import Estimate, Speed, estimate
+from shared.fit import fit, memory_bytes
 from shared.ids import model_id_of, new_id, seed_of
 from shared.jobs import Job, JobType, NewJob
 from shared.requests import AnyTrainRequest, ClassicRequest, StreamRequest
 from shared.submit import submit
-from shared.text import BOM, Vocabulary, name_characters
+from shared.text import Vocabulary, name_characters
 from web.parts import Parts
 
 Training: TypeAlias = ClassicRequest | StreamRequest
@@ -69,9 +70,27 @@ def fit_to(parts: Parts, request: Training, *, chars: int, vocab_size: int) -> T
 
 def size_of(corpus: volume.Corpus, request: Training) -> tuple[int, int]:
     """Return how many characters, and how many distinct ones, the request trains on: stream drops a leading U+FEFF."""
-    vocab_size = corpus.vocab_size_lowercase if request.lowercase else corpus.vocab_size
-    dropped = request.recipe == "stream" and corpus.preview.startswith(BOM)
-    return corpus.chars - dropped, vocab_size - dropped
+    return corpus.learnt(lowercase=request.lowercase, drop_bom=request.recipe == "stream")
+
+
+def foretell(parts: Parts, request: Training) -> Estimate:
+    """Return what a training would be on the workers now seen, and queue nothing.
+
+    Raises InvalidRequest where `order` would.
+    """
+    wanted = resolve(parts, request, seed=0)
+    corpus = parts.volume.corpora.get(wanted.corpus_id)
+    chars, vocab_size = size_of(corpus, wanted)
+    if wanted.init_from is not None:
+        vocab_size = len(parts.volume.models.get(wanted.init_from).vocabulary)
+    told = (Speed.of(worker.speed) for worker in parts.store.workers.seen())
+    return estimate(
+        wanted,
+        chars=chars,
+        vocab_size=vocab_size,
+        memory_bytes=memory_bytes(wanted, chars, vocab_size),
+        speeds=[speed for speed in told if speed is not None],
+    )
 
 
 def memory_limit(parts: Parts) -> int | None:

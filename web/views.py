@@ -130,6 +130,18 @@ class Job(View):
         )
 
 
+class Estimate(View):
+    """What a training would be."""
+
+    parameters: int = Field(description="Numbers that the model learns.")
+    steps: int = Field(description="Training batches, as a job's progress.total_steps counts them.")
+    seconds: float | None = Field(
+        description="Seconds of computing on the slowest worker seen, at most max_seconds; less where it stops early "
+        "for patience. Null while no worker has told its speed: none is seen, or one has just begun."
+    )
+    memory_bytes: int = Field(description="Memory that it takes on a worker at most.")
+
+
 class Metric(View):
     """The losses after one epoch, mean nats per character."""
 

@@ -11,8 +11,9 @@ from shared.broker import Broker
 from shared.settings import Settings
 from shared.store import Store
 from shared.volume import Volume
-from worker.presence import Presence, describe
+from worker.presence import Presence, describe, train_threads
 from worker.reaper import Reaper
+from worker.speedometer import Speedometer
 
 
 class Caretaker(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
@@ -24,9 +25,12 @@ class Caretaker(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is unt
         """Start them, with the settings that the application was made with."""
         settings: Settings = parent.app.conf.charloom_settings
         store = Store.of(settings)
+        volume = Volume.of(settings)
+        # It forks, so it comes before the threads.
+        speedometer = Speedometer(store, volume, threads=train_threads(settings) if settings.train_slots else 0)
         self._parts = (
-            Reaper(store, Broker(parent.app), Volume.of(settings), settings),
-            Presence(store, describe(parent.hostname, settings, holder=parent.app.conf.charloom_holder)),
+            Reaper(store, Broker(parent.app), volume, settings),
+            Presence(store, describe(parent.hostname, settings, holder=parent.app.conf.charloom_holder), speedometer),
         )
         for part in self._parts:
             part.start()

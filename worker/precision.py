@@ -2,10 +2,8 @@
 
 import torch
 
+from shared import estimate
 from shared.requests import ClassicRequest, StreamRequest
-
-#: Below these the conversions eat what the shorter numbers win (bench/LOG.md).
-LEAST_HIDDEN_SIZE = 128
 
 
 def has_bfloat16() -> bool:
@@ -16,6 +14,4 @@ def has_bfloat16() -> bool:
 
 def takes_bfloat16(request: ClassicRequest | StreamRequest) -> bool:
     """Resolve `precision`. A rule rather than a measurement: the same request and seed then give the same model."""
-    if request.precision == "auto":
-        return has_bfloat16() and request.hidden_size >= LEAST_HIDDEN_SIZE
-    return request.precision == "bfloat16"
+    return estimate.takes_bfloat16(request, has=has_bfloat16())

@@ -11,6 +11,7 @@ from pathlib import Path
 from shared.errors import StoreUnavailable
 from shared.settings import Settings
 from shared.store import Store, WorkerInfo
+from worker.speedometer import Speedometer
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +56,9 @@ def describe(name: str, settings: Settings, *, holder: str) -> WorkerInfo:
 class Presence:
     """A thread that tells of this worker until it is stopped."""
 
-    def __init__(self, store: Store, info: WorkerInfo) -> None:
+    def __init__(self, store: Store, info: WorkerInfo, speedometer: Speedometer) -> None:
         self._store = store
+        self._speedometer = speedometer
         self._info = info
         #: Whether it has found its own sign of life again; one of its name found before that may be a dead worker's.
         self._told = False
@@ -72,6 +74,7 @@ class Presence:
         """End, and say so."""
         self._closing.set()
         self._thread.join(timeout=5)
+        self._speedometer.stop()
         try:
             self._store.workers.leave(self._info.name)
         except StoreUnavailable:
@@ -81,7 +84,8 @@ class Presence:
         while True:
             try:
                 running = self._store.jobs.running_on(self._info.name)
-                self._warn_of_namesake(self._store.workers.tell(replace(self._info, running=running)))
+                speed = self._speedometer.look(running)
+                self._warn_of_namesake(self._store.workers.tell(replace(self._info, running=running, speed=speed)))
             except StoreUnavailable as exc:
                 log.warning("Redis is away; this worker can't be seen now: %s", exc)
             if self._closing.wait(TELL_S):

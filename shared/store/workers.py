@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from shared import keys
 from shared.store.connection import Client, translated
@@ -28,6 +29,8 @@ class WorkerInfo:
     versions: Mapping[str, str]
     #: Which process of this name; "" from an older version.
     holder: str = ""
+    #: How fast a training goes there, as `shared.estimate.Speed` reads it; empty until it is measured.
+    speed: Mapping[str, Any] = field(default_factory=dict)
     running: Sequence[str] = field(default=())
     seen_ms: int = 0
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from shared.errors import InvalidRequest, NotFound, TooLarge
 from shared.ids import is_id, new_id
+from shared.text import BOM
 from shared.volume.decoding import tell_encoding
 from shared.volume.files import (
     building,
@@ -46,6 +47,11 @@ class Corpus:
     sha256: str
     preview: str
     created_at: str
+
+    def learnt(self, *, lowercase: bool, drop_bom: bool) -> tuple[int, int]:
+        """Return how many characters, and how many distinct ones, a training on it learns from."""
+        dropped = drop_bom and self.preview.startswith(BOM)
+        return self.chars - dropped, (self.vocab_size_lowercase if lowercase else self.vocab_size) - dropped
 
 
 class Corpora:

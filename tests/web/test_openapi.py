@@ -18,6 +18,7 @@ CONTRACT = {
     "GET /api/v1/corpora/{corpus_id}/text",
     "DELETE /api/v1/corpora/{corpus_id}",
     "POST /api/v1/train-jobs",
+    "POST /api/v1/estimates",
     "POST /api/v1/generate-jobs",
     "POST /api/v1/models/import",
     "GET /api/v1/jobs/{job_id}",

@@ -4,12 +4,13 @@ from flask import Response
 
 from shared.requests import AnyTrainRequest, GenerateRequest
 from web import importing, resuming, training, writing
-from web.api.answers import json_answer, reply_accepted
+from web.api.answers import json_answer, reply, reply_accepted
 from web.calls import API
 from web.parts import parts
 from web.queries import NameQuery
 from web.repeats import HEADER, once
 from web.uploads import receive
+from web.views import Estimate
 from web.views import Job as JobView
 
 api = API("orders")
@@ -42,6 +43,22 @@ def train(body: training.Training) -> Response:
     """
     here = parts()
     return once(here, lambda job_id: training.order(here, body, job_id=job_id), body)
+
+
+@api.call(
+    "POST",
+    "/estimates",
+    body=AnyTrainRequest,
+    answers={200: json_answer("What the training would be.", Estimate)},
+    problems=(400, 413, 415, 422),
+)
+def foretell(body: training.Training) -> Response:
+    """Foretell a training: how large, how many steps, how long.
+
+    The body is that of POST /train-jobs and is refused where that would be; nothing is queued. The time holds for the
+    slowest of the workers now seen, so that it holds wherever the job lands, without the time it waits in the queue.
+    """
+    return reply(Estimate.model_validate(training.foretell(parts(), body)))
 
 
 @api.call("POST", "/jobs/<job_id>/resume", headers=HEADER, answers=_QUEUED, problems=(404, 409, 422))

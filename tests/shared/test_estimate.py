@@ -1,0 +1,85 @@
+"""What a training will be: counted exactly, timed by the workers' speeds, corrected by what was seen."""
+
+from typing import Any
+
+import pytest
+
+from shared.estimate import MOST_FACTOR, Speed, Training, estimate, seconds, step_seconds, work_of
+from shared.requests import ClassicRequest, StreamRequest
+
+SPEED = Speed(seconds_per_position=2e-5, flops_per_second=50e9)
+CHARS, VOCAB = 30_000, 40
+
+
+def request(recipe: str = "stream", **options: Any) -> Training:
+    kind = ClassicRequest if recipe == "classic" else StreamRequest
+    return kind.model_validate({"corpus_id": "cor", "recipe": recipe, "seed": 1} | options)
+
+
+def total(wish: Training, speed: Speed = SPEED) -> float:
+    return seconds(wish, CHARS, VOCAB, speed)
+
+
+@pytest.mark.parametrize("recipe", ["stream", "classic"])
+def test_more_of_anything_takes_longer(recipe: str) -> None:
+    base = total(request(recipe))
+    for more in ({"hidden_size": 512}, {"layers": 2}, {"epochs": 30}, {"sample_chars": 5000}):
+        assert total(request(recipe, **more)) > base, more
+    assert total(request(recipe, epochs=10)) == pytest.approx(10 * total(request(recipe, epochs=1)))
+
+
+def test_bfloat16_counts_where_the_request_takes_it() -> None:
+    fast = Speed(seconds_per_position=2e-5, flops_per_second=50e9, bfloat16_flops_per_second=200e9)
+    assert total(request(), fast) < total(request())
+    for other in (request(hidden_size=64), request(precision="float32"), request("classic")):
+        assert total(other, fast) == total(other)
+
+
+def test_the_slowest_worker_counts() -> None:
+    slow = Speed(seconds_per_position=4e-5, flops_per_second=25e9)
+    told = estimate(request(), chars=CHARS, vocab_size=VOCAB, memory_bytes=1, speeds=[SPEED, slow, SPEED])
+    assert told.seconds == pytest.approx(total(request(), slow))
+    assert told.seconds == pytest.approx(2 * total(request()))
+
+
+def test_a_limit_of_time_cuts_seconds_and_steps() -> None:
+    whole = estimate(request(), chars=CHARS, vocab_size=VOCAB, memory_bytes=1, speeds=[SPEED])
+    assert whole.steps == 12 * work_of(request(), CHARS).steps
+    assert whole.seconds is not None
+    limit = max(1.0, whole.seconds / 4)
+    cut = estimate(request(max_seconds=limit), chars=CHARS, vocab_size=VOCAB, memory_bytes=1, speeds=[SPEED])
+    assert cut.seconds == limit
+    assert cut.steps == pytest.approx(whole.steps * limit / whole.seconds, abs=1)
+    loose = request(max_seconds=whole.seconds + 1)
+    assert estimate(loose, chars=CHARS, vocab_size=VOCAB, memory_bytes=1, speeds=[SPEED]) == whole
+
+
+def test_without_a_worker_the_time_is_unknown_and_the_rest_is_told() -> None:
+    told = estimate(request(max_seconds=1), chars=CHARS, vocab_size=VOCAB, memory_bytes=7, speeds=[])
+    assert (told.seconds, told.memory_bytes) == (None, 7)
+    assert told.steps == 12 * work_of(request(), CHARS).steps
+
+
+@pytest.mark.parametrize("recipe", ["stream", "classic"])
+def test_what_was_seen_corrects_what_is_foretold_of_its_recipe(recipe: str) -> None:
+    wish = request(recipe)
+    per_step = work_of(wish, CHARS).chars_per_step
+    other = request("classic" if recipe == "stream" else "stream")
+    seen = per_step / (3 * step_seconds(wish, CHARS, VOCAB, SPEED))
+    speed = SPEED.corrected(wish, chars=CHARS, vocab_size=VOCAB, chars_per_second=seen)
+    assert total(wish, speed) == pytest.approx(3 * total(wish))
+    assert total(other, speed) == total(other)
+    for _ in range(20):
+        speed = speed.corrected(wish, chars=CHARS, vocab_size=VOCAB, chars_per_second=3 * seen)
+    assert total(wish, speed) == pytest.approx(total(wish), rel=0.01)
+    mad = SPEED.corrected(wish, chars=CHARS, vocab_size=VOCAB, chars_per_second=1e-9)
+    assert mad.factors == {recipe: MOST_FACTOR}
+
+
+def test_versions_read_each_other_s_speed() -> None:
+    assert Speed.of(SPEED.told()) == SPEED
+    assert Speed.of({**SPEED.told(), "gpus": 8}) == SPEED
+    older = {"seconds_per_position": 2e-5, "flops_per_second": 50e9}
+    assert Speed.of(older) == SPEED
+    assert Speed.of({}) is None
+    assert Speed.of({"flops": 3}) is None
