@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.web.browsing import chromium
 from tests.web.serving import Served, serve
 from tests.web.world import World, settings_of
 
@@ -30,3 +32,10 @@ def live(served: Served, redis_url: str) -> Iterator[World]:
     world = World(settings_of(redis_url, served.data_dir))
     yield world
     world.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Give a Chromium, one for the whole run; each test opens a context of its own in it."""
+    with chromium() as browser:
+        yield browser

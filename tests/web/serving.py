@@ -51,7 +51,7 @@ class Served:
 def serve(redis_url: str, folder: Path, **changes: str) -> Iterator[Served]:
     """Start a gunicorn on a free port and give it; it is ended at the end."""
     data_dir = folder / "data"
-    data_dir.mkdir()
+    data_dir.mkdir(exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CHARLOOM_")}
     environment |= {
         "CHARLOOM_REDIS_URL": redis_url,

@@ -3,7 +3,8 @@
 import pytest
 
 from shared.requests import ClassicRequest, GenerateRequest
-from web.pages.curve import HEIGHT, WIDTH, draw
+from web.pages.curve import HEIGHT, WIDTH, Curve, Run
+from web.pages.curve import draw as draw_runs
 from web.pages.fields import fields_of
 from web.pages.words import duration, size
 from web.pages.written import cut
@@ -11,6 +12,10 @@ from web.pages.written import cut
 
 def row(step: int, epoch: int, train: float | None, validation: float | None = None) -> dict[str, float | None]:
     return {"step": step, "epoch": epoch, "train_loss": train, "validation_loss": validation}
+
+
+def draw(metrics: list[dict[str, float | None]], *, best_epoch: int | None) -> Curve | None:
+    return draw_runs([Run(id="job_1", name="one", metrics=metrics, best_epoch=best_epoch)])
 
 
 def test_a_curve_stays_within_its_frame_and_marks_the_best() -> None:
@@ -21,7 +26,7 @@ def test_a_curve_stays_within_its_frame_and_marks_the_best() -> None:
         x, y = map(float, point.split(","))
         assert 0 <= x <= WIDTH
         assert 0 <= y <= HEIGHT
-    assert curve.best is not None
+    assert len(curve.bests) == 1
     assert curve.x_name == "epoch"
     assert len(curve.x_ticks) <= 10
 
@@ -33,7 +38,7 @@ def test_losses_within_an_epoch_stand_side_by_side() -> None:
     places = [float(point.split(",")[0]) for point in curve.lines[0].points.split()]
     assert len(set(places)) == len(rows)
     assert places == sorted(places)
-    assert curve.best == curve.lines[1].last
+    assert curve.bests == [(0, curve.lines[1].last)]
 
 
 @pytest.mark.parametrize(
@@ -42,6 +47,26 @@ def test_losses_within_an_epoch_stand_side_by_side() -> None:
 )
 def test_fewer_than_two_measured_losses_make_no_curve(rows: list[dict[str, float | None]]) -> None:
     assert draw(rows, best_epoch=None) is None
+
+
+def test_several_runs_share_one_plot_and_each_has_its_best() -> None:
+    short = [row(3 * epoch, epoch, 4 / epoch, 4 / epoch) for epoch in range(1, 5)]
+    long = [row(30 * epoch, epoch, 5 / epoch, 5 / epoch) for epoch in range(1, 9)]
+    runs = [
+        Run(id=f"mod_{place}", name="x", metrics=metrics, best_epoch=best)
+        for place, (metrics, best) in enumerate([(short, 4), (long, 8), ([], None)])
+    ]
+    curve = draw_runs(runs[:2])
+    assert curve is not None
+    assert curve.x_name == "epoch"
+    assert [(line.run, line.name) for line in curve.lines] == [
+        (0, "training"), (0, "validation"), (1, "training"), (1, "validation"),
+    ]  # fmt: skip
+    assert curve.bests == [(0, curve.lines[1].last), (1, curve.lines[3].last)]
+    assert curve.lines[1].last[0] < curve.lines[3].last[0], "four epochs are half of eight, whatever their steps"
+    with_none = draw_runs(runs)
+    assert with_none is not None
+    assert with_none.x_name == "step", "a run that was never judged has no epochs to draw by"
 
 
 def test_equal_and_odd_losses_are_drawn_too() -> None:

@@ -153,7 +153,7 @@ def test_copied_passages_are_underlined(world: World) -> None:
     output = {"index": 0, "text": text, "finish_reason": "length", "copied": copied}
     world.finish(world.claim(job_id), {"prompt": "the", "seed": 9, "outputs": [output]})
     page = world.http.get(f"/jobs/{job_id}").text
-    assert '<span class="prompt">the</span>x &lt;b&gt; <mark class="copied"' in page
+    assert '<span class="prompt">the</span><span class="text">x &lt;b&gt; <mark class="copied"' in page
     assert "80 %" in page
 
 
@@ -163,8 +163,8 @@ def test_text_is_shown_while_it_is_written(world: World) -> None:
     for index, offset, delta in ((0, 0, "wind was"), (1, 0, "reeds"), (0, 4, " is"), (0, 7, " up")):
         world.record(claim, (EventType.TEXT, {"index": index, "offset": offset, "delta": delta}))
     page = world.http.get(f"/jobs/{job_id}").text
-    assert "</span>wind is up</div>" in page, "an attempt that begins anew writes over the one before"
-    assert "</span>reeds</div>" in page
+    assert '<span class="text">wind is up</span></div>' in page, "what begins anew writes over what was before"
+    assert '<span class="text">reeds</span></div>' in page
     assert '<noscript><meta http-equiv="refresh"' in page
     world.finish(claim, {"outputs": [], "seed": 1, "prompt": "the"})
     assert "refresh" not in world.http.get(f"/jobs/{job_id}").text

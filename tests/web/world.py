@@ -82,6 +82,9 @@ class World:
         told = [Event(type=kind, data=data) for kind, data in events]
         progress = Progress(**figures["progress"]) if "progress" in figures else None
         losses = Losses(**figures["losses"]) if "losses" in figures else None
+        if progress:
+            data = {"progress": vars(progress), "metrics": vars(losses) if losses else None}
+            told.append(Event(type=EventType.PROGRESS, data=data))
         self.parts.store.jobs.record(claim.job.id, claim.token, progress=progress, losses=losses, events=told)
 
     def save_state(self, claim: Claim, step: int = 40) -> None:

@@ -1,7 +1,5 @@
 """Jobs: list them, watch one, cancel one, read its losses."""
 
-import csv
-import io
 import time
 
 from flask import Response, request
@@ -12,6 +10,7 @@ from shared.store import CancelOutcome
 from web import shutdown
 from web.api.answers import etag_of, json_answer, reply, reply_job
 from web.calls import API, Answer
+from web.losses import reply_csv, rows_of
 from web.parts import Parts, parts
 from web.queries import JobQuery, JobsQuery
 from web.views import Job as JobView
@@ -96,13 +95,11 @@ def list_metrics(job_id: str) -> Response:
     """List every loss measured, in nats per character: JSON, or CSV by Accept: text/csv."""
     jobs = parts().store.jobs
     jobs.get(job_id)
-    metrics = [Metric.of(row) for row in jobs.metrics(job_id)]
+    rows = rows_of(jobs.metrics(job_id))
     if request.accept_mimetypes.best_match(["application/json", "text/csv"]) == "text/csv":
-        table = _as_csv(metrics)
-        response = Response(table, content_type="text/csv; charset=utf-8")
-        response.headers["Content-Disposition"] = f'attachment; filename="{job_id}-losses.csv"'
+        response = reply_csv(rows, job_id)
     else:
-        response = reply(page_of(metrics, key=None))
+        response = reply(page_of(rows, key=None))
     response.headers["Vary"] = "Accept"
     return response
 
@@ -123,10 +120,3 @@ def _wait_for(here: Parts, job: Job, seconds: float) -> Job:
             job = here.store.jobs.get(job.id)
     return job if job.ended else here.store.jobs.get(job.id)
 
-
-def _as_csv(metrics: list[Metric]) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(Metric.model_fields), lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows(metric.model_dump() for metric in metrics)
-    return out.getvalue()

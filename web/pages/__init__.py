@@ -3,6 +3,7 @@
 from flask import Flask
 
 from web.pages import csrf, jobs, models, training, words, workers, writing
+from web.pages.fields import label_of
 
 #: Every group of pages.
 ALL = (training.blueprint, writing.blueprint, jobs.blueprint, models.blueprint, workers.blueprint)
@@ -12,7 +13,7 @@ def install(app: Flask) -> None:
     """Put the pages into the app, with the words that their templates use."""
     for blueprint in ALL:
         app.register_blueprint(blueprint)
-    app.jinja_env.filters.update(words.FILTERS)
+    app.jinja_env.filters.update(words.FILTERS, label=label_of)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["csrf_token"] = csrf.token
     app.after_request(csrf.keep)

@@ -1,4 +1,4 @@
-"""The loss curve as lines of an SVG, drawn here so that it is there without JavaScript."""
+"""Loss curves as lines of an SVG: they are there without JavaScript. With it `static/chart.js` draws over them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,36 @@ WIDTH, HEIGHT = 680, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 14, 34
 _NAMES = {"train_loss": "training", "validation_loss": "validation", "evaluation_loss": "evaluation"}
 
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The losses of one training."""
+
+    id: str
+    name: str
+    metrics: Sequence[Mapping[str, Any]]
+    best_epoch: int | None
+    #: Losses that are still to come, by field: the table has room for them.
+    awaited: Sequence[str] = ()
+
+    @property
+    def measured(self) -> Mapping[str, str]:
+        """The losses that it has or awaits, by field, with what they are called."""
+        had = {field for field in _NAMES if any(row.get(field) is not None for row in self.metrics)}
+        return {field: said for field, said in _NAMES.items() if field in had.union(self.awaited)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
     """One loss over the steps."""
 
     name: str
+    #: Place of its run among those drawn.
+    run: int
     points: str
-    last: tuple[float, float]
+    last: Point
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +49,8 @@ class Curve:
     #: place, label
     x_ticks: Sequence[tuple[float, str]]
     y_ticks: Sequence[tuple[float, str]]
-    best: tuple[float, float] | None
+    #: place of the run, place in the drawing
+    bests: Sequence[tuple[int, Point]]
     x_name: str
     width: int = WIDTH
     height: int = HEIGHT
@@ -37,16 +60,19 @@ class Curve:
     bottom: int = HEIGHT - _BOTTOM
 
 
-def draw(metrics: Sequence[Mapping[str, Any]], *, best_epoch: int | None) -> Curve | None:
-    """Return the curve of these losses, or None where fewer than two were measured."""
-    steps_an_epoch = _steps_an_epoch(metrics)
-    series = {
-        said: [(row["step"] / (steps_an_epoch or 1), float(row[name])) for row in metrics if row.get(name) is not None]
-        for name, said in _NAMES.items()
-    }
-    series = {said: points for said, points in series.items() if points}
-    every = [point for points in series.values() for point in points]
-    if len(every) < 2 or len({x for x, _ in every}) < 2:
+def draw(runs: Sequence[Run]) -> Curve | None:
+    """Return the curves of these runs on one plot, or None where fewer than two losses were measured."""
+    lengths = [_steps_an_epoch(run.metrics) for run in runs]
+    by_epoch = all(lengths)
+    series: list[tuple[int, str, list[Point]]] = []
+    for place, (run, length) in enumerate(zip(runs, lengths, strict=True)):
+        scale = length if by_epoch and length else 1
+        for field, said in run.measured.items():
+            points = [(row["step"] / scale, float(row[field])) for row in run.metrics if row.get(field) is not None]
+            if points:
+                series.append((place, said, points))
+    every = [point for _, _, points in series for point in points]
+    if len({x for x, _ in every}) < 2:
         return None
     x_low, x_high = min(x for x, _ in every), max(x for x, _ in every)
     y_least, y_most = min(y for _, y in every), max(y for _, y in every)
@@ -54,7 +80,7 @@ def draw(metrics: Sequence[Mapping[str, Any]], *, best_epoch: int | None) -> Cur
     y_ticks = _ticks(y_least, y_most, most=6)
     y_low, y_high = min(y_ticks[0], y_least), max(y_ticks[-1], y_most)
 
-    def place(x: float, y: float) -> tuple[float, float]:
+    def place_of(x: float, y: float) -> Point:
         across = (x - x_low) / (x_high - x_low)
         up = (y - y_low) / ((y_high - y_low) or 1)
         return (
@@ -62,22 +88,29 @@ def draw(metrics: Sequence[Mapping[str, Any]], *, best_epoch: int | None) -> Cur
             round(HEIGHT - _BOTTOM - up * (HEIGHT - _TOP - _BOTTOM), 1),
         )
 
-    judged = series.get("validation") or series.get("evaluation") or series.get("training") or []
-    best = next(((x, y) for x, y in judged if steps_an_epoch and x == best_epoch), None)
+    bests = [(place, point) for place, run in enumerate(runs) if by_epoch and (point := _best(run, place, series))]
     return Curve(
         lines=[
             Line(
                 name=said,
-                points=" ".join(f"{x},{y}" for x, y in (place(*point) for point in points)),
-                last=place(*points[-1]),
+                run=place,
+                points=" ".join(f"{x},{y}" for x, y in (place_of(*point) for point in points)),
+                last=place_of(*points[-1]),
             )
-            for said, points in series.items()
+            for place, said, points in series
         ],
-        x_ticks=[(place(x, y_low)[0], f"{x:,.0f}") for x in x_ticks if x_low <= x <= x_high],
-        y_ticks=[(place(x_low, y)[1], f"{y:g}") for y in y_ticks],
-        best=place(*best) if best else None,
-        x_name="epoch" if steps_an_epoch else "step",
+        x_ticks=[(place_of(x, y_low)[0], f"{x:,.0f}") for x in x_ticks if x_low <= x <= x_high],
+        y_ticks=[(place_of(x_low, y)[1], f"{y:g}") for y in y_ticks],
+        bests=[(place, place_of(*point)) for place, point in bests],
+        x_name="epoch" if by_epoch else "step",
     )
+
+
+def _best(run: Run, place: int, series: Sequence[tuple[int, str, list[Point]]]) -> Point | None:
+    """Return where a run was best: at the end of its best epoch, in the loss that it is judged by."""
+    own = {said: points for at, said, points in series if at == place}
+    judged = own.get("validation") or own.get("evaluation") or own.get("training") or []
+    return next(((x, y) for x, y in judged if x == run.best_epoch), None)
 
 
 def _steps_an_epoch(metrics: Sequence[Mapping[str, Any]]) -> float | None:

@@ -32,6 +32,11 @@ _LABELS = {
 _YES, _NO = "yes", "no"
 
 
+def label_of(name: str) -> str:
+    """Return what people call an option."""
+    return _LABELS.get(name, name.replace("_", " ").capitalize())
+
+
 @dataclass(frozen=True, kw_only=True)
 class FormField:
     """One field of a form."""
@@ -99,7 +104,7 @@ def _field(name: str, told: Mapping[str, Any], given: Mapping[str, Any]) -> Form
     is_number = given.get("type") in ("integer", "number")
     return FormField(
         name=name,
-        label=_LABELS.get(name, name.replace("_", " ").capitalize()),
+        label=label_of(name),
         help=told.get("description", words_of(given)),
         kind="select" if choices else "number" if is_number else "text",
         default=said,

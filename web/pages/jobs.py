@@ -1,28 +1,27 @@
 """The list of jobs, and the page of one: how it stands, what it has done, what it was asked."""
 
-import json
-import shlex
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from werkzeug.wrappers import Response as AnyResponse
 
 from shared.errors import Conflict
 from shared.events import EventType
 from shared.jobs import Job, JobType, Status
-from shared.requests import ClassicRequest, GenerateRequest, StreamRequest
 from web import resuming
-from web.pages import csrf
-from web.pages.curve import draw
+from web.losses import reply_csv, rows_of
+from web.pages import commands, csrf
+from web.pages.curve import Run, draw
 from web.pages.words import KINDS, STATES
 from web.pages.written import written
 from web.parts import parts
 from web.queries import JobsQuery
 from web.refusals import check_strings
-from web.views import Metric
 
 blueprint = Blueprint("jobs_page", __name__)
 
@@ -73,28 +72,39 @@ def show_list() -> str:
 def show(job_id: str) -> Response:
     """Show one job."""
     here = parts()
+    # Read first: what happens meanwhile is then told twice rather than never.
+    after = here.store.events.last_id(job_id)
     job = here.store.jobs.get(job_id)
     writes = job.type is JobType.GENERATE
     events = here.store.events.newest(job_id, limit=here.settings.events_cap if writes else _LOOK_BACK)
-    rows = here.store.jobs.metrics(job_id) if job.type is JobType.TRAIN else []
-    metrics = [Metric.of(row).model_dump() for row in rows]
     model = here.volume.models.find(job.model_id)
     corpus_id = job.params.get("corpus_id") or (model.corpus_id if model else None)
+    corpus = here.volume.corpora.find(corpus_id) if corpus_id else None
+    runs = [_run(job, here.store.jobs.metrics(job_id))] if job.type is JobType.TRAIN else []
     page = render_template(
         "job.html",
         job=job,
+        after=after,
         model=model,
-        corpus=here.volume.corpora.find(corpus_id) if corpus_id else None,
-        curve=draw(metrics, best_epoch=job.metrics.best_epoch),
-        metrics=metrics,
+        corpus=corpus,
+        runs=runs,
+        curve=draw(runs),
         samples=here.store.jobs.samples(job_id)[: -_SAMPLES - 1 : -1],
         texts=written(job, events[::-1]) if writes else [],
         lines=[event for event in events if event.type in (EventType.STATUS, EventType.LOG)][:_LINES],
         params=_shown(job),
-        curl=_curl(job),
+        commands=commands.of(job, host_url=request.host_url, text=corpus.name if corpus else "FILE"),
         resumable=resuming.why_not(here, job) is None,
     )
     return make_response(page)
+
+
+@blueprint.get("/jobs/<job_id>/losses.csv")
+def send_losses(job_id: str) -> Response:
+    """Send every loss of a training as a CSV file, which a link can't ask the API for."""
+    jobs = parts().store.jobs
+    jobs.get(job_id)
+    return reply_csv(rows_of(jobs.metrics(job_id)), job_id)
 
 
 @blueprint.post("/jobs/<job_id>/cancel")
@@ -119,8 +129,7 @@ def _address(**changes: str | None) -> str:
     """Return the present list's address with some filters changed."""
     wanted = {name: value for name, value in request.args.items() if value} | changes
     kept = {name: value for name, value in wanted.items() if value}
-    query = "&".join(f"{name}={value}" for name, value in kept.items())
-    return f"/jobs?{query}" if query else "/jobs"
+    return f"/jobs?{urlencode(kept, safe=',')}" if kept else "/jobs"
 
 
 def _filters(name: str, choices: list[tuple[str, str]]) -> list[Filter]:
@@ -136,22 +145,14 @@ def _shown(job: Job) -> dict[str, Any]:
     return {name: value for name, value in job.params.items() if value not in (None, {}, []) and name != "prompt"}
 
 
-def _curl(job: Job) -> str | None:
-    """Return the command that would have asked for the same."""
-    kinds: dict[str, tuple[str, type[BaseModel]]] = {
-        "stream": ("train-jobs", StreamRequest),
-        "classic": ("train-jobs", ClassicRequest),
-        "generate": ("generate-jobs", GenerateRequest),
-    }
-    found = kinds.get(str(job.params.get("recipe", job.type.value)))
-    if found is None:
-        return None
-    path, kind = found
-    body = {
-        name: value
-        for name, value in job.params.items()
-        if value is not None
-        and (name == "recipe" or value != kind.model_fields[name].get_default(call_default_factory=True))
-    }
-    address = f"{request.host_url}api/v1/{path}"
-    return f"curl {address} --json {shlex.quote(json.dumps(body, ensure_ascii=False))}"
+def _run(job: Job, measured: Sequence[Mapping[str, Any]]) -> Run:
+    """Return the losses of a training, with those that are still to come."""
+    judged = "evaluation_loss" if job.params["recipe"] == "classic" else "validation_loss"
+    keeps_back = judged == "evaluation_loss" or job.params["validation_fraction"]
+    return Run(
+        id=job.id,
+        name=str(job.params["name"]),
+        metrics=[row.model_dump() for row in rows_of(measured)],
+        best_epoch=job.metrics.best_epoch,
+        awaited=["train_loss", *([judged] if keeps_back else [])],
+    )

@@ -41,6 +41,11 @@ def loss(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.3f}"
 
 
+def tenths(value: float | None) -> str:
+    """Say seconds of computing: "12.3"."""
+    return NOTHING if value is None else f"{value:.1f}"
+
+
 def percent(share: float) -> str:
     """Say a share: "43 %"."""
     return f"{share * 100:.0f} %"
@@ -104,6 +109,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "number": number,
     "size": size,
     "loss": loss,
+    "tenths": tenths,
     "percent": percent,
     "duration": duration,
     "moment": moment,

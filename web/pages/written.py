@@ -21,14 +21,15 @@ class Written:
 
 
 def written(job: Job, events: Iterable[StoredEvent]) -> list[Written]:
-    """Return the variants of a writing job: from its result, else from what it has told so far."""
+    """Return the variants of a writing job: from its result, else from what it has told so far, an empty one each."""
     if job.result and "outputs" in job.result:
         return [_whole(output) for output in job.result["outputs"]]
     texts: dict[int, list[str]] = {}
     for event in events:
         if event.type is EventType.TEXT:
             _put(texts.setdefault(int(event.data["index"]), []), int(event.data["offset"]), str(event.data["delta"]))
-    return [Written(index=index, pieces=[("".join(texts[index]), False)]) for index in sorted(texts)]
+    variants = range(int(job.params.get("n", 1)))
+    return [Written(index=index, pieces=[("".join(texts.get(index, ())), False)]) for index in variants]
 
 
 def cut(text: str, spans: Iterable[Sequence[int]]) -> list[tuple[str, bool]]:

@@ -1,0 +1,70 @@
+"""The commands that would have asked for the same as a job: by `curl`, and by `charloom`."""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from shared.jobs import Job, JobType
+from shared.requests import ClassicRequest, GenerateRequest, StreamRequest
+
+#: Ids and what the command line has no option for.
+_ARGUMENTS = ("corpus_id", "model_id", "metadata")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commands:
+    """The same request in two spellings."""
+
+    curl: str
+    charloom: str
+
+
+def of(job: Job, *, host_url: str, text: str) -> Commands | None:
+    """Return the commands that ask for the same; None for an import, whose file is gone.
+
+    Args:
+        job: its parameters are told where they differ from the defaults.
+        host_url: where the service is, with a slash at its end.
+        text: name of the file that a training learned from.
+    """
+    if job.type is JobType.IMPORT:
+        return None
+    kind = _kind(job)
+    body = {name: value for name, value in job.params.items() if name == "recipe" or _differs(kind, name, value)}
+    path = "generate-jobs" if job.type is JobType.GENERATE else "train-jobs"
+    verb = ["write", str(job.params["model_id"])] if job.type is JobType.GENERATE else ["train", text]
+    words = ["charloom", *verb, *_options(kind, body)]
+    if job.type is JobType.TRAIN:
+        words.append("--follow")
+    return Commands(
+        curl=f"curl {host_url}api/v1/{path} --json {shlex.quote(json.dumps(body, ensure_ascii=False))}",
+        charloom=shlex.join(words),
+    )
+
+
+def _kind(job: Job) -> type[BaseModel]:
+    if job.type is JobType.GENERATE:
+        return GenerateRequest
+    return ClassicRequest if job.params["recipe"] == "classic" else StreamRequest
+
+
+def _differs(kind: type[BaseModel], name: str, value: Any) -> bool:
+    field = kind.model_fields.get(name)
+    return field is not None and value is not None and value != field.get_default(call_default_factory=True)
+
+
+def _options(kind: type[BaseModel], body: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in body.items():
+        option = name.replace("_", "-")
+        if name in _ARGUMENTS or not _differs(kind, name, value):
+            continue
+        if isinstance(value, bool):
+            yield f"--{option}" if value else f"--no-{option}"
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            yield f"--{option}"
+            yield f"{one:.10g}" if isinstance(one, float) else str(one)

@@ -1,0 +1,335 @@
+// Loss curves that can be looked into: hover or arrow keys read them, a drag or + and - zoom, the axis may be logarithmic,
+// lines can be hidden. Draws the figures of the page's tables over the server's drawing, one run or several.
+import { LOSSES, Run } from "./runs.js";
+import { logTicks, scale, ticks } from "./scale.js";
+import { number } from "./words.js";
+
+const LEFT = 46, RIGHT = 14, TOP = 12, BOTTOM = 30;
+// A drag shorter than this, px, is a click.
+const DRAG_PX = 6;
+const SVG = "http://www.w3.org/2000/svg";
+const JUDGED = ["validation", "evaluation", "training"];
+
+const make = (name, attributes = {}, ...children) => {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+};
+const html = (markup) => {
+  const template = document.createElement("template");
+  template.innerHTML = markup;
+  return template.content.firstElementChild;
+};
+
+export class Chart {
+  constructor(root) {
+    this.root = root;
+    this.runs = [...root.querySelectorAll("table[data-run]")].map((table) => new Run(table));
+    this.hidden = new Set();
+    this.log = false;
+    this.along = null; // epochs, until somebody chooses
+    this.range = null; // of x; null is all of it
+    this.at = null; // where the figures are read
+    this.figure = root.querySelector("figure");
+    this.waiting = this.figure.querySelector(".waiting");
+    this.build();
+    new ResizeObserver(() => this.draw()).observe(this.plot);
+  }
+
+  // Puts a new measurement in.
+  add(row, run = this.runs[0]) {
+    run.add(row);
+    this.later();
+  }
+
+  // Marks another epoch as the best one.
+  mark(epoch, run = this.runs[0]) {
+    if (epoch === null || run.best === epoch) return;
+    run.table.dataset.best = epoch;
+    this.later();
+  }
+
+  // Takes the tables of a page that was fetched anew.
+  reread(page) {
+    for (const run of this.runs) {
+      const fresh = page.querySelector(`table[data-run="${run.table.dataset.run}"]`);
+      if (!fresh) continue;
+      run.table.tBodies[0].replaceWith(document.importNode(fresh.tBodies[0], true));
+      if (fresh.dataset.best) run.table.dataset.best = fresh.dataset.best;
+      run.read();
+    }
+    this.later();
+  }
+
+  build() {
+    this.tools = html(`<div class="tools">
+      <p class="readout" aria-hidden="true"></p>
+      <label>Along <select><option value="epoch">epochs</option><option value="step">steps</option><option value="seconds">seconds</option></select></label>
+      <button type="button" class="tool" aria-pressed="false">Log axis</button>
+      <span class="zoom" role="group" aria-label="Zoom"><button type="button" class="tool" aria-label="Zoom out">−</button><button type="button" class="tool" aria-label="Zoom in">+</button><button type="button" class="tool">All</button></span>
+    </div>`);
+    this.readout = this.tools.querySelector(".readout");
+    const [log, out, into, all] = this.tools.querySelectorAll("button");
+    const along = this.tools.querySelector("select");
+    along.addEventListener("change", () => {
+      Object.assign(this, { along: along.value, range: null, at: null });
+      this.draw();
+    });
+    log.addEventListener("click", () => {
+      this.log = !this.log;
+      log.setAttribute("aria-pressed", this.log);
+      this.draw();
+    });
+    out.addEventListener("click", () => this.zoom(2));
+    into.addEventListener("click", () => this.zoom(0.5));
+    all.addEventListener("click", () => this.zoom(Infinity));
+    this.plot = html('<div class="plot" role="slider" tabindex="0" aria-label="Read the losses"></div>');
+    this.svg = make("svg", { "aria-hidden": "true" });
+    this.plot.append(this.svg);
+    this.legend = html('<p class="legend"></p>');
+    const drawing = this.figure.querySelector("svg");
+    if (drawing) drawing.replaceWith(this.plot);
+    else this.figure.prepend(this.plot);
+    this.figure.prepend(this.tools);
+    this.figure.querySelector("figcaption").replaceChildren(this.legend);
+    this.listen();
+  }
+
+  listen() {
+    const { plot } = this;
+    const px = (event) => event.clientX - plot.getBoundingClientRect().left;
+    plot.addEventListener("pointerdown", (event) => {
+      if (event.button || !this.x) return;
+      this.drag = { from: px(event), to: px(event) };
+      if (event.pointerType === "mouse") plot.setPointerCapture(event.pointerId);
+    });
+    plot.addEventListener("pointermove", (event) => {
+      if (!this.x) return;
+      if (this.drag) this.drag.to = px(event);
+      this.at = this.x.value(px(event));
+      this.later();
+    });
+    plot.addEventListener("pointerup", () => {
+      const { drag } = this;
+      this.drag = null;
+      if (drag && Math.abs(drag.to - drag.from) > DRAG_PX) {
+        this.range = this.clip([this.x.value(Math.min(drag.from, drag.to)), this.x.value(Math.max(drag.from, drag.to))]);
+      }
+      this.draw();
+    });
+    plot.addEventListener("pointercancel", () => this.leave());
+    plot.addEventListener("pointerleave", () => this.drag || this.leave());
+    plot.addEventListener("dblclick", () => this.zoom(Infinity));
+    plot.addEventListener("blur", () => this.leave());
+    plot.addEventListener("keydown", (event) => {
+      const steps = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10, Home: -Infinity, End: Infinity };
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key in steps) this.step(steps[event.key]);
+      else if (event.key === "+" || event.key === "=") this.zoom(0.5);
+      else if (event.key === "-") this.zoom(2);
+      else if (event.key === "0" || event.key === "Escape") this.zoom(Infinity);
+      else return;
+      event.preventDefault();
+    });
+  }
+
+  leave() {
+    this.at = this.drag = null;
+    this.draw();
+  }
+
+  // Moves the reading place by some measured points.
+  step(count) {
+    const places = this.places();
+    if (!places.length) return;
+    const [low, high] = this.shown();
+    const near = this.at === null ? (count > 0 ? -1 : places.length) : places.indexOf(nearest(places, this.at));
+    this.at = places[Math.min(places.length - 1, Math.max(0, near + count))];
+    if (this.range && (this.at < low || this.at > high)) {
+      const by = this.at - (this.at < low ? low : high);
+      this.range = this.clip([low + by, high + by]);
+    }
+    this.draw();
+  }
+
+  // Shows more or less of the x axis, around the reading place or the middle.
+  zoom(factor) {
+    if (!this.x) return;
+    const [low, high] = this.shown();
+    const middle = this.at !== null && factor < 1 ? this.at : (low + high) / 2;
+    const half = ((high - low) * factor) / 2;
+    this.range = this.clip([middle - half, middle + half]);
+    this.draw();
+  }
+
+  clip([low, high]) {
+    const [least, most] = this.whole();
+    if (low <= least && high >= most) return null;
+    const span = Math.max(high - low, (most - least) / 2000);
+    const begin = Math.max(least, Math.min(low, most - span));
+    return [begin, Math.min(most, begin + span)];
+  }
+
+  whole() {
+    const xs = this.series.flatMap(({ points }) => [points[0].x, points.at(-1).x]);
+    return [Math.min(...xs), Math.max(...xs)];
+  }
+
+  shown() {
+    return this.range || this.whole();
+  }
+
+  // Every x at which something visible was measured.
+  places() {
+    return [...new Set(this.visible().flatMap(({ points }) => points.map(({ x }) => x)))].sort((a, b) => a - b);
+  }
+
+  visible() {
+    return this.series.filter((one) => !this.hidden.has(this.key(one)));
+  }
+
+  key({ run, kind }) {
+    return this.runs.length > 1 ? this.runs.indexOf(run) : kind;
+  }
+
+  later() {
+    this.asked ??= requestAnimationFrame(() => this.draw());
+  }
+
+  draw() {
+    cancelAnimationFrame(this.asked);
+    this.asked = null;
+    const epochs = this.runs.every((run) => run.epochLength() || !run.rows.length);
+    const along = this.along || (epochs ? "epoch" : "step");
+    this.series = this.runs.filter((run) => along !== "epoch" || run.epochLength()).flatMap((run) => run.series(along));
+    const ready = new Set(this.series.flatMap(({ points }) => points.map(({ x }) => x))).size > 1;
+    this.tools.hidden = this.plot.hidden = !ready;
+    if (this.waiting) this.waiting.hidden = ready;
+    if (!ready) return;
+    this.tools.querySelector("select").value = along;
+    this.tell(along);
+    const width = this.plot.clientWidth, height = this.plot.clientHeight;
+    if (!width) return;
+    this.x = scale(this.shown(), [LEFT, width - RIGHT]);
+    const [low, high] = this.shown();
+    const ys = this.visible().flatMap(({ points }) => points.filter(({ x }) => x >= low && x <= high).map(({ y }) => y));
+    if (!ys.length) ys.push(...this.series.flatMap(({ points }) => points.map(({ y }) => y)));
+    const log = this.log && Math.min(...ys) > 0;
+    const spread = (Math.max(...ys) - Math.min(...ys)) * 0.04 || 0.01;
+    const yRange = log ? [Math.min(...ys) / 1.03, Math.max(...ys) * 1.03] : [Math.min(...ys) - spread, Math.max(...ys) + spread];
+    this.y = scale(yRange, [height - BOTTOM, TOP], { log });
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.svg.replaceChildren(...this.axes(width, height, yRange, log), this.lines(width, height), ...this.bests(height), ...this.reading(height));
+    this.tools.querySelectorAll(".zoom button").forEach((button, place) => (button.disabled = place !== 1 && !this.range));
+  }
+
+  *axes(width, height, [low, high], log) {
+    const spell = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 4 });
+    for (const value of (log ? logTicks : ticks)(low, high, Math.max(2, height / 44))) {
+      const at = this.y(value);
+      yield make("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: at, y2: at });
+      yield make("text", { class: "tick", x: LEFT - 8, y: at + 4, "text-anchor": "end" }, spell.format(value));
+    }
+    const [begin, end] = this.shown();
+    for (const value of ticks(begin, end, Math.max(2, width / 80), { whole: end - begin > 4 })) {
+      yield make("text", { class: "tick", x: this.x(value), y: height - BOTTOM + 19, "text-anchor": "middle" }, spell.format(value));
+    }
+  }
+
+  lines(width, height) {
+    const inside = { x: LEFT, y: TOP - 4, width: width - LEFT - RIGHT + 4, height: height - TOP - BOTTOM + 8 };
+    const frame = make("svg", { ...inside, viewBox: `${inside.x} ${inside.y} ${inside.width} ${inside.height}`, class: "inside" });
+    for (const { run, kind, points } of this.visible()) {
+      const name = this.classes(run, kind);
+      const path = points.map(({ x, y }) => `${this.x(x).toFixed(1)},${this.y(y).toFixed(1)}`).join(" ");
+      frame.append(make("polyline", { class: `line ${name}`, points: path }));
+      frame.append(make("circle", { class: `end ${name}`, cx: this.x(points.at(-1).x), cy: this.y(points.at(-1).y), r: 3 }));
+    }
+    return frame;
+  }
+
+  *bests(height) {
+    for (const run of this.runs) {
+      const own = this.visible().filter((one) => one.run === run);
+      const judged = JUDGED.map((kind) => own.find((one) => one.kind === kind)).find(Boolean);
+      const best = judged?.points.findLast(({ row }) => row.epoch === run.best);
+      if (!best || best.x < this.shown()[0] || best.x > this.shown()[1]) continue;
+      const at = this.x(best.x);
+      if (this.runs.length === 1) yield make("line", { class: "best", x1: at, x2: at, y1: TOP, y2: height - BOTTOM });
+      yield make("circle", { class: `best ${this.classes(run, judged.kind)}`, cx: at, cy: this.y(best.y), r: 5 });
+    }
+  }
+
+  // The reading place: a line, a dot on each curve, and the figures in words.
+  *reading(height) {
+    if (this.drag && Math.abs(this.drag.to - this.drag.from) > DRAG_PX) {
+      const from = Math.min(this.drag.from, this.drag.to);
+      yield make("rect", { class: "chosen", x: from, y: TOP, width: Math.abs(this.drag.to - this.drag.from), height: height - TOP - BOTTOM });
+    }
+    const [least, most] = this.whole();
+    Object.entries({ min: least, max: most, now: most }).forEach(([name, value]) => this.plot.setAttribute(`aria-value${name}`, value));
+    this.readout.replaceChildren();
+    const places = this.places();
+    if (this.at === null || !places.length) {
+      this.readout.textContent = "Point at the plot to read it, drag over it to zoom.";
+      this.plot.setAttribute("aria-valuetext", "Arrow keys read the curves, plus and minus zoom, zero shows all");
+      return;
+    }
+    const at = nearest(places, this.at);
+    const along = this.tools.querySelector("select").value;
+    yield make("line", { class: "reading", x1: this.x(at), x2: this.x(at), y1: TOP, y2: height - BOTTOM });
+    const said = [];
+    for (const { run, kind, points } of this.visible()) {
+      const point = points.reduce((a, b) => (Math.abs(b.x - at) < Math.abs(a.x - at) ? b : a));
+      if (point.x >= this.shown()[0] && point.x <= this.shown()[1]) {
+        yield make("circle", { class: `read ${this.classes(run, kind)}`, cx: this.x(point.x), cy: this.y(point.y), r: 4 });
+      }
+      if (this.runs.length > 1 && kind === "training") continue;
+      said.push([this.runs.length > 1 ? run.name : kind, this.classes(run, kind), point.y.toFixed(4)]);
+    }
+    const where = `${{ epoch: "Epoch", step: "Step", seconds: "Second" }[along]} ${along === "step" ? number(at) : Number(at.toFixed(2))}`;
+    this.plot.setAttribute("aria-valuenow", at);
+    this.plot.setAttribute("aria-valuetext", [where, ...said.map(([name, , y]) => `${name} ${y}`)].join(", "));
+    this.readout.append(where, ...said.map(([name, classes, y]) => {
+      const one = html('<span class="key"><bdi></bdi> <b></b></span>');
+      one.classList.add(...classes.split(" "));
+      one.querySelector("bdi").textContent = name;
+      one.querySelector("b").textContent = y;
+      return one;
+    }));
+  }
+
+  classes(run, kind) {
+    return `${kind} run-${this.runs.indexOf(run)}${this.runs.length > 1 ? " many" : ""}`;
+  }
+
+  // The legend: a button for each line, or each run, that hides and shows it.
+  tell(along) {
+    const many = this.runs.length > 1;
+    const kinds = Object.values(LOSSES).filter((kind) => this.series.some((one) => one.kind === kind));
+    const entries = many ? this.runs.map((run, place) => [place, run.name, `run-${place} many`]) : kinds.map((kind) => [kind, kind, kind]);
+    const shape = JSON.stringify([entries, along, [...this.hidden], this.runs.map((run) => run.best)]);
+    if (shape === this.shape) return;
+    this.shape = shape;
+    const focused = [...this.legend.querySelectorAll("button")].indexOf(document.activeElement);
+    const buttons = entries.map(([key, name, classes]) => {
+      const button = html(`<button type="button" class="key ${classes}" aria-pressed="${!this.hidden.has(key)}"><bdi></bdi></button>`);
+      button.firstElementChild.textContent = name;
+      button.addEventListener("click", () => {
+        if (!this.hidden.delete(key)) this.hidden.add(key);
+        this.draw();
+      });
+      return button;
+    });
+    const marks = many ? ['<span class="key plain">validation</span>', '<span class="key plain training">training</span>'] : [];
+    if (this.runs.some((run) => run.best)) marks.push('<span class="key best">best</span>');
+    this.legend.replaceChildren(...buttons, ...marks.map(html), `Mean nats per character, by ${{ seconds: "second of computing" }[along] || along}.`);
+    if (focused >= 0) buttons[focused]?.focus();
+  }
+}
+
+const nearest = (sorted, value) => sorted.reduce((a, b) => (Math.abs(b - value) < Math.abs(a - value) ? b : a));
+
+// Charts by the element that they draw in: a live page hands them its new figures.
+export const charts = new Map([...document.querySelectorAll("[data-losses]")].map((root) => [root, new Chart(root)]));

@@ -1,0 +1,121 @@
+// One job on a page, alive: its figures and its text change as events come, everything else is fetched anew when something
+// happened that changes it.
+import { Parts } from "./parts.js";
+import { follow } from "./stream.js";
+import { duration, loss, number, percent } from "./words.js";
+
+// Events after which parts of the page have other words: fetched, since templates are the one place of their markup.
+const TURNS = ["status", "sample", "log", "done", "reset"];
+
+export class JobView {
+  // `root` has the job's parts; `chart` draws its losses, where it has any.
+  constructor(root, { chart = null, ended = () => {} } = {}) {
+    Object.assign(this, { root, chart, ended });
+    const { job, after } = root.dataset;
+    this.parts = new Parts(root, `/jobs/${job}`, (page) => this.see(page));
+    this.began = this.elapsed();
+    this.loadedAt = Date.now();
+    this.clock = setInterval(() => this.tick(), 1000);
+    this.end = follow(job, after, (kind, data) => this.hear(kind, data), (whether) => this.link(whether));
+    root.addEventListener("submit", (event) => this.submit(event));
+  }
+
+  hear(kind, data) {
+    if (kind === "progress") this.progress(data);
+    else if (kind === "metric") this.chart?.add(data);
+    else if (kind === "text") this.text(data);
+    if (kind === "reset") this.stale = true;
+    if (kind === "status" && data.status === "running") this.stale = true;
+    if (kind === "gone") this.stop();
+    if (TURNS.includes(kind)) this.parts.refresh();
+  }
+
+  // Looks at a page that was fetched anew.
+  see(page) {
+    if (this.stale) this.chart?.reread(page);
+    this.stale = false;
+    const fresh = page.querySelector("[data-job]");
+    if (fresh?.dataset.ended !== undefined) {
+      this.chart?.reread(page);
+      this.stop();
+    }
+  }
+
+  stop() {
+    this.end();
+    clearInterval(this.clock);
+    this.link(true);
+    this.root.dataset.ended = "";
+    this.ended();
+  }
+
+  link(whether) {
+    const note = this.root.querySelector("[data-link]");
+    if (note) note.hidden = whether;
+  }
+
+  progress({ progress: now, metrics }) {
+    const of = (part, whole) => (part === null || !whole ? null : `${number(part)} of ${number(whole)}`);
+    this.figure("epoch", of(now.epoch, now.total_epochs));
+    this.figure("step", of(now.step, now.total_steps));
+    this.figure("speed", now.chars_per_second && number(now.chars_per_second));
+    this.figure("left", now.eta_seconds === null ? null : duration(now.eta_seconds));
+    for (const bar of this.root.querySelectorAll("progress")) {
+      bar.value = now.fraction;
+      bar.nextElementSibling.textContent = percent(now.fraction);
+    }
+    if (!metrics) return;
+    this.figure("train_loss", metrics.train_loss === null ? null : loss(metrics.train_loss));
+    this.figure("validation_loss", metrics.validation_loss === null ? null : loss(metrics.validation_loss));
+    const best = metrics.best_loss === null ? null : loss(metrics.best_loss);
+    this.figure("best", best && (metrics.best_epoch ? `${best} in epoch ${metrics.best_epoch}` : best));
+    this.chart?.mark(metrics.best_epoch);
+  }
+
+  figure(name, said) {
+    const place = this.root.querySelector(`[data-figure="${name}"]`);
+    if (!place) return;
+    place.hidden = !said;
+    place.querySelector("dd").textContent = said || "";
+  }
+
+  elapsed() {
+    const place = this.root.querySelector('[data-figure="time"]');
+    return place?.dataset.seconds ? Number(place.dataset.seconds) : null;
+  }
+
+  // The time that it has run, between two looks at the server's clock.
+  tick() {
+    const told = this.elapsed();
+    if (told !== this.began) [this.began, this.loadedAt] = [told, Date.now()];
+    if (told !== null) this.figure("time", duration(told + (Date.now() - this.loadedAt) / 1000));
+  }
+
+  // Puts written characters at their place: an attempt that begins anew writes over what the one before it wrote.
+  text({ index, offset, delta }) {
+    const place = this.root.querySelector(`[data-index="${index}"] .text`);
+    if (!place) return;
+    const held = (this.written ??= new Map());
+    const characters = held.get(place) || [...place.textContent];
+    held.set(place, characters);
+    const follows = offset === characters.length && place.lastChild;
+    characters.length = Math.min(characters.length, offset);
+    characters.push(...delta);
+    if (follows) place.lastChild.appendData(delta);
+    else place.textContent = characters.join("");
+  }
+
+  // Stops the job without leaving the page.
+  async submit(event) {
+    if (!event.target.action.endsWith("/cancel")) return;
+    event.preventDefault();
+    const button = event.target.querySelector("button");
+    button.disabled = true;
+    try {
+      await fetch(event.target.action, { method: "POST", body: new FormData(event.target), redirect: "manual" });
+    } catch {
+      button.disabled = false;
+    }
+    this.parts.refresh();
+  }
+}

@@ -1,0 +1,81 @@
+// Follows a job's events: as they come (SSE), and where that can't be had by asking for them again and again.
+//
+// A stream is refused (503) when as many are open as the server allows, and breaks off when the server restarts. The
+// browser comes back by itself after a break; after a refusal this module asks for pages of the same events instead, and
+// tries a stream again now and then. It goes on after the last event it has told, so that none is missed or lost. A page
+// that nobody sees holds no stream: browsers allow six connections to one host.
+
+const KINDS = ["status", "progress", "metric", "sample", "text", "log", "done", "reset"];
+// Time between two questions, ms, and before a stream is tried again.
+const ASK_MS = 1000;
+const RETRY_MS = 15000;
+
+// Follows a job from an event on. `tell(kind, data)` hears of each event; `linked(whether)` of the connection. Returns how
+// to end it.
+export function follow(jobId, after, tell, linked = () => {}) {
+  const address = `/api/v1/jobs/${jobId}/events`;
+  let last = after;
+  let ended = false;
+  let source = null;
+  let timer = 0;
+  let triedAt = 0;
+
+  function hear(kind, id, data) {
+    if (ended) return;
+    if (id) last = id;
+    tell(kind, data);
+    if (kind === "done") end();
+  }
+
+  function open() {
+    triedAt = Date.now();
+    source = new EventSource(`${address}?after=${last}`);
+    source.addEventListener("open", () => linked(true));
+    for (const kind of KINDS) {
+      source.addEventListener(kind, (event) => hear(kind, event.lastEventId, JSON.parse(event.data)));
+    }
+    source.addEventListener("error", () => {
+      if (ended) return;
+      if (source.readyState !== EventSource.CLOSED) return linked(false); // the browser comes back by itself
+      close();
+      ask();
+    });
+  }
+
+  async function ask() {
+    if (ended || document.hidden) return;
+    try {
+      const answer = await fetch(`${address}?after=${last}`, { headers: { Accept: "application/json" } });
+      if (answer.status === 404) return tell("gone", {}), end(); // it has been forgotten
+      if (!answer.ok) throw new Error(answer.statusText);
+      const page = await answer.json();
+      linked(true);
+      for (const event of page.data) hear(event.type, event.id, event.data);
+      if (page.has_more) return ask();
+    } catch {
+      linked(false);
+    }
+    if (!ended) timer = setTimeout(Date.now() - triedAt > RETRY_MS ? open : ask, ASK_MS);
+  }
+
+  function close() {
+    clearTimeout(timer);
+    source?.close();
+    source = null;
+  }
+
+  function turn() {
+    close();
+    if (!document.hidden) open();
+  }
+
+  function end() {
+    ended = true;
+    close();
+    document.removeEventListener("visibilitychange", turn);
+  }
+
+  document.addEventListener("visibilitychange", turn);
+  turn();
+  return end;
+}

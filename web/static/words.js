@@ -1,0 +1,27 @@
+// How figures are said, as web/pages/words.py says them.
+const UNITS = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
+
+export const number = (value) => Math.round(value).toLocaleString("en-US");
+export const percent = (share) => `${Math.round(share * 100)} %`;
+export const loss = (value) => value.toFixed(3);
+export const tenths = (value) => value.toFixed(1);
+
+// Says a time in its largest unit or two: "2 minutes 5 seconds".
+export function duration(seconds) {
+  if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} seconds`;
+  const said = [];
+  let left = Math.round(seconds);
+  for (const [length, name] of UNITS) {
+    const count = Math.floor(left / length);
+    left %= length;
+    if (count || (length === 1 && !said.length)) said.push(`${count} ${name}${count === 1 ? "" : "s"}`);
+  }
+  return said.slice(0, 2).join(" ");
+}
+
+// Counts what the service counts: code points, not the halves that JavaScript keeps some of them in.
+export const codePoints = (text) => {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+};
