@@ -13,7 +13,7 @@ import signal
 import statistics
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -65,7 +65,7 @@ class Measurement:
         self._process.join(timeout=5)
 
 
-def measure(threads: int) -> Speed:
+def measure(threads: int, *, clock: Callable[[], float] = time.perf_counter) -> Speed:
     """Return how fast a training on this many threads goes here. It takes about a second and sets torch's threads."""
     chars, vocab_size = len(_TEXT), len(set(_TEXT))
     small, large = _request(_SMALL), _request(_LARGE)
@@ -78,12 +78,12 @@ def measure(threads: int) -> Speed:
         (step_seconds(request, chars, vocab_size, waiting), step_seconds(request, chars, vocab_size, arithmetic))
         for request in (small, large)
     )
-    first, second = _step(small, threads), _step(large, threads)
+    first, second = _step(small, threads, clock), _step(large, threads, clock)
     per_flop = max(second / d * 0.1, (a * second - c * first) / (a * d - b * c))
     per_position = max(first / (50 + STEP_POSITIONS) * 0.1, (first - b * per_flop) / a)
     bfloat16 = 0.0
     if has_bfloat16():
-        seconds = _step(large.model_copy(update={"precision": "bfloat16"}), threads)
+        seconds = _step(large.model_copy(update={"precision": "bfloat16"}), threads, clock)
         bfloat16 = d / max(seconds * 0.1, seconds - c * per_position)
     return Speed(seconds_per_position=per_position, flops_per_second=1 / per_flop, bfloat16_flops_per_second=bfloat16)
 
@@ -95,13 +95,13 @@ def _request(sizes: Mapping[str, Any]) -> StreamRequest:
     )  # fmt: skip
 
 
-def _step(request: StreamRequest, threads: int) -> float:
+def _step(request: StreamRequest, threads: int, clock: Callable[[], float]) -> float:
     """Return the seconds of one step: a quarter of them were quicker. Other processes only ever make it slower."""
     training = train(request, _TEXT, threads=threads)
     times: list[float] = []
     until = float("inf")
     for _ in itertools.islice(training, 2 * _MOST_STEPS):
-        now = time.perf_counter()
+        now = clock()
         times.append(now)
         if len(times) == _WARM_STEPS:
             until = now + _EACH_S
