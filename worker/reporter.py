@@ -54,9 +54,9 @@ class Reporter:
         self._progress = self._latest = progress
         self._losses = losses or self._losses
 
-    def complete(self, *, step: int) -> None:
-        """Report that nothing is left to do."""
-        self.progress(replace(self._latest, step=step, fraction=1.0, eta_seconds=0.0))
+    def complete(self, *, step: int, losses: Losses | None = None) -> None:
+        """Report that nothing is left to do, and the losses of the end."""
+        self.progress(replace(self._latest, step=step, fraction=1.0, eta_seconds=0.0), losses)
 
     def flush(self, *, now: bool = False) -> None:
         """Record what was reported, if it is time (or `now`). While Redis is away it is kept. Raises LeaseLost."""

@@ -46,7 +46,7 @@ def run_train(attempt: Attempt) -> Outcome:
             wish = attempt.lease.look()
             _tell(attempt, event)
             if isinstance(event, trainevents.Done):
-                attempt.reporter.complete(step=max((row.step for row in event.metrics), default=0))
+                attempt.reporter.complete(step=max((row.step for row in event.metrics), default=0), losses=_last(event))
                 return build_and_seal(
                     attempt,
                     name=request.name or model_id_of(job.id),
@@ -69,6 +69,19 @@ def run_train(attempt: Attempt) -> Outcome:
     finally:
         training.close()
     raise AssertionError("the trainer ended without an end")
+
+
+def _last(done: trainevents.Done) -> Losses:
+    """Return the losses that a training ended with: the last epoch's were measured after its last progress."""
+    trained = [row.train_loss for row in done.metrics if row.train_loss is not None]
+    judged = [row.evaluation_loss if row.validation_loss is None else row.validation_loss for row in done.metrics]
+    measured = [loss for loss in judged if loss is not None]
+    return Losses(
+        train_loss=trained[-1] if trained else None,
+        validation_loss=measured[-1] if measured else None,
+        best_loss=done.best_loss,
+        best_epoch=done.losses.best_epoch,
+    )
 
 
 def _newest_state(attempt: Attempt) -> TrainState | None:

@@ -109,6 +109,8 @@ class Done(Tick):
     vocabulary: Vocabulary
     stop_reason: StopReason
     losses: Losses
+    #: What the best epoch was chosen by, mean nats per character; None where nothing was measured.
+    best_loss: float | None
     metrics: tuple[MetricRow, ...]
     #: The newest samples, at most `train.MOST_SAMPLES`.
     samples: tuple[SampleRow, ...]

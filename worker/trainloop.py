@@ -396,6 +396,7 @@ class Training:
             state=self.capture, step=ledger.step, weights={name: value.clone() for name, value in self._best.items()},
             vocabulary=self._setting.vocabulary, stop_reason=ledger.stop_reason or "completed",
             losses=Losses(train=ledger.best_train, validation=ledger.best_validation, best_epoch=ledger.best_epoch),
+            best_loss=ledger.best_loss,
             metrics=tuple(MetricRow(**values) for values in ledger.metrics),
             samples=tuple(SampleRow(**values) for values in ledger.samples),
         )  # fmt: skip

@@ -46,6 +46,10 @@ def test_what_happened_is_told_in_order(cluster: Cluster, made: Job) -> None:
     steps = [event.data["progress"]["step"] for event in events if event.type is EventType.PROGRESS]
     assert steps == sorted(steps)
     assert made.progress.fraction == 1.0
+    judged = [metric for metric in metrics if metric["validation_loss"] is not None]
+    last, best = judged[-1], min(judged, key=lambda metric: metric["validation_loss"])
+    assert (made.metrics.train_loss, made.metrics.validation_loss) == (last["train_loss"], last["validation_loss"])
+    assert (made.metrics.best_loss, made.metrics.best_epoch) == (best["validation_loss"], best["epoch"])
 
 
 def test_the_same_request_and_seed_give_the_same_text_and_another_seed_another(cluster: Cluster, made: Job) -> None:
