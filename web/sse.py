@@ -24,6 +24,8 @@ _BATCH = 100
 _RETRY = "retry: 3000\n\n"
 _PING = ": ping\n\n"
 _BEGINNING = "0-0"
+#: What `done` tells of a job.
+_END = {"status", "result", "error"}
 
 
 def stream(parts: Parts, job: Job, *, after: str | None) -> Response:
@@ -52,7 +54,10 @@ def _lines(parts: Parts, job: Job, last: str) -> Iterator[str]:
     yield _RETRY
     try:
         page = parts.store.events.read(job.id, after=last, limit=_BATCH)
-        if page.trimmed or (job.ended and not page.events):
+        if job.ended and not page.events:  # a record that was put back from the volume has no events
+            yield _whole(job) + spell(EventType.DONE, JobView.of(job).model_dump(mode="json", include=_END))
+            return
+        if page.trimmed:
             yield _whole(parts.store.jobs.get(job.id))
         events = page.events
         pinged = time.monotonic()

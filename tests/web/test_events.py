@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
+from shared import keys
 from shared.events import EventType
 from tests.web.world import API, World, pointers, settings_of
 
@@ -80,6 +82,17 @@ def test_a_stream_that_was_trimmed_begins_with_the_whole_job(redis_url: str, dat
     assert told[-1][1] == "done"
     assert len(told) > 100
     world.close()
+
+
+def test_a_stream_of_an_ended_job_whose_events_are_gone_tells_the_job_and_ends_at_once(
+    redis_url: str, world: World, job_id: str
+) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.delete(keys.events(job_id))
+    told = events_of(world.get(f"/jobs/{job_id}/events", headers=SSE).text)
+    job = world.get(f"/jobs/{job_id}").json
+    end = {"status": "succeeded", "result": {"seed": 1}, "error": None}
+    assert told == [(None, "reset", job), (None, "done", end)]
 
 
 @pytest.mark.parametrize("event_id", ["x", "-", "1", "1-", "1-x", "9" * 25 + "-0", "0-0\u00b2"])
