@@ -5,17 +5,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 
-from cli.client import ApiError, Client
 from cli.lock import Taken
 from cli.progress import TrainingProgress
 from cli.service import ROOT
 from cli.serving import choose_port, read_settings, serving, take_lock
 from cli.terminal import make_console, printable
+from client import Charloom, CharloomError, Corpus, Event, Texts
 
 #: The text that is there for whoever has none at hand.
 SAMPLE = ROOT / "shared" / "sample.txt"
@@ -25,6 +24,8 @@ TRAIN_S = 60
 MOST_EPOCHS = 60
 #: Seconds without a sign of the training after which the demo looks why, and gives up unless it is queued.
 SILENCE_S = 60.0
+#: Longest silence of a stream, seconds, before the demo looks after the processes it keeps.
+LOOK_S = 1.0
 #: Characters of the passage at the end.
 PASSAGE_CHARS = 700
 #: Why a training ended, in words.
@@ -65,8 +66,8 @@ def demo(text: Path | None, data: Path | None, port: int | None, seconds: int) -
                 f"Another Charloom is just starting or ending on {settings.data_dir}."
             ) from taken
         console.print(f"Charloom already runs on this data; using it.\n  page      {taken.address}")
-        with Client(taken.address) as client:
-            _show(client, name, content, seconds, console, tend=lambda: None)
+        with Charloom(taken.address) as loom:
+            _show(loom, name, content, seconds, console, tend=lambda: None)
         console.print(f"\nThe page: {taken.address}")
         return
     settings = choose_port(settings, any_free=True, console=console)
@@ -77,9 +78,9 @@ def demo(text: Path | None, data: Path | None, port: int | None, seconds: int) -
                 raise _Ended
             service.tend()
 
-        with Client(service.url) as client:
+        with Charloom(service.url) as loom:
             try:
-                _show(client, name, content, seconds, console, tend=tend)
+                _show(loom, name, content, seconds, console, tend=tend)
             except _Ended:
                 raise click.Abort from None
         if at_terminal:
@@ -97,46 +98,47 @@ def _read(path: Path) -> tuple[str, bytes]:
 
 
 def _show(
-    client: Client, name: str, content: bytes, seconds: int, console: Console, *, tend: Callable[[], None]
+    loom: Charloom, name: str, content: bytes, seconds: int, console: Console, *, tend: Callable[[], None]
 ) -> None:
     """Upload, train, write. Raises click.ClickException with the service's own words where it refuses."""
     try:
-        corpus = client.upload(name, content)
+        corpus = loom.corpora.add_bytes(content, name=name)
         console.print(
-            f"\n{printable(corpus['name'])}: {corpus['chars']:,} characters, "
-            f"{corpus['vocab_size_lowercase']} different ones in lower case.\n"
+            f"\n{printable(corpus.name)}: {corpus.chars:,} characters, "
+            f"{corpus.vocab_size_lowercase} different ones in lower case.\n"
         )
-        model_id = _train(client, corpus, seconds, console, tend=tend)
-        _write(client, model_id, _passage(client.text(corpus["id"])), console, tend=tend)
-    except ApiError as exc:
+        model_id = _train(loom, corpus, seconds, console, tend=tend)
+        _write(loom, model_id, _passage(loom.corpora.text(corpus)), console, tend=tend)
+    except CharloomError as exc:
         raise click.ClickException(str(exc)) from exc
 
 
-def _train(client: Client, corpus: dict[str, Any], seconds: int, console: Console, *, tend: Callable[[], None]) -> str:
+def _train(loom: Charloom, corpus: Corpus, seconds: int, console: Console, *, tend: Callable[[], None]) -> str:
     """Train for so long at most; return the model's id."""
-    request = {"corpus_id": corpus["id"], "name": corpus["name"], "max_seconds": seconds, "epochs": MOST_EPOCHS}
-    job = client.create("train", request)
+    job = loom.train(corpus, name=corpus.name, max_seconds=seconds, epochs=MOST_EPOCHS)
     with TrainingProgress(console) as progress:
         heard_at = time.monotonic()
-        for event in client.events(job["id"]):
+        for event in loom.jobs.watch(job, silence_s=LOOK_S):
             tend()
-            if event is not None:
+            if isinstance(event, Event):
                 heard_at = time.monotonic()
                 progress.see(event.type, event.data)
             elif time.monotonic() - heard_at > SILENCE_S:
-                waiting = client.job(job["id"])
-                if waiting["status"] != "queued":
-                    raise ApiError(f"Nothing has been heard of the training for {SILENCE_S:g} s; see the worker's log.")
-                console.print(f"It waits for its turn: place {waiting['queue_position']} in the queue.")
+                waiting = loom.jobs.get(job)
+                if waiting.status != "queued":
+                    raise click.ClickException(
+                        f"Nothing has been heard of the training for {SILENCE_S:g} s; see the worker's log."
+                    )
+                console.print(f"It waits for its turn: place {waiting.queue_position} in the queue.")
                 heard_at = time.monotonic()
-    job = client.job(job["id"], wait_s=1)
-    result, losses = _result(job), job["metrics"]
-    if losses["best_loss"] is not None:
+    job = loom.jobs.get(job, wait_s=1).check()
+    losses, reason = job.metrics, (job.result or {}).get("stop_reason", "")
+    if losses.best_loss is not None:
         console.print(
-            f"\nLearned: {STOPPED[result['stop_reason']]}; the best epoch is number {losses['best_epoch']}, with "
-            f"{losses['best_loss']:.3f} nats a character on what was kept back.\n"
+            f"\nLearned: {STOPPED.get(reason, reason)}; the best epoch is number {losses.best_epoch}, with "
+            f"{losses.best_loss:.3f} nats a character on what was kept back.\n"
         )
-    return str(result["model_id"])
+    return job.model_id or ""
 
 
 def _passage(text: str) -> str:
@@ -149,23 +151,15 @@ def _passage(text: str) -> str:
     return words[0] if words else text[:PROMPT_CHARS]
 
 
-def _write(client: Client, model_id: str, prompt: str, console: Console, *, tend: Callable[[], None]) -> None:
+def _write(loom: Charloom, model_id: str, prompt: str, console: Console, *, tend: Callable[[], None]) -> None:
     """Have the model write, and show the text as it comes."""
-    job = client.create("generate", {"model_id": model_id, "prompt": prompt, "length": PASSAGE_CHARS})
+    job = loom.generate(model_id, prompt=prompt, length=PASSAGE_CHARS)
     console.print("The model writes:\n")
-    for event in client.events(job["id"]):
+    texts = Texts()
+    for event in loom.jobs.watch(job, silence_s=LOOK_S):
         tend()
-        if event is not None and event.type == "text":
-            console.print(printable(event.data["delta"]), end="")
-    result = _result(client.job(job["id"], wait_s=1))
+        for _, new in texts.add(event) if isinstance(event, Event) else ():
+            console.print(printable(new), end="")
+    result = loom.jobs.get(job, wait_s=1).check().result or {}
     went_on_from = " ".join(printable(result["prompt"]).split())
     console.print(f"\n\nIt went on from: {went_on_from} …", style="dim")
-
-
-def _result(job: dict[str, Any]) -> dict[str, Any]:
-    """Return an ended job's result. Raises ApiError with its error's words where it has none."""
-    if job["status"] != "succeeded":
-        error = job["error"] or {"detail": f"The job is {job['status']}."}
-        raise ApiError(f"{job['type']} job {job['id']}: {error['detail']}")
-    result: dict[str, Any] = job["result"]
-    return result

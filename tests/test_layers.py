@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("shared", "worker", "web", "cli")
+PACKAGES = ("shared", "worker", "web", "client", "cli")
 
 #: Files of shared/ that are only words: the standard library and pydantic.
 WORDS = ("errors", "settings", "text", "requests", "jobs", "events", "keys", "ids", "fit", "estimate")
@@ -103,6 +103,18 @@ def test_what_computes_knows_neither_celery_nor_redis_nor_http() -> None:
             assert not runs_jobs, (path, runs_jobs)
 
 
+def test_the_client_stands_alone() -> None:
+    for path in files("client"):
+        assert outside(path) <= {"httpx", "pydantic"}, path
+        assert all(is_under(module, ("client",)) for module in own(path)), path
+
+
+def test_only_the_command_line_uses_the_client() -> None:
+    """What calls over HTTP is `client`; nothing of the service calls itself."""
+    for path in files("shared", "worker", "web"):
+        assert not any(is_under(module, ("client",)) for module in own(path)), path
+
+
 @pytest.mark.parametrize("door", ["web", "cli"])
 def test_web_and_cli_never_import_torch_or_the_worker(door: str) -> None:
     for path in files(door):
@@ -123,20 +135,20 @@ def test_nothing_is_imported_in_circles() -> None:
     TopologicalSorter(graph).prepare()  # CycleError names the circle
 
 
-@pytest.mark.parametrize("module", ["web", "cli.main"])
+@pytest.mark.parametrize("module", ["web", "client", "cli.main"])
 def test_importing_a_door_leaves_torch_unloaded(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_the_environment_is_read_in_one_place() -> None:
-    """`cli.service` only hands it on to the processes it starts; setting a default for a library is no reading."""
+    """All settings; the client, which stands alone, reads its own two; `cli.service` hands it on to what it starts."""
     readers = {
         module_of(path)
         for path in files(*PACKAGES)
         if re.search(r"\bos\.(environ\b(?!\.setdefault)|getenv)", path.read_text())
     }
-    assert readers == {"shared.settings", "cli.service"}
+    assert readers == {"shared.settings", "client.charloom", "cli.service"}
 
 
 def test_no_redis_key_is_spelled_outside_shared_keys() -> None:

@@ -1,0 +1,207 @@
+"""Everything that the client can, on a real server with a real worker."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+
+from client import Charloom, Conflict, Damaged, Event, Invalid, JobFailed, NotFound, Texts, TimedOut
+from shared import keys
+from tests.client.scripted import Cutting, Reply, Scripted
+from tests.client.stack import ENDLESS, SAMPLE, SMALL, Stack
+from tests.waiting import eventually
+
+
+def test_a_text_is_sent_from_a_file_from_bytes_and_as_text_and_is_the_same(loom: Charloom, tmp_path: Path) -> None:
+    text = "Über den Wolken war der Webstuhl.\n" * 40
+    path = tmp_path / "Wolken.txt"
+    path.write_text(text, encoding="utf-8")
+    corpus = loom.corpora.add(path)
+    assert (corpus.name, corpus.chars, corpus.created_at.tzname()) == ("Wolken", len(text), "UTC")
+    assert loom.corpora.add_bytes(text.encode(), name="again") == corpus
+    assert loom.corpora.add_text(text, name="again").id == corpus.id
+    assert loom.corpora.get(corpus.id) == corpus
+    assert loom.corpora.text(corpus) == text
+    loom.corpora.delete(corpus)
+    with pytest.raises(NotFound):
+        loom.corpora.get(corpus.id)
+
+
+def test_pages_are_walked_by_themselves(loom: Charloom) -> None:
+    made = [loom.corpora.add_text(f"text number {number} " * 10, name=f"n{number}") for number in range(105)]
+    listed = list(loom.corpora.list())
+    assert [corpus.name for corpus in listed[:105]] == [corpus.name for corpus in reversed(made)]
+    assert [corpus.name for corpus in loom.corpora.list(limit=3)] == ["n104", "n103", "n102"]
+    oldest = list(loom.corpora.list(order="asc", after=made[99].id))
+    assert [corpus.name for corpus in oldest] == [f"n{number}" for number in range(100, 105)]
+    for corpus in made:
+        loom.corpora.delete(corpus)
+
+
+def test_a_training_is_queued_watched_waited_for_and_told_whole(loom: Charloom, stack: Stack) -> None:
+    job = loom.train(stack.corpus(), name="a small one", metadata={"for": "tests"}, **SMALL)
+    assert (job.type, job.status, job.ended, job.model_id) == ("train", "queued", False, None)
+    events = list(loom.jobs.events(job))
+    assert {"status", "progress", "metric", "sample"} < {event.type for event in events}
+    assert events[-1].type == "done"
+    done = loom.jobs.wait(job).check()
+    assert done.ended
+    assert done.progress.fraction == 1.0
+    assert done.metadata == {"for": "tests"}
+    metrics = loom.jobs.metrics(job)
+    assert [row.model_dump() for row in metrics] == [
+        {**row.model_dump(), **event.data}
+        for row, event in zip(metrics, [e for e in events if e.type == "metric"], strict=True)
+    ]
+    assert done.metrics.best_loss == pytest.approx(min(row.validation_loss or 9 for row in metrics))
+    model = loom.models.get(done.model_id or "")
+    assert (model.name, model.job_id, model.corpus_id) == ("a small one", job.id, stack.corpus().id)
+
+
+def test_records_say_what_the_server_said_to_the_letter(loom: Charloom, stack: Stack) -> None:
+    model = stack.model()
+    for path, record in (
+        (f"/models/{model.id}", model),
+        (f"/jobs/{model.job_id}", loom.jobs.get(model.job_id)),
+        (f"/corpora/{model.corpus_id}", loom.corpora.get(model.corpus_id or "")),
+    ):
+        answer = httpx.get(f"{stack.url}/api/v1{path}", trust_env=False).json()
+        assert record.model_dump(mode="json") == answer
+        assert record.model_extra == {}, "every field of the contract is typed"
+        assert json.loads(record.model_dump_json()) == answer
+
+
+def test_a_model_writes_and_its_text_comes_bit_by_bit(loom: Charloom, stack: Stack) -> None:
+    job = loom.generate(stack.model(), prompt="there was a ", length=300, n=2, seed=5)
+    texts, told = Texts(), ["", ""]
+    for event in loom.jobs.events(job):
+        for index, new in texts.add(event):
+            told[index] += new
+    outputs = loom.jobs.wait(job).check().outputs
+    assert [output.text for output in outputs] == told
+    assert [len(text) for text in told] == [300, 300]
+    assert {output.finish_reason for output in outputs} == {"length"}
+    assert outputs[0].copied is not None
+    again = loom.jobs.wait(loom.generate(stack.model(), prompt="there was a ", length=300, n=2, seed=5))
+    assert [output.text for output in again.outputs] == told
+
+
+def test_refusals_name_the_value(loom: Charloom, stack: Stack) -> None:
+    with pytest.raises(Invalid) as caught:
+        loom.train(stack.corpus(), epochs=0, hidden_size=9999)
+    assert [error.pointer for error in caught.value.errors] == ["/hidden_size", "/epochs"]
+    assert "epochs is 0, but must be at least 1" in str(caught.value)
+
+
+def test_a_job_is_cancelled_resumed_and_listed(loom: Charloom, stack: Stack) -> None:
+    job = loom.train(stack.corpus(), **ENDLESS)
+    eventually(lambda: loom.jobs.get(job).progress.step > 5, "it trains")
+    with pytest.raises(TimedOut):
+        loom.jobs.wait(job, timeout_s=0.1)
+    with pytest.raises(Conflict):
+        loom.corpora.delete(stack.corpus())
+    assert loom.jobs.cancel(job).status in ("cancelling", "cancelled")
+    ended = loom.jobs.wait(job)
+    assert ended.status == "cancelled"
+    with pytest.raises(JobFailed, match="it is cancelled") as caught:
+        ended.check()
+    assert caught.value.job == ended
+    resumed = loom.jobs.resume(job)
+    assert resumed.parent_id == job.id
+    loom.jobs.cancel(resumed)
+    loom.jobs.wait(resumed)
+    cancelled = list(loom.jobs.list(type="train", status=["cancelled", "failed"]))
+    assert [found.id for found in cancelled[:2]] == [resumed.id, job.id]
+    with pytest.raises(Conflict):
+        loom.jobs.resume(loom.jobs.get(stack.model().job_id))
+    assert job.id not in [found.id for found in loom.jobs.list(model_id=stack.model().id)]
+
+
+def test_a_model_is_renamed_downloaded_brought_in_and_deleted(loom: Charloom, stack: Stack, tmp_path: Path) -> None:
+    model = loom.models.patch(stack.model(), name="Webstuhl", metadata={"a": "b"})
+    assert (model.name, model.metadata) == ("Webstuhl", {"a": "b"})
+    told: list[tuple[int, int]] = []
+    path = loom.models.download(model, tmp_path, tell=lambda *now: told.append(now))
+    assert path == tmp_path / f"Webstuhl-{model.id[-6:]}.zip"
+    assert path.stat().st_size == model.bytes == told[-1][0] == told[-1][1]
+    with pytest.raises(FileExistsError):
+        loom.models.download(model, path)
+    loom.models.download(model, path, overwrite=True)
+    assert [found.name for found in tmp_path.iterdir()] == [path.name], "nothing else is left"
+    job = loom.jobs.wait(loom.models.import_file(path, name="theirs")).check()
+    copy = loom.models.get(job.model_id or "")
+    assert (copy.name, copy.vocabulary, copy.parameters) == ("theirs", model.vocabulary, model.parameters)
+    loom.models.delete(copy)
+    assert copy.id not in [found.id for found in loom.models.list()]
+    with pytest.raises(NotFound):
+        loom.models.download(model, tmp_path, format="pth")
+
+
+def test_a_download_that_breaks_off_goes_on_where_it_was(loom: Charloom, stack: Stack, tmp_path: Path) -> None:
+    model = stack.model()
+    whole = loom.models.download(model, tmp_path / "whole.zip").read_bytes()
+    third = len(whole) // 3
+    # Given a way to the server that breaks every answer but the first (the file's headers) after a third of the file
+    with Cutting(stack.served.port, cut_after=lambda number: None if number == 0 else third) as cutting:
+        with Charloom(cutting.url) as behind:
+            behind._transport.http.headers["Connection"] = "close"
+            told: list[int] = []
+            path = behind.models.download(model, tmp_path / "cut.zip", tell=lambda there, _: told.append(there))
+        assert cutting.connections > 3
+    # Then every bit came once, in order
+    assert path.read_bytes() == whole
+    assert told == sorted(told)
+
+
+def test_a_download_goes_on_in_another_process_and_a_foreign_beginning_is_thrown_away(
+    loom: Charloom, stack: Stack, tmp_path: Path
+) -> None:
+    model = stack.model()
+    whole = loom.models.download(model, tmp_path / "whole.zip").read_bytes()
+    sha256 = hashlib.sha256(whole).hexdigest()
+    for beginning in (whole[:1000], b"nonsense" * 100, whole, whole + b"more"):
+        (tmp_path / f".model.zip.{sha256[:16]}.part").write_bytes(beginning)
+        path = loom.models.download(model, tmp_path / "model.zip", overwrite=True)
+        assert path.read_bytes() == whole
+
+
+def test_a_file_that_is_not_what_its_hash_says_is_not_kept(scripted: Scripted, tmp_path: Path) -> None:
+    scripted.replies = [Reply(body=b"other bytes", headers={"ETag": f'"{"0" * 64}"'})]
+    with Charloom(scripted.url) as loom, pytest.raises(Damaged, match="another sha256"):
+        loom.models.download("mod_1", tmp_path / "model.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_and_readiness_are_told(loom: Charloom) -> None:
+    [worker] = loom.workers()
+    assert worker.cores >= 1
+    assert "torch" in worker.versions
+    ready = loom.ready()
+    assert (ready.ready, ready.workers) == (True, 1)
+
+
+def test_events_go_on_after_one_and_past_the_last_there_are_none(loom: Charloom, stack: Stack) -> None:
+    job_id = stack.model().job_id
+    events = list(loom.jobs.events(job_id))
+    assert list(loom.jobs.events(job_id, after=events[3].id)) == events[4:]
+    assert list(loom.jobs.events(job_id, after=events[-1].id)) == []
+    with pytest.raises(NotFound):
+        list(loom.jobs.events("job_00000000000000000000000000"))
+
+
+def test_the_end_of_a_job_whose_events_are_gone_is_told_by_its_record(loom: Charloom, stack: Stack) -> None:
+    job = stack.train(seed=11)
+    with redis.Redis.from_url(stack.cluster.settings.redis_url.get_secret_value()) as server:
+        server.delete(keys.events(job.id))
+    events = list(loom.jobs.events(job))
+    assert [event.type for event in events] == ["reset", "done"]
+    assert events[0].data["id"] == job.id
+    assert events[1] == Event(type="done", data={"status": "succeeded", "result": job.result, "error": None})
+
+
+def test_an_odd_name_survives(loom: Charloom) -> None:
+    corpus = loom.corpora.add_bytes(SAMPLE.read_bytes() + b"\n", name='Ü "quoted"; name=../x')
+    assert corpus.name == 'Ü "quoted"; name=../x'

@@ -1,0 +1,50 @@
+"""A writing's text comes together whole, over repeats, gaps and changes."""
+
+from typing import Any
+
+from client import Event, Texts
+
+
+def _text(index: int, offset: int, delta: str) -> Event:
+    return Event(type="text", data={"index": index, "offset": offset, "delta": delta})
+
+
+def _done(*texts: str) -> Event:
+    outputs = [{"index": index, "text": text} for index, text in enumerate(texts)]
+    return Event(type="done", data={"status": "succeeded", "result": {"outputs": outputs}})
+
+
+def _new(texts: Texts, *events: Event) -> list[Any]:
+    return [new for event in events for new in texts.add(event)]
+
+
+def test_what_comes_twice_is_told_once() -> None:
+    texts = Texts()
+    told = _new(
+        texts,
+        _text(0, 0, "the "),
+        _text(1, 0, "a"),
+        _text(0, 0, "the loom"),
+        _text(0, 4, "loom"),
+        _done("the loom", "a"),
+    )
+    assert told == [(0, "the "), (1, "a"), (0, "loom")]
+    assert (texts[0], texts[1], len(texts), texts.changed) == ("the loom", "a", 2, set())
+
+
+def test_what_is_missing_comes_with_the_end() -> None:
+    texts = Texts()
+    assert _new(texts, _text(0, 0, "the "), _text(0, 9, "late"), _done("the loom late")) == [
+        (0, "the "),
+        (0, "loom late"),
+    ]
+
+
+def test_a_text_that_was_written_again_differently_is_told_of() -> None:
+    texts = Texts()
+    assert _new(texts, _text(0, 0, "the loom"), _done("the river")) == [(0, "the loom")]
+    assert (texts.changed, texts[0]) == ({0}, "the river")
+
+
+def test_a_job_that_ended_without_a_result_adds_nothing() -> None:
+    assert _new(Texts(), Event(type="done", data={"status": "failed", "result": None})) == []

@@ -1,0 +1,170 @@
+"""Requests are tried again where that is safe and bounded; refusals are exceptions with the server's words."""
+
+import email.utils
+import time
+from typing import Any
+
+import pytest
+
+from client import (
+    ApiError,
+    Charloom,
+    CharloomError,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    ServerError,
+    TooLarge,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+    Unreachable,
+    WrongValue,
+)
+from client.transport import Retrying
+from tests.client.scripted import Reply, Scripted, problem
+
+#: Tries soon, so that tests needn't wait.
+QUICK = Retrying(tries=4, first_wait_s=0.001, most_wait_s=2)
+JOB = b'{"id":"job_1","type":"train","status":"queued","created_at":"2026-11-24T12:00:00.000Z"}'
+BROKEN = Reply(status=0)
+
+
+@pytest.fixture
+def loom(scripted: Scripted) -> Any:
+    with Charloom(scripted.url, retrying=QUICK) as loom:
+        yield loom
+
+
+@pytest.mark.parametrize("reply", [problem(503, "away"), problem(429, "too many"), problem(502, "?"), BROKEN])
+def test_a_read_is_tried_again(scripted: Scripted, loom: Charloom, reply: Reply) -> None:
+    scripted.replies = [reply, reply, Reply(body=JOB)]
+    assert loom.jobs.get("job_1").status == "queued"
+    assert len(scripted.asked) == 3
+
+
+def test_tries_are_bounded_and_the_last_answer_is_told(scripted: Scripted, loom: Charloom) -> None:
+    scripted.replies = [problem(503, "Redis is away")]
+    with pytest.raises(Unavailable, match="Redis is away"):
+        loom.jobs.get("job_1")
+    assert len(scripted.asked) == QUICK.tries
+
+
+def test_a_longer_wait_than_is_allowed_is_an_error_at_once(scripted: Scripted, loom: Charloom) -> None:
+    in_an_hour = email.utils.formatdate(time.time() + 3600, usegmt=True)
+    for asked in ("3600", in_an_hour):
+        scripted.replies = [Reply(status=429, headers={"Retry-After": asked})]
+        scripted.asked.clear()
+        with pytest.raises(TooManyRequests) as caught:
+            loom.jobs.get("job_1")
+        assert caught.value.retry_after_s == pytest.approx(3600, abs=60)
+        assert len(scripted.asked) == 1
+
+
+def test_retry_after_is_waited_for(scripted: Scripted) -> None:
+    waits: list[float] = []
+    scripted.replies = [Reply(status=503, headers={"Retry-After": "1"}), Reply(body=JOB)]
+    with Charloom(scripted.url, retrying=QUICK) as loom:
+        loom._transport.sleep = waits.append
+        loom.jobs.get("job_1")
+    assert waits == [1.0]
+
+
+def test_an_order_is_repeated_under_one_key_and_the_next_has_another(scripted: Scripted, loom: Charloom) -> None:
+    scripted.replies = [BROKEN, problem(503, "away"), Reply(status=202, body=JOB)]
+    loom.train("cor_1", epochs=2)
+    loom.generate("mod_1")
+    keys = [asked.headers["Idempotency-Key"] for asked in scripted.asked]
+    assert len(keys) == 4
+    assert len(set(keys[:3])) == 1
+    assert keys[3] != keys[0]
+    assert scripted.asked[2].body == b'{"corpus_id":"cor_1","epochs":2}'
+    loom.train("cor_1", idempotency_key="mine")
+    assert scripted.asked[-1].headers["Idempotency-Key"] == "mine"
+
+
+def test_what_is_not_safe_to_repeat_is_not(scripted: Scripted, loom: Charloom) -> None:
+    scripted.replies = [BROKEN, Reply(status=202, body=JOB)]
+    with pytest.raises(Unreachable):
+        loom.jobs.resume("job_1")
+    assert len(scripted.asked) == 1
+
+
+def test_a_deletion_whose_answer_was_lost_has_worked(scripted: Scripted, loom: Charloom) -> None:
+    scripted.replies = [BROKEN, problem(404, "no such model")]
+    loom.models.delete("mod_1")
+    scripted.replies = [problem(404, "no such model")]
+    with pytest.raises(NotFound):
+        loom.models.delete("mod_1")
+
+
+def test_nobody_there_is_said_with_the_address() -> None:
+    with Charloom("http://127.0.0.1:1", retrying=QUICK) as loom, pytest.raises(Unreachable) as caught:
+        loom.workers()
+    assert str(caught.value) == "http://127.0.0.1:1 doesn't answer: Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, Invalid), (401, Unauthorized), (403, Forbidden), (404, NotFound), (409, Conflict), (413, TooLarge),
+     (415, Invalid), (422, Invalid), (500, ServerError), (418, ApiError)],
+)  # fmt: skip
+def test_a_problem_becomes_an_exception_with_its_fields(
+    scripted: Scripted, loom: Charloom, status: int, kind: type[ApiError]
+) -> None:
+    errors = [{"pointer": "/epochs", "detail": "epochs is 0, but must be at least 1"}]
+    scripted.replies = [problem(status, "That won't do.", request_id="r1", errors=errors, type="about:blank")]
+    with pytest.raises(kind) as caught:
+        loom.train("cor_1", epochs=0)
+    error = caught.value
+    assert type(error) is kind
+    assert isinstance(error, CharloomError)
+    assert (error.status, error.detail, error.code, error.request_id) == (status, "That won't do.", "no", "r1")
+    assert (error.title, error.type) == ("No", "about:blank")
+    assert error.errors == (WrongValue(pointer="/epochs", detail="epochs is 0, but must be at least 1"),)
+
+
+def test_a_proxy_s_page_and_another_service_are_said_to_be_that(scripted: Scripted, loom: Charloom) -> None:
+    scripted.replies = [Reply(status=500, body=b"<html>oh no</html>")]
+    with pytest.raises(ServerError, match=r"GET http.*/api/v1/jobs/job_1 answered 500"):
+        loom.jobs.get("job_1")
+    for body in (b"<html>", b"[1]", b'{"hello":"world"}'):
+        scripted.replies = [Reply(body=body)]
+        with pytest.raises(ApiError) as caught:
+            loom.jobs.get("job_1")
+        assert caught.value.code == "not_charloom"
+
+
+def test_the_key_is_sent_as_a_bearer(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted.replies = [Reply(body=JOB)]
+    monkeypatch.setenv("CHARLOOM_URL", scripted.url)
+    monkeypatch.setenv("CHARLOOM_API_KEY", "from-the-environment")
+    for key in (None, "given"):
+        with Charloom(api_key=key) as loom:
+            loom.jobs.get("job_1")
+    assert [asked.headers["Authorization"] for asked in scripted.asked] == [
+        "Bearer from-the-environment",
+        "Bearer given",
+    ]
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "http://", "http://x:99999"])
+def test_an_address_that_can_t_be_one_is_refused(url: str) -> None:
+    with pytest.raises(CharloomError, match="address"):
+        Charloom(url)
+
+
+def test_an_address_may_do_without_its_scheme_and_a_key_must_fit_a_header() -> None:
+    assert Charloom("127.0.0.1:8000").url == "http://127.0.0.1:8000"
+    with pytest.raises(CharloomError, match="CHARLOOM_API_KEY"):
+        Charloom(api_key="schlüssel\n")
+
+
+def test_what_a_newer_server_adds_is_kept_and_breaks_nothing(scripted: Scripted, loom: Charloom) -> None:
+    scripted.replies = [Reply(body=JOB[:-1] + b',"status":"dreaming","mood":{"good":true}}')]
+    job = loom.jobs.get("job_1")
+    assert (job.status, job.ended, job.model_extra) == ("dreaming", False, {"mood": {"good": True}})
+    assert job.model_dump(mode="json")["mood"] == {"good": True}
+    with pytest.raises(ValueError, match="frozen"):
+        job.status = "queued"  # type: ignore[misc]
