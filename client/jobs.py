@@ -67,7 +67,7 @@ class Jobs:
             Conflict: there is nothing to go on with; it says why. NotFound.
         """
         return self._transport.record(
-            Job, "POST", f"{_PATH}/{_id(job)}/resume", headers=key_header(idempotency_key), repeatable=False
+            Job, "POST", f"{_PATH}/{_id(job)}/resume", headers=key_header(idempotency_key), repeatable=True
         )
 
     def wait(self, job: Job | str, *, timeout_s: float | None = None, patience_s: float = PATIENCE_S) -> Job:

@@ -69,7 +69,8 @@ class Transport:
                 raise CharloomError("The API key holds characters that no key has; look at CHARLOOM_API_KEY.")
             headers["Authorization"] = f"Bearer {api_key}"
         try:
-            host = httpx.URL(self.url).host
+            parsed = httpx.URL(self.url)
+            host = parsed.host
             self.http = httpx.Client(
                 base_url=self.url,
                 headers=headers,
@@ -79,7 +80,7 @@ class Transport:
             )
         except (httpx.InvalidURL, ValueError) as exc:
             raise CharloomError(f"{url!r} is no address of a server: {exc}") from exc
-        if not host or httpx.URL(self.url).scheme not in ("http", "https"):
+        if not host or parsed.scheme not in ("http", "https") or not 0 < (parsed.port or 80) < 2**16:
             raise CharloomError(f"{url!r} is no address of a server; one looks like http://127.0.0.1:8000")
 
     def send(

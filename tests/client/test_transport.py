@@ -87,7 +87,7 @@ def test_an_order_is_repeated_under_one_key_and_the_next_has_another(scripted: S
 def test_what_is_not_safe_to_repeat_is_not(scripted: Scripted, loom: Charloom) -> None:
     scripted.replies = [BROKEN, Reply(status=202, body=JOB)]
     with pytest.raises(Unreachable):
-        loom.jobs.resume("job_1")
+        loom.models.import_file(__file__)
     assert len(scripted.asked) == 1
 
 
