@@ -23,21 +23,35 @@ _REQUEST: TypeAdapter[GenerateRequest] = TypeAdapter(GenerateRequest)
 #: Newest models that can be picked on the page.
 _MODELS = 100
 #: Shown at once, and folded away.
-_FIRST = ("temperature", "length", "n")
+_FIRST = ("length", "n")
 _FOLDED = ("seed", "top_k", "top_p", "unknown_chars")
+
+
+#: What a temperature does: from which on, and in words. The page marks the one that holds.
+_SCALE = (
+    (0, "0", "always the likeliest character: it soon goes round in a loop"),
+    (0.01, "up to 0.5", "careful: safe words, much said twice"),
+    (0.51, "0.5 to 0.9", "balanced: reads best with most models"),
+    (0.91, "about 1", "the model’s own spread: livelier, more slips"),
+    (1.21, "1.2 and more", "wild: words come apart"),
+    (2, "2 and more", "nonsense: letters nearly at random"),
+)
 
 
 @blueprint.get("/write")
 def show() -> Response:
     """Show the form, filled with what the address asks for."""
     here = parts()
-    again = request.args.get("again")
+    shown = request.args.get("job")
+    again = shown or request.args.get("again")
     if again is None:
         return _page(here, {"model_id": request.args.get("model_id", "")})
     job = here.store.jobs.get(again)
     if job.type is not JobType.GENERATE:
         raise NotFound(f"{again} is no writing.")
     typed = values_of(job.params, GenerateRequest)
+    if shown:
+        return _page(here, typed, shown=job.id)
     if request.args.get("seed") == "new":
         typed.pop("seed", None)
     return _page(here, typed)
@@ -63,8 +77,14 @@ def write() -> AnyResponse:
 
 
 def _page(
-    here: Parts, typed: Mapping[str, str], *, errors: Mapping[str, str] | None = None, status: int = 200
+    here: Parts,
+    typed: Mapping[str, str],
+    *,
+    errors: Mapping[str, str] | None = None,
+    shown: str | None = None,
+    status: int = 200,
 ) -> Response:
+    """Return the form; `shown` is the job whose text stands beside it, where there is JavaScript."""
     models, _ = here.volume.models.list(after=None, limit=_MODELS)
     model = here.volume.models.find(typed.get("model_id", "")) or (models[0] if models else None)
     if model is not None and model.id not in {one.id for one in models}:
@@ -76,6 +96,8 @@ def _page(
         model=model,
         with_passage={one.id for one in models if one.corpus_id and here.volume.corpora.find(one.corpus_id)},
         fields=fields,
+        shown=shown,
+        scale=_SCALE,
         first=[fields[name] for name in _FIRST],
         folded=[fields[name] for name in _FOLDED],
         typed=typed,

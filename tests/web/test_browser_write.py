@@ -1,0 +1,177 @@
+"""The writing page in a real Chromium: marks before sending, text beside the form, stop, seeds, and every script."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from shared.events import EventType
+from tests.web.browsing import tab, violations
+from tests.web.serving import Served
+from tests.web.world import BOOK, World
+
+KOREAN = "옛날 어느 마을에 베 짜는 사람이 살았다.\n"
+#: A woman astronaut is three code points, one of them the zero-width joiner; the flag of Korea is two.
+EMOJI = "👩‍🚀 flew 🇰🇷 home.\n"
+HEBREW = "בראשית ברא אלהים את השמים ואת הארץ\n"
+
+
+def job_of(page: Page) -> str:
+    """Wait until the page shows another job, and return its id."""
+    page.wait_for_url(re.compile(r"/write\?job=job_"))
+    return page.url.rpartition("=")[2]
+
+
+def text(delta: str, index: int = 0, offset: int = 0) -> tuple[EventType, dict[str, object]]:
+    return EventType.TEXT, {"index": index, "offset": offset, "delta": delta}
+
+
+def test_unknown_characters_are_marked_before_anything_is_sent(browser: Browser, served: Served, live: World) -> None:
+    live.model()
+    with tab(browser, served) as page:
+        page.goto("/write")
+        prompt = page.get_by_label("Prompt")
+        prompt.fill("The ☃☃ wind 👩‍🚀")
+        expect(page.locator(".behind mark")).to_have_text(["☃☃", "👩‍🚀"])
+        told = page.locator(".told")
+        expect(told).to_contain_text("never saw ☃ (U+2603), 👩 (U+1F469), U+200D, 🚀 (U+1F680).")
+        expect(page.get_by_text("15 characters")).to_be_visible()
+        assert violations(page) == []
+        page.get_by_text("More options").click()
+        page.get_by_label("Unknown characters").select_option("drop")
+        expect(told).to_contain_text("They will be left out.")
+        page.get_by_label("Unknown characters").select_option("")
+        page.get_by_role("button", name="Take them out").click()
+        expect(prompt).to_have_value("The  wind ")
+        expect(told).to_be_empty()
+
+
+def test_text_streams_in_beside_the_form_until_it_is_stopped(browser: Browser, served: Served, live: World) -> None:
+    live.model()
+    with tab(browser, served) as page:
+        page.goto("/write")
+        page.evaluate("window.untouched = true")
+        page.get_by_label("Prompt").fill("The wind")
+        page.get_by_label("Variants").fill("2")
+        page.get_by_role("button", name="Write", exact=True).click()
+        job_id = job_of(page)
+        claim = live.claim(job_id)
+        live.record(claim, text(" was"), text(" is", index=1))
+        expect(page.locator(".written")).to_have_text(["the wind was", "the wind is"])
+        boxes = [box for box in (one.bounding_box() for one in page.locator(".written").all()) if box]
+        assert boxes[0]["y"] == boxes[1]["y"], "variants stand side by side"
+        expect(page.get_by_label("Prompt")).to_have_value("The wind")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("status").first).to_contain_text("Being cancelled")
+        assert live.get(f"/jobs/{job_id}").json["status"] == "cancelling"
+        page.reload()
+        expect(page.locator(".written")).to_have_text(["the wind was", "the wind is"])
+        expect(page.get_by_label("Prompt")).to_have_value("the wind")
+
+
+def test_the_seed_is_shown_and_used_again_or_not(browser: Browser, served: Served, live: World) -> None:
+    live.model()
+    with tab(browser, served) as page:
+        page.goto("/write")
+        page.get_by_label("Prompt").fill("the")
+        page.get_by_role("button", name="Write", exact=True).click()
+        job_id = job_of(page)
+        seed = live.get(f"/jobs/{job_id}").json["params"]["seed"]
+        expect(page.locator('[data-part="seed"]').get_by_text(str(seed))).to_be_visible()
+        copied = {"longest": 9, "share": 0.6, "spans": [[1, 10]]}
+        output = {"index": 0, "text": " wind was in the reeds", "finish_reason": "length", "copied": copied}
+        live.finish(live.claim(job_id), {"prompt": "the", "seed": seed, "outputs": [output]})
+        expect(page.locator(".written mark.copied")).to_have_text("wind was ")
+        page.get_by_label("Temperature", exact=True).fill("0.3")
+        page.get_by_role("link", name="Again with this seed").click()
+        page.wait_for_url(lambda url: job_id not in url)
+        second = job_of(page)
+        params = live.get(f"/jobs/{second}").json["params"]
+        assert (params["seed"], params["temperature"]) == (seed, 0.3)
+        expect(page.locator(".earlier")).to_contain_text("the wind was in the reeds")
+        page.get_by_role("link", name="Again with another seed").click()
+        page.wait_for_url(lambda url: job_id not in url and second not in url)
+        expect(page.locator(".earlier")).to_have_count(2)
+        assert live.get(f"/jobs/{job_of(page)}").json["params"]["seed"] != seed
+
+
+def test_what_is_wrong_is_said_in_the_form_without_leaving_it(browser: Browser, served: Served, live: World) -> None:
+    live.model()
+    with tab(browser, served, complains=True) as page:
+        page.goto("/write")
+        page.get_by_label("Prompt").fill("the ☃")
+        page.get_by_label("Length").fill("0")
+        page.get_by_role("button", name="Write", exact=True).click()
+        expect(page.get_by_role("alert")).to_contain_text("length is 0, but must be at least 1")
+        expect(page.get_by_role("alert").get_by_role("link").first).to_be_focused()
+        page.get_by_label("Length").fill("10")
+        page.get_by_role("button", name="Take them out").click()
+        page.keyboard.press("End")
+        page.get_by_role("button", name="Write", exact=True).click()
+        assert live.get(f"/jobs/{job_of(page)}").json["params"]["prompt"] == "the "
+
+
+def test_the_temperature_says_what_it_does_where_it_is_set(browser: Browser, served: Served, live: World) -> None:
+    live.model()
+    with tab(browser, served) as page:
+        page.goto("/write")
+        here = page.locator(".scale [aria-current]")
+        expect(here).to_contain_text("reads best")
+        box = page.get_by_label("Temperature", exact=True)
+        box.fill("0")
+        expect(here).to_contain_text("loop")
+        slider = page.get_by_role("slider")
+        slider.focus()
+        page.keyboard.press("End")
+        expect(here).to_contain_text("nonsense")
+        expect(box).to_have_value("2.5")
+        expect(slider).to_have_attribute("aria-valuetext", re.compile("2.5: nonsense"))
+
+
+@pytest.mark.parametrize(("script", "direction"), [(KOREAN, "ltr"), (EMOJI, "ltr"), (HEBREW, "rtl")])
+def test_every_script_goes_from_upload_to_page_whole(
+    browser: Browser, served: Served, live: World, script: str, direction: str
+) -> None:
+    book = script * 60
+    with tab(browser, served) as page:
+        page.goto("/")
+        if not page.get_by_label("Or paste it").is_visible():
+            page.get_by_text("Send a new text").click()
+        page.get_by_label("Or paste it").fill(book)
+        page.get_by_role("button", name="Send").click()
+        page.wait_for_url(re.compile("corpus_id="))
+        corpus_id = re.search(r"cor_\w+", page.url)
+        assert corpus_id
+        expect(page.locator(".text-card .figures")).to_contain_text(f"{len(book):,}")
+        assert live.get(f"/corpora/{corpus_id[0]}").json["chars"] == len(book)
+        preview = page.locator(".preview")
+        assert (preview.inner_text()).startswith(script.strip())
+        assert preview.evaluate("(e) => getComputedStyle(e).direction") == direction
+        model = live.model(corpus_id[0], text=book)
+        page.goto(f"/write?model_id={model.id}")
+        prompt = page.get_by_label("Prompt")
+        prompt.fill(script.strip())
+        expect(page.locator(".behind mark")).to_have_count(0)
+        expect(page.locator(".count")).to_have_text(f"{len(script.strip())} characters")
+        assert prompt.evaluate("(e) => getComputedStyle(e).direction") == direction
+        page.get_by_role("button", name="Write", exact=True).click()
+        job_id = job_of(page)
+        claim = live.claim(job_id)
+        for place, character in enumerate(script):
+            live.record(claim, text(character, offset=place))
+        expect(page.locator(".written")).to_have_text(script.strip().lower() + script.lower().rstrip("\n"))
+        assert page.locator(".written").evaluate("(e) => getComputedStyle(e).direction") == direction
+        output = {"index": 0, "text": script, "finish_reason": "length",
+                  "copied": {"longest": 4, "share": 1.0, "spans": [[0, 4]]}}  # fmt: skip
+        live.finish(claim, {"prompt": script.strip(), "seed": 1, "outputs": [output]})
+        assert page.locator(".written mark.copied").inner_text() == script[:4]
+        assert "\ufffd" not in page.content()
+
+
+def test_a_right_to_left_text_of_many_kinds_keeps_each_line_to_its_side(
+    browser: Browser, served: Served, live: World
+) -> None:
+    corpus_id = live.corpus(HEBREW + BOOK)
+    with tab(browser, served) as page:
+        page.goto(f"/?corpus_id={corpus_id}")
+        assert page.locator(".preview").evaluate("(e) => getComputedStyle(e).unicodeBidi") == "plaintext"

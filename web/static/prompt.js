@@ -1,0 +1,114 @@
+// A prompt's characters, held against those that the model knows before it is sent; and the dial of the temperature.
+import { codePoints, number } from "./words.js";
+
+const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+// Unknown characters that are named.
+const MOST_NAMED = 5;
+
+const named = (character) => {
+  const code = `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+  return /[\p{C}\p{Z}\p{M}]/u.test(character) ? code : `${character} (${code})`;
+};
+
+// Marks what the model never saw in the prompt of a form, while it is typed, and counts.
+export function marking(form) {
+  const area = form.elements.prompt;
+  form.querySelector("[data-marked]")?.remove(); // the server's marks; these follow the keys
+  const behind = document.createElement("div");
+  behind.className = "behind prose";
+  behind.setAttribute("aria-hidden", "true");
+  behind.dir = "auto";
+  const frame = document.createElement("div");
+  frame.className = "mirror";
+  area.replaceWith(frame);
+  frame.append(behind, area);
+  const told = document.createElement("p");
+  told.className = "hint told";
+  told.setAttribute("role", "status");
+  const count = document.createElement("p");
+  count.className = "hint count number";
+  frame.after(told, count);
+  let model = null;
+
+  const knows = (character) => {
+    const lower = model.params.lowercase === false ? character : character.toLowerCase();
+    return [...lower].every((one) => model.known.has(one)) || (lower === "σ" && model.known.has("ς"));
+  };
+
+  function look() {
+    const text = area.value;
+    count.textContent = text ? `${number(codePoints(text))} characters` : "";
+    behind.replaceChildren();
+    if (!model) return (told.textContent = "");
+    const strange = new Set();
+    for (const { segment } of segmenter.segment(text)) {
+      const unknown = [...segment].filter((one) => !knows(one));
+      unknown.forEach((one) => strange.add(one));
+      const last = behind.lastChild;
+      if (!unknown.length) last?.nodeType === 3 ? last.appendData(segment) : behind.append(segment);
+      else if (last?.localName === "mark") last.textContent += segment;
+      else behind.append(Object.assign(document.createElement("mark"), { className: "strange", textContent: segment }));
+    }
+    behind.append("\n "); // a last empty line is as high as the area has it
+    behind.scrollTop = area.scrollTop;
+    say([...strange]);
+  }
+
+  function say(strange) {
+    const names = strange.slice(0, MOST_NAMED).map(named).join(", ");
+    const more = strange.length > MOST_NAMED ? ` and ${strange.length - MOST_NAMED} more` : "";
+    const drops = form.elements.unknown_chars.value === "drop";
+    const said = strange.length ? `The model never saw ${names}${more}. ${drops ? "They will be left out." : ""}` : "";
+    if (told.dataset.said === said) return;
+    told.dataset.said = said;
+    told.textContent = said;
+    if (!said || drops) return;
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "tool", textContent: "Take them out" });
+    button.addEventListener("click", () => {
+      area.value = [...area.value].filter((one) => knows(one)).join("");
+      look();
+      area.focus();
+    });
+    told.append(button);
+  }
+
+  async function meet() {
+    const id = form.elements.model_id.value;
+    const answer = await fetch(`/api/v1/models/${id}`);
+    if (form.elements.model_id.value !== id) return;
+    model = answer.ok ? await answer.json() : null;
+    if (model) model.known = new Set(model.vocabulary);
+    look();
+  }
+
+  area.addEventListener("input", look);
+  area.addEventListener("scroll", () => (behind.scrollTop = area.scrollTop));
+  form.elements.unknown_chars.addEventListener("change", look);
+  form.elements.model_id.addEventListener("change", meet);
+  meet().catch(() => {}); // without the model's characters the server marks them
+  look();
+}
+
+// Puts a slider beside the temperature, and marks what it does on the scale below.
+export function dial(form) {
+  const box = form.elements.temperature;
+  const slider = Object.assign(document.createElement("input"), { type: "range", min: 0, max: 2.5, step: 0.05 });
+  slider.setAttribute("aria-label", "Temperature, as a slider");
+  box.before(slider);
+  const steps = [...form.querySelectorAll(".scale li")];
+
+  function mark() {
+    const value = Number(box.value.trim() || box.placeholder);
+    const here = steps.filter((step) => value >= Number(step.dataset.from)).at(-1);
+    for (const step of steps) step.toggleAttribute("aria-current", step === here);
+    slider.value = value;
+    slider.setAttribute("aria-valuetext", here ? `${value}: ${here.lastChild.textContent.trim()}` : value);
+  }
+
+  slider.addEventListener("input", () => {
+    box.value = Number(slider.value);
+    mark();
+  });
+  box.addEventListener("input", mark);
+  mark();
+}

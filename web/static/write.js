@@ -1,0 +1,97 @@
+// The writing page: what a model writes appears beside the form. Without this script the form leads to the job's page.
+import { JobView } from "./jobview.js";
+import { dial, marking } from "./prompt.js";
+
+const sheet = document.querySelector("[data-sheet]");
+const PARTS = ["state", "link", "standing", "actions", "texts", "seed"];
+// Earlier writings that stay on the page.
+const MOST_EARLIER = 12;
+let view = null;
+
+const parse = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
+
+function ready(form) {
+  marking(form);
+  dial(form);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    write(form);
+  });
+}
+
+// Sends the form; shows the job that it made, or the form with what is wrong.
+async function write(form) {
+  const button = form.querySelector("button:not([type])");
+  button.disabled = true;
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+    const page = await parse(answer);
+    if (page.querySelector("[data-job]")) return show(page);
+    const next = page.querySelector("[data-write]");
+    if (!next) return document.body.replaceChildren(...page.body.childNodes); // signed out, or the form has grown old
+    form.replaceWith(document.adoptNode(next));
+    ready(next);
+    next.querySelector("[role=alert] a")?.focus();
+  } catch {
+    form.submit(); // let the browser say what is the matter
+  } finally {
+    button.disabled = false;
+  }
+}
+
+// Shows a job's text, alive; what stood there goes below.
+function show(page) {
+  const { job, after, ended } = page.querySelector("[data-job]").dataset;
+  keep();
+  const work = document.createElement("article");
+  work.className = "work";
+  Object.assign(work.dataset, { job, after });
+  for (const name of PARTS) {
+    const part = page.querySelector(`[data-part="${name}"], [data-${name}]`);
+    if (part) work.append(document.adoptNode(part));
+  }
+  const more = document.createElement("p");
+  more.className = "quiet";
+  more.innerHTML = `<a href="/jobs/${job}">The job’s own page</a>`;
+  work.append(more);
+  work.addEventListener("click", again);
+  sheet.prepend(work);
+  history.replaceState(null, "", `/write?job=${job}`);
+  if (ended === undefined) view = new JobView(work);
+  if (innerWidth < 1024) work.scrollIntoView({ block: "start" });
+}
+
+// Folds the present writing away.
+function keep() {
+  const work = sheet.querySelector(".work");
+  view?.end();
+  view = null;
+  if (!work) return sheet.replaceChildren();
+  const fold = document.createElement("details");
+  fold.className = "fold earlier";
+  const title = document.createElement("summary");
+  const text = work.querySelector(".written")?.textContent.trim() || "";
+  title.innerHTML = `Seed <code></code> <bdi class="quiet"></bdi>`;
+  title.querySelector("code").textContent = work.querySelector('[data-part="seed"] code')?.textContent || "";
+  title.querySelector("bdi").textContent = [...text].slice(0, 60).join("");
+  const link = work.lastElementChild;
+  fold.append(title, work.querySelector('[data-part="texts"]'), link);
+  work.replaceWith(fold);
+  [...sheet.querySelectorAll(".earlier")].slice(MOST_EARLIER).forEach((one) => one.remove());
+}
+
+// The same once more, as the form stands now, with the seed of this writing or a new one.
+function again(event) {
+  const link = event.target.closest("[data-again]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const form = document.querySelector("[data-write]");
+  form.elements.seed.value = link.dataset.again === "new" ? "" : link.dataset.again;
+  form.requestSubmit();
+}
+
+ready(document.querySelector("[data-write]"));
+if (sheet.dataset.show) {
+  const answer = await fetch(`/jobs/${sheet.dataset.show}`);
+  if (answer.ok) show(await parse(answer));
+}
