@@ -2,10 +2,10 @@
 
 SHELL = /bin/sh
 .DEFAULT_GOAL = help
-.PHONY: help setup setup-dev demo up test lint types unit bench clean
+.PHONY: help setup setup-dev demo up test lint types unit bench chaos clean
 
 # From the command line into the recipes' environment, where "$$TEXT" keeps the spaces of a path together.
-export TEXT DATA PORT NAME
+export TEXT DATA PORT NAME SECONDS SEED
 
 RUN = .venv/bin/python -m
 
@@ -15,6 +15,7 @@ help:
 	@echo "make up                  serve on http://127.0.0.1:8000 until Ctrl-C; PORT=8001, DATA=directory"
 	@echo "make test                lint, types and tests; one alone: make lint, make types, make unit"
 	@echo "make bench               list what is measured; make bench NAME=... measures it"
+	@echo "make chaos               hurt a whole Charloom at random, judge it; SECONDS=600, SEED=1"
 	@echo "make setup               only make .venv and install into it (the others do that themselves)"
 	@echo "make clean               remove .venv and caches; your data stays"
 
@@ -44,6 +45,9 @@ unit: setup-dev
 bench: setup-dev
 	@if [ -n "$$NAME" ]; then exec $(RUN) "bench.$$NAME"; \
 	else echo "make bench NAME=..., one of:"; ls bench/*.py | sed -n '/common\|service\|__/!s,bench/\(.*\)\.py,  \1,p'; fi
+
+chaos: setup-dev
+	@exec $(RUN) bench.chaos $${SECONDS:+--seconds "$$SECONDS"} $${SEED:+--seed "$$SEED"}
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

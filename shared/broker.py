@@ -62,6 +62,8 @@ def make_app(settings: Settings) -> Celery:
         worker_enable_remote_control=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # A Redis that refuses (a replica, no memory, another password) is waited for like one that is away.
+        broker_channel_error_retry=True,
         broker_transport_options=_TRANSPORT_OPTIONS,
         broker_pool_limit=4,
     )

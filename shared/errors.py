@@ -9,6 +9,7 @@
     │   └── Conflict             409: it exists, but its state forbids this
     ├── Unavailable              503: Redis or the volume can't be reached; try again
     │   ├── StoreUnavailable
+    │   │   └── RecordGone       Redis was emptied and doesn't know the job yet
     │   └── VolumeUnavailable
     ├── LeaseLost                this attempt no longer owns its job: stop, write nothing more
     └── JobFailed                a job ended badly, with a code and words for the person who sent it
@@ -97,6 +98,10 @@ class StoreUnavailable(Unavailable):
     """Redis can't be reached or refuses writes just now; try again shortly."""
 
     code = "store_unavailable"
+
+
+class RecordGone(StoreUnavailable):
+    """Redis was emptied; the job's record will be put back from the volume."""
 
 
 class VolumeUnavailable(Unavailable):

@@ -6,13 +6,14 @@ Time is CLOCK_BOOTTIME, which goes on while the host sleeps.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
 from enum import StrEnum
 from types import TracebackType
 
-from shared.errors import LeaseLost, StoreUnavailable
+from shared.errors import LeaseLost, RecordGone, StoreUnavailable
 from shared.store import Claim, JobStore
 
 log = logging.getLogger(__name__)
@@ -103,7 +104,13 @@ class Lease:
         """Take in what the store said of a wish to cancel when something else was recorded."""
         self._cancel = self._cancel or wished
 
+    def _lose(self) -> None:
+        with self._changed:
+            self._lost = True
+            self._changed.notify_all()
+
     def _beat(self) -> None:
+        gone_since, away = math.inf, False
         while not self._closing.wait(LOOK_S):
             begun = self._clock()
             if begun - self._ticked > self._stall_s:
@@ -113,14 +120,24 @@ class Lease:
                 return
             try:
                 cancel = self._jobs.renew(self._id, self._token, lease_s=self._ttl_s)
+            except RecordGone:
+                # Redis was emptied. It is put back from the volume, or never: a generate job's isn't there.
+                gone_since = min(gone_since, begun)
+                if begun - gone_since < self._ttl_s:
+                    continue
+                self._lose()
+                return
             except StoreUnavailable as exc:
-                log.warning("The lease of %s can't be renewed now: %s", self._id, exc)
+                if not away:
+                    log.warning("The lease of %s can't be renewed now: %s", self._id, exc)
+                away = True
                 continue
             except LeaseLost:
-                with self._changed:
-                    self._lost = True
-                    self._changed.notify_all()
+                self._lose()
                 return
+            if away:
+                log.info("The lease of %s is renewed again", self._id)
+            gone_since, away = math.inf, False
             with self._changed:
                 # The store keeps at least four fifths of the lease at each renewal that it doesn't write.
                 self._until = begun + self._ttl_s * 0.8

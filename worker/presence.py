@@ -60,7 +60,7 @@ class Presence:
         self._store = store
         self._speedometer = speedometer
         self._info = info
-        #: Whether it has found its own sign of life again; one of its name found before that may be a dead worker's.
+        #: Whether it has told of itself: what it found under its name before that may be a dead worker's.
         self._told = False
         self._warned = False
         self._closing = threading.Event()
@@ -93,9 +93,8 @@ class Presence:
 
     def _warn_of_namesake(self, before: WorkerInfo | None) -> None:
         """Say so once where another worker of this name has told of itself since this one did."""
-        if before is None or before.holder == self._info.holder:
-            self._told = True
-        elif self._told and not self._warned:
+        told, self._told = self._told, True
+        if told and not self._warned and before is not None and before.holder != self._info.holder:
             self._warned = True
             log.warning(
                 "Another worker is called %s too, on %s. No job suffers by it, but people can't tell them apart: "

@@ -63,7 +63,7 @@ class Reaper:
         """Look once. Raises StoreUnavailable."""
         self._greet()
         if not self._store.jobs.is_whole():
-            reconcile(self._store.jobs, self._volume)
+            reconcile(self._store.jobs, self._volume, lease_s=self._settings.lease_ttl_s)
         if self._clock() >= self._patient_until:
             self._reap(self._store.jobs)
         for job_id, queue in self._store.jobs.due(stayed_empty=self._stayed_empty):

@@ -1,7 +1,9 @@
 """Rebuilds the records of train and import jobs from the volume, after the Redis server was emptied.
 
-What had ended is put in as it ended, all else is queued again and goes on from its newest state. Each record is put in
-only where there is none, so any number of reconcilers may run at once. Generate jobs live in Redis alone, and are gone.
+What had ended is put in as it ended. What had never begun is queued again. What had begun may still be computed by its
+owner, who has heard nothing of all this: it is put in as running under the newest token that the volume knows, so that
+the owner goes on undisturbed; where there is none any more, the lease runs out as ever. Each record is put in only
+where there is none, so any number of reconcilers may run at once. Generate jobs live in Redis alone, and are gone.
 """
 
 import logging
@@ -16,7 +18,7 @@ from shared.volume import Volume
 log = logging.getLogger(__name__)
 
 
-def reconcile(jobs: JobStore, volume: Volume) -> int:
+def reconcile(jobs: JobStore, volume: Volume, *, lease_s: float) -> int:
     """Put every job that the volume knows back into the store, and return how many were gone.
 
     Raises:
@@ -26,17 +28,20 @@ def reconcile(jobs: JobStore, volume: Volume) -> int:
     for job_id in volume.jobs.list_ids():
         job = volume.jobs.asked(job_id)
         if job is not None and jobs.find(job_id) is None:
-            restored += _restore(jobs, volume, job)
+            restored += _restore(jobs, volume, job, lease_s)
     jobs.mark_whole()
     if restored:
         log.warning("Redis had been emptied: %d jobs were put back from the volume", restored)
     return restored
 
 
-def _restore(jobs: JobStore, volume: Volume, job: NewJob) -> bool:
+def _restore(jobs: JobStore, volume: Volume, job: NewJob, lease_s: float) -> bool:
     end = volume.jobs.ended(job.id)
     if end is None:
-        return jobs.restore(job)
+        token = volume.jobs.floor(job.id)
+        if not token:
+            return jobs.restore(job)
+        return jobs.restore(job, status=Status.RUNNING, token=token, lease_s=lease_s)
     succeeded = end["status"] == Status.SUCCEEDED
     return jobs.restore(
         job,

@@ -13,6 +13,15 @@ from shared.errors import StoreUnavailable
 #: Replies decoded to str.
 Client: TypeAlias = "redis.Redis"
 
+#: What to say, by what Redis' own words hold.
+_WORDS = {
+    "it refuses the password, or wants one; mend CHARLOOM_REDIS_URL": ("NOAUTH", "HELLO must be", "WRONGPASS",
+        "invalid username-password", "Authentication required"),
+    "it is a read-only replica; CHARLOOM_REDIS_URL must name the primary": ("read only replica",),
+    "it has reached its maxmemory; give it more, or have it keep less (CHARLOOM_JOB_TTL_DAYS)": ("used memory >",),
+    "it is still reading its file": ("loading the dataset",),
+}  # fmt: skip
+
 #: Longest wait for an answer, seconds: a half-open connection must not hold a lease's owner.
 SOCKET_TIMEOUT_S = 5.0
 
@@ -36,8 +45,16 @@ def connect(url: str, *, timeout_s: float = SOCKET_TIMEOUT_S) -> Client:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn errors of Redis into `StoreUnavailable`, its words kept."""
+    """Turn errors of Redis into `StoreUnavailable`, with words for whoever runs it."""
     try:
         yield
     except redis.RedisError as exc:
-        raise StoreUnavailable(f"Redis can't serve this now: {exc}") from exc
+        raise StoreUnavailable(f"Redis can't serve this now: {_words(exc)}") from exc
+
+
+def _words(exc: redis.RedisError) -> str:
+    said = str(exc)
+    for words, marks in _WORDS.items():
+        if any(mark in said for mark in marks):
+            return words
+    return said

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared import keys
-from shared.errors import Conflict, LeaseLost, NotFound
+from shared.errors import Conflict, LeaseLost, NotFound, RecordGone
 from shared.events import Event
 from shared.ids import made_ms
 from shared.jobs import Job, JobError, JobType, Losses, NewJob, Progress, Queue, Status
@@ -289,15 +289,30 @@ class JobStore:
         result: Mapping[str, Any] | None = None,
         error: JobError | None = None,
         metrics: Sequence[Mapping[str, Any]] = (),
+        token: int = 0,
+        lease_s: float = 0,
     ) -> bool:
-        """Put a job's record in again, queued or as it ended; return whether it was gone."""
+        """Put a job's record in again and return whether it was gone.
+
+        Args:
+            job: what was asked.
+            status: queued, how it ended, or running: an attempt under `token` may live, and goes on by its next
+                renewal; where it doesn't, the job is queued again once `lease_s` is over.
+            result: of one that ended.
+            error: likewise.
+            metrics: likewise.
+            token: the highest that the volume knows.
+            lease_s: of a running one, seconds.
+        """
         fields = records.to_hash(job) | {
             "status": status,
             "created": str(made_ms(job.id)),
             "result": records.dump(result) if result is not None else "",
             "error": records.dump_part(error) if error else "",
+            "token": str(token),
+            "attempt": "1" if token else "0",
         }
-        return bool(self._scripts.run("restore", json.dumps(fields), _lines(metrics))[0] == "ok")
+        return bool(self._scripts.run("restore", json.dumps(fields), _lines(metrics), _ms(lease_s))[0] == "ok")
 
     def is_whole(self) -> bool:
         """Tell whether the records have been held against the volume since the server was last emptied."""
@@ -343,6 +358,8 @@ def _pairs(flat: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _owned(reply: Sequence[str]) -> str:
     if reply[0] == "stale":
         raise LeaseLost
+    if reply[0] == "gone":
+        raise RecordGone
     return reply[1] if len(reply) > 1 else ""
 
 

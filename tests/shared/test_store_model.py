@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 from shared import keys
-from shared.errors import Conflict, LeaseLost, NotFound
+from shared.errors import Conflict, LeaseLost, NotFound, RecordGone
 from shared.events import Event, EventType
 from shared.jobs import JobError, JobType, NewJob, Progress, Queue, Status
 from shared.store import CancelOutcome, Store, connect
@@ -134,7 +134,9 @@ class Model:
 
     def owned(self, job_id: str, token: int) -> Modelled:
         job = self.jobs.get(job_id)
-        if job is None or job.status is not Status.RUNNING or job.token != token:
+        if job is None:
+            raise RecordGone
+        if job.status is not Status.RUNNING or job.token != token:
             raise LeaseLost
         return job
 
@@ -145,13 +147,13 @@ class Model:
             raise Conflict
         self.jobs[job.id] = Modelled(job, queued_at=self.now, due_at=self.now + GRACE, told=[Status.QUEUED])
 
-    def restore(self, job: NewJob, status: Status, rows: list[int]) -> bool:
+    def restore(self, job: NewJob, status: Status, rows: list[int], token: int = 0) -> bool:
         if job.id in self.jobs:
             return False
-        queued = status is Status.QUEUED
         self.jobs[job.id] = Modelled(
-            job, queued_at=self.now, due_at=self.now if queued else None, status=status,
-            ended_at=None if queued else self.now, rows=rows, told=[status],
+            job, queued_at=self.now, due_at=self.now if status is Status.QUEUED else None, status=status,
+            ended_at=self.now if status in ENDS else None, rows=rows, told=[status], token=token,
+            attempt=1 if token else 0, lease_until=self.now + LEASE,
         )  # fmt: skip
         return True
 
@@ -235,6 +237,9 @@ class Model:
             elif job.cancel_wished:
                 job.become(Status.CANCELLED, self.now)
                 outcomes[job_id] = "cancelled"
+            elif job.worker is None:
+                job.become(Status.QUEUED, self.now)
+                outcomes[job_id] = "requeued"
             else:
                 job.losses += 1
                 failed = job.losses >= job.job.max_attempts
@@ -304,7 +309,7 @@ def outcome(act: Callable[[], Any]) -> Any:
     """Return what a call returns, or the kind of refusal that it raises."""
     try:
         return act()
-    except (Conflict, LeaseLost, NotFound) as exc:
+    except (Conflict, LeaseLost, NotFound, RecordGone) as exc:
         return type(exc)
 
 
@@ -313,6 +318,9 @@ JOBS = st.tuples(st.sampled_from([True, True, True, False]), st.integers(0, 3))
 #: Who acts: mostly one who holds a job, else one who lost it to another; where there is none, anyone who ever did.
 HOLDERS = st.tuples(st.sampled_from([True, True, False]), st.integers(0, 7))
 Choice = tuple[bool, int]
+
+#: What the volume may know of a job whose record was live: mostly that it has begun.
+BEFORE = (Status.QUEUED, Status.RUNNING, Status.RUNNING, *ENDS)
 
 #: What is asked of a new job.
 ASKS = st.fixed_dictionaries(
@@ -523,8 +531,8 @@ class History(RuleBasedStateMachine):
         self.same(lambda: set(self.store.jobs.purge(age_s=AGE / 1000)), self.model.purge)
 
     @precondition(lambda self: self.asked and self.emptied < 2)
-    @rule(choice=JOBS, rows=st.lists(st.integers(0, 9), max_size=2), before=st.none() | st.sampled_from(ENDS))
-    def vanish_and_be_restored(self, choice: Choice, rows: list[int], before: Status | None) -> None:
+    @rule(choice=JOBS, rows=st.lists(st.integers(0, 9), max_size=2), before=st.sampled_from(BEFORE))
+    def vanish_and_be_restored(self, choice: Choice, rows: list[int], before: Status) -> None:
         """The server forgets a job; the volume knows whether it had ended, and how."""
         job = self.job(choice, *Status)
         known = self.model.jobs.get(job.id)
@@ -533,12 +541,17 @@ class History(RuleBasedStateMachine):
         self.emptied += 1
         self.forget(known)
         # One that the record knew as live may have ended on the volume: its end is written there first.
-        status = known.status if not known.live else before or Status.QUEUED
+        status = known.status if not known.live else before
+        if status is Status.RUNNING and not known.token:
+            status = Status.QUEUED
+        token = known.token if status is Status.RUNNING else 0
         lines = [{"step": step} for step in rows]
         for _ in range(2):
             self.same(
-                lambda: self.store.jobs.restore(job, status=status, metrics=lines),
-                lambda: self.model.restore(job, status, list(rows)),
+                lambda: self.store.jobs.restore(
+                    job, status=status, metrics=lines, token=token, lease_s=LEASE / 1000 if token else 0
+                ),
+                lambda: self.model.restore(job, status, list(rows), token),
             )
 
     @has_jobs

@@ -1,8 +1,8 @@
 -- End a running job. A sealed one can only succeed.
 -- ARGV[2] job id; [3] token; [4] succeeded | failed | cancelled; [5] result JSON or ""; [6] error JSON or ""
--- Returns {"ok"} | {"stale"} | {"sealed"}
+-- Returns {"ok"} | {"stale"} | {"gone"} | {"sealed"}
 local job = load_job(ARGV[2])
-if not owns(job, ARGV[3]) then return {'stale'} end
+if not owns(job, ARGV[3]) then return not_owned(job) end
 if job.sealed ~= '' and ARGV[4] ~= 'succeeded' then return {'sealed'} end
 move(job, ARGV[4], now_ms(), {result = ARGV[5], error = ARGV[6], cancel = '0'})
 return {'ok'}

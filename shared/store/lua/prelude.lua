@@ -28,6 +28,12 @@ local function owns(job, token)
   return job ~= nil and job.status == 'running' and job.token == token
 end
 
+-- Why an attempt may not act: its job is another's by now, or the server was emptied and doesn't know the job yet.
+local function not_owned(known)
+  if known then return {'stale'} end
+  return {'gone'}
+end
+
 local function write(job, changes)
   local flat = {}
   for name, value in pairs(changes) do

@@ -25,6 +25,10 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.running, '-inf', now, 'LI
   elseif job.cancel == '1' then
     move(job, 'cancelled', now, {cancel = '0'})
     what = 'cancelled'
+  elseif job.worker == '' then
+    -- Put back after the server was emptied, and whoever ran it is gone: that is no loss of a worker's.
+    move(job, 'queued', now, {sent = ''})
+    what = 'requeued'
   elseif tonumber(job.losses) + 1 >= tonumber(job.max_attempts) then
     local losses = tonumber(job.losses) + 1
     move(job, 'failed', now, {losses = losses, error = cjson.encode({

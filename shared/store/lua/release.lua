@@ -1,8 +1,8 @@
 -- Give a job back (a drain): queued again, no loss counted; cancelled where that was wished.
 -- ARGV[2] job id; [3] token
--- Returns {"ok", new status} | {"stale"} | {"sealed"}
+-- Returns {"ok", new status} | {"stale"} | {"gone"} | {"sealed"}
 local job = load_job(ARGV[2])
-if not owns(job, ARGV[3]) then return {'stale'} end
+if not owns(job, ARGV[3]) then return not_owned(job) end
 if job.sealed ~= '' then return {'sealed'} end
 local to = 'queued'
 if job.cancel == '1' then to = 'cancelled' end

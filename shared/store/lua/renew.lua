@@ -1,9 +1,9 @@
 -- Prolong a lease; writes only when a fifth of it is gone, so that it may be called often, to see a wish early.
 -- ARGV[2] job id; [3] token; [4] lease, ms
--- Returns {"ok", "1" where a cancel is wished else "0"} | {"stale"}
+-- Returns {"ok", "1" where a cancel is wished else "0"} | {"stale"} | {"gone"}
 local key = layout.job .. ARGV[2]
 local held = redis.call('HMGET', key, 'status', 'token', 'cancel', 'lease_until')
-if held[1] ~= 'running' or held[2] ~= ARGV[3] then return {'stale'} end
+if held[1] ~= 'running' or held[2] ~= ARGV[3] then return not_owned(held[1]) end
 local now, lease = now_ms(), tonumber(ARGV[4])
 local left = tonumber(held[4]) - now
 if left < lease * 0.8 or left > lease then  -- more than the whole: the server's clock was set back

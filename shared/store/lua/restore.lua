@@ -1,12 +1,16 @@
 -- Put a job's record in again from what the volume knows of it: the server was emptied.
--- ARGV[2] the record's fields as a JSON object of strings: "status" queued, or how it ended; "created" ms
--- ARGV[3] its losses, JSON list of data JSON
+-- ARGV[2] the record's fields as a JSON object of strings: "status" queued, or how it ended, or running where an attempt
+--   may live on: under its "token" it goes on, else its lease runs out; "created" ms
+-- ARGV[3] its losses, JSON list of data JSON; [4] lease of a running one, ms
 -- Returns {"ok"} | {"exists"}
 local job = cjson.decode(ARGV[2])
 if redis.call('EXISTS', layout.job .. job.id) == 1 then return {'exists'} end
 local now = now_ms()
 local ends = #context.transitions[job.status] == 0
 if ends and job.finished == '' then job.finished = tostring(now) end
+if job.status == 'running' then
+  job.started, job.lease, job.lease_until = tostring(now), ARGV[4], tostring(now + tonumber(ARGV[4]))
+end
 local fields = {}
 for name, value in pairs(job) do fields[name] = value end
 write(job, fields)
@@ -17,6 +21,6 @@ if ends then
   end_job(job, tonumber(job.finished))
 else
   for _, resource in ipairs(cjson.decode(job.uses)) do redis.call('SADD', layout.uses .. resource, job.id) end
-  enqueue(job, now)
+  if job.status == 'queued' then enqueue(job, now) else redis.call('ZADD', layout.running, job.lease_until, job.id) end
 end
 return {'ok'}

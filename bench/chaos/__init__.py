@@ -1,0 +1,1 @@
+"""Mixed random faults against a whole Charloom that is at work; see bench/README.md."""

@@ -1,0 +1,1 @@
+"""Faults put into a whole Charloom of real processes."""

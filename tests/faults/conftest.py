@@ -1,0 +1,60 @@
+"""One site for all faults, and the training undisturbed that the disturbed ones are held against."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.faults.jobs import Client
+from tests.faults.judge import weights_of
+from tests.faults.site import Site, make_site
+
+#: Hosts of the site.
+HOSTS = (1, 2)
+#: A short lease, so that a silent host is noticed soon.
+LEASE_TTL_S = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A site, a client of it, and what an undisturbed training gives."""
+
+    site: Site
+    client: Client
+    weights: str
+
+
+@pytest.fixture(scope="package")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Make the site and its undisturbed training, once."""
+    with make_site(tmp_path_factory.mktemp("site"), lease_ttl_s=str(LEASE_TTL_S)) as site:
+        site.start_redis()
+        site.start_web()
+        for number in HOSTS:
+            site.start_host(number)
+        for number in HOSTS:
+            site.wait_for_host(number)
+        client = Client(site)
+        client.add_corpus(Path(__file__).parents[2] / "shared" / "sample.txt")
+        made = client.ended(client.train())
+        assert made["status"] == "succeeded", made
+        yield Stage(site=site, client=client, weights=weights_of(site, made["id"]))
+        client.close()
+
+
+@pytest.fixture
+def stage(standing: Stage) -> Stage:
+    """Give the site with everything running again."""
+    site = standing.site
+    if not site.valkey.lives:
+        site.start_redis()
+    if not site.web.lives:
+        site.start_web()
+    for number in HOSTS:
+        site.network.mend(number)
+        if not site.hosts[number].lives:
+            site.start_host(number)
+    for number in HOSTS:
+        site.wait_for_host(number)
+    return standing

@@ -1,0 +1,130 @@
+"""Judges a site from outside: what the API says, what lies on the volume, and the log of every training step."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from shared.ids import model_id_of
+from tests.faults.site import Site
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """One move of a training: a batch, or a few characters of a sample. Times are CLOCK_BOOTTIME, seconds."""
+
+    job: str
+    token: int
+    worker: str
+    #: Training batches done after it.
+    step: int
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """All step logs of a site."""
+
+    #: Job -> its moves by their beginning.
+    moves: Mapping[str, Sequence[Move]]
+    #: Times that an attempt was told that its job is somebody else's.
+    refused: int
+
+    @classmethod
+    def read(cls, folder: Path) -> "Steps":
+        """Read them; a line that its writer's death has cut is left out."""
+        moves: dict[str, list[Move]] = defaultdict(list)
+        refused = 0
+        for path in sorted(folder.glob("*.jsonl")):
+            for line in path.read_text().splitlines(keepends=True):
+                if not line.endswith("\n"):
+                    continue
+                values = json.loads(line)
+                if "refused" in values:
+                    refused += 1
+                else:
+                    moves[values["job"]].append(Move(**values))
+        for found in moves.values():
+            found.sort(key=lambda move: move.began)
+        return cls(moves=moves, refused=refused)
+
+    def tokens(self, job: str) -> dict[int, list[Move]]:
+        """Return the moves of each attempt."""
+        found: dict[int, list[Move]] = defaultdict(list)
+        for move in self.moves.get(job, ()):
+            found[move.token].append(move)
+        return dict(sorted(found.items()))
+
+    def overlaps(self, job: str) -> tuple[int, int]:
+        """Count the moves of an attempt while a later one computed.
+
+        Returns:
+            Those that were begun before and ended after it had begun (a stopped process has one in hand when it wakes),
+            and those begun after it: two attempts at once, which must never be.
+        """
+        in_hand = begun = 0
+        attempts = list(self.tokens(job).values())
+        for number, moves in enumerate(attempts):
+            later = [move.began for attempt in attempts[number + 1 :] for move in attempt]
+            if not later:
+                continue
+            first = min(later)
+            in_hand += sum(move.began < first < move.ended for move in moves)
+            begun += sum(move.began >= first for move in moves)
+        return in_hand, begun
+
+    def lost(self, job: str) -> list[float]:
+        """Return the seconds of computing that each attempt but the first had to do again."""
+        found = []
+        before: list[Move] = []
+        for moves in self.tokens(job).values():
+            again = [move for move in before if move.step >= moves[0].step]
+            if before:
+                found.append(sum(move.ended - move.began for move in again))
+            before = [move for move in before if move.step < moves[0].step] + moves
+        return found
+
+
+def job_of(api: httpx.Client, job_id: str) -> dict[str, Any]:
+    """Return a job as the API tells it."""
+    answer = api.get(f"/jobs/{job_id}")
+    assert answer.is_success, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def events_of(api: httpx.Client, job_id: str) -> list[dict[str, Any]]:
+    """Return all events of a job."""
+    found: list[dict[str, Any]] = []
+    while True:
+        after = {"after": found[-1]["id"]} if found else {}
+        answer = api.get(f"/jobs/{job_id}/events", params={"limit": 100, **after})
+        assert answer.is_success, answer.text
+        page = answer.json()
+        found += page["data"]
+        if not page["has_more"]:
+            return found
+
+
+def weights_of(site: Site, job_id: str) -> str:
+    """Return the sha256 of the weights that a training has made."""
+    path = site.volume.models.folder(model_id_of(job_id)) / "weights.safetensors"
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def litter(site: Site) -> list[str]:
+    """List what nobody needs on the volume once all jobs have ended: half-written files, attempts that succeeded."""
+    volume = site.volume.folder
+    hidden = [path for path in volume.rglob(".*") if path.name != ".by-sha256"]  # which is the corpora's index
+    kept = [
+        path
+        for path in (volume / "jobs").glob("*/t*")
+        if (end := path.parent / "end.json").exists() and json.loads(end.read_text())["status"] == "succeeded"
+    ]
+    return [str(path.relative_to(volume)) for path in (*hidden, *kept)]
