@@ -19,6 +19,8 @@
 | probe | string | written by whoever asks whether the server takes writes; goes by itself |
 | workers | zset | names of workers by when they were last seen |
 | worker:<name> | string | what that worker says of itself, JSON; goes by itself |
+| hooks | zset | ids of webhook messages to be delivered, by the time of the next try |
+| hook:<id> | hash | one of them: whose job, what happened, where to, tries so far |
 | repeat:<sha256> | hash | a request with an idempotency key: its job's id and its answer; goes by itself |
 """
 
@@ -41,8 +43,9 @@ LAYOUT: Mapping[str, str] = {
         "retired",
         "worker",
         "repeat",
+        "hook",
     )
-} | {kind: f"{PREFIX}{kind}" for kind in ("running", "outbox", "ended", "workers", "whole", "probe")}
+} | {kind: f"{PREFIX}{kind}" for kind in ("running", "outbox", "ended", "workers", "whole", "probe", "hooks")}
 
 RUNNING = LAYOUT["running"]
 OUTBOX = LAYOUT["outbox"]
@@ -50,6 +53,7 @@ ENDED = LAYOUT["ended"]
 WORKERS = LAYOUT["workers"]
 WHOLE = LAYOUT["whole"]
 PROBE = LAYOUT["probe"]
+HOOKS = LAYOUT["hooks"]
 
 
 def job(job_id: str) -> str:

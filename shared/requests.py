@@ -6,7 +6,18 @@ text is `shared/fit.py`; nothing here knows Redis, Flask or torch.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    field_validator,
+)
+
+from shared.receivers import MAX_URL_CHARS, parse
 
 #: Largest seed: 2**63 - 1, what torch and numpy both take.
 MAX_SEED = 2**63 - 1
@@ -37,6 +48,23 @@ class Request(BaseModel):
         if _holds_nul(value):
             raise ValueError("holds a NUL character (U+0000); remove it")
         return value
+
+
+def _check_receiver(url: str) -> str:
+    parse(url)
+    return url
+
+
+class Webhook(Request):
+    """Whom to tell what becomes of a job."""
+
+    url: Annotated[str, StringConstraints(max_length=MAX_URL_CHARS), AfterValidator(_check_receiver)] = Field(
+        description="Where to post the messages: an https address, or http where this service's settings allow it.",
+        json_schema_extra={"format": "uri", "pattern": "^https?://[!-~]+$"},
+    )
+    events: list[Literal["job.running", "job.succeeded", "job.failed", "job.cancelled"]] = Field(
+        ["job.succeeded", "job.failed", "job.cancelled"], min_length=1, max_length=4, description="What to tell."
+    )
 
 
 class TrainRequest(Request):
@@ -70,6 +98,9 @@ class TrainRequest(Request):
         30, ge=1, le=3600, description="Seconds between saves of the training state: at most this much work is lost."
     )
     seed: Seed | None = Field(None, description="Start of all random numbers. A random one when left out.")
+    webhook: Webhook | None = Field(
+        None, description="Tell another service, in signed messages, when the job begins or ends."
+    )
     metadata: Metadata = Field(default_factory=dict, description="Up to 16 pairs of strings of your own.")
 
 

@@ -4,6 +4,7 @@ A setting `redis_url` is read from `CHARLOOM_REDIS_URL`. Each process reads them
 the app factory, the command line), and passes them on. A wrong one stops the start with its name.
 """
 
+import base64
 import ipaddress
 import os
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from shared.errors import SettingsError
 
 PREFIX = "CHARLOOM_"
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -25,6 +28,29 @@ def _is_redis(url: SecretStr) -> SecretStr:
     if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("must begin with redis://, rediss:// or unix://")
     return url
+
+
+def _is_webhook_secret(secret: SecretStr) -> SecretStr:
+    try:
+        webhook_key(secret.get_secret_value())
+    except ValueError as exc:
+        raise ValueError("must be whsec_ followed by 24 to 64 bytes in base64") from exc
+    return secret
+
+
+def _are_networks(values: list[str]) -> list[str]:
+    for value in values:
+        ipaddress.ip_network(value, strict=False)
+    return values
+
+
+def webhook_key(secret: str) -> bytes:
+    """Return the bytes of a secret that is spelled whsec_…, as Standard Webhooks has it. Raises ValueError."""
+    head, _, spelled = secret.partition("_")
+    key = base64.b64decode(spelled, validate=True)
+    if head != "whsec" or not 24 <= len(key) <= 64:
+        raise ValueError
+    return key
 
 
 class Settings(BaseModel):
@@ -71,6 +97,18 @@ class Settings(BaseModel):
         600, ge=0, description="Seconds that a finished model waits for a full volume before its job fails."
     )
 
+    # Webhooks
+    webhook_secret: Annotated[SecretStr, AfterValidator(_is_webhook_secret)] | None = Field(
+        None,
+        description="Signs webhook messages: whsec_ and 24 to 64 bytes in base64, the same for web and workers. Not "
+        "set: there are no webhooks.",
+    )
+    webhook_allow: Annotated[list[str], BeforeValidator(_split), AfterValidator(_are_networks)] = Field(
+        [],
+        description="Addresses inside that webhooks may call, by http too: networks, comma-separated, such as "
+        "10.1.0.0/16. All others must be public and take https.",
+    )
+
     # Jobs
     lease_ttl_s: float = Field(10, ge=1, le=600, description="Seconds after which a silent worker loses its job.")
     reap_s: float = Field(1, gt=0, le=60, description="Seconds between two looks for lost jobs.")
@@ -80,6 +118,11 @@ class Settings(BaseModel):
     job_memory_bytes: int = Field(0, ge=0, description="Memory one job may take, bytes; 0 asks the seen workers.")
 
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level logged.")
+
+    @property
+    def webhook_networks(self) -> list[Network]:
+        """The networks inside that webhooks may call."""
+        return [ipaddress.ip_network(value, strict=False) for value in self.webhook_allow]
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
@@ -134,6 +177,6 @@ CLIENT_VARIABLES = frozenset({"url", "book", "api_key"})
 
 def _explain(field: object, message: str, given: Mapping[str, str]) -> str:
     name = str(field)
-    shown = "" if name in ("redis_url", "secret_key") else f" is {given.get(name, '')!r}:"
+    shown = "" if name in ("redis_url", "secret_key", "webhook_secret") else f" is {given.get(name, '')!r}:"
     message = message.removeprefix("Value error, ")
     return f"{PREFIX}{name.upper()}{shown} {message[0].lower()}{message[1:]}"

@@ -10,7 +10,9 @@ from shared.estimate import Estimate, Speed, estimate
 from shared.fit import fit, memory_bytes
 from shared.ids import model_id_of, new_id, seed_of
 from shared.jobs import Job, JobType, NewJob
+from shared.receivers import parse, refusal_of
 from shared.requests import AnyTrainRequest, ClassicRequest, StreamRequest
+from shared.settings import PREFIX
 from shared.submit import submit
 from shared.text import Vocabulary, name_characters
 from web.parts import Parts
@@ -33,7 +35,8 @@ def order(parts: Parts, request: Training, *, job_id: str | None = None) -> Job:
     job = NewJob(
         id=job_id,
         type=JobType.TRAIN,
-        params=resolved.model_dump(mode="json"),
+        # An older worker refuses a field that it doesn't know.
+        params=resolved.model_dump(mode="json", exclude=None if resolved.webhook else {"webhook"}),
         metadata=resolved.metadata,
         model_id=model_id_of(job_id),
         uses=tuple(id_ for id_ in (resolved.corpus_id, resolved.init_from) if id_ is not None),
@@ -44,6 +47,7 @@ def order(parts: Parts, request: Training, *, job_id: str | None = None) -> Job:
 
 def resolve(parts: Parts, request: Training, *, seed: int) -> Training:
     """Return the request with every option concrete: fitted to its text, named, seeded where it brings no seed."""
+    _check_webhook(parts, request)
     corpus = parts.volume.corpora.find(request.corpus_id)
     if corpus is None:
         raise InvalidRequest.at(
@@ -98,6 +102,19 @@ def memory_limit(parts: Parts) -> int | None:
     if parts.settings.job_memory_bytes:
         return parts.settings.job_memory_bytes
     return min((worker.memory_bytes for worker in parts.store.workers.seen()), default=None)
+
+
+def _check_webhook(parts: Parts, request: Training) -> None:
+    """Raise InvalidRequest where this service couldn't deliver what is wished, as far as can be told now."""
+    if request.webhook is None:
+        return
+    if parts.settings.webhook_secret is None:
+        raise InvalidRequest.at(
+            "/webhook", f"webhook can't be had here: messages are signed, and {PREFIX}WEBHOOK_SECRET is not set"
+        )
+    why_not = refusal_of(parse(request.webhook.url), parts.settings.webhook_networks)
+    if why_not is not None:
+        raise InvalidRequest.at("/webhook/url", f"webhook.url can't be called: {why_not}")
 
 
 def _model_to_start_from(parts: Parts, request: Training, model_id: str) -> volume.Model:

@@ -11,6 +11,7 @@ from shared.broker import Broker
 from shared.settings import Settings
 from shared.store import Store
 from shared.volume import Volume
+from worker.courier import Courier
 from worker.presence import Presence, describe, train_threads
 from worker.reaper import Reaper
 from worker.speedometer import Speedometer
@@ -31,6 +32,7 @@ class Caretaker(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is unt
         self._parts = (
             Reaper(store, Broker(parent.app), volume, settings),
             Presence(store, describe(parent.hostname, settings, holder=parent.app.conf.charloom_holder), speedometer),
+            Courier(store, settings),
         )
         for part in self._parts:
             part.start()

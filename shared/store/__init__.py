@@ -5,6 +5,7 @@ from shared.store.events import EventLog
 from shared.store.jobs import CancelOutcome, Claim, JobStore, Page, Reaped
 from shared.store.repeats import Begun, KeyReused
 from shared.store.store import Store
+from shared.store.webhooks import Message
 from shared.store.workers import WorkerBoard, WorkerInfo
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "EventLog",
     "JobStore",
     "KeyReused",
+    "Message",
     "Page",
     "Reaped",
     "Store",

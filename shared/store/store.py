@@ -7,6 +7,7 @@ from shared.store.events import EventLog
 from shared.store.jobs import JobStore
 from shared.store.repeats import Repeats
 from shared.store.scripts import Scripts
+from shared.store.webhooks import Webhooks
 from shared.store.workers import WorkerBoard
 
 
@@ -18,6 +19,7 @@ class Store:
         scripts = Scripts(client, events_cap=events_cap)
         self.jobs = JobStore(client, scripts)
         self.repeats = Repeats(scripts)
+        self.webhooks = Webhooks(scripts)
         self.events = EventLog(client)
         self.workers = WorkerBoard(client)
 

@@ -27,7 +27,7 @@ _FORM_OVERHEAD_BYTES = 64 * 1024
 #: Newest texts that can be picked on the page.
 _TEXTS = 50
 #: Not among the options: asked for elsewhere, or not by a form.
-_APART = ("corpus_id", "recipe", "name", "metadata")
+_APART = ("corpus_id", "recipe", "name", "metadata", "webhook")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,12 +84,28 @@ local function enqueue(job, now)
   redis.call('ZADD', layout.outbox, now, job.id)
 end
 
+-- Put the message that the job stands as it does on its way to the job's webhook, where it wants that one. A worker's
+-- courier delivers it. The id comes from the job, so that the same message put in again is the same.
+local function call_webhook(job, now)
+  if not job.webhook or job.webhook == '' then return end  -- no field: the record is an older version's
+  local hook, kind = cjson.decode(job.webhook), 'job.' .. job.status
+  local id = 'msg_' .. string.sub(job.id, 5) .. '_' .. job.status
+  if job.status == 'running' then id = id .. '_' .. job.token end
+  for _, wanted in ipairs(hook.events) do
+    if wanted == kind then
+      redis.call('HSET', layout.hook .. id, 'job', job.id, 'type', kind, 'url', hook.url, 'created', now, 'tries', 0)
+      redis.call('ZADD', layout.hooks, now, id)
+    end
+  end
+end
+
 local function end_job(job, now)
   redis.call('ZREM', layout.outbox, job.id)
   redis.call('ZADD', layout.ended, now, job.id)
   for _, resource in ipairs(cjson.decode(job.uses)) do
     redis.call('SREM', layout.uses .. resource, job.id)
   end
+  call_webhook(job, now)
   local function raw(text) if text == '' then return 'null' end return text end
   emit(job.id, 'done', '{"status":"' .. job.status .. '","result":' .. raw(job.result) .. ',"error":' .. raw(job.error) .. '}')
 end
@@ -110,7 +126,10 @@ local function move(job, to, now, changes)
   enter_index(job)
   tell_status(job)
   if to == 'queued' then enqueue(job, now) end
-  if to == 'running' then redis.call('ZADD', layout.running, job.lease_until, job.id) end
+  if to == 'running' then
+    redis.call('ZADD', layout.running, job.lease_until, job.id)
+    call_webhook(job, now)
+  end
   if ends then end_job(job, now) end
   return true
 end

@@ -1,0 +1,12 @@
+-- Note what became of a try to deliver a webhook message.
+-- ARGV[2] message id; [3] ms until the next try, or "": there is none, it is delivered or given up
+-- Returns {"ok"} | {"gone"}: another courier has ended it
+local key = layout.hook .. ARGV[2]
+if redis.call('EXISTS', key) == 0 then return {'gone'} end
+if ARGV[3] == '' then
+  redis.call('DEL', key)
+  redis.call('ZREM', layout.hooks, ARGV[2])
+else
+  redis.call('ZADD', layout.hooks, now_ms() + tonumber(ARGV[3]), ARGV[2])
+end
+return {'ok'}

@@ -1,0 +1,13 @@
+-- Take the webhook message that has been due longest. It is due again after a while, should its courier die meanwhile.
+-- ARGV[2] how long it is put off, ms
+-- Returns {"ok", id, job id, type, url, created ms, number of this try} | {"none"}
+local now = now_ms()
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.hooks, '-inf', now, 'LIMIT', 0, 10)) do
+  local hook = redis.call('HMGET', layout.hook .. id, 'job', 'type', 'url', 'created')
+  if hook[1] then
+    redis.call('ZADD', layout.hooks, now + tonumber(ARGV[2]), id)
+    return {'ok', id, hook[1], hook[2], hook[3], hook[4], redis.call('HINCRBY', layout.hook .. id, 'tries', 1)}
+  end
+  redis.call('ZREM', layout.hooks, id)
+end
+return {'none'}

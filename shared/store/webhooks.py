@@ -1,0 +1,49 @@
+"""Webhook messages on their way: put in by the scripts that change jobs, taken and ended by the workers' couriers."""
+
+from dataclasses import dataclass
+
+from shared.store.scripts import Scripts
+
+#: A courier that has not said what became of a message after this is taken for dead, ms: well above one try's time.
+HOLD_MS = 60_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One message, taken to be delivered."""
+
+    #: The same at each try.
+    id: str
+    job_id: str
+    #: What happened, such as "job.succeeded".
+    type: str
+    url: str
+    #: When it happened, milliseconds since 1970.
+    created_ms: int
+    #: 1 for the first.
+    number_of_try: int
+
+
+class Webhooks:
+    """The messages that are to be delivered. Any method raises StoreUnavailable."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+
+    def take(self) -> Message | None:
+        """Take the message that has been due longest, or None: there is none."""
+        word, *found = self._scripts.run("hook_take", HOLD_MS)
+        if word == "none":
+            return None
+        message_id, job_id, kind, url, created, tries = found
+        return Message(
+            id=message_id, job_id=job_id, type=kind, url=url, created_ms=int(created), number_of_try=int(tries)
+        )
+
+    def end(self, message: Message) -> None:
+        """Note that a message is delivered, or given up."""
+        self._scripts.run("hook_end", message.id, "")
+
+    def put_off(self, message: Message, seconds: float) -> None:
+        """Note that a message was not delivered and is to be tried again after this time."""
+        self._scripts.run("hook_end", message.id, round(seconds * 1000))
