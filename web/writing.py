@@ -40,6 +40,12 @@ def order(parts: Parts, request: GenerateRequest, *, job_id: str | None = None) 
     return submit(job, store=parts.store, broker=parts.broker, volume=parts.volume, repeated=repeated)
 
 
+def fitted_to(model: volume.Model, sent: str) -> str:
+    """Return a prompt in the form of the text that the model learned from."""
+    lowercase = bool(model.params.get("lowercase", True))
+    return prompt.fitted(sent, lowercase=lowercase, drop_bom=model.recipe == "stream")
+
+
 def _chosen(parts: Parts, model: volume.Model, corpus: volume.Corpus | None, seed: int) -> str:
     """Choose a passage of the model's corpus by the seed."""
     if corpus is None:
@@ -59,7 +65,7 @@ def _chosen(parts: Parts, model: volume.Model, corpus: volume.Corpus | None, see
 
 def _fitted(request: GenerateRequest, model: volume.Model, sent: str) -> str:
     """Bring a prompt into the model's form, and deal with characters that the model never saw."""
-    text = prompt.fitted(sent, lowercase=bool(model.params.get("lowercase", True)), drop_bom=model.recipe == "stream")
+    text = fitted_to(model, sent)
     unknown = Vocabulary(model.vocabulary).unknown(text)
     if unknown and request.unknown_chars == "error":
         raise InvalidRequest.at(

@@ -82,9 +82,10 @@ class Models:
         return found[:limit], len(ids) > limit
 
     def metrics(self, model_id: str) -> Sequence[Mapping[str, Any]]:
-        """Return every loss measured while the model learned. Raises NotFound."""
+        """Return every loss measured while the model learned, none where its file tells none. Raises NotFound."""
+        path = self.folder(model_id) / "metrics.jsonl"
         with translated():
-            lines = (self.folder(model_id) / "metrics.jsonl").read_text("utf-8").splitlines()
+            lines = path.read_text("utf-8").splitlines() if path.exists() else ()
         return [json.loads(line) for line in lines]
 
     def find(self, model_id: str) -> Model | None:

@@ -39,6 +39,9 @@ def house(live: World) -> dict[str, str]:
     progress = {"step": 99, "total_steps": 120, "epoch": 11, "total_epochs": 12, "fraction": 0.8, "eta_seconds": 4.0}
     live.record(claim, progress=progress, losses={"train_loss": 0.3, "best_loss": 0.28, "best_epoch": 11})
     model = live.model(corpus_id, name="A model with a rather long name that goes on", recipe="classic")
+    others = [live.model(corpus_id, name=f"Reeds {n}", epochs_measured=4 * n, hidden_size=32 * n).id for n in (1, 2)]
+    through = [live.write(one, prompt="the wind").json["id"] for one in others]
+    compared = f"/models/compare?ids={','.join([model.id, *others])}&jobs={','.join(through)}"
     writing = live.write(model.id, prompt="the wind").json["id"]
     text = "was in the reeds\n" * 20 + "x" * 200
     copied = {"longest": 100, "share": 0.5, "spans": [[0, 100]]}
@@ -56,6 +59,7 @@ def house(live: World) -> dict[str, str]:
         "write": f"/write?again={writing}",
         "models": "/models",
         "model": f"/models/{model.id}",
+        "compared": compared,
         "workers": "/workers",
         "docs": "/api/docs",
     }

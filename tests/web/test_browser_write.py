@@ -175,3 +175,29 @@ def test_a_right_to_left_text_of_many_kinds_keeps_each_line_to_its_side(
     with tab(browser, served) as page:
         page.goto(f"/?corpus_id={corpus_id}")
         assert page.locator(".preview").evaluate("(e) => getComputedStyle(e).unicodeBidi") == "plaintext"
+
+
+def test_models_are_picked_compared_and_write_side_by_side(browser: Browser, served: Served, live: World) -> None:
+    for name in ("One", "Two"):
+        live.model(name=name, epochs_measured=5)
+    with tab(browser, served) as page:
+        page.goto("/models")
+        for name in ("One", "Two"):
+            page.get_by_role("checkbox", name=f"Compare {name}").first.check()
+        page.get_by_role("button", name="Compare those picked").click()
+        expect(page.get_by_role("heading", name="2 models compared")).to_be_visible()
+        expect(page.locator(".plot polyline")).to_have_count(4)
+        page.get_by_role("button", name="One").click()
+        expect(page.locator(".plot polyline")).to_have_count(2)
+        page.get_by_role("slider").focus()
+        page.keyboard.press("End")
+        expect(page.locator(".readout")).to_have_text("Epoch 5Two 0.7000")
+        page.get_by_role("textbox", name="Prompt").fill("the")
+        page.get_by_role("button", name="Write with all 2").click()
+        page.wait_for_url(re.compile("jobs=job_"))
+        page.evaluate("window.untouched = true")
+        jobs = re.findall(r"job_\w+", page.url)
+        for place, job_id in enumerate(jobs):
+            live.record(live.claim(job_id), text(f" wind {place}"))
+        expect(page.locator(".written")).to_have_text(["the wind 0", "the wind 1"])
+        assert page.evaluate("window.untouched")

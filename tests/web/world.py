@@ -4,6 +4,7 @@ The worker is played by the store's own methods, so records and events are what 
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -112,6 +113,8 @@ class World:
         recipe: str = "stream",
         job_id: str | None = None,
         formats: Sequence[str] = ("bundle",),
+        parent_model_id: str | None = None,
+        epochs_measured: int = 0,
         **params: Any,
     ) -> Model:
         """Publish a model that was trained on a text, as a worker leaves it on the volume."""
@@ -126,12 +129,23 @@ class World:
             file.write_bytes(f"the {kind} of {name}, ".encode() * 1000)
             sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
             files[kind] = ModelFile(name=file.name, bytes=file.stat().st_size, sha256=sha256)
+        rows = [
+            {
+                "step": 9 * epoch,
+                "epoch": epoch,
+                "seconds": 1.5 * epoch,
+                "train_loss": 3 / epoch,
+                "validation_loss": 3.5 / epoch,
+            }
+            for epoch in range(1, epochs_measured + 1)
+        ]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         model = Model(
             id=model_id_of(job_id),
             name=name,
             recipe=recipe,
             job_id=job_id,
-            parent_model_id=None,
+            parent_model_id=parent_model_id,
             corpus_id=corpus_id,
             params=params,
             vocabulary=Vocabulary.of(text.lower() if params["lowercase"] else text).characters,

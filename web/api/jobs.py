@@ -119,4 +119,3 @@ def _wait_for(here: Parts, job: Job, seconds: float) -> Job:
         if not events or any(event.type is EventType.DONE for event in events):
             job = here.store.jobs.get(job.id)
     return job if job.ended else here.store.jobs.get(job.id)
-

@@ -2,11 +2,11 @@
 
 from flask import Flask
 
-from web.pages import csrf, jobs, models, training, words, workers, writing
+from web.pages import comparing, csrf, jobs, models, training, words, workers, writing
 from web.pages.fields import label_of
 
 #: Every group of pages.
-ALL = (training.blueprint, writing.blueprint, jobs.blueprint, models.blueprint, workers.blueprint)
+ALL = (training.blueprint, writing.blueprint, jobs.blueprint, models.blueprint, comparing.blueprint, workers.blueprint)
 
 
 def install(app: Flask) -> None:

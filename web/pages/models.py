@@ -6,8 +6,11 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from shared.errors import InvalidRequest
 from shared.requests import ModelPatch
+from shared.volume import Model
 from web import importing
-from web.pages import csrf
+from web.losses import reply_csv, rows_of
+from web.pages import csrf, lineage
+from web.pages.curve import Run, draw
 from web.pages.fields import errors_by_field
 from web.parts import Parts, parts
 from web.queries import ModelsQuery
@@ -31,6 +34,12 @@ def show_list() -> Response:
 def show(model_id: str) -> Response:
     """Show one model."""
     return _one(parts(), model_id)
+
+
+@blueprint.get("/models/<model_id>/losses.csv")
+def send_losses(model_id: str) -> Response:
+    """Send every loss of a model's training as a CSV file."""
+    return reply_csv(rows_of(parts().volume.models.metrics(model_id)), model_id)
 
 
 @blueprint.post("/models/<model_id>/rename")
@@ -90,13 +99,23 @@ def _list(here: Parts, *, errors: dict[str, str] | None = None, status: int = 20
 
 def _one(here: Parts, model_id: str, *, errors: dict[str, str] | None = None, status: int = 200) -> Response:
     model = here.volume.models.get(model_id)
+    run = run_of(here, model)
     page = render_template(
         "model.html",
         model=model,
         corpus=here.volume.corpora.find(model.corpus_id) if model.corpus_id else None,
-        parent=here.volume.models.find(model.parent_model_id) if model.parent_model_id else None,
+        line=lineage.trace(here.volume.models, model),
+        run=run,
+        curve=draw([run]),
         job=here.store.jobs.find(model.job_id),
         jobs=here.store.jobs.page(model_id=model_id, limit=10).jobs,
         errors=errors or {},
     )
     return make_response(page, status)
+
+
+def run_of(here: Parts, model: Model) -> Run:
+    """Return the losses of a model's training, as they were published with it."""
+    rows = rows_of(here.volume.models.metrics(model.id))
+    best = model.losses.get("best_epoch")
+    return Run(id=model.id, name=model.name, metrics=[row.model_dump() for row in rows], best_epoch=best)

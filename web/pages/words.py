@@ -1,6 +1,7 @@
 """How figures, times and states are said on the pages."""
 
 import time
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ STATES = {
 KINDS = {JobType.TRAIN: "Training", JobType.GENERATE: "Writing", JobType.IMPORT: "Import"}
 #: Stands where there is no figure: an en dash.
 NOTHING = "\N{EN DASH}"
+_SIGNS = {"\n": "↵", " ": "␣", "\t": "⇥", "\ufeff": "BOM", "\u200d": "ZWJ"}
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -44,6 +46,29 @@ def loss(value: float | None) -> str:
 def tenths(value: float | None) -> str:
     """Say seconds of computing: "12.3"."""
     return NOTHING if value is None else f"{value:.1f}"
+
+
+def option(value: object) -> str:
+    """Say an option's value: "yes", "0.006", "256", "a, b"."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {text}" for key, text in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def visible(character: str) -> str:
+    """Show a character by itself: what leaves no mark of its own by a sign or by its code point."""
+    if character in _SIGNS:
+        return _SIGNS[character]
+    category = unicodedata.category(character)
+    if category.startswith("M"):
+        return f"\N{DOTTED CIRCLE}{character}"
+    return f"{ord(character):04X}" if category[0] in "CZ" else character
 
 
 def percent(share: float) -> str:
@@ -110,6 +135,9 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "size": size,
     "loss": loss,
     "tenths": tenths,
+    "option": option,
+    "visible": visible,
+    "ord": ord,
     "percent": percent,
     "duration": duration,
     "moment": moment,

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from pydantic import TypeAdapter
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared import prompt, volume
+from shared import volume
 from shared.errors import InvalidRequest, NotFound
 from shared.jobs import JobType
 from shared.requests import GenerateRequest
@@ -110,9 +110,8 @@ def _page(
 def _marked(model: volume.Model, text: str) -> list[tuple[str, bool]]:
     """Cut a prompt into pieces that the model knows and pieces that it doesn't."""
     known = Vocabulary(model.vocabulary)
-    fitted = prompt.fitted(text, lowercase=bool(model.params.get("lowercase", True)), drop_bom=model.recipe == "stream")
     pieces: list[tuple[str, bool]] = []
-    for character in fitted:
+    for character in writing.fitted_to(model, text):
         strange = character not in known
         if pieces and pieces[-1][1] == strange:
             pieces[-1] = (pieces[-1][0] + character, strange)

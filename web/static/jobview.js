@@ -8,15 +8,15 @@ import { duration, loss, number, percent } from "./words.js";
 const TURNS = ["status", "sample", "log", "done", "reset"];
 
 export class JobView {
-  // `root` has the job's parts; `chart` draws its losses, where it has any.
-  constructor(root, { chart = null, ended = () => {} } = {}) {
-    Object.assign(this, { root, chart, ended });
+  // `root` has the job's parts; `chart` draws its losses, where it has any; `asks`: without a stream.
+  constructor(root, { chart = null, asks = false } = {}) {
+    Object.assign(this, { root, chart });
     const { job, after } = root.dataset;
     this.parts = new Parts(root, `/jobs/${job}`, (page) => this.see(page));
     this.began = this.elapsed();
     this.loadedAt = Date.now();
     this.clock = setInterval(() => this.tick(), 1000);
-    this.end = follow(job, after, (kind, data) => this.hear(kind, data), (whether) => this.link(whether));
+    this.end = follow(job, after, (kind, data) => this.hear(kind, data), { linked: (whether) => this.link(whether), asks });
     root.addEventListener("submit", (event) => this.submit(event));
   }
 
@@ -46,7 +46,6 @@ export class JobView {
     clearInterval(this.clock);
     this.link(true);
     this.root.dataset.ended = "";
-    this.ended();
   }
 
   link(whether) {

@@ -10,9 +10,9 @@ const KINDS = ["status", "progress", "metric", "sample", "text", "log", "done", 
 const ASK_MS = 1000;
 const RETRY_MS = 15000;
 
-// Follows a job from an event on. `tell(kind, data)` hears of each event; `linked(whether)` of the connection. Returns how
-// to end it.
-export function follow(jobId, after, tell, linked = () => {}) {
+// Follows a job from an event on. `tell(kind, data)` hears of each event; `linked(whether)` of the connection; `asks` says
+// to ask only, where one page follows many jobs. Returns how to end it.
+export function follow(jobId, after, tell, { linked = () => {}, asks = false } = {}) {
   const address = `/api/v1/jobs/${jobId}/events`;
   let last = after;
   let ended = false;
@@ -55,7 +55,7 @@ export function follow(jobId, after, tell, linked = () => {}) {
     } catch {
       linked(false);
     }
-    if (!ended) timer = setTimeout(Date.now() - triedAt > RETRY_MS ? open : ask, ASK_MS);
+    if (!ended) timer = setTimeout(!asks && Date.now() - triedAt > RETRY_MS ? open : ask, ASK_MS);
   }
 
   function close() {
@@ -66,7 +66,7 @@ export function follow(jobId, after, tell, linked = () => {}) {
 
   function turn() {
     close();
-    if (!document.hidden) open();
+    if (!document.hidden) asks ? ask() : open();
   }
 
   function end() {
