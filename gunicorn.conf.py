@@ -4,6 +4,7 @@ One process with many threads: an open event stream takes a thread, not a proces
 hosts is a setting in `shared/settings.py`.
 """
 
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,15 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 #: It would be one socket in the home directory for all services of this user.
 control_socket_disable = True
 proc_name = "charloom-web"
+#: Scheme and address as a proxy tells them are believed in one place: CHARLOOM_TRUSTED_PROXIES, in web/app.py.
+forwarded_allow_ips = ""
+logger_class = "web.serverlog.Quiet"
 accesslog = None
 errorlog = "-"
 loglevel = _settings.log_level.lower()
 
 
 def post_worker_init(_worker: Any) -> None:
-    """Have the open streams end as soon as the process has to, or they would use up the grace."""
+    """Log our own lines as the worker does, and have open streams end at once, or they would use up the grace."""
+    logging.basicConfig(level=_settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     shutdown.install()

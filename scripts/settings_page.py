@@ -35,7 +35,7 @@ def render() -> str:
 def _default(value: object) -> str:
     reveal = getattr(value, "get_secret_value", None)
     shown = reveal() if reveal is not None else value
-    if shown in (None, [], ""):
+    if shown in (None, [], (), ""):
         return "–"
     return f"`{int(shown) if isinstance(shown, bool) else shown}`"
 

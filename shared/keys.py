@@ -17,6 +17,8 @@
 | claimed:<queue> | string | when the newest claimed job of this queue had been sent, ms |
 | whole | string | stands once the records agree with the volume: gone when the server was emptied |
 | probe | string | written by whoever asks whether the server takes writes; goes by itself |
+| tries:<address> | set | marks of the wrong keys that an address has tried; goes by itself |
+| signedout:<session> | string | the session was ended before its time; goes by itself |
 | workers | zset | names of workers by when they were last seen |
 | worker:<name> | string | what that worker says of itself, JSON; goes by itself |
 | hooks | zset | ids of webhook messages to be delivered, by the time of the next try |
@@ -44,6 +46,8 @@ LAYOUT: Mapping[str, str] = {
         "worker",
         "repeat",
         "hook",
+        "tries",
+        "signedout",
     )
 } | {kind: f"{PREFIX}{kind}" for kind in ("running", "outbox", "ended", "workers", "whole", "probe", "hooks")}
 
@@ -105,3 +109,13 @@ def uses(resource_id: str) -> str:
 def worker(name: str) -> str:
     """Key of what a worker says of itself."""
     return LAYOUT["worker"] + name
+
+
+def tries(address: str) -> str:
+    """Key of the wrong keys that came from an address."""
+    return LAYOUT["tries"] + address
+
+
+def signedout(session_id: str) -> str:
+    """Key that stands while a session that was ended hasn't run out."""
+    return LAYOUT["signedout"] + session_id

@@ -13,9 +13,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from shared import apikeys
 from shared.errors import SettingsError
 
 PREFIX = "CHARLOOM_"
+#: Their values are never shown.
+_SECRETS = frozenset({"redis_url", "api_keys", "secret_key", "webhook_secret"})
+#: Least length of what signs sessions and forms, characters.
+LEAST_SECRET_CHARS = 32
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -53,10 +58,19 @@ def webhook_key(secret: str) -> bytes:
     return key
 
 
+def _is_long(secret: SecretStr) -> SecretStr:
+    length = len(secret.get_secret_value())
+    if length < LEAST_SECRET_CHARS:
+        raise ValueError(
+            f"has {length} characters, but must have {LEAST_SECRET_CHARS} or more. Make one with `openssl rand -hex 32`"
+        )
+    return secret
+
+
 class Settings(BaseModel):
     """All settings with default, unit and help."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     redis_url: Annotated[SecretStr, AfterValidator(_is_redis)] = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
@@ -70,14 +84,34 @@ class Settings(BaseModel):
     port: int = Field(8000, ge=0, le=65_535, description="Port that the web server binds.")
     web_threads: int = Field(64, ge=4, le=1024, description="Requests that one web process answers at once.")
     web_streams: int = Field(48, ge=1, le=1000, description="Open event streams at most; fewer than the threads.")
+    api_keys: Annotated[tuple[apikeys.ApiKey, ...], BeforeValidator(apikeys.read)] = Field(
+        (),
+        description=f"Keys that open the service, comma-separated, each `key` or `name:key`, {apikeys.LEAST_CHARS} "
+        "characters or more; every caller needs one then. Only their hashes are kept.",
+    )
     allow_anonymous: bool = Field(
-        False, description="1: let the web server bind other addresses than loopback without keys."
+        False,
+        description="1: let the web server bind other addresses than loopback without keys. Keys that are set hold "
+        "all the same.",
     )
     allowed_hosts: Annotated[list[str], BeforeValidator(_split)] = Field(
-        [], description="Host names, comma-separated, by which the service may be called beside the loopback names."
+        [],
+        description="Host names, comma-separated, by which the service may be called beside the loopback names. When "
+        "not set: loopback names only without keys, any name with keys.",
     )
-    secret_key: SecretStr | None = Field(
-        None, description="Signs the form's session cookies. Made once and kept on the volume when not set."
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="Proxies in a row before the web server whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+    )
+    secret_key: Annotated[SecretStr, AfterValidator(_is_long)] | None = Field(
+        None,
+        description=f"Signs sessions and forms, {LEAST_SECRET_CHARS} characters or more. Made once and kept on the "
+        "volume when not set.",
+    )
+    session_hours: float = Field(
+        24, gt=0, le=24 * 366, description="Hours after which whoever signed in on the page must do so again."
     )
     max_corpus_bytes: int = Field(256 * 2**20, ge=1, description="Largest corpus taken, bytes.")
     max_model_bytes: int = Field(2**30, ge=1, description="Largest model file taken for import, bytes.")
@@ -164,10 +198,10 @@ def check_binding(settings: Settings) -> None:
     Raises:
         SettingsError: it would bind more than loopback, and nobody has said that this is meant.
     """
-    if not is_loopback(settings.host) and not settings.allow_anonymous:
+    if not is_loopback(settings.host) and not settings.api_keys and not settings.allow_anonymous:
         raise SettingsError(
             f"{PREFIX}HOST={settings.host} would let everyone who can reach this machine use Charloom. "
-            f"Set {PREFIX}ALLOW_ANONYMOUS=1 if that is meant, or {PREFIX}HOST=127.0.0.1"
+            f"Set {PREFIX}API_KEYS, or {PREFIX}ALLOW_ANONYMOUS=1 if that is meant, or {PREFIX}HOST=127.0.0.1"
         )
 
 
@@ -177,6 +211,6 @@ CLIENT_VARIABLES = frozenset({"url", "book", "api_key"})
 
 def _explain(field: object, message: str, given: Mapping[str, str]) -> str:
     name = str(field)
-    shown = "" if name in ("redis_url", "secret_key", "webhook_secret") else f" is {given.get(name, '')!r}:"
+    shown = "" if name in _SECRETS else f" is {given.get(name, '')!r}:"
     message = message.removeprefix("Value error, ")
     return f"{PREFIX}{name.upper()}{shown} {message[0].lower()}{message[1:]}"

@@ -10,6 +10,7 @@ INSTALLED_AS = {"charset_normalizer": "charset-normalizer", "flask_wtf": "flask-
 #: Packages that another one brings along as a part of itself.
 BROUGHT_BY = {
     "billiard": "celery",
+    "itsdangerous": "flask",
     "jinja2": "flask",
     "kombu": "celery",
     "markupsafe": "flask",

@@ -1,9 +1,10 @@
 """The app factory: `gunicorn "web:create_app()"`."""
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from shared.settings import Settings, load
-from web import api, guard, pages, problems
+from web import api, door, guard, leftovers, pages, problems
 from web.openapi import JSON_DOCUMENT, Document
 from web.parts import Parts
 from web.uploads import Request
@@ -25,7 +26,12 @@ def create_app(settings: Settings | None = None, *, ping_s: float = 15.0) -> Fla
     parts = Parts.of(settings or load(), ping_s=ping_s)
     app.extensions[parts.name] = parts
     problems.install(app)
+    leftovers.install(app)
     guard.install(app)
+    door.install(app)
+    if proxies := parts.settings.trusted_proxies:
+        # Not X-Forwarded-Host: a proxy is to pass `Host` on, which the rules for `Host` and `Origin` look at.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     for group in api.ALL:
         app.register_blueprint(group.blueprint)
     app.extensions[JSON_DOCUMENT] = Document.of([call for group in api.ALL for call in group.calls])

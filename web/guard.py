@@ -4,7 +4,8 @@ With no keys set the service trusts whoever reaches it, so a web page elsewhere 
 browser. Two doors are shut: another name that is made to point here (DNS rebinding) is met by the rule for `Host`, a
 form or script that posts across sites by the rules for `Origin` and `Sec-Fetch-Site`. The rule for `Host` holds with
 CHARLOOM_ALLOW_ANONYMOUS too: that setting only allows to bind other addresses than loopback; by which names the service
-may then be called says CHARLOOM_ALLOWED_HOSTS.
+may then be called says CHARLOOM_ALLOWED_HOSTS. With keys set a page that rebinds a name has no session to use, so any
+name will do until some are set. Who holds a key is `door`'s to ask.
 """
 
 import ipaddress
@@ -13,10 +14,12 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, request
 
 from shared.settings import PREFIX
+from web.callers import let_in_by
 from web.parts import parts
 from web.problems import Forbidden
 
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+#: Methods that change nothing.
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Whoever only asks whether the process lives calls it by any name, a load balancer by its address.
 _OPEN_PATH = "/healthz"
 
@@ -28,7 +31,10 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+#: Told over https: the browser is to come by https alone for a year.
+_ONLY_HTTPS = "max-age=31536000"
 
 
 def install(app: Flask) -> None:
@@ -40,12 +46,14 @@ def install(app: Flask) -> None:
 def check() -> None:
     """Raise Forbidden unless the present request may be answered."""
     host = request.headers.get("Host", "")
-    if request.path != _OPEN_PATH and not is_own_name(host, parts().settings.allowed_hosts):
+    settings = parts().settings
+    any_name = bool(settings.api_keys) and not settings.allowed_hosts
+    if request.path != _OPEN_PATH and not any_name and not is_own_name(host, settings.allowed_hosts):
         raise Forbidden(
             f"The service is not called {_hostname(host)!r}. Call it by localhost or 127.0.0.1, or put the name into "
             f"{PREFIX}ALLOWED_HOSTS."
         )
-    if request.method in _READING:
+    if request.method in READING:
         return
     site = request.headers.get("Sec-Fetch-Site", "none")
     origin = request.headers.get("Origin")
@@ -84,5 +92,10 @@ def _foreign(origin: str, host: str) -> bool:
 def _put_headers(response: Response) -> Response:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", "no-cache")
+    # A browser keeps the rule for all ports of a name, so the loopback names must not be bound by it.
+    if request.is_secure and not is_own_name(request.headers.get("Host", ""), []):
+        response.headers["Strict-Transport-Security"] = _ONLY_HTTPS
+    # What was shown to a key must not be there for whoever presses "back" once its owner has signed out.
+    locked = let_in_by() is not None and response.mimetype == "text/html"
+    response.headers.setdefault("Cache-Control", "no-store" if locked else "no-cache")
     return response

@@ -18,8 +18,8 @@ JSON_DOCUMENT = "charloom.openapi"
 Schema = Mapping[str, Any]
 
 _REF = "#/components/schemas/{model}"
-#: Any call may be refused to a stranger, meet a mistake of ours, or find Redis or the volume away.
-_ALWAYS = (403, 500, 503)
+#: Any call may lack a key or be refused to a stranger, meet a mistake of ours, or find Redis or the volume away.
+_ALWAYS = (401, 403, 429, 500, 503)
 _PROBLEM = "application/problem+json"
 #: What the values of request headers may be, beside strings.
 _HEADER_FORMS: Mapping[str, Mapping[str, str]] = {"Idempotency-Key": {"pattern": "^[!-~]{1,255}$"}}
@@ -31,6 +31,13 @@ _TAGS = {
     "models": "What was learned.",
     "workers": "Who does the work.",
     "health": "For those who run it.",
+}
+_SECURITY_SCHEMES = {
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "One of CHARLOOM_API_KEYS. Where none are set, nothing need be shown.",
+    }
 }
 _DESCRIPTION = (
     "Train character-level LSTMs on a text and let them write, as jobs on a queue. Times are RFC 3339 in UTC; ids are "
@@ -59,7 +66,8 @@ class Document:
             "servers": [{"url": "/"}],
             "tags": [{"name": name, "description": _TAGS[name]} for name in dict.fromkeys(call.tag for call in calls)],
             "paths": paths,
-            "components": {"schemas": definitions},
+            "components": {"schemas": definitions, "securitySchemes": _SECURITY_SCHEMES},
+            "security": [{name: []} for name in _SECURITY_SCHEMES],
         }
         spelled = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
         spelled = re.sub(r"\bPage_(\w+)_\"", r'\1Page"', spelled)  # pydantic's name of Page[Job] is Page_Job_

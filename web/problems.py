@@ -19,6 +19,7 @@ _STATUS_OF = {InvalidRequest: 422, TooLarge: 413, NotFound: 404, Conflict: 409, 
 #: Short words of the errors that Flask itself finds.
 _CODES = {
     400: "malformed",
+    401: "unauthorized",
     404: "not_found",
     405: "method_not_allowed",
     413: "too_large",
@@ -34,6 +35,9 @@ _DETAILS = {
     416: "The range asked for lies outside of the file.",
     500: "Something went wrong inside; the server's log has it under this request_id.",
 }
+#: How a key is to be shown (RFC 6750).
+_CHALLENGE = 'Bearer realm="charloom"'
+_CHALLENGE_WRONG = f'{_CHALLENGE}, error="invalid_token"'
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -41,6 +45,28 @@ class Forbidden(CharloomError):
     """The request comes from where it may not."""
 
     code = "forbidden"
+
+
+class Unauthorized(CharloomError):
+    """Show a key: Authorization: Bearer, or sign in at /login. Whoever runs this service hands them out."""
+
+    code = "unauthorized"
+
+    def __init__(self, detail: str | None = None, *, wrong: bool = False) -> None:
+        super().__init__(detail)
+        #: Whether a key was shown, but no right one.
+        self.wrong = wrong
+
+
+class TooManyTries(CharloomError):
+    """Too many wrong keys came from this address."""
+
+    code = "too_many_tries"
+
+    def __init__(self, detail: str | None = None, *, retry_s: int) -> None:
+        super().__init__(detail)
+        #: Seconds after which it is worth trying again.
+        self.retry_s = retry_s
 
 
 class Malformed(CharloomError):
@@ -67,7 +93,15 @@ class NotReady(CharloomError):
     code = "not_ready"
 
 
-_STATUS_OF_DOOR = {Forbidden: 403, Malformed: 400, UnsupportedMediaType: 415, Busy: 503, NotReady: 503}
+_STATUS_OF_DOOR = {
+    Unauthorized: 401,
+    Forbidden: 403,
+    TooManyTries: 429,
+    Malformed: 400,
+    UnsupportedMediaType: 415,
+    Busy: 503,
+    NotReady: 503,
+}
 
 
 def install(app: Flask) -> None:
@@ -98,7 +132,7 @@ def problem(
 ) -> Response:
     """Make the answer that tells of an error: JSON for programs, a page for people."""
     title = http.HTTPStatus(status).phrase
-    if _for_programs(request.path):
+    if for_programs(request.path):
         body = Problem(
             title=title,
             status=status,
@@ -117,7 +151,8 @@ def problem(
     return response
 
 
-def _for_programs(path: str) -> bool:
+def for_programs(path: str) -> bool:
+    """Tell whether a path is called by programs, or shown to people."""
     return (path.startswith("/api/") and path != "/api/docs") or path in ("/api", "/healthz", "/readyz")
 
 
@@ -135,8 +170,11 @@ def _of_ours(error: CharloomError) -> Response:
     table = _STATUS_OF | _STATUS_OF_DOOR
     status = next((table[kind] for kind in type(error).__mro__ if kind in table), 500)
     errors = error.errors if isinstance(error, InvalidRequest) else ()
-    retry_s = RETRY_S if status == http.HTTPStatus.SERVICE_UNAVAILABLE else None
-    return problem(status, code=error.code, detail=error.detail, errors=errors, retry_s=retry_s)
+    retry_s = RETRY_S if status == http.HTTPStatus.SERVICE_UNAVAILABLE else getattr(error, "retry_s", None)
+    response = problem(status, code=error.code, detail=error.detail, errors=errors, retry_s=retry_s)
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = _CHALLENGE_WRONG if error.wrong else _CHALLENGE
+    return response
 
 
 def _of_flask(error: HTTPException) -> Response:

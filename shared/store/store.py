@@ -3,6 +3,7 @@
 from shared import keys
 from shared.settings import Settings
 from shared.store.connection import Client, connect, translated
+from shared.store.door import DoorLog
 from shared.store.events import EventLog
 from shared.store.jobs import JobStore
 from shared.store.repeats import Repeats
@@ -22,6 +23,7 @@ class Store:
         self.webhooks = Webhooks(scripts)
         self.events = EventLog(client)
         self.workers = WorkerBoard(client)
+        self.door = DoorLog(client)
 
     @classmethod
     def of(cls, settings: Settings) -> "Store":

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.web.browsing import chromium
+from tests.web.locked import locked_world
 from tests.web.serving import Served, serve
 from tests.web.world import World, settings_of
 
@@ -15,6 +16,14 @@ from tests.web.world import World, settings_of
 def world(redis_url: str, data_dir: Path) -> Iterator[World]:
     """Give an app on an empty store and an empty volume."""
     world = World(settings_of(redis_url, data_dir))
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def locked(redis_url: str, data_dir: Path) -> Iterator[World]:
+    """Give an app that asks for a key."""
+    world = locked_world(redis_url, data_dir)
     yield world
     world.close()
 

@@ -8,7 +8,7 @@ import pytest
 from tests.web.world import API, BOOK, World, settings_of
 
 #: A key of one's own, beside the one that is made.
-OWN_KEY = {"CHARLOOM_SECRET_KEY": "mine"}
+OWN_KEY = {"CHARLOOM_SECRET_KEY": "mine" * 8}
 
 
 def test_the_process_lives_whatever_else(tmp_path: Path) -> None:
@@ -82,6 +82,6 @@ def test_the_signing_key_is_made_once_for_all_hosts_and_is_nobody_elses(redis_ur
     assert stat.S_IMODE((data_dir / "secret.key").stat().st_mode) == 0o600
     assert [path.name for path in data_dir.iterdir()] == ["secret.key"]
     told = World(settings_of(redis_url, data_dir, **OWN_KEY))
-    assert told.parts.secret.get() == b"mine"
+    assert told.parts.secret.get() == b"mine" * 8
     for world in (first, second, told):
         world.close()

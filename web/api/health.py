@@ -3,6 +3,7 @@
 from flask import Response
 
 from shared.errors import StoreUnavailable, VolumeUnavailable
+from web import door
 from web.api.answers import json_answer, reply
 from web.calls import API
 from web.parts import parts
@@ -20,20 +21,25 @@ def live() -> Response:
 
 @api.call("GET", "/readyz", answers={200: json_answer("Everything is there.", Readiness)})
 def ready() -> Response:
-    """Tell whether Redis and the volume answer and a worker is seen; 503 names what is missing."""
+    """Tell whether Redis and the volume answer and a worker is seen; 503 names what is missing.
+
+    No key is needed, since those who watch a service have none; but then only the names are told.
+    """
     here = parts()
-    missing, workers = [], 0
+    missing: dict[str, str] = {}
+    workers = 0
     try:
         here.store.ping()
         workers = len(here.store.workers.seen())
         if not workers:
-            missing.append("worker: none has been seen lately")
+            missing["worker"] = "none has been seen lately"
     except StoreUnavailable as exc:
-        missing.append(f"redis: {exc.detail}")
+        missing["redis"] = exc.detail
     try:
         here.volume.check()
     except VolumeUnavailable as exc:
-        missing.append(f"volume: {exc.detail}")
+        missing["volume"] = exc.detail
     if missing:
-        raise NotReady("; ".join(missing))
+        known = door.is_known()
+        raise NotReady("; ".join(f"{name}: {detail}" if known else name for name, detail in missing.items()))
     return reply(Readiness(workers=workers), headers={"Cache-Control": "no-store"})

@@ -2,11 +2,12 @@
 
 from flask import Flask
 
-from web.pages import comparing, csrf, jobs, models, training, words, workers, writing
+from web import sessions
+from web.pages import comparing, csrf, jobs, login, models, training, words, workers, writing
 from web.pages.fields import label_of
 
 #: Every group of pages.
-ALL = (training.blueprint, writing.blueprint, jobs.blueprint, models.blueprint, comparing.blueprint, workers.blueprint)
+ALL = tuple(part.blueprint for part in (training, writing, jobs, models, comparing, workers, login))
 
 
 def install(app: Flask) -> None:
@@ -16,4 +17,5 @@ def install(app: Flask) -> None:
     app.jinja_env.filters.update(words.FILTERS, label=label_of)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["csrf_token"] = csrf.token
+    app.jinja_env.globals["session_id"] = sessions.present_id
     app.after_request(csrf.keep)

@@ -1,6 +1,7 @@
 """Tokens that prove that a form was served here: a second lock beside the rules for Origin and Sec-Fetch-Site.
 
-A cookie names the browser, the form's hidden field is that name signed with the service's key (signed double submit).
+A cookie names the browser; the form's hidden field is that name and the session, signed with the service's key (signed
+double submit). So a form is good for the browser and the session that it was served to.
 """
 
 import hashlib
@@ -11,6 +12,8 @@ import secrets
 from flask import Response, g, request
 from werkzeug.datastructures import MultiDict
 
+from web import sessions
+from web.cookies import cookie_name, set_cookie
 from web.parts import parts
 from web.problems import Forbidden
 
@@ -30,7 +33,7 @@ def form(*, max_bytes: int = FORM_BYTES, max_field_bytes: int = FORM_BYTES) -> M
     request.max_content_length = max_bytes
     request.max_form_memory_size = max_field_bytes
     sent = request.form.get(FIELD, "")
-    known = request.cookies.get(_cookie(), "")
+    known = request.cookies.get(cookie_name(), "")
     if not _GOOD.fullmatch(known) or not hmac.compare_digest(sent.encode(), _signed(known).encode()):
         raise Forbidden(
             "This form has grown old, or cookies are off. Go back, load the page again and send it once more."
@@ -42,12 +45,12 @@ def keep(response: Response) -> Response:
     """Set the cookie where the page has made a token for a new browser."""
     new = g.get("csrf_new")
     if new is not None:
-        response.set_cookie(_cookie(), new, httponly=True, samesite="Lax", secure=request.is_secure)
+        set_cookie(response, cookie_name(), new)
     return response
 
 
 def _browser() -> str:
-    known = request.cookies.get(_cookie(), "")
+    known = request.cookies.get(cookie_name(), "")
     if _GOOD.fullmatch(known):
         return known
     if "csrf_new" not in g:
@@ -56,10 +59,6 @@ def _browser() -> str:
     return new
 
 
-def _cookie() -> str:
-    """Name the cookie by the key: two services on one host's ports share a browser's cookies."""
-    return f"charloom_{hashlib.sha256(b'cookie' + parts().secret.get()).hexdigest()[:8]}"
-
-
 def _signed(browser: str) -> str:
-    return hmac.new(parts().secret.get(), browser.encode(), hashlib.sha256).hexdigest()
+    served_to = f"{browser}.{sessions.present_id()}"
+    return hmac.new(parts().secret.get(), served_to.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,32 @@
+"""gunicorn's log without what a client sent: a broken request line or header may hold a key."""
+
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+_INVALID = "Invalid request from ip="
+#: Method and path of every request.
+_ASKED_FOR = "%s %s"
+
+
+class Quiet(Logger):  # type: ignore[misc]  # gunicorn is untyped
+    """Says that a request was broken, and how, but shows none of it."""
+
+    def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Log a warning; of a broken request only the address and the kind of fault."""
+        if msg.startswith(_INVALID):
+            address, _, fault = msg.removeprefix(_INVALID).partition(": ")
+            # The words before the colon, the quote or the parenthesis are gunicorn's own.
+            kind = fault.partition(":")[0].partition("(")[0].partition("'")[0].strip()
+            super().warning("A broken request from %s: %s", address, kind[:80])
+        else:
+            super().warning(msg, *args, **kwargs)
+
+    def debug(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Log a detail; which addresses are asked for is nobody's business."""
+        if msg != _ASKED_FOR:
+            super().debug(msg, *args, **kwargs)
+
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Log what went wrong; of what was asked for, nothing."""
+        super().exception(msg.partition(" %s")[0] if args else msg, **kwargs)
