@@ -41,7 +41,7 @@ def broker_url(redis_url: str) -> str:
     if parts.scheme != "unix":
         return redis_url
     query = "&".join(f"virtual_host={value[3:]}" for value in parts.query.split("&") if value.startswith("db="))
-    return f"redis+socket://{parts.path}" + (f"?{query}" if query else "")
+    return f"redis+socket://{parts.netloc}{parts.path}" + (f"?{query}" if query else "")
 
 
 def make_app(settings: Settings) -> Celery:
@@ -65,6 +65,7 @@ def make_app(settings: Settings) -> Celery:
         # A Redis that refuses (a replica, no memory, another password) is waited for like one that is away.
         broker_channel_error_retry=True,
         broker_transport_options=_TRANSPORT_OPTIONS,
+        broker_use_ssl=settings.redis_tls() or None,
         broker_pool_limit=4,
     )
     return app

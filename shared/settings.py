@@ -7,9 +7,11 @@ the app factory, the command line), and passes them on. A wrong one stops the st
 import base64
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
@@ -30,8 +32,21 @@ def _split(value: object) -> object:
 
 
 def _is_redis(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+    """Check the address by what redis-py and kombu both understand; neither complains of what it doesn't know."""
+    try:
+        parts = urlsplit(url.get_secret_value())
+        _ = parts.port
+    except ValueError:  # its words show what was taken for the port: the end of a password
+        raise ValueError("can't be read as an address; percent-encode / ? # @ : in a password") from None
+    if parts.scheme not in ("redis", "rediss", "unix"):
         raise ValueError("must begin with redis://, rediss:// or unix://")
+    if parts.fragment or not re.fullmatch(r"(db=\d+)?" if parts.scheme == "unix" else "", parts.query):
+        raise ValueError(
+            "may hold nothing behind ? or #, but ?db=N of unix://. TLS is set by REDIS_CA_FILE, REDIS_CERT_FILE and "
+            "REDIS_KEY_FILE, the database by the path, and / ? # @ : in a password must be percent-encoded"
+        )
+    if parts.scheme != "unix" and not re.fullmatch(r"/?\d*", parts.path):
+        raise ValueError("must end in the number of a database, such as /0")
     return url
 
 
@@ -58,6 +73,14 @@ def webhook_key(secret: str) -> bytes:
     return key
 
 
+def _is_file(path: Path) -> Path:
+    try:
+        path.open("rb").close()
+    except OSError as exc:
+        raise ValueError(f"can't be read: {exc.strerror}") from exc
+    return path
+
+
 def _is_long(secret: SecretStr) -> SecretStr:
     length = len(secret.get_secret_value())
     if length < LEAST_SECRET_CHARS:
@@ -76,6 +99,15 @@ class Settings(BaseModel):
         SecretStr("redis://127.0.0.1:6379/0"),
         description="Redis or Valkey that all processes share; redis://, rediss:// or unix://. `charloom up` starts "
         "a Valkey of its own when this isn't set.",
+    )
+    redis_ca_file: Annotated[Path, AfterValidator(_is_file)] | None = Field(
+        None, description="Certificates (PEM) that a rediss:// server's must come from; the system's when not set."
+    )
+    redis_cert_file: Annotated[Path, AfterValidator(_is_file)] | None = Field(
+        None, description="Certificate (PEM) to show to a rediss:// server that asks for one."
+    )
+    redis_key_file: Annotated[Path, AfterValidator(_is_file)] | None = Field(
+        None, description="The key (PEM) of that certificate."
     )
     data_dir: Path = Field(Path("data"), description="The volume that all hosts share: corpora, models, jobs.")
 
@@ -159,6 +191,21 @@ class Settings(BaseModel):
         return [ipaddress.ip_network(value, strict=False) for value in self.webhook_allow]
 
 
+    def redis_tls(self) -> dict[str, str]:
+        """Return the options of TLS as redis-py and kombu both take them; none where the address isn't rediss://.
+
+        The server's certificate and name are always checked.
+        """
+        if not self.redis_url.get_secret_value().startswith("rediss://"):
+            return {}
+        files = {
+            "ssl_ca_certs": self.redis_ca_file,
+            "ssl_certfile": self.redis_cert_file,
+            "ssl_keyfile": self.redis_key_file,
+        }
+        return {"ssl_cert_reqs": "required"} | {name: str(path) for name, path in files.items() if path is not None}
+
+
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment (or the mapping given, in tests).
 
@@ -181,7 +228,18 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
             f"{PREFIX}WEB_STREAMS is {settings.web_streams}, but must stay below {PREFIX}WEB_THREADS "
             f"({settings.web_threads}), or open streams would leave no thread to answer requests"
         )
+    _check_tls(settings)
     return settings
+
+
+def _check_tls(settings: Settings) -> None:
+    if bool(settings.redis_cert_file) != bool(settings.redis_key_file):
+        raise SettingsError(f"{PREFIX}REDIS_CERT_FILE and {PREFIX}REDIS_KEY_FILE belong together; set both or neither")
+    if (settings.redis_ca_file or settings.redis_cert_file) and not settings.redis_tls():
+        raise SettingsError(
+            f"{PREFIX}REDIS_CA_FILE and {PREFIX}REDIS_CERT_FILE are for TLS, but {PREFIX}REDIS_URL doesn't begin with "
+            "rediss://, so nothing would be encrypted"
+        )
 
 
 def is_loopback(host: str) -> bool:

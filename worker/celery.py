@@ -54,6 +54,7 @@ class Entry:
         app.conf.charloom_settings = self._settings
         app.conf.charloom_holder = self._holder
         app.conf.worker_concurrency = max(1, self._settings.train_slots + self._settings.generate_slots)
+        app.conf.worker_consumer = "worker.consumer:Alone"
         app.steps["worker"].add(Caretaker)
         app.steps["consumer"].add(TrainSlots)
         for queue in Queue:

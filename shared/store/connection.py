@@ -1,6 +1,6 @@
 """Connect to Redis, and turn its errors into ours."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -26,14 +26,15 @@ _WORDS = {
 SOCKET_TIMEOUT_S = 5.0
 
 
-def connect(url: str, *, timeout_s: float = SOCKET_TIMEOUT_S) -> Client:
-    """Make a client for this URL. No connection is opened yet.
+def connect(url: str, *, tls: Mapping[str, str] | None = None, timeout_s: float = SOCKET_TIMEOUT_S) -> Client:
+    """Make a client for this URL, with these options of TLS for rediss://. No connection is opened yet.
 
     A command that finds its connection dead is sent once more on a fresh one: each script is safe to repeat, since a
     repeated change is refused by the state it made.
     """
     client: Client = redis.Redis.from_url(
         url,
+        **(tls or {}),
         decode_responses=True,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,

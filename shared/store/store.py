@@ -28,7 +28,8 @@ class Store:
     @classmethod
     def of(cls, settings: Settings) -> "Store":
         """Make the store that the settings name. Nothing is connected yet."""
-        return cls(connect(settings.redis_url.get_secret_value()), events_cap=settings.events_cap)
+        client = connect(settings.redis_url.get_secret_value(), tls=settings.redis_tls())
+        return cls(client, events_cap=settings.events_cap)
 
     def ping(self) -> None:
         """Raise StoreUnavailable unless Redis answers and takes writes."""

@@ -1,5 +1,7 @@
 """A wrong setting stops the start with its name."""
 
+from pathlib import Path
+
 import pytest
 
 from shared.errors import SettingsError
@@ -36,3 +38,46 @@ def test_a_secret_isn_t_shown() -> None:
         load({"CHARLOOM_REDIS_URL": "http://:hunter2@localhost"})
     assert "hunter2" not in str(caught.value)
     assert "hunter2" not in repr(load({"CHARLOOM_REDIS_URL": "redis://:hunter2@localhost"}))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://charloom:hunter2/x@localhost",
+        "redis://charloom:hunter2#x@localhost:6379",
+        "redis://charloom:hunter2?x@localhost:6379",
+        "redis://localhost:hunter2",
+        "redis://localhost/hunter2",
+        "rediss://:hunter2@localhost/0?ssl_cert_reqs=none",
+        "redis://:hunter2@localhost?credential_provider=os.system",
+        "unix://hunter2?db=x",
+    ],
+)
+def test_an_address_of_redis_that_would_be_misread_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(SettingsError, match="CHARLOOM_REDIS_URL") as caught:
+        load({"CHARLOOM_REDIS_URL": url})
+    assert "hunter2" not in f"{caught.value} {caught.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://queue.example", "redis://u:p%40%2F%23@queue.example:6379/3", "rediss://queue.example:6380/0",
+     "unix:///run/redis.sock", "unix:///run/redis.sock?db=2", "redis://[::1]:6379/0"],
+)  # fmt: skip
+def test_a_plain_address_of_redis_is_taken(url: str) -> None:
+    assert load({"CHARLOOM_REDIS_URL": url}).redis_url.get_secret_value() == url
+
+
+def test_options_of_tls_must_be_whole_readable_and_of_use(tmp_path: Path) -> None:
+    (tmp_path / "a.pem").write_text("a certificate")
+    file, url = str(tmp_path / "a.pem"), "rediss://queue.example"
+    given = {"CHARLOOM_REDIS_URL": url, "CHARLOOM_REDIS_CA_FILE": file}
+    assert load(given).redis_tls() == {"ssl_cert_reqs": "required", "ssl_ca_certs": file}
+    assert load({"CHARLOOM_REDIS_URL": url}).redis_tls() == {"ssl_cert_reqs": "required"}
+    assert load({}).redis_tls() == {}
+    with pytest.raises(SettingsError, match="belong together"):
+        load(given | {"CHARLOOM_REDIS_CERT_FILE": file})
+    with pytest.raises(SettingsError, match="nothing would be encrypted"):
+        load({"CHARLOOM_REDIS_CA_FILE": file})
+    with pytest.raises(SettingsError, match=r"CHARLOOM_REDIS_CA_FILE is '.*': can't be read: No such file"):
+        load(given | {"CHARLOOM_REDIS_CA_FILE": file + "x"})
