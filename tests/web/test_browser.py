@@ -147,3 +147,36 @@ def test_a_file_is_sent_from_the_page(browser: Browser, served: Served, live: Wo
         page.wait_for_url(re.compile("corpus_id="))
         expect(page.locator(".text-card h3")).to_be_visible()
         assert live.get("/corpora").json["data"]
+
+
+def test_figures_of_a_recipe_follow_its_options(browser: Browser, served: Served, live: World) -> None:
+    corpus_id = live.corpus()
+    live.worker(speed=1)
+    with tab(browser, served, complains=True) as page:
+        page.goto(f"/?corpus_id={corpus_id}")
+        form = page.locator('[data-recipe="stream"]')
+        parameters = form.locator(".figures div", has_text="Parameters").locator("dd")
+        before = parameters.inner_text()
+        form.get_by_text("Options").click()
+        expect(form.get_by_role("button", name="What would that take?")).to_be_hidden()
+        form.get_by_label("Hidden size").fill("512")
+        expect(parameters).not_to_have_text(before)
+        expect(form.get_by_label("Hidden size")).to_be_focused()
+        form.get_by_label("Hidden size").fill("5120")
+        expect(form.locator(".estimate")).to_contain_text("hidden_size is 5120, but must be at most 4096")
+        assert live.get("/jobs").json["data"] == []
+
+
+def test_a_text_is_counted_before_it_is_sent(browser: Browser, served: Served, tmp_path: Path) -> None:
+    with tab(browser, served) as page:
+        page.goto("/")
+        unfold_sending(page)
+        page.get_by_label("Or paste it").fill("👩‍🚀" * 200)
+        expect(page.get_by_text("600 characters; 1,000 are the fewest.")).to_be_visible()
+        page.get_by_label("Or paste it").fill("👩‍🚀" * 400)
+        expect(page.get_by_text("1,200 characters.")).to_be_visible()
+        large = tmp_path / "large.txt"
+        with large.open("wb") as file:
+            file.truncate(300_000_000)
+        page.get_by_label("A file").set_input_files(large)
+        expect(page.get_by_text("300 MB; 268 MB are the most.")).to_be_visible()

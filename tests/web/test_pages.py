@@ -114,6 +114,42 @@ def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(world: W
     assert world.traces()[0] == before
 
 
+def test_each_recipe_tells_what_it_would_take(world: World) -> None:
+    corpus_id = world.corpus()
+    page = text_of(world.http.get(f"/?corpus_id={corpus_id}"))
+    assert page.count("not known") == 2
+    world.worker(speed=1)
+    page = text_of(world.http.get(f"/?corpus_id={corpus_id}"))
+    assert "not known" not in page
+    assert len(re.findall(r"Time, about [\d.]+ \w+.*? Steps [\d,]+ Parameters [\d,]+ Memory [\d.]+ MB", page)) == 2
+    assert f"Its {len(set(BOOK))} characters" in page
+
+
+def test_what_is_typed_is_looked_at_without_queueing_anything(world: World) -> None:
+    corpus_id = world.corpus()
+    before = text_of(world.http.get(f"/?corpus_id={corpus_id}"))
+    looked = post(world, "/train/preview", corpus_id=corpus_id, recipe="stream", hidden_size="48", epochs="3")
+    assert looked.status_code == 200
+    estimate = world.http.post("/api/v1/estimates", json={"corpus_id": corpus_id, "hidden_size": 48, "epochs": 3}).json
+    words = text_of(looked)
+    assert f"Steps {estimate['steps']:,} Parameters {estimate['parameters']:,}" in words
+    assert f"Steps {estimate['steps']:,}" not in before
+    assert re.search(r'id="stream-hidden_size"[^>]*value="48"', looked.text)
+    wrong = post(world, "/train/preview", corpus_id=corpus_id, recipe="stream", hidden_size="many")
+    assert wrong.status_code == 422
+    assert "Not like this: hidden_size is" in text_of(wrong)
+    assert world.get("/jobs").json["data"] == []
+
+
+def test_a_model_is_taught_more_from_its_page(world: World) -> None:
+    corpus_id = world.corpus()
+    model = world.model(corpus_id, hidden_size=48)
+    link = re.search(r'href="([^"]*init_from[^"]*)"', world.http.get(f"/models/{model.id}").text)
+    assert link
+    page = world.http.get(html.unescape(link[1])).text
+    assert re.search(rf'<option value="{model.id}" selected>', page)
+
+
 def test_same_again_brings_the_options_back(world: World) -> None:
     corpus_id = world.corpus()
     job_id = world.train(corpus_id, epochs=3, dropout=0.25, lowercase=False, seed=77).json["id"]
@@ -240,7 +276,8 @@ def test_lists_have_pages_and_filters_in_their_address(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/corpora", "/train", "/write", "/models/import", f"/jobs/{JOB}/cancel", f"/jobs/{JOB}/resume"]
+    "path",
+    ["/corpora", "/train", "/train/preview", "/write", "/models/import", f"/jobs/{JOB}/cancel", f"/jobs/{JOB}/resume"],
 )
 def test_a_form_without_its_token_is_refused(world: World, path: str) -> None:
     good = token_of(world)

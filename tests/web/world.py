@@ -13,6 +13,7 @@ import redis
 from flask import Flask
 from kombu import pools
 
+from shared.estimate import Speed
 from shared.events import Event, EventType
 from shared.ids import model_id_of, new_id
 from shared.jobs import JobError, Losses, Progress, Status
@@ -157,8 +158,9 @@ class World:
         write_meta(folder, model)
         return model
 
-    def worker(self, *, memory_bytes: int = 8 << 30, name: str = "worker@loom-1") -> None:
-        """Let a worker tell of itself."""
+    def worker(self, *, memory_bytes: int = 8 << 30, name: str = "worker@loom-1", speed: float = 0) -> None:
+        """Let a worker tell of itself; its speed, where one is given, in multiples of a modest one."""
+        told = Speed(seconds_per_position=2e-5 / speed, flops_per_second=50e9 * speed).told() if speed else {}
         info = WorkerInfo(
             name=name,
             host="loom-1",
@@ -167,6 +169,7 @@ class World:
             bfloat16=False,
             memory_bytes=memory_bytes,
             versions={"torch": "2.13"},
+            speed=told,
         )
         self.parts.store.workers.tell(info)
 

@@ -1,55 +1,27 @@
 """The first page: a text, two recipes, a training."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
-from pydantic import TypeAdapter
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared import fit, volume
 from shared.errors import InvalidRequest, NotFound
 from shared.jobs import JobType
-from shared.requests import AnyTrainRequest, ClassicRequest, StreamRequest
+from shared.requests import ClassicRequest, StreamRequest
 from web import training
 from web.pages import csrf
-from web.pages.fields import FormField, errors_by_field, fields_of, values_of
+from web.pages.fields import errors_by_field, values_of
+from web.pages.recipes import Recipe, recipe_of, vocabulary_of, wished
 from web.parts import Parts, parts
-from web.refusals import check_strings
 from web.uploads import check_name, name_of_file, pasted
 
 blueprint = Blueprint("training_page", __name__)
 
-_REQUEST: TypeAdapter[training.Training] = TypeAdapter(AnyTrainRequest)
 #: Largest pasted text, bytes: it is held in memory; files aren't.
 PASTE_BYTES = 16 * 2**20
 _FORM_OVERHEAD_BYTES = 64 * 1024
 #: Newest texts that can be picked on the page.
 _TEXTS = 50
-#: Not among the options: asked for elsewhere, or not by a form.
-_APART = ("corpus_id", "recipe", "name", "metadata", "webhook")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """One of the two recipes as the page shows it."""
-
-    name: str
-    about: str
-    fields: Mapping[str, FormField]
-    #: What its model would be on this text with the options left alone; None where it can't be.
-    parameters: int | None
-    fitted: training.Training | None
-    #: Why it can't be.
-    refusal: str | None
-
-
-_ABOUT = {
-    "stream": "Learns from every character and carries its memory along the text. The same quality hundreds of times "
-    "sooner: take this one.",
-    "classic": "The recipe of the original document, number for number: windows of 100 characters, one target each. "
-    "Slow; take it to reproduce the document.",
-}
 
 
 @blueprint.get("/")
@@ -63,7 +35,13 @@ def show() -> Response:
             raise NotFound(f"{again} is no training.")
         kind = ClassicRequest if job.params["recipe"] == "classic" else StreamRequest
         return _page(here, corpus_id=job.params["corpus_id"], recipe=kind, typed=values_of(job.params, kind))
-    return _page(here, corpus_id=request.args.get("corpus_id"))
+    model = here.volume.models.find(request.args.get("init_from", ""))
+    return _page(
+        here,
+        corpus_id=request.args.get("corpus_id"),
+        recipe=ClassicRequest if model and model.recipe == "classic" else StreamRequest,
+        typed={"init_from": model.id} if model else {},
+    )
 
 
 @blueprint.post("/corpora")
@@ -93,16 +71,27 @@ def send_text() -> AnyResponse:
 def train() -> AnyResponse:
     """Queue a training and go to its page; where something is wrong, say it beside the fields."""
     here = parts()
-    form = csrf.form()
-    typed = {name: value for name, value in form.items() if name != csrf.FIELD}
+    typed = _typed()
     kind = ClassicRequest if typed.get("recipe") == "classic" else StreamRequest
     try:
-        wished = check_strings(_REQUEST, {name: value.strip() for name, value in typed.items() if value.strip()})
-        job = training.order(here, wished)
+        job = training.order(here, wished(typed))
     except InvalidRequest as exc:
         errors = errors_by_field(exc)
         return _page(here, corpus_id=typed.get("corpus_id"), recipe=kind, typed=typed, errors=errors, status=422)
     return redirect(f"/jobs/{job.id}", 303)
+
+
+@blueprint.post("/train/preview")
+def preview() -> Response:
+    """Tell what a training with these options would be, and queue nothing."""
+    here = parts()
+    typed = _typed()
+    kind = ClassicRequest if typed.get("recipe") == "classic" else StreamRequest
+    return _page(here, corpus_id=typed.get("corpus_id"), recipe=kind, typed=typed, looks=True)
+
+
+def _typed() -> dict[str, str]:
+    return {name: value for name, value in csrf.form().items() if name != csrf.FIELD}
 
 
 def _page(
@@ -112,18 +101,28 @@ def _page(
     recipe: type[StreamRequest] | type[ClassicRequest] = StreamRequest,
     typed: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
+    looks: bool = False,
     status: int = 200,
 ) -> Response:
+    """Return the page; `looks` says that somebody only asks what the options typed would make."""
     corpora, more = here.volume.corpora.list(after=None, limit=_TEXTS)
     corpus = here.volume.corpora.find(corpus_id) if corpus_id else None
     chosen = "classic" if recipe is ClassicRequest else "stream"
+    recipes: list[Recipe] = []
+    if corpus is not None:
+        kinds = (StreamRequest, ClassicRequest)
+        recipes += [recipe_of(here, kind, corpus, typed or {} if kind is recipe else {}) for kind in kinds]
+    if looks:
+        errors = next((one.errors for one in recipes if one.name == chosen), {})
+        status = 422 if errors else 200
     page = render_template(
         "train.html",
         corpora=corpora,
         more=more,
         corpus=corpus,
         missing=corpus_id is not None and corpus is None,
-        recipes=[_recipe(here, kind, corpus) for kind in (StreamRequest, ClassicRequest)] if corpus else [],
+        vocabulary=vocabulary_of(here, corpus) if corpus else None,
+        recipes=recipes,
         chosen=chosen,
         typed=typed or {},
         errors=errors or {},
@@ -131,22 +130,3 @@ def _page(
         max_bytes=here.settings.max_corpus_bytes,
     )
     return make_response(page, status)
-
-
-def _recipe(here: Parts, kind: type[StreamRequest] | type[ClassicRequest], corpus: volume.Corpus) -> Recipe:
-    name = "classic" if kind is ClassicRequest else "stream"
-    wish: training.Training = kind.model_validate({"corpus_id": corpus.id, "recipe": name})
-    chars, vocab_size = training.size_of(corpus, wish)
-    fitted, refusal = None, None
-    try:
-        fitted = training.fit_to(here, wish, chars=chars, vocab_size=vocab_size)
-    except InvalidRequest as exc:
-        refusal = exc.detail
-    return Recipe(
-        name=name,
-        about=_ABOUT[name],
-        fields={key: field for key, field in fields_of(kind).items() if key not in _APART},
-        parameters=fit.parameters(fitted, vocab_size) if fitted else None,
-        fitted=fitted,
-        refusal=refusal,
-    )
