@@ -1,11 +1,13 @@
-"""The key that signs the forms' tokens: from the settings, or made once and kept on the volume for all hosts."""
+"""The key that signs sessions and forms: from the settings, or made once and kept on the volume for all hosts."""
 
 import os
 import secrets
+import stat
 from contextlib import suppress
 from pathlib import Path
 
-from shared.settings import Settings
+from shared.errors import VolumeUnavailable
+from shared.settings import LEAST_SECRET_CHARS, Settings
 from shared.volume.files import translated
 
 _FILE = "secret.key"
@@ -31,7 +33,7 @@ def _made_once(folder: Path) -> bytes:
     path = folder / _FILE
     with translated():
         try:
-            return path.read_bytes()
+            return _read(path)
         except FileNotFoundError:
             folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{_FILE}-{secrets.token_hex(4)}"
@@ -45,4 +47,16 @@ def _made_once(folder: Path) -> bytes:
                 os.link(temporary, path)
         finally:
             temporary.unlink()
-        return path.read_bytes()
+        return _read(path)
+
+
+def _read(path: Path) -> bytes:
+    """Read the key, and make sure that it is one and its owner's alone. Raises VolumeUnavailable, OSError."""
+    key = path.read_bytes()
+    if len(key) < LEAST_SECRET_CHARS:  # signing with nothing would let anybody sign
+        raise VolumeUnavailable(f"{path.name} on the data volume is damaged. Remove it: a new one is made, and who is "
+                                "signed in must sign in again.")  # fmt: skip
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:  # put back from a copy, perhaps
+        with suppress(PermissionError):
+            path.chmod(0o600)
+    return key

@@ -26,6 +26,7 @@ from torch import Tensor
 from shared.errors import BadModelFile
 from shared.requests import ClassicRequest, StreamRequest
 from shared.text import Vocabulary
+from worker.archive import opened
 from worker.document import (
     MOST_CHARACTERS,
     MOST_HIDDEN,
@@ -46,6 +47,8 @@ WEIGHTS, METRICS, SAMPLES, CONFIG = "weights.safetensors", "metrics.jsonl", "sam
 BUNDLE, DOCUMENT = "bundle.zip", "document.pth"
 #: Bytes that the parts beside the weights may have.
 MOST_CONFIG_BYTES, MOST_ROWS_BYTES, MOST_HEADER_BYTES = 16 << 20, 64 << 20, 1 << 20
+#: How many times as large the weights may become when they are unpacked: numbers that mean something hardly do.
+MOST_PACKING = 10
 #: Embedding and window lengths that a request may have (shared/requests.py).
 MOST_EMBEDDING, MOST_SEQ_LENGTH = 1024, 2048
 #: What the document's format doesn't tell: the window it was trained on.
@@ -142,7 +145,7 @@ def write_model(
 def read_bundle(path: Path) -> ReadModel:
     """Read a bundle that anyone may have made. Raises BadModelFile, saying what is wrong with it."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as archive:
             return _read_members(archive)
     except BadModelFile:
         raise
@@ -154,7 +157,7 @@ def read_bundle(path: Path) -> ReadModel:
 def read_upload(path: Path) -> ReadModel:
     """Read an uploaded model, a bundle or the seed document's file, whichever it is. Raises BadModelFile."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as archive:
             bundle = CONFIG in archive.namelist()
     except READING_ERRORS as error:
         raise BadModelFile("the file is neither a bundle nor one that torch.save has written, or it is cut short"
@@ -206,7 +209,7 @@ def _read_members(archive: zipfile.ZipFile) -> ReadModel:
     wanted = shapes(vocab_size=len(vocabulary), hidden_size=sizes.hidden_size, layers=sizes.layers,
                     embedding_size=sizes.embedding_size)  # fmt: skip
     needed = 4 * sum(_product(shape) for shape in wanted.values())
-    weights = load_tensors(_member(archive, WEIGHTS, needed + MOST_HEADER_BYTES))
+    weights = load_tensors(_member(archive, WEIGHTS, needed + MOST_HEADER_BYTES, most_packing=MOST_PACKING))
     if fault := faults(weights, wanted):
         raise BadModelFile(f"the weights are not those that config.json describes: {fault}")
     metrics, samples = (_rows(archive, name) if name in names else [] for name in (METRICS, SAMPLES))
@@ -218,10 +221,13 @@ def _read_members(archive: zipfile.ZipFile) -> ReadModel:
     )  # fmt: skip
 
 
-def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    """Read one part, of which no more than `most` bytes are ever unpacked."""
-    if (size := archive.getinfo(name).file_size) > most:
+def _member(archive: zipfile.ZipFile, name: str, most: int, *, most_packing: int | None = None) -> bytes:
+    """Read one part, of which no more than `most` bytes are ever unpacked, and `most_packing` times its packed size."""
+    packed = archive.getinfo(name)
+    if (size := packed.file_size) > most:
         raise BadModelFile(f"{name} has {size} bytes; at most {most} are needed")
+    if most_packing is not None and size > most_packing * max(1, packed.compress_size):
+        raise BadModelFile(f"{name} would unpack from {packed.compress_size} bytes to {size}; a model's numbers don't")
     with archive.open(name) as file:
         content = file.read(most + 1)
     if len(content) > most:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from shared.errors import BadModelFile
 from shared.text import Vocabulary
+from worker.archive import opened
 from worker.model import faults, shapes
 
 #: Bytes that the pickled outline of a model may have; a vocabulary of a hundred thousand characters takes two million.
@@ -93,7 +94,7 @@ def _look_at_directory(path: Path) -> None:
     """Refuse what isn't a zip file of stored members no larger than the file itself, with a small outline."""
     size = path.stat().st_size
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as archive:
             members = archive.infolist()
     except READING_ERRORS as error:
         raise BadModelFile("the file is not one that torch.save has written (torch 1.6 and later), or it is cut "

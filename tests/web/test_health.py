@@ -85,3 +85,19 @@ def test_the_signing_key_is_made_once_for_all_hosts_and_is_nobody_elses(redis_ur
     assert told.parts.secret.get() == b"mine" * 8
     for world in (first, second, told):
         world.close()
+
+
+def test_a_signing_key_that_all_may_read_is_closed_and_a_damaged_one_signs_nothing(
+    redis_url: str, data_dir: Path
+) -> None:
+    (data_dir / "secret.key").write_text("k" * 64)
+    (data_dir / "secret.key").chmod(0o644)
+    world = World(settings_of(redis_url, data_dir))
+    assert world.parts.secret.get() == b"k" * 64
+    assert stat.S_IMODE((data_dir / "secret.key").stat().st_mode) == 0o600
+    world.close()
+    (data_dir / "secret.key").write_text("")
+    world = World(settings_of(redis_url, data_dir))
+    page = world.http.get("/")
+    assert (page.status_code, "secret.key" in page.text) == (503, True)
+    world.close()
