@@ -270,5 +270,7 @@ CLIENT_VARIABLES = frozenset({"url", "book", "api_key"})
 def _explain(field: object, message: str, given: Mapping[str, str]) -> str:
     name = str(field)
     shown = "" if name in _SECRETS else f" is {given.get(name, '')!r}:"
+    if name == "api_keys":  # its words tell of one of several
+        shown = ":"
     message = message.removeprefix("Value error, ")
     return f"{PREFIX}{name.upper()}{shown} {message[0].lower()}{message[1:]}"

@@ -20,10 +20,16 @@ import yaml
 from cli import ports
 from cli.service import ROOT
 from shared.settings import PREFIX, Settings, check_binding, load
+from tests.confined import VOLUME, confined
+from tests.servers import serving
 from tests.waiting import eventually
+from tests.web.locked import ANNA, bearer
+from tests.worker.cluster import SMALL
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+#: How the compose file spells the keys: whatever is set where it is run, nothing by default.
+UNSET = "${CHARLOOM_API_KEYS:-}"
 #: Stands first on the path: a `torch` that can't be imported, as in the web image.
 NO_TORCH = "raise ImportError('the web image has no torch')\n"
 
@@ -88,8 +94,36 @@ def test_the_composed_web_server_may_bind_and_is_published_on_loopback_only() ->
         pair.split("=", 1) for word, rest in instructions("web") if word == "ENV" for pair in shlex.split(rest)
     )
     given = {name: value for name, value in image.items() if name.startswith(PREFIX)}
-    check_binding(load(given | COMPOSE["services"]["web"]["environment"]))
+    composed = {name: value.replace(UNSET, "") for name, value in COMPOSE["services"]["web"]["environment"].items()}
+    check_binding(load(given | composed))
     assert COMPOSE["services"]["web"]["ports"] == ["127.0.0.1:8000:8000"]
+
+
+@pytest.mark.parametrize("name", list(COMPOSE["services"]))
+def test_a_container_may_do_as_little_as_it_can_live_with(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["read_only"] is True
+    assert [place.partition(":")[0] for place in service["tmpfs"]] == ["/tmp"]  # noqa: S108
+    assert not {"privileged", "pid", "ipc", "network_mode", "devices", "userns_mode"} & set(service)
+    assert service.get("user", last(name, "USER") if name in ("web", "worker") else "root") != "root"
+    assert not any(volume.startswith(("/", ".", "~")) for volume in service["volumes"]), "no folder of the host"
+
+
+def test_redis_is_reached_by_the_service_alone() -> None:
+    services = COMPOSE["services"]
+    assert {name for name, service in services.items() if "ports" in service} == {"web"}
+    assert services["redis"]["networks"] == ["store"]
+    assert COMPOSE["networks"]["store"] == {"internal": True}
+    assert all("store" in services[name]["networks"] for name in ("web", "worker"))
+
+
+def test_no_secret_is_in_the_files() -> None:
+    assert COMPOSE["services"]["web"]["environment"]["CHARLOOM_API_KEYS"] == UNSET
+    assert "CHARLOOM_API_KEYS" not in COMPOSE["services"]["worker"]["environment"], "workers need none"
+    assert not re.search(r"(?i)\b(ENV|ARG)\b.*(password|secret|_key)", DOCKERFILE)
 
 
 def test_the_compose_file_holds_to_the_compose_specification() -> None:
@@ -173,3 +207,52 @@ def test_the_worker_command_works_and_its_health_is_seen(run: Any, environment: 
         return is_well()
 
     eventually(becomes_well, "the worker container is healthy")
+
+
+def test_both_do_their_work_with_nothing_to_write_to_but_the_volume_and_no_capability(
+    run: Any, data_dir: Path, tmp_path: Path
+) -> None:
+    # Given: the images' commands, on the volume at another place, and a Redis on a port: /tmp is their own.
+    port = ports.find_free("127.0.0.1")
+    with serving(tmp_path / "redis") as redis_port:
+        own = {
+            "CHARLOOM_REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
+            "CHARLOOM_DATA_DIR": str(VOLUME),
+            "CHARLOOM_PORT": str(port),
+            "CHARLOOM_API_KEYS": f"anna:{ANNA}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HOME": "/nonexistent",
+        }
+        processes = [run(confined(command(name), data_dir), **own) for name in ("web", "worker")]
+        api = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=bearer(), trust_env=False)
+
+        def is_ready() -> bool:
+            assert all(process.poll() is None for process in processes), (tmp_path / "log").read_text()
+            try:
+                return api.get("/readyz").is_success
+            except httpx.TransportError:
+                return False
+
+        def succeeded(kind: str, wish: dict[str, Any]) -> dict[str, Any]:
+            job = api.post(f"/api/v1/{kind}-jobs", json=wish).raise_for_status().json()
+            while job["status"] in ("queued", "running"):
+                job = api.get(f"/api/v1/jobs/{job['id']}", params={"wait": 20}, timeout=30).json()
+            assert job["status"] == "succeeded", job
+            result: dict[str, Any] = job["result"]
+            return result
+
+        # When: they do all that they are there for.
+        eventually(is_ready, "both are ready")
+        text = {"file": ("sample.txt", (ROOT / "shared" / "sample.txt").read_bytes())}
+        corpus_id = api.post("/api/v1/corpora", files=text).raise_for_status().json()["id"]
+        model_id = succeeded("train", {"corpus_id": corpus_id, **SMALL, "recipe": "stream"})["model_id"]
+        succeeded("generate", {"model_id": model_id, "length": 50})
+        bundle = api.get(f"/api/v1/models/{model_id}/download").raise_for_status().content
+        imported = api.post("/api/v1/models/import", files={"file": ("m.zip", bundle)}).raise_for_status().json()
+        eventually(
+            lambda: api.get(f"/api/v1/jobs/{imported['id']}").json()["status"] == "succeeded", "the import is done"
+        )
+        # Then: nothing has complained of the walls.
+        assert "Read-only file system" not in (tmp_path / "log").read_text()
+        assert (data_dir / "models" / model_id / "bundle.zip").exists()
+        api.close()

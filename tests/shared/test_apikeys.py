@@ -30,7 +30,7 @@ def test_nothing_else_fits(presented: str) -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        (GOOD[:23], "key 1 has 23 characters, but must have 24 to 200"),
+        (GOOD[:23], "CHARLOOM_API_KEYS: key 1 has 23 characters, but must have 24 to 200"),
         (f"{GOOD},anna:short", "key 2 has 5 characters"),
         ("ab" * 12, "only 2 different characters"),
         (GOOD + "ü", "character that a Bearer token can't"),
