@@ -2,7 +2,7 @@
 
 SHELL = /bin/sh
 .DEFAULT_GOAL = help
-.PHONY: help setup setup-dev demo up test lint types unit bench chaos clean
+.PHONY: help setup setup-dev demo up test lint types unit audit bench chaos clean
 
 # From the command line into the recipes' environment, where "$$TEXT" keeps the spaces of a path together.
 export TEXT DATA PORT NAME SECONDS SEED
@@ -14,6 +14,7 @@ help:
 	@echo "make demo TEXT=book.txt  the same with a book of yours"
 	@echo "make up                  serve on http://127.0.0.1:8000 until Ctrl-C; PORT=8001, DATA=directory"
 	@echo "make test                lint, types and tests; one alone: make lint, make types, make unit"
+	@echo "make audit               look up every pinned package among the known vulnerabilities"
 	@echo "make bench               list what is measured; make bench NAME=... measures it"
 	@echo "make chaos               hurt a whole Charloom at random, judge it; SECONDS=600, SEED=1"
 	@echo "make setup               only make .venv and install into it (the others do that themselves)"
@@ -41,6 +42,9 @@ types: setup-dev
 
 unit: setup-dev
 	@$(RUN) pytest
+
+audit: setup-dev
+	@scripts/audit.sh
 
 bench: setup-dev
 	@if [ -n "$$NAME" ]; then exec $(RUN) "bench.$$NAME"; \

@@ -35,7 +35,8 @@ class Checkout:
         (self.path / "scripts").mkdir(parents=True)
         for path in [*ROOT.glob("requirements*.txt"), ROOT / "constraints.txt", ROOT / "Makefile"]:
             shutil.copy(path, self.path)
-        shutil.copy(ROOT / "scripts" / "setup.sh", self.path / "scripts")
+        for name in ("setup.sh", "audit.sh"):
+            shutil.copy(ROOT / "scripts" / name, self.path / "scripts")
         self.python = directory / "python"
         self.python.write_text(PYTHON)
         self.python.chmod(0o755)
@@ -126,7 +127,7 @@ def test_what_is_missing_is_said_in_one_line(checkout: Checkout, lack: str, word
 
 def test_make_alone_lists_the_verbs(checkout: Checkout) -> None:
     listed = checkout.run("make").stdout
-    for verb in ("demo", "up", "test", "bench", "setup", "clean"):
+    for verb in ("demo", "up", "test", "audit", "bench", "setup", "clean"):
         assert f"make {verb}" in listed
 
 
@@ -135,3 +136,43 @@ def test_make_hands_paths_with_spaces_on_in_one_piece(checkout: Checkout) -> Non
     assert done.stdout.splitlines()[-5:] == ["[demo]", "[--text]", "[my own book.txt]", "[--data]", "[my data]"]
     done = checkout.run("make", "up", "PORT=8001")
     assert done.stdout.splitlines() == ["[up]", "[--port]", "[8001]"]
+
+
+#: Does as much of pip-audit as scripts/audit.sh asks for: notes what it is to look up, and finds something if told to.
+PIP_AUDIT = """\
+#!/bin/sh
+version=$(sed -n "s/^tool='pip-audit==\\(.*\\)'/\\1/p" scripts/audit.sh)
+if [ "$*" = --version ]; then echo "pip-audit $version"; exit; fi
+echo "$*" >audit.words
+while [ $# -gt 0 ]; do if [ "$1" = --requirement ]; then cat "$2" >>audit.pins; fi; shift; done
+exit ${MAKE_FOUND:-0}
+"""
+
+
+def audited(checkout: Checkout, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Set up, put the stand-in where the tool would be, and run the audit."""
+    checkout.set_up("dev")
+    tool = checkout.path / ".venv" / "audit" / "bin" / "pip-audit"
+    tool.parent.mkdir(parents=True)
+    tool.write_text(PIP_AUDIT)
+    tool.chmod(0o755)
+    return checkout.run("make", "audit", **environment)
+
+
+@pytest.mark.parametrize("found", ["0", "1"])
+def test_the_audit_looks_up_every_pin_and_fails_by_what_it_finds(checkout: Checkout, found: str) -> None:
+    done = audited(checkout, MAKE_FOUND=found)
+    assert (done.returncode != 0) == (found == "1"), done.stderr
+    assert "--strict" in (checkout.path / "audit.words").read_text()
+    looked_up = (checkout.path / "audit.pins").read_text()
+    for path in [*ROOT.glob("requirements*.txt"), ROOT / "constraints.txt"]:
+        for line in path.read_text().splitlines():
+            assert line in looked_up or line.startswith("-r ")
+    assert "\n-r " not in looked_up
+
+
+def test_an_audit_that_can_t_reach_the_advisories_says_so_and_claims_nothing(checkout: Checkout) -> None:
+    done = audited(checkout, MAKE_OFFLINE="1")
+    assert done.returncode != 0
+    assert "Nothing was looked up" in done.stderr
+    assert not (checkout.path / "audit.pins").exists()
