@@ -8,7 +8,7 @@ import logging
 from typing import BinaryIO
 
 from shared.broker import Broker
-from shared.errors import Refused, StoreUnavailable
+from shared.errors import Refused, StoreUnavailable, VolumeUnavailable
 from shared.jobs import Job, JobType, NewJob
 from shared.store import Store
 from shared.volume import Volume
@@ -32,7 +32,7 @@ def submit(
         job: what is to be done, its options resolved.
         store: where records are kept.
         broker: who wakes a worker.
-        volume: where a train or import job has its files; a generate job has none.
+        volume: where the job has its files; a generate job can do without, while no files can be written there.
         upload: an import's file.
         max_bytes: the most that `upload` may hold.
         repeated: another try may have made this very job, or be making it now. On an error its files stay for the next
@@ -43,17 +43,21 @@ def submit(
         TooLarge, InvalidRequest: the upload won't do.
         StoreUnavailable, VolumeUnavailable: nothing was queued, nothing is left behind.
     """
-    has_files = job.type is not JobType.GENERATE
-    if has_files and repeated and (made := volume.jobs.asked(job.id)):
+    if repeated and (made := volume.jobs.asked(job.id)):
         job = made
-    elif has_files:
+    else:
         if repeated:
             volume.jobs.remove(job.id)  # the folder of a try that died before it had written what was asked
-        volume.jobs.create(job, upload, max_bytes=max_bytes)
+        try:
+            volume.jobs.create(job, upload, max_bytes=max_bytes)
+        except VolumeUnavailable as exc:
+            if job.type is not JobType.GENERATE:
+                raise
+            log.warning("%s is in Redis alone: %s", job.id, exc)
     try:
         record = store.jobs.create(job)
     except BaseException as exc:
-        if has_files and (not repeated or (isinstance(exc, Refused) and store.jobs.find(job.id) is None)):
+        if not repeated or (isinstance(exc, Refused) and store.jobs.find(job.id) is None):
             volume.jobs.remove(job.id)
         raise
     try:

@@ -1,12 +1,13 @@
 """A log of every training step: which attempt made it, from when to when. What the tests of faults judge by.
 
 Kept only where CHARLOOM_STEP_LOG names a folder, one file a process, outside the volume (which may be full). Times are
-CLOCK_BOOTTIME, which all processes of one machine share. A line is written by a single `write`, so that a process
-killed at any moment leaves whole lines but the last.
+CLOCK_BOOTTIME, which all processes of one machine share; `spent` is the processor's. A line is written by a single
+`write`, so that a process killed at any moment leaves whole lines but the last.
 """
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,12 @@ class Journal:
             return
         who = {"job": job_id, "token": token, "worker": worker}
         while True:
-            began = boottime()
+            began, worked = boottime(), time.process_time()
             event = next(events, None)
             if event is None:
                 return
-            self._write({**who, "step": event.step, "began": began, "ended": boottime()})
+            spent = time.process_time() - worked
+            self._write({**who, "step": event.step, "began": began, "ended": boottime(), "spent": spent})
             yield event
 
     def refuse(self, *, job_id: str, token: int, worker: str) -> None:

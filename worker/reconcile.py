@@ -1,17 +1,19 @@
-"""Rebuilds the records of train and import jobs from the volume, after the Redis server was emptied.
+"""Rebuilds the records of jobs from the volume, after the Redis server was emptied.
 
-What had ended is put in as it ended. What had never begun is queued again. What had begun may still be computed by its
-owner, who has heard nothing of all this: it is put in as running under the newest token that the volume knows, so that
-the owner goes on undisturbed; where there is none any more, the lease runs out as ever. Each record is put in only
-where there is none, so any number of reconcilers may run at once. Generate jobs live in Redis alone, and are gone.
+What had ended is put in as it ended. What had never begun is queued again. A training that had begun may still be
+computed by its owner, who has heard nothing of all this: it is put in as running under the newest token that the volume
+knows, so that the owner goes on undisturbed; where there is none any more, the lease runs out as ever. A text is
+written anew, the same by its seed. Each record is put in only where there is none, so any number of reconcilers may
+run at once.
 """
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.ids import model_id_of
-from shared.jobs import JobError, NewJob, Status
+from shared.jobs import JobError, JobType, NewJob, Status
 from shared.store import JobStore
 from shared.volume import Volume
 
@@ -37,18 +39,25 @@ def reconcile(jobs: JobStore, volume: Volume, *, lease_s: float) -> int:
 
 def _restore(jobs: JobStore, volume: Volume, job: NewJob, lease_s: float) -> bool:
     end = volume.jobs.ended(job.id)
-    if end is None:
-        token = volume.jobs.floor(job.id)
-        if not token:
-            return jobs.restore(job)
-        return jobs.restore(job, status=Status.RUNNING, token=token, lease_s=lease_s)
-    succeeded = end["status"] == Status.SUCCEEDED
+    if end is not None:
+        return _restore_ended(jobs, volume, job, end)
+    wished = volume.jobs.cancel_wished(job.id)
+    if token := volume.jobs.floor(job.id):
+        return jobs.restore(job, status=Status.RUNNING, token=token, lease_s=lease_s, cancel_wished=wished)
+    if wished:
+        return jobs.restore(job, status=Status.CANCELLED)
+    # Nothing on the volume tells the tokens of a writing job; the time is above any that was counted up from 1.
+    return jobs.restore(job, token=int(time.time()) if job.type is JobType.GENERATE else 0)
+
+
+def _restore_ended(jobs: JobStore, volume: Volume, job: NewJob, end: Mapping[str, Any]) -> bool:
+    makes_model = job.type is not JobType.GENERATE
     return jobs.restore(
         job,
         status=Status(end["status"]),
         result=end.get("result"),
         error=JobError(**end["error"]) if end.get("error") else None,
-        metrics=_publish(volume, job) if succeeded else (),
+        metrics=_publish(volume, job) if makes_model and end["status"] == Status.SUCCEEDED else (),
     )
 
 

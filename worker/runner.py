@@ -1,6 +1,7 @@
 """Runs one job, read top to bottom: claim it, do it while the lease holds, end it one way or another."""
 
 import logging
+from contextlib import suppress
 
 from shared.errors import Conflict, JobFailed, LeaseLost, NotFound, StoreUnavailable, VolumeUnavailable
 from shared.jobs import JobError, JobType, Status
@@ -21,7 +22,8 @@ _RUN = {JobType.TRAIN: run_train, JobType.GENERATE: run_generate, JobType.IMPORT
 def run_job(job_id: str, host: Host) -> None:
     """Claim a job and carry it to an end, or return at once: it is not there to be taken (a message came twice)."""
     try:
-        if host.volume.jobs.has_files(job_id):
+        asked = host.volume.jobs.asked(job_id)
+        if asked is not None and asked.type is not JobType.GENERATE:
             host.volume.check()
         floor = host.volume.jobs.floor(job_id)
     except VolumeUnavailable as exc:
@@ -79,12 +81,13 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
                 log.error("%s is sealed; a reaper will publish its model: %s", job_id, exc)
                 return
         case Written(result=result):
+            _note_end(attempt, Status.SUCCEEDED, result=result)
             jobs.finish(job_id, token, Status.SUCCEEDED, result=result)
         case Stopped(wish=Wish.DRAIN):
             status = jobs.release(job_id, token)
             log.info("%s is given back: %s", job_id, status)
         case Stopped(result=result):
-            attempt.host.volume.jobs.end(job_id, {"status": Status.CANCELLED})
+            _note_end(attempt, Status.CANCELLED, result=result)
             jobs.finish(job_id, token, Status.CANCELLED, result=result)
     log.info("%s ends here: %s", job_id, type(outcome).__name__.lower())
 
@@ -92,18 +95,24 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
 def _fail(attempt: Attempt, error: JobError) -> None:
     host, job_id = attempt.host, attempt.job.id
     log.info("%s failed: %s", job_id, error.detail)
-    try:
-        if attempt.job.type is JobType.IMPORT:
-            host.volume.jobs.remove(job_id)  # a refused file is of no use to anybody
-        else:
-            host.volume.jobs.end(job_id, {"status": Status.FAILED, "error": vars(error)})
-    except VolumeUnavailable as exc:
-        log.error("%s: its end can't be written to the volume: %s", job_id, exc)
+    if attempt.job.type is JobType.IMPORT:
+        with suppress(VolumeUnavailable):
+            host.volume.jobs.drop_upload(job_id)  # a refused file is of no use to anybody
+    _note_end(attempt, Status.FAILED, error=vars(error))
     try:
         attempt.reporter.flush(now=True)
         host.store.jobs.finish(job_id, attempt.token, Status.FAILED, error=error)
     except (LeaseLost, StoreUnavailable, Conflict) as exc:
         log.error("%s can't be ended: %s", job_id, exc)
+
+
+def _note_end(attempt: Attempt, status: Status, **more: object) -> None:
+    """Write to the volume how the job ends, for a Redis that is emptied."""
+    try:
+        synced = attempt.job.type is not JobType.GENERATE
+        attempt.host.volume.jobs.end(attempt.job.id, {"status": status, **more}, synced=synced)
+    except VolumeUnavailable as exc:
+        log.error("%s: its end can't be written to the volume: %s", attempt.job.id, exc)
 
 
 def _tell_lost(host: Host, claim: Claim) -> None:

@@ -26,8 +26,6 @@ class Sent:
     kind: str
     #: Which of the references it must equal.
     seed: int
-    #: When it was answered, the wall's clock, ms.
-    wall_ms: float
 
 
 class Traffic:
@@ -36,8 +34,8 @@ class Traffic:
     def __init__(self, client: Client, model_id: str, seeds: tuple[int, ...], seed: int) -> None:
         self._client, self._model_id, self._seeds, self._random = client, model_id, seeds, random.Random(seed)
         self.sent: list[Sent] = []
-        #: Jobs whose cancel was taken, and when, the wall's clock, ms.
-        self.cancelled: dict[str, float] = {}
+        #: Jobs whose cancel was taken.
+        self.cancelled: set[str] = set()
         self.errors: list[str] = []
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="traffic")
@@ -73,7 +71,7 @@ class Traffic:
         except AssertionError as exc:
             self.errors.append(str(exc))
             return ""
-        self.sent.append(Sent(job_id=job_id, kind=kind, seed=seed, wall_ms=time.time() * 1000))
+        self.sent.append(Sent(job_id=job_id, kind=kind, seed=seed))
         return job_id
 
     def _has_ended(self, job_id: str) -> bool:
@@ -83,7 +81,7 @@ class Traffic:
     def _cancel(self, job_id: str) -> None:
         answer = self._client.ask("POST", f"/jobs/{job_id}/cancel")
         if answer is not None and answer.is_success:
-            self.cancelled[job_id] = time.time() * 1000
+            self.cancelled.add(job_id)
 
 
 def _ended(answer: httpx.Response) -> bool:

@@ -3,7 +3,7 @@
 import itertools
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,8 +24,6 @@ class Verdict:
     jobs: Counter[str] = field(default_factory=Counter)
     #: Jobs that were taken, and are not there or don't end.
     lost: list[str] = field(default_factory=list)
-    #: Writing jobs that Redis has forgotten when it was emptied: they live there alone.
-    forgotten: int = 0
     #: Jobs that ended twice.
     doubled: list[str] = field(default_factory=list)
     #: Jobs that ended otherwise than they should.
@@ -54,7 +52,7 @@ def judge(
     site: Site,
     sent: Sequence[Sent],
     *,
-    cancelled: Mapping[str, float],
+    cancelled: Collection[str],
     injected: Sequence[Injected],
     weights: Mapping[int, str],
     texts: Mapping[int, str],
@@ -63,22 +61,15 @@ def judge(
     verdict = Verdict()
     steps = Steps.read(site.steps)
     verdict.stale_writes_refused = steps.refused
-    emptied = [fault.wall_ms for fault in injected if fault.kind == "empty Redis"]
     with site.api() as api:
         for one in sent:
             answer = api.get(f"/jobs/{one.job_id}")
-            if answer.status_code == 404 and one.kind == "generate" and any(at > one.wall_ms - 5000 for at in emptied):
-                verdict.forgotten += 1
-                continue
             job: dict[str, Any] = answer.json()
             if not answer.is_success or not job["finished_at"]:
                 verdict.lost.append(one.job_id)
                 continue
             verdict.jobs[f"{one.kind} {job['status']}"] += 1
-            wished = cancelled.get(one.job_id)
-            wish_forgotten = wished is not None and any(at > wished - 5000 for at in emptied)
-            due = {"succeeded"} if wished is None else {"cancelled"} | ({"succeeded"} if wish_forgotten else set())
-            if job["status"] not in due:
+            if job["status"] != ("cancelled" if one.job_id in cancelled else "succeeded"):
                 verdict.wrong.append(f"{one.job_id} {job['status']}: {job['error']}")
             events = events_of(api, one.job_id)
             if sum(event["type"] == "done" for event in events) > 1:
@@ -153,7 +144,6 @@ def figures(verdict: Verdict, injected: Sequence[Injected], *, seconds: float, s
         "doubled": len(verdict.doubled),
         "ended_wrong": len(verdict.wrong),
         "differ": len(verdict.differ),
-        "forgotten_with_redis": verdict.forgotten,
         "steps": verdict.steps,
         "attempts": verdict.attempts,
         "overlapping_steps": verdict.overlapping_steps,

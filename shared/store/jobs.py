@@ -291,6 +291,7 @@ class JobStore:
         metrics: Sequence[Mapping[str, Any]] = (),
         token: int = 0,
         lease_s: float = 0,
+        cancel_wished: bool = False,
     ) -> bool:
         """Put a job's record in again and return whether it was gone.
 
@@ -303,6 +304,7 @@ class JobStore:
             metrics: likewise.
             token: the highest that the volume knows.
             lease_s: of a running one, seconds.
+            cancel_wished: likewise.
         """
         fields = records.to_hash(job) | {
             "status": status,
@@ -310,7 +312,8 @@ class JobStore:
             "result": records.dump(result) if result is not None else "",
             "error": records.dump_part(error) if error else "",
             "token": str(token),
-            "attempt": "1" if token else "0",
+            "attempt": "1" if status is Status.RUNNING else "0",
+            "cancel": "1" if cancel_wished else "0",
         }
         return bool(self._scripts.run("restore", json.dumps(fields), _lines(metrics), _ms(lease_s))[0] == "ok")
 

@@ -1,10 +1,13 @@
-"""The files of train and import jobs: what was asked, an uploaded file, the training state of each attempt, the end.
+"""The files of jobs: what was asked, an uploaded file, the training state of each attempt, the end.
+
+Those of a generate job are not synced to the disk: its text can be written again by its seed, and it should be quick.
 
 jobs/<id>/job.json          what was asked; there before the message is sent
 jobs/<id>/upload            an import's file
 jobs/<id>/t<token>/         one attempt's own: nobody else writes there
     state-<step>.safetensors, state.json (the manifest, last)
     model/                  a model being built
+jobs/<id>/cancel.json       somebody wished its end while it ran
 jobs/<id>/end.json          how it ends; there before the record says so
 """
 
@@ -53,9 +56,11 @@ class JobFolders:
                 folder.mkdir(parents=True)
                 if upload is not None:
                     _copy(upload, folder / "upload", max_bytes)
-            write_json(folder / "job.json", asdict(job))
-            with translated():
-                sync_folder(self._folder)
+            synced = job.type is not JobType.GENERATE
+            write_json(folder / "job.json", asdict(job), synced=synced)
+            if synced:
+                with translated():
+                    sync_folder(self._folder)
         except BaseException:
             remove_tree(folder)
             raise
@@ -65,14 +70,14 @@ class JobFolders:
         if is_id(job_id, "job"):
             remove_tree(self._folder / job_id)
 
-    def has_files(self, job_id: str) -> bool:
-        """Tell whether a job has a folder here: train and import jobs have."""
-        with translated():
-            return is_id(job_id, "job") and (self._folder / job_id).is_dir()
-
     def upload(self, job_id: str) -> Path:
         """Return where an import's file lies."""
         return self._folder / job_id / "upload"
+
+    def drop_upload(self, job_id: str) -> None:
+        """Remove an import's file."""
+        with translated():
+            (self._folder / job_id / "upload").unlink(missing_ok=True)
 
     def floor(self, job_id: str) -> int:
         """Return the highest token that has written here, 0 for none: a new token must be above it."""
@@ -132,11 +137,21 @@ class JobFolders:
         """Return where the attempt of this token builds its model."""
         return self._folder / job_id / f"t{token}" / "model"
 
-    def end(self, job_id: str, outcome: Mapping[str, Any]) -> None:
+    def end(self, job_id: str, outcome: Mapping[str, Any], *, synced: bool = True) -> None:
         """Commit how a job ends, before its record says so."""
         folder = self._folder / job_id
         if folder.is_dir():
-            write_json(folder / "end.json", outcome)
+            write_json(folder / "end.json", outcome, synced=synced)
+
+    def wish_cancel(self, job_id: str) -> None:
+        """Note that somebody wished the end of a running job."""
+        folder = self._folder / job_id
+        if folder.is_dir():
+            write_json(folder / "cancel.json", {}, synced=False)
+
+    def cancel_wished(self, job_id: str) -> bool:
+        """Tell whether somebody did."""
+        return read_json(self._folder / job_id / "cancel.json") is not None
 
     def asked(self, job_id: str) -> NewJob | None:
         """Return what was asked, or None."""

@@ -50,19 +50,25 @@ class Client:
     def send(self, path: str, body: dict[str, Any], *, within_s: float = 60) -> str:
         """Post a job, again and again where the server is away or busy, by one key; return its id."""
         headers = {"Idempotency-Key": str(uuid.uuid4())}
+        refusals: list[str] = []
 
         def post() -> str:
             try:
                 answer = self._api.post(path, json=body, headers=headers)
-            except httpx.HTTPError:
+            except httpx.HTTPError as exc:
+                refusals.append(repr(exc))
                 return ""
             if answer.status_code in (429, 503):
+                refusals.append(answer.text)
                 time.sleep(0.1)  # it asks for more; a test is less polite
                 return ""
             assert answer.status_code == 202, answer.text
             return str(answer.json()["id"])
 
-        return eventually(post, f"POST {path} is taken", within_s=within_s)
+        try:
+            return eventually(post, f"POST {path} is taken", within_s=within_s)
+        except AssertionError as exc:
+            raise AssertionError(f"{exc}; {len(refusals)} tries, the last: {refusals[-3:]}") from exc
 
     def get(self, job_id: str) -> dict[str, Any]:
         """Return a job."""

@@ -25,6 +25,8 @@ class Move:
     step: int
     began: float
     ended: float
+    #: Seconds of the processor, over all threads: a stopped process spends none.
+    spent: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +88,7 @@ class Steps:
         for moves in self.tokens(job).values():
             again = [move for move in before if move.step >= moves[0].step]
             if before:
-                found.append(sum(move.ended - move.began for move in again))
+                found.append(sum(move.spent for move in again))
             before = [move for move in before if move.step < moves[0].step] + moves
         return found
 

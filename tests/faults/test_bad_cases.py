@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from tests.faults.conftest import LEASE_TTL_S, Stage
-from tests.faults.jobs import pause
+from tests.faults.jobs import go_on, pause, stop
 from tests.faults.judge import Steps, events_of, litter, weights_of
 from tests.faults.site import Site
 from tests.waiting import eventually
@@ -210,3 +210,38 @@ def test_an_emptied_redis_doesn_t_disturb_a_training(stage: Stage) -> None:
     assert weights_of(site, job_id) == stage.weights
     assert len(Steps.read(site.steps).tokens(job_id)) == 1, "its owner went on"
     assert job["attempt"] == 1
+
+
+def test_an_emptied_redis_forgets_no_text_and_no_cancel(stage: Stage) -> None:
+    site, client = stage.site, stage.client
+    made = client.ended(client.train(epochs=1))
+    model_id = made["result"]["model_id"]
+    # Given a text that is written, one that is being written, and one that waits
+    written = client.ended(client.write(model_id))
+    long = client.write(model_id, length=100_000)
+    for number in (1, 2):
+        site.hosts[number].terminate()
+    waiting = client.write(model_id)
+    given_up, running = client.train(seed=21), client.train(seed=22)
+    with site.api() as api:
+        assert api.post(f"/jobs/{given_up}/cancel").status_code == 200
+    # When
+    with site.client() as hurt:
+        hurt.flushall()
+    for number in (1, 2):
+        site.start_host(number)
+    # Then
+    again = client.ended(written["id"])
+    assert again["result"] == written["result"]
+    assert client.ended(waiting)["result"]["outputs"] == written["result"]["outputs"]
+    assert client.ended(long)["progress"]["step"] == 100_000
+    assert client.ended(given_up)["status"] == "cancelled"
+    # And a wish that a running one has not heard yet is not forgotten either
+    number = client.saved(running)
+    stop(site, number)
+    with site.api() as api:
+        assert api.post(f"/jobs/{running}/cancel").status_code == 202
+    with site.client() as hurt:
+        hurt.flushall()
+    go_on(site, number)
+    assert client.ended(running)["status"] == "cancelled"

@@ -210,12 +210,12 @@ def test_a_job_whose_web_server_dies_before_its_message_is_sent_is_run(stage: St
 def test_step_logs_show_two_attempts_at_once(tmp_path: Path) -> None:
     """The judge itself: it must see what must not be."""
     lines = [
-        {"job": "j", "token": 1, "worker": "a", "step": 1, "began": 0.0, "ended": 1.0},
-        {"job": "j", "token": 1, "worker": "a", "step": 2, "began": 1.0, "ended": 5.0},
-        {"job": "j", "token": 1, "worker": "a", "step": 3, "began": 5.0, "ended": 6.0},
-        {"job": "j", "token": 2, "worker": "b", "step": 2, "began": 3.0, "ended": 4.0},
+        {"job": "j", "token": 1, "worker": "a", "step": 1, "began": 0.0, "ended": 1.0, "spent": 1.0},
+        {"job": "j", "token": 1, "worker": "a", "step": 2, "began": 1.0, "ended": 5.0, "spent": 0.5},
+        {"job": "j", "token": 1, "worker": "a", "step": 3, "began": 5.0, "ended": 6.0, "spent": 1.0},
+        {"job": "j", "token": 2, "worker": "b", "step": 2, "began": 3.0, "ended": 4.0, "spent": 1.0},
     ]
     (tmp_path / "1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"cut')
     steps = Steps.read(tmp_path)
     assert steps.overlaps("j") == (1, 1)
-    assert steps.lost("j") == [5.0]
+    assert steps.lost("j") == [1.5]

@@ -213,7 +213,7 @@ class Bomb:
 
 
 @pytest.mark.parametrize("kind", ["bomb", "truncated", "text", "foreign"])
-def test_a_file_that_is_no_model_fails_with_words_runs_nothing_and_leaves_nothing(
+def test_a_file_that_is_no_model_fails_with_words_runs_nothing_and_isn_t_kept(
     cluster: Cluster, tmp_path: Path, kind: str
 ) -> None:
     path, mark = tmp_path / "model.pth", tmp_path / "was-run"
@@ -230,7 +230,8 @@ def test_a_file_that_is_no_model_fails_with_words_runs_nothing_and_leaves_nothin
     assert job.error is not None
     assert (job.status, job.error.code) == (Status.FAILED, "bad_model_file")
     assert not mark.exists()
-    assert not (cluster.volume.folder / "jobs" / job.id).exists()
+    kept = {path.name for path in (cluster.volume.folder / "jobs" / job.id).iterdir()}
+    assert kept == {"job.json", "end.json"}
     assert cluster.volume.models.find(model_id_of(job.id)) is None
 
 

@@ -7,7 +7,7 @@ from flask import Response, request
 from shared.events import EventType
 from shared.jobs import Job
 from shared.store import CancelOutcome
-from web import shutdown
+from web import cancelling, shutdown
 from web.api.answers import etag_of, json_answer, reply, reply_job
 from web.calls import API, Answer
 from web.losses import reply_csv, rows_of
@@ -77,9 +77,8 @@ def get_job(job_id: str, query: JobQuery) -> Response:
 )
 def cancel_job(job_id: str) -> Response:
     """Cancel a job. A queued one ends at once; a running one as soon as its worker sees it."""
-    jobs = parts().store.jobs
-    outcome = jobs.cancel(job_id)
-    return reply_job(jobs.get(job_id), 202 if outcome is CancelOutcome.CANCELLING else 200)
+    outcome = cancelling.cancel(parts(), job_id)
+    return reply_job(parts().store.jobs.get(job_id), 202 if outcome is CancelOutcome.CANCELLING else 200)
 
 
 @api.call(

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from shared.errors import Conflict
 from shared.events import EventType
 from shared.jobs import Job, JobType, Status
-from web import resuming
+from web import cancelling, resuming
 from web.losses import reply_csv, rows_of
 from web.pages import commands, csrf
 from web.pages.curve import Run, draw
@@ -112,7 +112,7 @@ def cancel(job_id: str) -> AnyResponse:
     """Cancel a job and come back to its page, which tells what came of it."""
     csrf.form()
     with suppress(Conflict):
-        parts().store.jobs.cancel(job_id)
+        cancelling.cancel(parts(), job_id)
     return redirect(f"/jobs/{job_id}", 303)
 
 
