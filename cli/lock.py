@@ -27,6 +27,15 @@ class Taken(Exception):
         self.pid = pid
 
 
+def address_of(data_dir: Path) -> str:
+    """Return where the service on this data serves; "" where none is known to run."""
+    try:
+        pid, address = _parse((data_dir / "lock").read_text())
+    except OSError:
+        return ""
+    return address if pid is not None and process_lives(pid) else ""
+
+
 class DataLock:
     """The lock on a data directory, from making it to `close` (or the end of the last process that inherited it)."""
 
@@ -77,5 +86,9 @@ class DataLock:
 
     def _read(self) -> tuple[int | None, str]:
         self._file.seek(0)
-        pid, _, address = self._file.read().strip().partition(" ")
-        return int(pid) if pid.isdigit() else None, address
+        return _parse(self._file.read())
+
+
+def _parse(text: str) -> tuple[int | None, str]:
+    pid, _, address = text.strip().partition(" ")
+    return int(pid) if pid.isdigit() else None, address

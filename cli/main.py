@@ -1,18 +1,63 @@
-"""The command `charloom`: one file a command beside this one."""
+"""The command `charloom`: one file a command, or a few that belong together, beside this one."""
+
+from importlib import import_module
 
 import click
 
-from cli.demo import demo
-from cli.up import up
+#: The commands as the help page groups them, each with the module that has it: only the one that is called is loaded,
+#: since loading all takes three times as long.
+GROUPS = {
+    "A whole service": {"up": "cli.up", "demo": "cli.demo"},
+    "Train and write": {"train": "cli.train", "estimate": "cli.train", "write": "cli.write"},
+    "Jobs": {"jobs": "cli.jobs", "job": "cli.jobs", "cancel": "cli.jobs", "resume": "cli.jobs"},
+    "Models and texts": {
+        "models": "cli.models",
+        "model": "cli.models",
+        "download": "cli.models",
+        "import": "cli.models",
+        "delete": "cli.models",
+        "corpora": "cli.corpora",
+    },
+    "The server": {"workers": "cli.workers", "doctor": "cli.doctor"},
+}
+#: Names that Python keeps for itself.
+_NAMED = {"import": "import_"}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """A group that loads a command when it is called for, and lists them in groups and in their order."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return [name for names in GROUPS.values() for name in names]
+
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+        """Load a command; None where there is none of that name."""
+        module = next((names[name] for names in GROUPS.values() if name in names), None)
+        if module is None:
+            return None
+        command: click.Command = getattr(import_module(module), _NAMED.get(name, name))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the groups."""
+        for title, names in GROUPS.items():
+            with formatter.section(title):
+                told = [
+                    (name, command.get_short_help_str(70)) for name in names if (command := self.get_command(ctx, name))
+                ]
+                formatter.write_dl(told)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
-    """Train character-level LSTMs on a text and write with them, as jobs on a queue."""
+    """Train character-level LSTMs on a text and write with them, as jobs on a queue.
 
+    `charloom up` starts a service on this machine; the other commands call it, or the one that CHARLOOM_URL names, with
+    the key in CHARLOOM_API_KEY. Exit codes: 0 done, 1 the job failed, 2 wrong usage, 3 not reachable or not ready, 4
+    refused, 5 not found, 130 interrupted.
+    """
 
-main.add_command(demo)
-main.add_command(up)
 
 if __name__ == "__main__":
     main(prog_name="charloom")

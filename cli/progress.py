@@ -6,14 +6,20 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 
 from cli.terminal import printable
+from cli.words import clock
 
 #: Seconds between two lines in a pipe, and between two samples anywhere.
 LINE_S, SAMPLE_S = 10.0, 12.0
 #: Characters of a sample that are shown.
 SAMPLE_CHARS = 160
+#: Columns of the bar, and of all that stands beside the words.
+WIDE_BAR, NARROW_BAR = 28, 12
+_BESIDE = len("learning ") + len(" 100%  ")
 
 
 class TrainingProgress:
@@ -21,17 +27,23 @@ class TrainingProgress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        bar = WIDE_BAR if console.width >= 100 else NARROW_BAR
+        self._room = console.width - _BESIDE - bar - 1 if console.is_terminal else 10_000
         self._bar = Progress(
-            TextColumn("learning"),
-            BarColumn(bar_width=28),
-            TextColumn("{task.percentage:>3.0f}%  {task.description}"),
+            TextColumn("{task.fields[doing]}"),
+            BarColumn(bar_width=bar),
+            TextColumn(
+                "{task.percentage:>3.0f}%  {task.description}", table_column=Column(no_wrap=True, overflow="crop")
+            ),
             console=console,
             transient=False,
             disable=not console.is_terminal,
         )
-        self._task: TaskID = self._bar.add_task("", total=1.0)
+        self._task: TaskID = self._bar.add_task("", total=1.0, doing="learning")
         self._losses: Mapping[str, Any] = {}
         self._line_at = self._sample_at = 0.0
+        self._untold: tuple[int | None, str] | None = None
+        self._last_note = ""
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -51,11 +63,29 @@ class TrainingProgress:
             case "metric":
                 self._learn(data)
             case "sample":
-                self._sample(str(data.get("text", "")))
+                self._sample(data)
             case "log":
                 self._console.print(printable(str(data.get("message", ""))))
-            case "done" if self._bar.disable is False:
-                self._bar.update(self._task, completed=1.0)
+            case "reset":
+                self._progress(data)
+            case "done":
+                self._done(data)
+
+    def note(self, words: str) -> None:
+        """Say what it waits for: in place of the figures at a terminal, as one line elsewhere; "" for nothing more."""
+        if words and self._console.is_terminal:
+            self._bar.update(self._task, description=words)
+        elif words and words != self._last_note:
+            self._console.print(words)
+        self._last_note = words
+
+    def _done(self, data: Mapping[str, Any]) -> None:
+        if data.get("status") == "succeeded":
+            self._bar.update(self._task, completed=1.0, description=self._describe({}), doing="learned ")
+        else:
+            self._bar.update(self._task, description=str(data.get("status", "")))
+        if self._untold:
+            self._say_sample(*self._untold)
 
     def _progress(self, data: Mapping[str, Any]) -> None:
         progress: Mapping[str, Any] = data["progress"]
@@ -63,7 +93,7 @@ class TrainingProgress:
         words = self._describe(progress)
         self._bar.update(self._task, completed=progress.get("fraction") or 0.0, description=words)
         now = time.monotonic()
-        if not self._console.is_terminal and now - self._line_at >= LINE_S:
+        if not self._console.is_terminal and now - self._line_at >= LINE_S and progress.get("step"):
             self._line_at = now
             self._console.print(f"learning {progress.get('fraction') or 0:4.0%}  {words}")
 
@@ -71,23 +101,33 @@ class TrainingProgress:
         self._losses = {**self._losses, **{name: value for name, value in losses.items() if value is not None}}
 
     def _describe(self, progress: Mapping[str, Any]) -> str:
+        """Say the figures, the most wanted first, as many as there is room for."""
         words = []
-        if progress.get("epoch") is not None:
-            words.append(f"epoch {progress['epoch']} of {progress['total_epochs']}")
-        for name, label in (("train_loss", "loss"), ("validation_loss", "validation")):
+        if progress.get("eta_seconds") is not None:
+            words.append(f"{clock(progress['eta_seconds'])} left")
+        for name, label in (("validation_loss", "validation"), ("train_loss", "loss")):
             if self._losses.get(name) is not None:
                 words.append(f"{label} {self._losses[name]:.3f}")
+        if progress.get("epoch") is not None:
+            words.append(f"epoch {progress['epoch']} of {progress['total_epochs']}")
         if progress.get("chars_per_second"):
             words.append(f"{progress['chars_per_second']:,.0f} characters/s")
-        if progress.get("eta_seconds") is not None:
-            minutes, seconds = divmod(round(progress["eta_seconds"]), 60)
-            words.append(f"{minutes}:{seconds:02} left")
+        while words and len(", ".join(words)) > self._room:
+            words.pop()
         return ", ".join(words)
 
-    def _sample(self, text: str) -> None:
-        now = time.monotonic()
-        if not text or now - self._sample_at < SAMPLE_S:
+    def _sample(self, data: Mapping[str, Any]) -> None:
+        text = " ".join(printable(str(data.get("text", ""))[:SAMPLE_CHARS]).split())
+        if not text:
             return
-        self._sample_at = now
-        line = " ".join(printable(text[:SAMPLE_CHARS]).split())
-        self._console.print(f"  it writes now: {line}", style="dim")
+        self._untold = (data.get("epoch"), text)
+        now = time.monotonic()
+        if now - self._sample_at >= SAMPLE_S:
+            self._sample_at = now
+            self._say_sample(*self._untold)
+
+    def _say_sample(self, epoch: int | None, text: str) -> None:
+        self._untold = None
+        after = "" if epoch is None else f" after epoch {epoch}"
+        said = f"it writes{after}: {text}"
+        self._console.print(Padding(said, (0, 0, 0, 2)) if self._console.is_terminal else f"  {said}", style="dim")

@@ -8,12 +8,18 @@ from rich.console import Console
 _CONTROLS = {code: None for code in (*range(32), 127, *range(0x80, 0xA0)) if code not in (9, 10)}
 
 
-def make_console() -> Console:
-    """Make the console that everything is printed to; characters that the output can't show become '?'."""
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
+def make_console(*, stderr: bool = False) -> Console:
+    """Make the console that is printed to; characters that the output can't show become '?'.
+
+    At a terminal lines are broken between words; in a pipe they stay whole.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace", line_buffering=True)
-    return Console(highlight=False, soft_wrap=True, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False, stderr=stderr)
+    console.soft_wrap = not console.is_terminal
+    return console
 
 
 def printable(text: str) -> str:

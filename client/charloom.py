@@ -17,6 +17,11 @@ from client.transport import Retrying, Transport
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 
+def named_url() -> str | None:
+    """Return what CHARLOOM_URL says, or None where it isn't set."""
+    return os.environ.get("CHARLOOM_URL") or None
+
+
 class Charloom:
     """A Charloom server.
 
@@ -42,7 +47,7 @@ class Charloom:
             CharloomError: the address or the key can't be ones.
         """
         self._transport = Transport(
-            url or os.environ.get("CHARLOOM_URL") or DEFAULT_URL,
+            url or named_url() or DEFAULT_URL,
             api_key=api_key or os.environ.get("CHARLOOM_API_KEY"),
             retrying=retrying,
         )

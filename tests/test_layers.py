@@ -136,7 +136,7 @@ def test_nothing_is_imported_in_circles() -> None:
     TopologicalSorter(graph).prepare()  # CycleError names the circle
 
 
-@pytest.mark.parametrize("module", ["web", "client", "cli.main"])
+@pytest.mark.parametrize("module", ["web", "client", "cli.main", "cli.demo", "cli.doctor"])
 def test_importing_a_door_leaves_torch_unloaded(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -9,6 +9,7 @@ from tests.test_layers import ROOT, files, outside
 INSTALLED_AS = {"charset_normalizer": "charset-normalizer", "flask_wtf": "flask-wtf"}
 #: Packages that another one brings along as a part of itself.
 BROUGHT_BY = {
+    "annotated_types": "pydantic",
     "billiard": "celery",
     "itsdangerous": "flask",
     "jinja2": "flask",

@@ -4,6 +4,7 @@ from shared.store.connection import connect
 from shared.store.events import EventLog
 from shared.store.jobs import CancelOutcome, Claim, JobStore, Page, Reaped
 from shared.store.repeats import Begun, KeyReused
+from shared.store.server import ServerFacts
 from shared.store.store import Store
 from shared.store.webhooks import Message
 from shared.store.workers import WorkerBoard, WorkerInfo
@@ -18,6 +19,7 @@ __all__ = [
     "Message",
     "Page",
     "Reaped",
+    "ServerFacts",
     "Store",
     "WorkerBoard",
     "WorkerInfo",

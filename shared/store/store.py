@@ -8,6 +8,7 @@ from shared.store.events import EventLog
 from shared.store.jobs import JobStore
 from shared.store.repeats import Repeats
 from shared.store.scripts import Scripts
+from shared.store.server import ServerFacts, ask
 from shared.store.webhooks import Webhooks
 from shared.store.workers import WorkerBoard
 
@@ -41,6 +42,10 @@ class Store:
         with translated():
             info = self._client.info("server")
         return str(info["run_id"])
+
+    def server(self) -> ServerFacts:
+        """Tell how the Redis server is set up."""
+        return ask(self._client)
 
     def close(self) -> None:
         """Close the connections. The store can still be used: it opens new ones."""

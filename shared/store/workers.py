@@ -1,6 +1,7 @@
 """The workers seen lately."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -32,7 +33,9 @@ class WorkerInfo:
     #: How fast a training goes there, as `shared.estimate.Speed` reads it; empty until it is measured.
     speed: Mapping[str, Any] = field(default_factory=dict)
     running: Sequence[str] = field(default=())
+    #: When it told this, milliseconds since 1970 on the store's clock, and on its own; 0 from an older version.
     seen_ms: int = 0
+    clock_ms: int = 0
 
 
 class WorkerBoard:
@@ -46,8 +49,9 @@ class WorkerBoard:
         with translated():
             seconds, micros = self._client.time()
             seen_ms = seconds * 1000 + micros // 1000
+            told_at = {"seen_ms": seen_ms, "clock_ms": time.time_ns() // 1_000_000}
             pipeline = self._client.pipeline()
-            pipeline.set(keys.worker(info.name), json.dumps(asdict(info) | {"seen_ms": seen_ms}), ex=SEEN_S, get=True)
+            pipeline.set(keys.worker(info.name), json.dumps(asdict(info) | told_at), ex=SEEN_S, get=True)
             pipeline.zadd(keys.WORKERS, {info.name: seen_ms})
             pipeline.zremrangebyscore(keys.WORKERS, "-inf", seen_ms - SEEN_S * 1000)
             before, *_ = pipeline.execute()

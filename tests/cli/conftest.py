@@ -1,4 +1,4 @@
-"""The command line, run for real."""
+"""The command line, run for real, and a whole service for it to call."""
 
 import os
 import subprocess
@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.calls import Cli
+from tests.cli.terminal import Terminal
+from tests.client.stack import Stack, stacked
 from tests.processes import Running, charloom
 
 Run = Callable[..., Running]
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment without what would lead a command elsewhere."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CHARLOOM_")}
 
 
 @pytest.fixture
@@ -18,12 +26,40 @@ def run(tmp_path: Path) -> Iterator[Run]:
     started: list[Running] = []
 
     def start(*arguments: str, stdin: int = subprocess.DEVNULL, **environment: str) -> Running:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("CHARLOOM_")}
         output = tmp_path / f"output-{len(started)}"
-        running = Running(charloom(*arguments), output=output, environment=clean | environment, stdin=stdin)
+        words = charloom(*arguments)
+        running = Running(words, output=output, environment=clean_environment() | environment, stdin=stdin)
         started.append(running)
         return running
 
     yield start
     for running in started:
         running.finish()
+
+
+@pytest.fixture(scope="module")
+def stack(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Give a service with a worker, one for a module's tests."""
+    with stacked(valkey, tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
+
+
+@pytest.fixture
+def cli(stack: Stack, tmp_path: Path) -> Cli:
+    """Give the command line, calling that service from an empty directory."""
+    return Cli(tmp_path, clean_environment() | {"CHARLOOM_URL": stack.url})
+
+
+@pytest.fixture
+def terminal(cli: Cli) -> Iterator[Callable[..., Terminal]]:
+    """Run `charloom` at a terminal of its own."""
+    started: list[Terminal] = []
+
+    def start(*arguments: str, columns: int = 80, **environment: str) -> Terminal:
+        terminal = Terminal(charloom(*arguments), cli.environment | environment, cwd=cli.folder, columns=columns)
+        started.append(terminal)
+        return terminal
+
+    yield start
+    for terminal in started:
+        terminal.close()

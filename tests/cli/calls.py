@@ -1,0 +1,60 @@
+"""The command line run to its end, with its two outputs apart."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cli.service import ROOT
+from tests.processes import charloom
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    notes: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON document on standard output."""
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        """The JSON lines on standard output."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def id(self) -> str:
+        """The id on standard output, all there is."""
+        assert self.code == 0, self.notes
+        assert len(self.out.split()) == 1, self.out
+        return self.out.strip()
+
+
+class Cli:
+    """Runs `charloom` in a folder."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.environment = {**environment, "PYTHONPATH": str(ROOT)}
+
+    def __call__(self, *arguments: str, stdin: bytes | None = None, **environment: str) -> Done:
+        """Run a command to its end."""
+        done = subprocess.run(
+            charloom(*arguments),
+            cwd=self.folder,
+            env=self.environment | environment,
+            input=stdin if stdin is not None else b"",
+            capture_output=True,
+            check=False,
+        )
+        out, notes = done.stdout.decode(), done.stderr.decode()
+        assert "Traceback" not in notes, notes
+        assert "\x1b" not in out + notes, "no control characters where nobody looks"
+        return Done(code=done.returncode, out=out, notes=notes)

@@ -1,0 +1,243 @@
+"""Every command that calls a server, against a real one with a real worker."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.calls import Cli
+from tests.client.stack import SAMPLE, Stack
+from tests.processes import charloom
+from tests.waiting import eventually
+
+SMALL = ("--hidden-size", "32", "--epochs", "2", "--sample-chars", "20", "--seed", "7", "--batch-size", "16")
+ENDLESS = ("--hidden-size", "32", "--epochs", "10000", "--patience", "0", "--checkpoint-seconds", "1")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sample(stack: Stack) -> None:
+    assert stack.corpus().name == "sample"
+
+
+@pytest.fixture(scope="module")
+def model_id(stack: Stack) -> str:
+    return stack.train(name="reeds").model_id or ""
+
+
+def test_a_training_is_followed_and_gives_its_model_which_writes(cli: Cli) -> None:
+    (cli.folder / "book.txt").write_bytes(SAMPLE.read_bytes()[:20_000])
+    trained = cli("train", "book.txt", "--follow", "--name", "loom", *SMALL)
+    assert trained.id.startswith("mod_")
+    assert "book: 20,000 characters" in trained.notes
+    assert "it writes after epoch" in trained.notes
+    assert "Learned: all epochs done; best loss" in trained.notes
+    written = cli("write", trained.id, "--prompt", "there was a ", "--length", "150", "--seed", "3")
+    assert (written.code, len(written.out), written.notes) == (0, 151, ""), "the text and its line end, nothing else"
+    assert cli("write", "loom", "--prompt", "there was a ", "--length", "150", "--seed", "3").out == written.out
+
+
+def test_a_text_comes_through_a_pipe_and_a_job_s_id_out_of_one(cli: Cli, stack: Stack) -> None:
+    queued = cli("train", "-", "--name", "piped", *SMALL, stdin=SAMPLE.read_bytes() + b"\nThe end.")
+    assert queued.id.startswith("job_")
+    assert stack.loom.jobs.wait(queued.id).check().params["name"] == "piped"
+    assert [corpus.name for corpus in stack.loom.corpora.list(limit=1)] == ["piped"]
+    again = cli("train", "piped", "--json", *SMALL)
+    assert again.json["params"]["corpus_id"] == stack.loom.jobs.get(queued.id).params["corpus_id"]
+    stack.loom.jobs.cancel(again.json["id"])
+
+
+def test_variants_come_one_after_another_and_json_has_them_all(cli: Cli, model_id: str) -> None:
+    options = ("--prompt", "the ", "--length", "40", "--n", "3", "--seed", "1")
+    texts = [output["text"] for output in cli("write", model_id, *options, "--json").json["result"]["outputs"]]
+    assert cli("write", model_id, *options).out == "\n\n".join(texts) + "\n"
+
+
+def test_a_prompt_comes_through_a_pipe(cli: Cli, model_id: str) -> None:
+    written = cli("write", model_id, "--prompt", "-", "--length", "5", "--json", stdin=b"there was a ")
+    assert written.json["params"]["prompt"] == "there was a "
+    assert cli("write", model_id, "--prompt", "-", stdin=b"\xff\xfe").code == 2
+
+
+def test_events_come_as_lines_of_json_and_the_job_last(cli: Cli, model_id: str, stack: Stack) -> None:
+    job_id = stack.loom.models.get(model_id).job_id
+    lines = cli("job", job_id, "--follow", "--json").lines
+    assert [line["object"] for line in (lines[0], lines[-1])] == ["job", "job"]
+    assert lines[-2]["type"] == "done"
+    assert [line["id"] for line in lines[1:-1]] == [event.id for event in stack.loom.jobs.events(job_id)]
+    assert lines[-1]["status"] == "succeeded"
+
+
+def test_everything_is_listed_in_words_and_in_json(cli: Cli, model_id: str, stack: Stack) -> None:
+    model = stack.loom.models.get(model_id)
+    for command, wanted in (
+        (("jobs",), model.job_id),
+        (("jobs", "--type", "train", "--status", "succeeded", "--model", model_id), model.job_id),
+        (("models",), model.id),
+        (("corpora",), model.corpus_id or ""),
+    ):
+        assert wanted in [line.split()[0] for line in cli(*command).out.splitlines()[1:]]
+        listing = cli(*command, "--json").json
+        assert listing["object"] == "list"
+        assert wanted in [item["id"] for item in listing["data"]]
+    assert "w1@test" in cli("workers").out
+    assert [worker["name"] for worker in cli("workers", "--json").json["data"]] == ["w1@test"]
+    assert len(cli("jobs", "--limit", "1", "--json").json["data"]) == 1
+    assert cli("jobs", "--status", "queued").out == ""
+
+
+def test_one_thing_is_shown_in_words_and_in_json(cli: Cli, model_id: str, stack: Stack) -> None:
+    model = stack.loom.models.get(model_id)
+    card = cli("model", model_id).out
+    assert model.id in card
+    assert f"{model.parameters:,}" in card
+    assert cli("model", model_id, "--json").json == model.model_dump(mode="json")
+    job = cli("job", model.job_id)
+    assert "all epochs done" in job.out
+    assert "hidden_size 32" in job.out
+    assert cli("job", model.job_id, "--json").json["result"]["model_id"] == model_id
+    losses = cli("job", model.job_id, "--losses").out.splitlines()
+    assert losses[0].split() == ["EPOCH", "STEP", "SECONDS", "TRAINING", "VALIDATION"]
+    assert len(losses) == 1 + len(cli("job", model.job_id, "--losses", "--json").json["data"])
+
+
+def test_a_thing_is_found_by_the_beginning_and_the_end_of_its_id_and_by_its_name(
+    cli: Cli, model_id: str, stack: Stack
+) -> None:
+    job_id = stack.loom.models.get(model_id).job_id
+    for word in (job_id, job_id[:20], job_id[4:20], job_id[-6:], job_id[-6:].upper()):
+        assert cli("job", word, "--json").json["id"] == job_id, word
+    for word in (model_id, model_id[:20], model_id[-6:]):
+        assert cli("model", word, "--json").json["id"] == model_id, word
+    twin = stack.train(name="reeds", seed=8).model_id
+    found = cli("model", "reeds", "--json")
+    assert found.json["id"] == twin
+    assert "2 models are called reeds; this is the newest." in found.notes
+    both = cli("model", "reeds", "--name", "mine")
+    assert both.code == 2
+    assert f"{twin}, {model_id}" in both.notes
+    assert cli("delete", twin or "", "--yes").id == twin
+
+
+def test_a_job_is_cancelled_and_resumed(cli: Cli, stack: Stack) -> None:
+    job_id = cli("train", "sample", *ENDLESS).id
+    eventually(lambda: stack.loom.jobs.get(job_id).progress.step > 10, "it trains")
+    assert cli("cancel", job_id).id == job_id
+    assert stack.loom.jobs.get(job_id).status == "cancelled"
+    resumed = cli("resume", job_id[-8:]).id
+    assert stack.loom.jobs.get(resumed).parent_id == job_id
+    cancelled = cli("cancel", resumed, "--json")
+    assert cancelled.json["status"] == "cancelled"
+    followed = cli("job", resumed, "--follow")
+    assert followed.code == 1
+    assert f"`charloom resume {resumed}` goes on" in followed.notes
+
+
+def test_a_model_is_renamed_downloaded_brought_in_and_deleted(cli: Cli, stack: Stack) -> None:
+    model_id = cli("train", "sample", "--follow", *SMALL).id
+    assert "Weaver" in cli("model", model_id, "--name", "Weaver", "--metadata", "mood=calm").out
+    assert stack.loom.models.get(model_id).metadata == {"mood": "calm"}
+    path = Path(cli("download", model_id).out.strip())
+    assert (cli.folder / path).stat().st_size == stack.loom.models.get(model_id).bytes
+    there = cli("download", model_id)
+    assert there.code == 2
+    assert "--force replaces it" in there.notes
+    assert cli("download", model_id, "--force", "--json").json["path"] == str(path)
+    copy = cli("import", str(path), "--name", "copy").id
+    assert stack.loom.models.get(copy).name == "copy"
+    refused = cli("delete", "copy")
+    assert refused.code == 2
+    assert "--yes" in refused.notes
+    assert cli("delete", "copy", model_id, "--yes").out.split() == [copy, model_id]
+    assert cli("model", copy).code == 5
+
+
+def test_a_text_is_added_printed_and_deleted(cli: Cli) -> None:
+    corpus_id = cli("corpora", "--add", "-", "--name", "tiny", stdin=b"One line.\r\nTwo.\n").id
+    assert cli("corpora", "--text", "tiny").out == "One line.\nTwo.\n"
+    assert cli("corpora", "--text", corpus_id, "--json").json["text"] == "One line.\nTwo.\n"
+    assert cli("delete", "tiny", "--yes", "--json").json == {"object": "corpus", "id": corpus_id, "deleted": True}
+
+
+def test_a_training_is_estimated_and_nothing_is_queued(cli: Cli, stack: Stack) -> None:
+    before = [job.id for job in stack.loom.jobs.list(limit=1)]
+    told = cli("estimate", "sample", *SMALL)
+    assert [line.split()[0] for line in told.out.splitlines()] == ["parameters", "steps", "time", "memory"]
+    assert cli("estimate", "sample", *SMALL, "--json").json["parameters"] > 1000
+    assert [job.id for job in stack.loom.jobs.list(limit=1)] == before
+
+
+def test_whoever_reads_the_text_may_go_and_the_writing_is_cancelled(cli: Cli, model_id: str, stack: Stack) -> None:
+    words = charloom("write", model_id, "--length", "100000")
+    with subprocess.Popen(words, cwd=cli.folder, env=cli.environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(20)
+        process.stdout.close()
+        assert process.wait() == 141
+    [job] = stack.loom.jobs.list(type="generate", limit=1)
+    assert stack.loom.jobs.wait(job).status == "cancelled"
+
+
+def test_a_followed_training_doesn_t_notice_a_restart_of_the_web_server(cli: Cli, stack: Stack) -> None:
+    options = ("--hidden-size", "64", "--epochs", "25", "--patience", "0", "--batch-size", "16", "--seed", "5")
+    words = charloom("train", "sample", "--follow", "--json", *options)
+    with subprocess.Popen(words, cwd=cli.folder, env=cli.environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines, restarts = [], 0
+        for line in process.stdout:
+            lines.append(json.loads(line))
+            if lines[-1].get("type") == "metric" and not restarts:
+                restarts += 1
+                stack.kill_web()
+                stack.start_web()
+        assert process.wait() == 0
+    events = [line for line in lines if line["object"] == "event"]
+    assert [event["id"] for event in events] == [
+        event.id for event in stack.listed(stack.loom.jobs.get(lines[0]["id"]))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("train", "nope.txt"), 2, "There is no file 'nope.txt', and no text of that name on the server."),
+        (("train", "."), 2, "is a directory"),
+        (("train", "sample", "--epochs", "0"), 2, "--epochs is 0, but must be greater than or equal to 1."),
+        (
+            ("train", "sample", "--recipe", "classic", "--embedding-size", "8"),
+            2,
+            "--embedding-size is 8, but must be 0.",
+        ),
+        (("train", "sample", "--epochs", "many"), 2, "'many' is not a valid integer"),
+        (("train", "sample", "--metadata", "x"), 2, "'x' is no KEY=VALUE"),
+        (("train", "sample", "--hidden-size", "4096", "--layers", "8"), 4, "one batch would take about"),
+        (("train", "sample", "--init-from", "nobody"), 5, "There is no model 'nobody'."),
+        (("job", "nope"), 5, "There is no job 'nope'. `charloom jobs` lists those there are."),
+        (("job", "job_"), 2, "fits several jobs"),
+        (("job", "job_00000000000000000000000000"), 5, "job_00000000000000000000000000"),
+        (("job", "job_zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"), 5, "There is no job"),
+        (("job", "../../models"), 5, "There is no job"),
+        (("write", "reeds", "--prompt", "\N{SNOWMAN}"), 4, "(U+2603)"),
+        (("write", "reeds", "--temperature", "nan"), 2, "--temperature"),
+        (("jobs", "--status", "sleeping"), 2, "--status 'sleeping' is none of queued"),
+        (("resume", "reeds"), 5, "There is no job"),
+        (("import", "nope.zip"), 2, "nope.zip"),
+        (("delete", "nope"), 5, "There is no model and no text 'nope'."),
+        (("jobs", "--url", "http://127.0.0.1:1"), 3, "doesn't answer: Connection refused. Start it with `charloom up`"),
+        (("jobs", "--url", "ftp://x"), 2, "is no address of a server"),
+    ],
+)
+def test_a_failure_is_one_plain_sentence_and_its_exit_code_says_what_kind(
+    cli: Cli, model_id: str, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    assert model_id
+    failed = cli(*arguments)
+    assert (failed.code, failed.out) == (code, "")
+    assert words in failed.notes
+
+
+def test_a_job_that_failed_fails_the_command(cli: Cli) -> None:
+    (cli.folder / "model.pth").write_text("this is no model")
+    failed = cli("import", "model.pth")
+    assert failed.code == 1
+    assert "neither a bundle nor" in failed.notes

@@ -1,0 +1,15 @@
+"""Text that comes bit by bit is broken between words, however it comes."""
+
+import pytest
+
+from cli.wrapping import Wrap
+
+TEXT = "the loom stood by the river,  and\n\nthe badger stood by the loom. averyveryverylongword end"
+WANTED = "the loom stood by\nthe river,  and\n\nthe badger stood\nby the loom.\naveryveryverylongword\nend"
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, len(TEXT)])
+def test_lines_are_broken_between_words(size: int) -> None:
+    wrap = Wrap(18)
+    told = "".join(wrap.add(TEXT[at : at + size]) for at in range(0, len(TEXT), size)) + wrap.rest()
+    assert told == WANTED
