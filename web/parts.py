@@ -8,6 +8,8 @@ from shared.broker import Broker
 from shared.settings import Settings
 from shared.store import Store
 from shared.volume import Volume
+from web import shutdown
+from web.feeds import Feeds
 from web.secret import SecretKey
 from web.slots import Slots
 
@@ -25,6 +27,8 @@ class Parts:
     secret: SecretKey
     #: Threads that event streams and long polls may hold.
     slots: Slots
+    #: Events of watched jobs, as they come.
+    feeds: Feeds
     #: Seconds between two pings of a silent event stream.
     ping_s: float = 15.0
     #: Name in `app.extensions`.
@@ -33,14 +37,15 @@ class Parts:
     @classmethod
     def of(cls, settings: Settings, *, ping_s: float = 15.0) -> "Parts":
         """Make the parts that the settings name. Nothing is connected yet."""
-        volume = Volume.of(settings)
+        volume, store = Volume.of(settings), Store.of(settings)
         return cls(
             settings=settings,
-            store=Store.of(settings),
+            store=store,
             broker=Broker.of(settings),
             volume=volume,
             secret=SecretKey(settings, volume.folder),
             slots=Slots(settings.web_streams),
+            feeds=Feeds(store.events, closing=shutdown.closing),
             ping_s=ping_s,
         )
 

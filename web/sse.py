@@ -1,29 +1,26 @@
 """Server-sent events of one job, as the HTML standard has them. Ids are the store's, so any process resumes them."""
 
-import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from flask import Response, request
 
 from shared.errors import StoreUnavailable
-from shared.events import EventType, StoredEvent
+from shared.events import EventType
 from shared.jobs import Job
+from shared.store.events import EventPage
 from web import shutdown
 from web.api.answers import reply_empty
+from web.feeds import BATCH, Heard, spell
 from web.parts import Parts
 from web.problems import Busy
 from web.views import Job as JobView
 
-#: Longest wait in Redis before a look at whether this process ends, seconds.
-_SLICE_S = 0.5
-#: Events fetched at once. The store keeps at least as many, so only a full batch can have something missing before it.
-_BATCH = 100
 #: What a browser waits before it connects again, ms.
 _RETRY = "retry: 3000\n\n"
 _PING = ": ping\n\n"
 _BEGINNING = "0-0"
+_NOTHING = EventPage(events=())
 #: What `done` tells of a job.
 _END = {"status", "result", "error"}
 
@@ -53,48 +50,41 @@ def _lines(parts: Parts, job: Job, last: str) -> Iterator[str]:
     """Yield what is sent, until the job is done, the process ends, or Redis is away (the browser then comes back)."""
     yield _RETRY
     try:
-        page = parts.store.events.read(job.id, after=last, limit=_BATCH)
-        if job.ended and not page.events:  # a record that was put back from the volume has no events
-            yield _whole(job) + spell(EventType.DONE, JobView.of(job).model_dump(mode="json", include=_END))
-            return
-        if page.trimmed:
-            yield _whole(parts.store.jobs.get(job.id))
-        events = page.events
-        pinged = time.monotonic()
-        while not shutdown.closing.is_set():
-            if events:
-                yield "".join(spell(event.type, event.data, event_id=event.id) for event in events)
-                last = events[-1].id
-                pinged = time.monotonic()
-            if any(event.type is EventType.DONE for event in events):
+        with parts.feeds.watch(job.id) as feed:
+            page = parts.store.events.read(job.id, after=last, limit=BATCH)
+            if job.ended and not page.events:  # a record that was put back from the volume has no events
+                yield _whole(job) + spell(EventType.DONE, JobView.of(job).model_dump(mode="json", include=_END))
                 return
-            if time.monotonic() - pinged >= parts.ping_s:
-                yield _PING
-                pinged = time.monotonic()
-                found = parts.store.jobs.find(job.id)
-                if found is None or (found.ended and parts.store.events.last_id(job.id) <= last):
+            heard, behind = _spelled(page)
+            pinged = time.monotonic()
+            while not shutdown.closing.is_set():
+                if page.trimmed:
+                    yield _whole(parts.store.jobs.get(job.id))
+                if heard:
+                    yield "".join(one.text for one in heard)
+                    last = heard[-1].event.id
+                    pinged = time.monotonic()
+                if any(one.event.type is EventType.DONE for one in heard):
                     return
-            events, trimmed = _next(parts, job.id, last, min(_SLICE_S, parts.ping_s))
-            if trimmed:
-                yield _whole(parts.store.jobs.get(job.id))
+                if time.monotonic() - pinged >= parts.ping_s:
+                    yield _PING
+                    pinged = time.monotonic()
+                    found = parts.store.jobs.find(job.id)
+                    if found is None or (found.ended and parts.store.events.last_id(job.id) <= last):
+                        return
+                page = _NOTHING
+                if behind:
+                    page = parts.store.events.read(job.id, after=last, limit=BATCH)
+                    heard, behind = _spelled(page)
+                else:
+                    heard, behind = feed.wait(after=last, timeout_s=pinged + parts.ping_s - time.monotonic())
     except StoreUnavailable:
         return
 
 
-def _next(parts: Parts, job_id: str, last: str, timeout_s: float) -> tuple[Sequence[StoredEvent], bool]:
-    """Return the next events, and whether some before them are gone."""
-    events = parts.store.events.wait(job_id, after=last, timeout_s=timeout_s, limit=_BATCH)
-    if len(events) < _BATCH:
-        return events, False
-    page = parts.store.events.read(job_id, after=last, limit=_BATCH)
-    return page.events, page.trimmed
+def _spelled(page: EventPage) -> tuple[Sequence[Heard], bool]:
+    return [Heard.of(event) for event in page.events], page.has_more
 
 
 def _whole(job: Job) -> str:
     return spell(EventType.RESET, JobView.of(job).model_dump(mode="json"))
-
-
-def spell(kind: EventType, data: Mapping[str, Any], *, event_id: str | None = None) -> str:
-    """Spell one event. JSON has no bare line end, so its data is one line."""
-    head = f"id: {event_id}\n" if event_id is not None else ""
-    return f"{head}event: {kind}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"

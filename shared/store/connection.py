@@ -24,23 +24,29 @@ _WORDS = {
 
 #: Longest wait for an answer, seconds: a half-open connection must not hold a lease's owner.
 SOCKET_TIMEOUT_S = 5.0
+#: Connections of one process at most.
+MOST_CONNECTIONS = 32
 
 
 def connect(url: str, *, tls: Mapping[str, str] | None = None, timeout_s: float = SOCKET_TIMEOUT_S) -> Client:
     """Make a client for this URL, with these options of TLS for rediss://. No connection is opened yet.
 
     A command that finds its connection dead is sent once more on a fresh one: each script is safe to repeat, since a
-    repeated change is refused by the state it made.
+    repeated change is refused by the state it made. Of many threads that ask at once some wait for a connection; a
+    pool that doesn't block would refuse them.
     """
-    client: Client = redis.Redis.from_url(
+    pool = redis.BlockingConnectionPool.from_url(
         url,
         **(tls or {}),
+        max_connections=MOST_CONNECTIONS,
+        timeout=timeout_s,
         decode_responses=True,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         health_check_interval=15,
         retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 1),
     )
+    client: Client = redis.Redis.from_pool(pool)
     return client
 
 

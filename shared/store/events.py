@@ -1,7 +1,7 @@
 """A job's events: one capped Redis Stream, read from any place on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ class EventLog:
         with translated():
             entries, first, length, _ = pipeline.execute()
             added = self._client.xinfo_stream(keys.events(job_id))["entries-added"] if length else 0
-        trimmed = added > length and _order(after) < _order(first[0][0])
+        trimmed = added > length and order_of(after) < order_of(first[0][0])
         return EventPage(events=_stored(entries[:limit]), trimmed=trimmed, has_more=len(entries) > limit)
 
     def wait(self, job_id: str, *, after: str, timeout_s: float, limit: int = 100) -> Sequence[StoredEvent]:
@@ -44,6 +44,15 @@ class EventLog:
         with translated():
             reply = self._client.xread({keys.events(job_id): after}, count=limit, block=max(1, round(timeout_s * 1000)))
         return _stored(reply[0][1]) if reply else ()  # type: ignore[index]
+
+    def wait_any(
+        self, afters: Mapping[str, str], *, timeout_s: float, limit: int = 100
+    ) -> Mapping[str, Sequence[StoredEvent]]:
+        """Wait for events of any of these jobs, each after an id, and return what came, by job."""
+        streams = {keys.events(job_id): after for job_id, after in afters.items()}
+        with translated():
+            reply: Any = self._client.xread(streams, count=limit, block=max(1, round(timeout_s * 1000)))  # type: ignore[arg-type]
+        return {key.removeprefix(keys.LAYOUT["events"]): _stored(entries) for key, entries in reply or ()}
 
     def newest(self, job_id: str, *, limit: int) -> Sequence[StoredEvent]:
         """Return the newest events, newest first."""
@@ -63,7 +72,8 @@ def is_event_id(text: str) -> bool:
     return all(part.isascii() and part.isdigit() and len(part) < 20 for part in (head, tail))
 
 
-def _order(event_id: str) -> tuple[int, int]:
+def order_of(event_id: str) -> tuple[int, int]:
+    """Return what event ids are ordered by."""
     head, _, tail = event_id.partition("-")
     return int(head), int(tail or 0)
 

@@ -122,11 +122,14 @@ def test_it_ends_at_once_with_streams_and_polls_open(redis_url: str, tmp_path: P
         poll = threading.Thread(
             target=lambda: answers.append(httpx.get(f"{served.url}{API}/jobs/{job_id}?wait=30", timeout=PATIENCE_S))
         )
+        with redis.Redis.from_url(redis_url) as client:
+            client.config_resetstat()
         with streaming(served, job_id) as stream:
             stream.event("status")
             poll.start()
             with redis.Redis.from_url(redis_url) as client:
-                eventually(lambda: client.info("clients")["blocked_clients"] == 2, "stream and poll wait in Redis")
+                asked = "cmdstat_xrevrange"  # once by each who begins to watch
+                eventually(lambda: client.info("commandstats")[asked]["calls"] == 2, "stream and poll wait")
             assert served.terminate() == 0
             while stream.block():
                 pass

@@ -48,6 +48,7 @@ class World:
 
     def close(self) -> None:
         """Close the connections."""
+        self.parts.feeds.close()
         self.parts.store.close()
         pools.reset()  # type: ignore[no-untyped-call]  # they are the process', one a broker's address
 

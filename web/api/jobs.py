@@ -18,8 +18,8 @@ from web.views import Metric, Page, page_of
 
 api = API("jobs")
 
-#: Longest look for a job's end before this process' own is looked for, seconds.
-_SLICE_S = 0.5
+#: Seconds after which a waiting call looks at the record itself: its events may be gone with an emptied Redis.
+_SLICE_S = 2.0
 
 
 @api.call(
@@ -106,15 +106,12 @@ def list_metrics(job_id: str) -> Response:
 def _wait_for(here: Parts, job: Job, seconds: float) -> Job:
     """Return the job when it has ended, when the time is up, or when this process is to end."""
     deadline = time.monotonic() + seconds
-    last = here.store.events.last_id(job.id)
-    job = here.store.jobs.get(job.id)
-    while not job.ended and not shutdown.closing.is_set():
-        left = deadline - time.monotonic()
-        if left <= 0:
-            break
-        events = here.store.events.wait(job.id, after=last, timeout_s=min(left, _SLICE_S))
-        if events:
-            last = events[-1].id
-        if not events or any(event.type is EventType.DONE for event in events):
-            job = here.store.jobs.get(job.id)
+    with here.feeds.watch(job.id) as feed:
+        job, last = here.store.jobs.get(job.id), "0-0"
+        while not job.ended and not shutdown.closing.is_set() and (left := deadline - time.monotonic()) > 0:
+            heard, missing = feed.wait(after=last, timeout_s=min(left, _SLICE_S))
+            if heard:
+                last = heard[-1].event.id
+            if missing or not heard or any(one.event.type is EventType.DONE for one in heard):
+                job = here.store.jobs.get(job.id)
     return job if job.ended else here.store.jobs.get(job.id)

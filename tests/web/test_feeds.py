@@ -1,0 +1,214 @@
+"""One reader for all watchers: each hears every event once, in order, or is told that it missed some."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import pytest
+import redis
+
+from shared.errors import StoreUnavailable
+from shared.events import Event, EventType
+from shared.store import Claim, Store, connect
+from shared.store.connection import MOST_CONNECTIONS
+from tests.jobs import make_job
+from tests.waiting import eventually
+from web import feeds
+from web.feeds import BATCH, Feed, Feeds, Heard
+
+
+@pytest.fixture
+def closing() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def hub(store: Store, closing: threading.Event) -> Iterator[Feeds]:
+    hub = Feeds(store.events, closing=closing)
+    yield hub
+    hub.close()
+
+
+def running(store: Store) -> Claim:
+    job = make_job()
+    store.jobs.create(job)
+    claim = store.jobs.claim(job.id, worker="w", lease_s=3600)
+    assert claim is not None
+    return claim
+
+
+def say(store: Store, claim: Claim, *numbers: int) -> None:
+    events = [Event(type=EventType.LOG, data={"n": number}) for number in numbers]
+    store.jobs.record(claim.job.id, claim.token, events=events)
+
+
+def hear(feed: Feed, count: int) -> list[int]:
+    """Wait for so many events, and return their numbers."""
+    found: list[int] = []
+    last = "0-0"
+
+    def enough() -> bool:
+        nonlocal last
+        heard, missing = feed.wait(after=last, timeout_s=1)
+        assert not missing
+        found.extend(one.event.data["n"] for one in heard)
+        last = heard[-1].event.id if heard else last
+        return len(found) >= count
+
+    eventually(enough, f"{count} events")
+    return found
+
+
+def next_of(feed: Feed) -> Sequence[Heard]:
+    return feed.wait(after="0-0", timeout_s=1)[0]
+
+
+def test_every_watcher_hears_every_event_of_its_job_once(store: Store, hub: Feeds) -> None:
+    one, other = running(store), running(store)
+    with ExitStack() as held:
+        ours = [held.enter_context(hub.watch(one.job.id)) for _ in range(20)]
+        theirs = held.enter_context(hub.watch(other.job.id))
+        for number in range(30):
+            say(store, one, number)
+        say(store, other, 100, 101)
+        assert [hear(feed, 30) for feed in ours] == [list(range(30))] * 20
+        assert hear(theirs, 2) == [100, 101]
+
+
+def test_what_is_heard_twice_is_told_once(store: Store, hub: Feeds) -> None:
+    """A watcher that fetched what came after its feed began."""
+    claim = running(store)
+    with hub.watch(claim.job.id) as feed:
+        say(store, claim, 1, 2, 3)
+        fetched = store.events.read(claim.job.id).events
+        eventually(lambda: len(feed._heard) == 3, "the reader has them too")
+        say(store, claim, 4)
+        eventually(lambda: len(feed._heard) == 4, "and one more")
+        heard, missing = feed.wait(after=fetched[-1].id, timeout_s=1)
+    assert ([one.event.data["n"] for one in heard], missing) == ([4], False)
+
+
+def test_an_event_is_spelled_once_for_all(store: Store, hub: Feeds) -> None:
+    claim = running(store)
+    with hub.watch(claim.job.id) as first, hub.watch(claim.job.id) as second:
+        say(store, claim, 1)
+        told = [eventually(partial(next_of, feed)) for feed in (first, second)]
+    assert told[0][0] is told[1][0]
+    assert told[0][0].text.endswith('event: log\ndata: {"n":1}\n\n')
+
+
+def test_who_is_slow_is_told_that_something_is_missing(
+    store: Store, hub: Feeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "_WAITING", 10)
+    claim = running(store)
+    with hub.watch(claim.job.id) as slow, hub.watch(claim.job.id) as quick:
+        for number in range(20):
+            say(store, claim, number)
+            assert hear(quick, 1) == [number]
+        heard, missing = slow.wait(after="0-0", timeout_s=1)
+        assert (list(heard), missing) == ([], True)
+        say(store, claim, 20)
+        assert hear(quick, 1) == [20]
+        assert hear(slow, 1) == [20], "it is even again"
+
+
+def test_a_full_batch_may_have_a_gap_before_it(store: Store, hub: Feeds) -> None:
+    claim = running(store)
+    with hub.watch(claim.job.id) as feed:
+        say(store, claim, *range(BATCH))
+
+        def missing() -> bool:
+            return feed.wait(after="0-0", timeout_s=1)[1]
+
+        eventually(missing, "it is told to fetch")
+
+
+def test_with_redis_away_watchers_are_told(tmp_path: Path, closing: threading.Event) -> None:
+    store = Store(connect(f"unix://{tmp_path}/nobody.sock"))
+    hub = Feeds(store.events, closing=closing)
+    with pytest.raises(StoreUnavailable), hub.watch("job_x"):
+        pass
+    feed = Feed()
+    feed.fail()
+    with pytest.raises(StoreUnavailable):
+        feed.wait(after="0-0", timeout_s=0)
+
+
+def test_redis_that_goes_away_is_told_to_who_waits(
+    store: Store, hub: Feeds, client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = running(store)
+
+    def away(*_: object, **__: object) -> None:
+        raise redis.ConnectionError
+
+    with hub.watch(claim.job.id) as feed:
+        say(store, claim, 1)
+        assert hear(feed, 1) == [1]
+        monkeypatch.setattr(client, "xread", away)
+
+        def told() -> bool:
+            try:
+                feed.wait(after="0-0", timeout_s=1)
+            except StoreUnavailable:
+                return True
+            return False
+
+        eventually(told, "the watcher is told")
+        monkeypatch.undo()
+        with hub.watch(claim.job.id) as next_one:
+            say(store, claim, 2)
+            assert hear(next_one, 1) == [2], "the reader goes on"
+
+
+def test_the_end_of_the_process_wakes_everybody(store: Store, hub: Feeds, closing: threading.Event) -> None:
+    claim = running(store)
+    woken: list[Sequence[object]] = []
+
+    def wait() -> None:
+        with hub.watch(claim.job.id) as feed:
+            while not closing.is_set():
+                woken.append(feed.wait(after="9999999999999-0", timeout_s=3600)[0])
+
+    threads = [threading.Thread(target=wait) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(hub._jobs.get(claim.job.id, feeds._Watched(last="")).feeds) == 5, "all wait")
+    closing.set()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+    assert hub._jobs == {}
+
+
+def test_jobs_that_nobody_watches_are_not_read(store: Store, hub: Feeds) -> None:
+    claim = running(store)
+    with hub.watch(claim.job.id), hub.watch(claim.job.id):
+        assert set(hub._jobs) == {claim.job.id}
+    assert hub._jobs == {}
+
+
+def test_more_threads_than_connections_are_all_answered(store: Store) -> None:
+    """redis-py's own pool refuses the 101st; ours lets them wait."""
+    claim = running(store)
+    start, failed = threading.Barrier(4 * MOST_CONNECTIONS), list[Exception]()
+
+    def ask() -> None:
+        start.wait()
+        try:
+            for _ in range(5):
+                store.jobs.get(claim.job.id)
+        except StoreUnavailable as exc:
+            failed.append(exc)
+
+    threads = [threading.Thread(target=ask) for _ in range(4 * MOST_CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []

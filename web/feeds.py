@@ -1,0 +1,197 @@
+"""One reader of Redis for all who watch jobs in this process: open event streams and long polls.
+
+A blocking read for each of them took a connection, a thread's wake-up twice a second and the reading of the same reply
+each: a hundred were too many. Here one thread asks for all watched jobs at once and hands out what came, each event
+spelled once. What a watcher has missed, because it began later or is slow, it fetches itself.
+"""
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.errors import StoreUnavailable
+from shared.events import EventType, StoredEvent
+from shared.store import EventLog
+from shared.store.events import order_of
+
+#: Longest wait in Redis before newly watched jobs are asked for too, seconds.
+_SLICE_S = 0.1
+#: Events of one job fetched at once. The store keeps at least as many, so only a full batch can have gaps before it.
+BATCH = 100
+#: Events that wait for one slow watcher before it has to fetch what it missed.
+_WAITING = 1000
+#: Seconds to leave Redis alone after it refused.
+_AWAY_S = 0.5
+#: Seconds between two looks whether all watchers have left, at the end.
+_LOOK_S = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """An event, and how a stream spells it."""
+
+    event: StoredEvent
+    text: str
+
+    @classmethod
+    def of(cls, event: StoredEvent) -> "Heard":
+        """Spell an event."""
+        return cls(event=event, text=spell(event.type, event.data, event_id=event.id))
+
+
+class Feed:
+    """What one watcher of a job has not heard yet."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._heard: deque[Heard] = deque()
+        self._behind = False
+        self._failed = False
+
+    def wait(self, *, after: str, timeout_s: float) -> tuple[Sequence[Heard], bool]:
+        """Wait for events after an id, and return them, and whether some are missing: they must be fetched then.
+
+        What was before the feed is missing too, and isn't told of. Nothing comes where the time is up or this process
+        is to end.
+
+        Raises:
+            StoreUnavailable: Redis is away.
+        """
+        with self._changed:
+            if not (self._heard or self._behind or self._failed):
+                self._changed.wait(max(0.0, timeout_s))
+            if self._failed:
+                raise StoreUnavailable
+            heard, behind = list(self._heard), self._behind
+            self._heard.clear()
+            self._behind = False
+        # Behind, all of it is fetched, and what is heard from now on comes after or twice.
+        new = [] if behind else [one for one in heard if order_of(one.event.id) > order_of(after)]
+        return new, behind
+
+    def tell(self, heard: Sequence[Heard], *, gap: bool) -> None:
+        """Hand events over; `gap`: some may be missing before them."""
+        with self._changed:
+            if gap or len(self._heard) + len(heard) > _WAITING:
+                self._heard.clear()
+                self._behind = True
+            else:
+                self._heard.extend(heard)
+            self._changed.notify_all()
+
+    def fail(self) -> None:
+        """Say that Redis is away."""
+        with self._changed:
+            self._failed = True
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """Let the watcher look up."""
+        with self._changed:
+            self._changed.notify_all()
+
+
+@dataclass(kw_only=True)
+class _Watched:
+    """A job, how far it has been read, and who watches it."""
+
+    last: str
+    feeds: set[Feed] = field(default_factory=set)
+
+
+class Feeds:
+    """The feeds of this process. Thread-safe; its thread runs once somebody watches."""
+
+    def __init__(self, events: EventLog, *, closing: threading.Event) -> None:
+        """Make them; once `closing` is set every watcher is woken."""
+        self._events = events
+        self._closing = closing
+        self._jobs: dict[str, _Watched] = {}
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @contextmanager
+    def watch(self, job_id: str) -> Iterator[Feed]:
+        """Give a feed of a job's events from now on. Raises StoreUnavailable."""
+        feed = Feed()
+        # From here on, should nobody watch the job yet.
+        last = self._events.last_id(job_id)
+        with self._changed:
+            self._jobs.setdefault(job_id, _Watched(last=last)).feeds.add(feed)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name="feeds", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+        try:
+            yield feed
+        finally:
+            with self._changed:
+                watched = self._jobs[job_id]
+                watched.feeds.discard(feed)
+                if not watched.feeds:
+                    del self._jobs[job_id]
+
+    def close(self) -> None:
+        """End the reader; who still watches hears nothing more. They may not be used again."""
+        with self._changed:
+            self._closed = True
+            thread = self._thread
+            self._changed.notify_all()
+        if thread is not None:
+            thread.join()
+
+    def _loop(self) -> None:
+        while not self._closing.is_set():
+            with self._changed:
+                while not (self._jobs or self._closed):
+                    self._changed.wait()
+                if self._closed:
+                    return
+                asked = {job_id: watched.last for job_id, watched in self._jobs.items()}
+            try:
+                came = self._events.wait_any(asked, timeout_s=_SLICE_S, limit=BATCH)
+            except StoreUnavailable:
+                self._each(Feed.fail)
+                self._closing.wait(_AWAY_S)
+                continue
+            for job_id, events in came.items():
+                self._tell(job_id, [Heard.of(event) for event in events])
+        self._see_off()
+
+    def _see_off(self) -> None:
+        """Wake the watchers until all have seen that this process is to end."""
+        while True:
+            self._each(Feed.wake)
+            with self._changed:
+                if not self._jobs:
+                    self._thread = None
+                    return
+            time.sleep(_LOOK_S)
+
+    def _tell(self, job_id: str, heard: Sequence[Heard]) -> None:
+        with self._changed:
+            watched = self._jobs.get(job_id)
+            if watched is None:
+                return
+            watched.last = heard[-1].event.id
+            feeds = list(watched.feeds)
+        for feed in feeds:
+            feed.tell(heard, gap=len(heard) >= BATCH)
+
+    def _each(self, what: Callable[[Feed], None]) -> None:
+        with self._changed:
+            feeds = [feed for watched in self._jobs.values() for feed in watched.feeds]
+        for feed in feeds:
+            what(feed)
+
+
+def spell(kind: EventType, data: Mapping[str, Any], *, event_id: str | None = None) -> str:
+    """Spell one event. JSON has no bare line end, so its data is one line."""
+    head = f"id: {event_id}\n" if event_id is not None else ""
+    return f"{head}event: {kind}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"
