@@ -6,7 +6,8 @@
     │   ├── InvalidRequest       422: a value is out of range or doesn't fit
     │   ├── TooLarge             413: more bytes than the limit
     │   ├── NotFound             404: no such corpus, job or model
-    │   └── Conflict             409: it exists, but its state forbids this
+    │   ├── Conflict             409: it exists, but its state forbids this
+    │   └── TooManyQueued        429: as many of the caller's jobs wait as may
     ├── Unavailable              503: Redis or the volume can't be reached; try again
     │   ├── StoreUnavailable
     │   │   └── RecordGone       Redis was emptied and doesn't know the job yet
@@ -86,6 +87,14 @@ class Conflict(Refused):
     """The state of the thing forbids this now."""
 
     code = "conflict"
+
+
+class TooManyQueued(Refused):
+    """As many of your jobs are waiting as may. Send this one when some have begun."""
+
+    code = "too_many_queued"
+    #: Seconds after which it is worth trying again.
+    retry_s = 5
 
 
 class Unavailable(CharloomError):

@@ -23,6 +23,8 @@
 | worker:<name> | string | what that worker says of itself, JSON; goes by itself |
 | hooks | zset | ids of webhook messages to be delivered, by the time of the next try |
 | hook:<id> | hash | one of them: whose job, what happened, where to, tries so far |
+| rate:<caller> | string | when a caller may call as often as ever again, ms; goes by itself |
+| waiting:<caller> | set | queued jobs that a caller sent, kept where their number is limited |
 | repeat:<sha256> | hash | a request with an idempotency key: its job's id and its answer; goes by itself |
 """
 
@@ -46,6 +48,8 @@ LAYOUT: Mapping[str, str] = {
         "worker",
         "repeat",
         "hook",
+        "rate",
+        "waiting",
         "tries",
         "signedout",
     )

@@ -9,6 +9,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -48,6 +49,28 @@ def _is_redis(url: SecretStr) -> SecretStr:
     if parts.scheme != "unix" and not re.fullmatch(r"/?\d*", parts.path):
         raise ValueError("must end in the number of a database, such as /0")
     return url
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """How often something may be done."""
+
+    calls: int
+    period_s: float
+    #: As it was set, in words.
+    spelled: str
+
+
+_PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
+
+
+def _is_rate(value: str | None) -> str | None:
+    if value is None:
+        return None
+    calls, _, period = value.partition("/")
+    if not (calls.isascii() and calls.isdigit() and 0 < int(calls) <= 1_000_000 and period in _PERIODS_S):
+        raise ValueError("must be a whole number, a slash, and second, minute, hour or day, such as 60/minute")
+    return value
 
 
 def _is_webhook_secret(secret: SecretStr) -> SecretStr:
@@ -148,6 +171,15 @@ class Settings(BaseModel):
     max_corpus_bytes: int = Field(256 * 2**20, ge=1, description="Largest corpus taken, bytes.")
     max_model_bytes: int = Field(2**30, ge=1, description="Largest model file taken for import, bytes.")
 
+    rate_limit: Annotated[str | None, AfterValidator(_is_rate)] = Field(
+        None,
+        description="How often one caller (a key, or an address where no keys are set) may call the API, such as "
+        "60/minute; second, minute, hour or day. Not set: as often as they like.",
+    )
+    max_queued: int = Field(
+        0, ge=0, description="Jobs of one caller that may wait in the queues at once; 0: any number."
+    )
+
     # Worker
     train_slots: int = Field(1, ge=0, le=64, description="Trainings that one host runs at once; 0 takes none.")
     generate_slots: int = Field(1, ge=0, le=64, description="Writing jobs that one host runs at once; 0 takes none.")
@@ -186,10 +218,17 @@ class Settings(BaseModel):
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level logged.")
 
     @property
+    def rate(self) -> Rate | None:
+        """How often one caller may call, None: as often as they like."""
+        if self.rate_limit is None:
+            return None
+        calls, _, period = self.rate_limit.partition("/")
+        return Rate(calls=int(calls), period_s=_PERIODS_S[period], spelled=f"{int(calls):,} times a {period}")
+
+    @property
     def webhook_networks(self) -> list[Network]:
         """The networks inside that webhooks may call."""
         return [ipaddress.ip_network(value, strict=False) for value in self.webhook_allow]
-
 
     def redis_tls(self) -> dict[str, str]:
         """Return the options of TLS as redis-py and kombu both take them; none where the address isn't rediss://.

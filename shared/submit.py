@@ -25,6 +25,8 @@ def submit(
     upload: BinaryIO | None = None,
     max_bytes: int = 0,
     repeated: bool = False,
+    caller: str = "",
+    most_queued: int = 0,
 ) -> Job:
     """Queue a job and return its record.
 
@@ -37,9 +39,12 @@ def submit(
         max_bytes: the most that `upload` may hold.
         repeated: another try may have made this very job, or be making it now. On an error its files stay for the next
             try, but where it was refused.
+        caller: who sends it.
+        most_queued: jobs of theirs that may wait, 0: any number.
 
     Raises:
         Conflict: what it needs is being deleted.
+        TooManyQueued: as many of the caller's jobs wait as may.
         TooLarge, InvalidRequest: the upload won't do.
         StoreUnavailable, VolumeUnavailable: nothing was queued, nothing is left behind.
     """
@@ -55,7 +60,7 @@ def submit(
                 raise
             log.warning("%s is in Redis alone: %s", job.id, exc)
     try:
-        record = store.jobs.create(job)
+        record = store.jobs.create(job, caller=caller, most_queued=most_queued)
     except BaseException as exc:
         if not repeated or (isinstance(exc, Refused) and store.jobs.find(job.id) is None):
             volume.jobs.remove(job.id)

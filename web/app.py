@@ -4,7 +4,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from shared.settings import Settings, load
-from web import api, door, guard, leftovers, pages, problems
+from web import api, door, guard, leftovers, limits, pages, problems
 from web.openapi import JSON_DOCUMENT, Document
 from web.parts import Parts
 from web.uploads import Request
@@ -29,6 +29,7 @@ def create_app(settings: Settings | None = None, *, ping_s: float = 15.0) -> Fla
     leftovers.install(app)
     guard.install(app)
     door.install(app)
+    limits.install(app)
     if proxies := parts.settings.trusted_proxies:
         # Not X-Forwarded-Host: a proxy is to pass `Host` on, which the rules for `Host` and `Origin` look at.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]

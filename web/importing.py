@@ -2,7 +2,7 @@
 
 from shared.ids import model_id_of, new_id
 from shared.jobs import Job, JobType, NewJob
-from shared.submit import submit
+from web.limits import queue
 from web.parts import Parts
 from web.uploads import Upload
 
@@ -17,11 +17,4 @@ def order(parts: Parts, upload: Upload) -> Job:
         model_id=model_id_of(job_id),
         max_attempts=parts.settings.max_attempts,
     )
-    return submit(
-        job,
-        store=parts.store,
-        broker=parts.broker,
-        volume=parts.volume,
-        upload=upload.stream,
-        max_bytes=parts.settings.max_model_bytes,
-    )
+    return queue(parts, job, upload=upload)

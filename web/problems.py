@@ -9,13 +9,22 @@ from flask import Flask, Response, g, render_template, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
-from shared.errors import CharloomError, Conflict, FieldError, InvalidRequest, NotFound, TooLarge, Unavailable
+from shared.errors import (
+    CharloomError,
+    Conflict,
+    FieldError,
+    InvalidRequest,
+    NotFound,
+    TooLarge,
+    TooManyQueued,
+    Unavailable,
+)
 from web.views import Problem, WrongValue
 
 #: Seconds after which it is worth asking again when Redis or the volume is away.
 RETRY_S = 2
 
-_STATUS_OF = {InvalidRequest: 422, TooLarge: 413, NotFound: 404, Conflict: 409, Unavailable: 503}
+_STATUS_OF = {InvalidRequest: 422, TooLarge: 413, NotFound: 404, Conflict: 409, TooManyQueued: 429, Unavailable: 503}
 #: Short words of the errors that Flask itself finds.
 _CODES = {
     400: "malformed",
@@ -69,6 +78,17 @@ class TooManyTries(CharloomError):
         self.retry_s = retry_s
 
 
+class TooManyCalls(CharloomError):
+    """You call too often."""
+
+    code = "too_many_calls"
+
+    def __init__(self, detail: str | None = None, *, retry_s: int) -> None:
+        super().__init__(detail)
+        #: Seconds after which the next call may come.
+        self.retry_s = retry_s
+
+
 class Malformed(CharloomError):
     """The body can't be read."""
 
@@ -97,6 +117,7 @@ _STATUS_OF_DOOR = {
     Unauthorized: 401,
     Forbidden: 403,
     TooManyTries: 429,
+    TooManyCalls: 429,
     Malformed: 400,
     UnsupportedMediaType: 415,
     Busy: 503,

@@ -3,7 +3,7 @@
 from shared.errors import Conflict
 from shared.ids import model_id_of, new_id
 from shared.jobs import Job, JobType, NewJob, Status
-from shared.submit import submit
+from web.limits import queue
 from web.parts import Parts
 
 
@@ -25,7 +25,7 @@ def order(parts: Parts, job: Job, *, job_id: str | None = None) -> Job:
         parent_id=job.id,
         max_attempts=parts.settings.max_attempts,
     )
-    return submit(resumed, store=parts.store, broker=parts.broker, volume=parts.volume, repeated=repeated)
+    return queue(parts, resumed, repeated=repeated)
 
 
 def why_not(parts: Parts, job: Job) -> str | None:

@@ -13,8 +13,8 @@ from shared.jobs import Job, JobType, NewJob
 from shared.receivers import parse, refusal_of
 from shared.requests import AnyTrainRequest, ClassicRequest, StreamRequest
 from shared.settings import PREFIX
-from shared.submit import submit
 from shared.text import Vocabulary, name_characters
+from web.limits import queue
 from web.parts import Parts
 
 Training: TypeAlias = ClassicRequest | StreamRequest
@@ -42,7 +42,7 @@ def order(parts: Parts, request: Training, *, job_id: str | None = None) -> Job:
         uses=tuple(id_ for id_ in (resolved.corpus_id, resolved.init_from) if id_ is not None),
         max_attempts=parts.settings.max_attempts,
     )
-    return submit(job, store=parts.store, broker=parts.broker, volume=parts.volume, repeated=repeated)
+    return queue(parts, job, repeated=repeated)
 
 
 def resolve(parts: Parts, request: Training, *, seed: int) -> Training:

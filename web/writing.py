@@ -5,8 +5,8 @@ from shared.errors import InvalidRequest
 from shared.ids import new_id, seed_of
 from shared.jobs import Job, JobType, NewJob
 from shared.requests import GenerateRequest
-from shared.submit import submit
 from shared.text import BOM, Vocabulary, name_characters
+from web.limits import queue
 from web.parts import Parts
 
 #: Characters of a random passage where a model's request doesn't tell a sequence length.
@@ -37,7 +37,7 @@ def order(parts: Parts, request: GenerateRequest, *, job_id: str | None = None) 
         uses=(model.id, corpus.id) if corpus else (model.id,),
         max_attempts=parts.settings.max_attempts,
     )
-    return submit(job, store=parts.store, broker=parts.broker, volume=parts.volume, repeated=repeated)
+    return queue(parts, job, repeated=repeated)
 
 
 def fitted_to(model: volume.Model, sent: str) -> str:

@@ -3,6 +3,7 @@
 from shared.store.connection import connect
 from shared.store.events import EventLog
 from shared.store.jobs import CancelOutcome, Claim, JobStore, Page, Reaped
+from shared.store.rates import Allowance
 from shared.store.repeats import Begun, KeyReused
 from shared.store.server import ServerFacts
 from shared.store.store import Store
@@ -10,6 +11,7 @@ from shared.store.webhooks import Message
 from shared.store.workers import WorkerBoard, WorkerInfo
 
 __all__ = [
+    "Allowance",
     "Begun",
     "CancelOutcome",
     "Claim",

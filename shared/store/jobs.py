@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared import keys
-from shared.errors import Conflict, LeaseLost, NotFound, RecordGone
+from shared.errors import Conflict, LeaseLost, NotFound, RecordGone, TooManyQueued
 from shared.events import Event
 from shared.ids import made_ms
 from shared.jobs import Job, JobError, JobType, Losses, NewJob, Progress, Queue, Status
@@ -69,16 +69,26 @@ class JobStore:
 
     # Who sends jobs
 
-    def create(self, job: NewJob) -> Job:
+    def create(self, job: NewJob, *, caller: str = "", most_queued: int = 0) -> Job:
         """Put in a new job, queued; a reaper sends its message unless `sent` is noted soon.
+
+        Args:
+            job: what is to be done.
+            caller: who sends it.
+            most_queued: jobs of that caller that may wait, 0: any number.
 
         Raises:
             Conflict: a corpus or model that it needs is being deleted.
+            TooManyQueued: as many of the caller's jobs wait as may.
         """
         # "exists" can only be this very job, put in by a first try whose answer was lost: ids are random.
-        reply = self._scripts.run("create", json.dumps(records.to_hash(job)), SEND_GRACE_MS)
+        reply = self._scripts.run("create", json.dumps(records.to_hash(job)), SEND_GRACE_MS, caller, most_queued)
         if reply[0] == "retired":
             raise Conflict(f"{reply[1]} is being deleted")
+        if reply[0] == "full":
+            raise TooManyQueued(
+                f"{reply[1]} of your jobs are waiting, and {most_queued} may. Send this one when some have begun."
+            )
         return self.get(job.id)
 
     def sent(self, job_id: str) -> None:

@@ -6,6 +6,7 @@ from shared.store.connection import Client, connect, translated
 from shared.store.door import DoorLog
 from shared.store.events import EventLog
 from shared.store.jobs import JobStore
+from shared.store.rates import Rates
 from shared.store.repeats import Repeats
 from shared.store.scripts import Scripts
 from shared.store.server import ServerFacts, ask
@@ -21,6 +22,7 @@ class Store:
         scripts = Scripts(client, events_cap=events_cap)
         self.jobs = JobStore(client, scripts)
         self.repeats = Repeats(scripts)
+        self.rates = Rates(scripts)
         self.webhooks = Webhooks(scripts)
         self.events = EventLog(client)
         self.workers = WorkerBoard(client)

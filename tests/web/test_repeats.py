@@ -126,9 +126,9 @@ def test_a_crash_before_the_answer_neither_loses_the_key_nor_makes_a_second_job(
     body = {"corpus_id": world.corpus()}
     job_id = died(world, body, monkeypatch)
     if reached != "the key":
-        with world.app.app_context():
+        with world.app.test_request_context():
             if reached == "the files":
-                monkeypatch.setattr(training, "submit", lambda job, **_: world.parts.volume.jobs.create(job))
+                monkeypatch.setattr(training, "queue", lambda _, job, **__: world.parts.volume.jobs.create(job))
             training.order(world.parts, training._REQUEST.validate_python(body), job_id=job_id)
         monkeypatch.undo()
     answer = send(world, body)
@@ -146,8 +146,8 @@ def test_redis_that_goes_away_in_between_leaves_a_job_to_be_taken_up(
     body = {"corpus_id": world.corpus()}
     create = world.parts.store.jobs.create
 
-    def create_and_lose_the_answer(job: NewJob) -> Job:
-        create(job)
+    def create_and_lose_the_answer(job: NewJob, **limits: Any) -> Job:
+        create(job, **limits)
         raise StoreUnavailable
 
     monkeypatch.setattr(world.parts.store.jobs, "create", create_and_lose_the_answer)

@@ -1,11 +1,18 @@
 -- Put a new job's record in, queued, its message due.
 -- ARGV[2] the record's fields as a JSON object of strings; [3] how late its message is due, ms: time for the creator to send it
--- Returns {"ok"} | {"exists"} | {"retired", id of the corpus or model that is being deleted}
+-- [4] who sends it; [5] how many jobs of theirs may wait, 0: any number
+-- Returns {"ok"} | {"exists"} | {"full", how many wait} | {"retired", id of the corpus or model that is being deleted}
 local job = cjson.decode(ARGV[2])
 if redis.call('EXISTS', layout.job .. job.id) == 1 then return {'exists'} end
 local uses = cjson.decode(job.uses)
 for _, resource in ipairs(uses) do
   if redis.call('EXISTS', layout.retired .. resource) == 1 then return {'retired', resource} end
+end
+if tonumber(ARGV[5]) > 0 then
+  job.caller = ARGV[4]
+  local waiting = redis.call('SCARD', layout.waiting .. job.caller)
+  if waiting >= tonumber(ARGV[5]) then return {'full', waiting} end
+  redis.call('SADD', layout.waiting .. job.caller, job.id)
 end
 local now = now_ms()
 job.created = tostring(now)

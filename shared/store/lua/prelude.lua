@@ -82,6 +82,7 @@ end
 local function enqueue(job, now)
   redis.call('ZADD', layout.queue .. job.queue, now, job.id)
   redis.call('ZADD', layout.outbox, now, job.id)
+  if job.caller then redis.call('SADD', layout.waiting .. job.caller, job.id) end
 end
 
 -- Put the message that the job stands as it does on its way to the job's webhook, where it wants that one. A worker's
@@ -117,7 +118,10 @@ local function move(job, to, now, changes)
   for _, status in ipairs(context.transitions[job.status]) do allowed = allowed or status == to end
   if not allowed then return false end
   leave_index(job)
-  if job.status == 'queued' then redis.call('ZREM', layout.queue .. job.queue, job.id) end
+  if job.status == 'queued' then
+    redis.call('ZREM', layout.queue .. job.queue, job.id)
+    if job.caller then redis.call('SREM', layout.waiting .. job.caller, job.id) end
+  end
   if job.status == 'running' then redis.call('ZREM', layout.running, job.id) end
   changes.status = to
   local ends = #context.transitions[to] == 0
