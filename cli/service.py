@@ -24,6 +24,8 @@ ROOT = Path(__file__).parent.parent
 VALKEY_READY_S = 120
 #: Seconds that web and worker may take; loading torch from a cold disk is most of it.
 READY_S = 120
+#: What opens or signs for the web server's door; a worker, which reads strangers' files, and Valkey are not given it.
+DOOR_VARIABLES = frozenset({"CHARLOOM_API_KEYS", "CHARLOOM_API_KEY", "CHARLOOM_SECRET_KEY"})
 #: Seconds between two looks at something starting.
 LOOK_S = 0.1
 
@@ -83,7 +85,12 @@ class Service:
             "web", ["gunicorn", "web:create_app()"], environment, name="web server", rank=2, grace_s=WEB_GRACE_S
         )
         worker = self._start(
-            "worker", ["celery", "-A", "worker", "worker"], environment, name="worker", rank=1, grace_s=WORKER_GRACE_S
+            "worker",
+            ["celery", "-A", "worker", "worker"],
+            _without_door(environment),
+            name="worker",
+            rank=1,
+            grace_s=WORKER_GRACE_S,
         )
         self._wait(self._ready, READY_S, lambda: self._not_ready, [web, worker])
 
@@ -130,7 +137,7 @@ class Service:
                 name="valkey",
                 command=valkey.command(directory, path),
                 cwd=directory,
-                environment=os.environ,
+                environment=_without_door(os.environ),
                 log=self.logs / "valkey.log",
                 rank=3,
                 grace_s=VALKEY_GRACE_S,
@@ -162,3 +169,7 @@ class Service:
                 tails = "\n".join(f"Last lines of {child.spec.log}:\n{child.tail()}" for child in children)
                 raise ChildFailed(f"Not ready after {within_s:g} s: {why_not()}.\n{tails}")
             self._signals.wait(LOOK_S)
+
+
+def _without_door(environment: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in environment.items() if name not in DOOR_VARIABLES}

@@ -178,3 +178,23 @@ def test_a_wrong_setting_stops_the_start_with_its_name(run: Run, data_dir: Path,
     assert up.process.wait() == 1
     assert name in up.said
     assert "Traceback" not in up.said
+
+
+def test_with_keys_set_it_starts_is_locked_and_gives_them_to_the_web_server_alone(run: Run, data_dir: Path) -> None:
+    key = "0123456789abcdef01234567"
+    up = run("up", "--port", "0", "--data", str(data_dir), CHARLOOM_API_KEYS=f"anna:{key}")
+    url = address_of(up)
+    assert httpx.get(f"{url}/api/v1/jobs", trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+    opened = httpx.get(f"{url}/api/v1/jobs", headers={"Authorization": f"Bearer {key}"}, trust_env=False)
+    assert opened.status_code == httpx.codes.OK
+    assert key not in up.said
+    if Path("/proc/self/environ").exists():
+        holders = {
+            name
+            for pid, command in up.descendants().items()
+            for name in ("valkey-server", "gunicorn", "celery")
+            if name in command and key.encode() in Path(f"/proc/{pid}/environ").read_bytes()
+        }
+        assert holders == {"gunicorn"}
+    for log in (data_dir / "logs").glob("*.log"):
+        assert key not in log.read_text(), log
