@@ -2,10 +2,10 @@
 
 SHELL = /bin/sh
 .DEFAULT_GOAL = help
-.PHONY: help setup setup-dev demo up test lint types unit audit bench chaos clean
+.PHONY: help setup setup-dev demo up test lint types unit audit bench chaos pictures clean
 
 # From the command line into the recipes' environment, where "$$TEXT" keeps the spaces of a path together.
-export TEXT DATA PORT NAME SECONDS SEED
+export TEXT DATA PORT NAME OUT SECONDS SEED
 
 RUN = .venv/bin/python -m
 
@@ -17,6 +17,7 @@ help:
 	@echo "make audit               look up every pinned package among the known vulnerabilities"
 	@echo "make bench               list what is measured; make bench NAME=... measures it"
 	@echo "make chaos               hurt a whole Charloom at random, judge it; SECONDS=600, SEED=1"
+	@echo "make pictures            take pictures of every page of a real service; OUT=pictures"
 	@echo "make setup               only make .venv and install into it (the others do that themselves)"
 	@echo "make clean               remove .venv and caches; your data stays"
 
@@ -52,6 +53,9 @@ bench: setup-dev
 
 chaos: setup-dev
 	@exec $(RUN) bench.chaos $${SECONDS:+--seconds "$$SECONDS"} $${SEED:+--seed "$$SEED"}
+
+pictures: setup-dev
+	@exec $(RUN) scripts.pictures "$${OUT:-pictures}"
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

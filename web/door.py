@@ -115,9 +115,7 @@ def _hold_off(here: Parts) -> None:
     except StoreUnavailable:  # the length of a key is the wall; counting only keeps the noise down
         return
     if count >= MOST_WRONG_KEYS:
-        raise TooManyTries(
-            f"{count} wrong keys came from your address. Try again in {left_s} seconds.", retry_s=left_s
-        )
+        raise TooManyTries(f"{count} wrong keys came from your address. Try again in {left_s} seconds.", retry_s=left_s)
 
 
 def _note_wrong(here: Parts, presented: str) -> None:

@@ -93,7 +93,7 @@ def test_fields_take_limits_defaults_and_help_from_the_request_types() -> None:
 
 def test_figures_are_said_as_people_say_them() -> None:
     assert [duration(seconds) for seconds in (0.04, 9.96, 65, 3600, 90_061)] == [
-        "0.0 seconds",
+        "under 0.1 seconds",
         "10.0 seconds",
         "1 minute 5 seconds",
         "1 hour",

@@ -275,6 +275,31 @@ def test_lists_have_pages_and_filters_in_their_address(world: World) -> None:
     assert ids[0] not in world.http.get("/jobs?status=failed").text
 
 
+def test_the_list_of_one_models_jobs_says_so(world: World) -> None:
+    model = world.model(name="Reeds & rivers")
+    mine, other = (world.write(one, prompt="the").json["id"] for one in (model.id, world.model().id))
+    page = world.http.get(f"/jobs?model_id={model.id}&type=generate")
+    assert "Only those of the model Reeds & rivers" in text_of(page)
+    assert mine in page.text
+    assert other not in page.text
+    assert 'href="/jobs?type=generate">Of all models' in page.text
+
+
+def test_the_page_of_workers_tells_what_each_does_and_what_waits(world: World) -> None:
+    corpus_id = world.corpus()
+    job_id = world.train(corpus_id, name="<Reeds>").json["id"]
+    world.train(corpus_id)
+    claim = world.claim(job_id)
+    world.record(claim, progress={"step": 5, "fraction": 0.25})
+    world.worker(running=[job_id])
+    world.worker(name="worker@loom-2")
+    page = world.http.get("/workers")
+    words = text_of(page)
+    assert f'href="/jobs/{job_id}">Training <bdi>&lt;Reeds&gt;</bdi>' in page.text
+    for said in ("Workers seen 2", "At work on 1 job", "Waiting to train 1", "Waiting to write 0", "25 %", "Idle"):
+        assert said in words, said
+
+
 @pytest.mark.parametrize(
     "path",
     ["/corpora", "/train", "/train/preview", "/write", "/models/import", f"/jobs/{JOB}/cancel", f"/jobs/{JOB}/resume"],

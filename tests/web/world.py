@@ -159,7 +159,9 @@ class World:
         write_meta(folder, model)
         return model
 
-    def worker(self, *, memory_bytes: int = 8 << 30, name: str = "worker@loom-1", speed: float = 0) -> None:
+    def worker(
+        self, *, memory_bytes: int = 8 << 30, name: str = "worker@loom-1", speed: float = 0, running: Sequence[str] = ()
+    ) -> None:
         """Let a worker tell of itself; its speed, where one is given, in multiples of a modest one."""
         told = Speed(seconds_per_position=2e-5 / speed, flops_per_second=50e9 * speed).told() if speed else {}
         info = WorkerInfo(
@@ -171,6 +173,7 @@ class World:
             memory_bytes=memory_bytes,
             versions={"torch": "2.13"},
             speed=told,
+            running=running,
         )
         self.parts.store.workers.tell(info)
 

@@ -30,6 +30,8 @@ _LABELS = {
 }
 #: What a yes-or-no option is called: (true, false).
 _YES, _NO = "yes", "no"
+#: What words of a request are called where they can be picked.
+_CHOICES = {"error": "refuse the prompt", "drop": "leave them out", "auto": "the fastest that is safe"}
 
 
 def label_of(name: str) -> str:
@@ -56,9 +58,9 @@ class FormField:
 
     @property
     def hint(self) -> str:
-        """The help, the limits and the default in one line."""
+        """The help, the limits and the default in one line; what can be picked shows its default itself."""
         limits = f" {self.limits[0].upper()}{self.limits[1:]}." if self.limits else ""
-        return f"{self.help}{limits}" + (f" Left empty: {self.default}." if self.default else "")
+        return f"{self.help}{limits}" + (f" Left empty: {self.default}." if self.default and not self.choices else "")
 
 
 @cache
@@ -100,7 +102,8 @@ def _field(name: str, told: Mapping[str, Any], given: Mapping[str, Any]) -> Form
         said = _YES if default else _NO
         choices = [("true", _YES), ("false", _NO)]
     elif "enum" in given:
-        choices = [(value, value) for value in given["enum"]]
+        choices = [(value, _CHOICES.get(value, value)) for value in given["enum"]]
+        said = _CHOICES.get(said, said)
     is_number = given.get("type") in ("integer", "number")
     return FormField(
         name=name,

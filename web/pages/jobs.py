@@ -64,7 +64,8 @@ def show_list() -> str:
         statuses=_filters("status", [(status.value, STATES[status]) for status in Status]),
         next_page=_address(after=page.jobs[-1].id) if page.has_more else None,
         first_page=_address(after=None) if query.after else None,
-        depths=here.store.jobs.queue_depths(),
+        model=here.volume.models.find(query.model_id) if query.model_id else None,
+        of_all_models=_address(model_id=None, after=None),
     )
 
 

@@ -81,8 +81,10 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return NOTHING
     said: list[str] = []
+    if seconds < 0.1:
+        return "under 0.1 seconds"
     if seconds < 10:
-        return f"{max(0.0, seconds):.1f} seconds"
+        return f"{seconds:.1f} seconds"
     left = round(seconds)
     for length, name in _UNITS:
         count, left = divmod(left, length)

@@ -109,11 +109,12 @@ export class JobView {
     if (!event.target.action.endsWith("/cancel")) return;
     event.preventDefault();
     const button = event.target.querySelector("button");
-    button.disabled = true;
+    if (button.ariaDisabled) return;
+    button.ariaDisabled = "true"; // a disabled one would lose the focus
     try {
       await fetch(event.target.action, { method: "POST", body: new FormData(event.target), redirect: "manual" });
     } catch {
-      button.disabled = false;
+      button.ariaDisabled = null;
     }
     this.parts.refresh();
   }

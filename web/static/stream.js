@@ -46,7 +46,7 @@ export function follow(jobId, after, tell, { linked = () => {}, asks = false } =
     if (ended || document.hidden) return;
     try {
       const answer = await fetch(`${address}?after=${last}`, { headers: { Accept: "application/json" } });
-      if (answer.status === 404) return tell("gone", {}), end(); // it has been forgotten
+      if ([401, 404].includes(answer.status)) return tell("gone", {}), end(); // signed out, or long forgotten
       if (!answer.ok) throw new Error(answer.statusText);
       const page = await answer.json();
       linked(true);

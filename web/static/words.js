@@ -8,7 +8,8 @@ export const tenths = (value) => value.toFixed(1);
 
 // Says a time in its largest unit or two: "2 minutes 5 seconds".
 export function duration(seconds) {
-  if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} seconds`;
+  if (seconds < 0.1) return "under 0.1 seconds";
+  if (seconds < 10) return `${seconds.toFixed(1)} seconds`;
   const said = [];
   let left = Math.round(seconds);
   for (const [length, name] of UNITS) {

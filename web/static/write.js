@@ -22,7 +22,8 @@ function ready(form) {
 // Sends the form; shows the job that it made, or the form with what is wrong.
 async function write(form) {
   const button = form.querySelector("button:not([type])");
-  button.disabled = true;
+  if (button.ariaDisabled) return;
+  button.ariaDisabled = "true"; // a disabled one would lose the focus
   try {
     const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
     const page = await parse(answer);
@@ -35,7 +36,7 @@ async function write(form) {
   } catch {
     form.submit(); // let the browser say what is the matter
   } finally {
-    button.disabled = false;
+    button.ariaDisabled = null;
   }
 }
 
