@@ -78,8 +78,9 @@ def run(site: Site, seconds: float, seed: int) -> tuple[Injector, Verdict]:
                 injector.hurt()
                 hurt_at = time.monotonic() + rhythm.expovariate(1 / EVERY_S)
     finally:
-        traffic.stop()
-        injector.heal()
+        traffic.end()
+        injector.heal()  # before it is waited for: it may be waiting for what is hurt
+        traffic.join()
     print(f"{len(injector.injected)} faults, {len(traffic.sent)} jobs; all is well again, the jobs end", flush=True)
     calm = time.monotonic() + CALM_S
     for one in traffic.sent:

@@ -44,9 +44,12 @@ class Traffic:
         """Begin."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End."""
+    def end(self) -> None:
+        """Send nothing more."""
         self._closing.set()
+
+    def join(self) -> None:
+        """Wait until what was being sent is taken."""
         self._thread.join()
 
     def _run(self) -> None:
