@@ -13,13 +13,14 @@ class DoorLog:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def note_wrong_key(self, address: str, mark: str) -> None:
-        """Note that a wrong key came from an address; the same one again, told by its mark, changes nothing."""
+    def note_wrong_key(self, address: str, mark: str) -> bool:
+        """Note that a wrong key came from an address, and tell whether it is a new one, by its mark."""
         with translated():
             pipeline = self._client.pipeline()
             pipeline.sadd(keys.tries(address), mark)
             pipeline.expire(keys.tries(address), TRIES_S, nx=True)
-            pipeline.execute()
+            added, _ = pipeline.execute()
+        return bool(added)
 
     def wrong_keys(self, address: str) -> tuple[int, int]:
         """Return how many different wrong keys came from an address, and for how many seconds that still counts."""

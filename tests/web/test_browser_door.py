@@ -82,6 +82,30 @@ def test_scripts_of_the_page_call_the_api_by_the_session(browser: Browser, locke
         assert statuses == [200, 422, ""], "read, written, and no cookie within reach of a script"
 
 
+def test_a_live_page_asks_for_the_key_again_once_its_session_is_over(
+    browser: Browser, locked_server: Served, behind: World
+) -> None:
+    behind.http.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {ANNA}"
+    job_id = behind.train(behind.corpus()).json["id"]
+    with tab(browser, locked_server, complains=True) as page:
+        # Given: a training's page in one tab, and in another one signs out
+        page.goto(f"/jobs/{job_id}")
+        sign_in(page)
+        expect(page.get_by_role("status")).to_contain_text("Waiting")
+        other = page.context.new_page()
+        other.goto("/workers")
+        other.get_by_role("button", name="Sign out").click()
+        expect(other.get_by_role("heading", name="Sign in")).to_be_visible()
+        other.close()
+        # When: something happens to the training
+        behind.claim(job_id)
+        # Then
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=30_000)
+        sign_in(page)
+        page.wait_for_url(re.compile(f"/jobs/{job_id}$"))
+        expect(page.get_by_role("status")).to_contain_text("Running")
+
+
 @pytest.mark.usefixtures("behind")
 def test_a_page_elsewhere_can_do_nothing_with_the_session(browser: Browser, locked_server: Served) -> None:
     with tab(browser, locked_server, complains=True) as page:

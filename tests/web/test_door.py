@@ -75,6 +75,15 @@ def test_a_key_in_the_address_opens_nothing(locked: World) -> None:
         assert ANNA not in answer.text
 
 
+def test_the_document_says_how_a_key_is_shown(locked: World) -> None:
+    document = locked.http.get("/api/openapi.json", headers=bearer()).json
+    [[name]] = [list(one) for one in document["security"]]
+    scheme = document["components"]["securitySchemes"][name]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    for methods in document["paths"].values():
+        assert all({"401", "429"} <= set(operation["responses"]) for operation in methods.values())
+
+
 def test_with_no_keys_set_a_key_is_no_hindrance(world: World) -> None:
     assert world.get("/jobs", headers=bearer()).status_code == 200
     assert world.http.get("/login").headers["Location"] == "/"

@@ -38,10 +38,11 @@ def test_the_form_counts_too(locked: World) -> None:
     assert locked.get("/jobs", headers=bearer()).status_code == 429
 
 
-def test_one_wrong_key_again_and_again_shuts_nobody_out(locked: World) -> None:
+def test_one_wrong_key_again_and_again_shuts_nobody_out(locked: World, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(30):
         assert locked.get("/jobs", headers=bearer(WRONG)).status_code == 401
     assert locked.get("/jobs", headers=bearer()).status_code == 200
+    assert caplog.text.count("A wrong key was shown from 127.0.0.1") == 1
 
 
 def test_a_session_goes_on_where_its_address_is_held_off(locked: World) -> None:

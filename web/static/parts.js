@@ -39,6 +39,7 @@ export class Parts {
     try {
       const answer = await fetch(this.address, { headers: { Accept: "text/html" } });
       if (!answer.ok) throw new Error(answer.statusText);
+      if (new URL(answer.url).pathname === "/login") return location.reload(); // the session is over: sign in, come back
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const next of fresh.querySelectorAll("[data-part]")) {
         const part = this.root.querySelector(`[data-part="${next.dataset.part}"]`);

@@ -46,7 +46,8 @@ export function follow(jobId, after, tell, { linked = () => {}, asks = false } =
     if (ended || document.hidden) return;
     try {
       const answer = await fetch(`${address}?after=${last}`, { headers: { Accept: "application/json" } });
-      if ([401, 404].includes(answer.status)) return tell("gone", {}), end(); // signed out, or long forgotten
+      if (answer.status === 401) return location.reload(); // the session is over: sign in, come back here
+      if (answer.status === 404) return tell("gone", {}), end(); // long forgotten
       if (!answer.ok) throw new Error(answer.statusText);
       const page = await answer.json();
       linked(true);
