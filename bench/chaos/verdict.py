@@ -48,7 +48,8 @@ class Verdict:
     @property
     def good(self) -> bool:
         """Whether every promise was kept."""
-        return not (len(self.lost) > self.redis_alone or self.doubled or self.wrong or self.differ or self.overlapping_steps)
+        lost = len(self.lost) > self.redis_alone
+        return not (lost or self.doubled or self.wrong or self.differ or self.overlapping_steps)
 
 
 def judge(
