@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from cli.calling import examples
+from cli.exits import failure_of
 from cli.lock import Taken
 from cli.progress import TrainingProgress
 from cli.service import ROOT
@@ -42,7 +44,7 @@ class _Ended(Exception):
     """Ctrl-C, while the demo was at work."""
 
 
-@click.command()
+@click.command(epilog=examples("charloom demo", "charloom demo --text book.txt --seconds 120"))
 @click.option(
     "--text", type=click.Path(path_type=Path), help="The text to learn from. [default: the sample that comes with it]"
 )
@@ -110,7 +112,7 @@ def _show(
         model_id = _train(loom, corpus, seconds, console, tend=tend)
         _write(loom, model_id, _passage(loom.corpora.text(corpus)), console, tend=tend)
     except CharloomError as exc:
-        raise click.ClickException(str(exc)) from exc
+        raise click.ClickException(failure_of(exc).message) from exc
 
 
 def _train(loom: Charloom, corpus: Corpus, seconds: int, console: Console, *, tend: Callable[[], None]) -> str:

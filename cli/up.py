@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from cli.calling import examples
 from cli.lock import Taken
 from cli.serving import already_there, choose_port, read_settings, serving, take_lock
 from cli.terminal import make_console
 
 
-@click.command()
+@click.command(epilog=examples("charloom up", "charloom up --port 8001 --data /srv/charloom"))
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port of the page; 0 takes a free one. [default: 8000]")
 @click.option(
     "--data",

@@ -123,8 +123,7 @@ class Charloom:
     def ready(self) -> Readiness:
         """Tell whether jobs can be done, and what is missing where they can't."""
         try:
-            answer = self._transport.send("GET", "/readyz", tries=1)
-            return self._transport.read(Readiness, answer.json())
+            return self._transport.record(Readiness, "GET", "/readyz", tries=1)
         except Unavailable as exc:
             return Readiness(status=exc.code or "unavailable", detail=exc.detail)
 

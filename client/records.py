@@ -225,7 +225,7 @@ class Estimate(Record):
 class Readiness(Record):
     """Whether jobs can be done."""
 
-    status: str = "ready"
+    status: str
     #: Workers seen lately.
     workers: int = 0
     #: What is missing; "" when ready.

@@ -1,0 +1,87 @@
+"""What docs/cli.md and docs/client.md show is run as it stands, and says what the code says."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from cli import exits
+from cli.exits import Exit
+from cli.main import GROUPS, main
+from cli.service import ROOT
+from tests.cli.calls import Cli
+from tests.client.stack import SAMPLE
+
+CLI_PAGE, CLIENT_PAGE = ROOT / "docs" / "cli.md", ROOT / "docs" / "client.md"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the examples of a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def book(cli: Cli) -> Path:
+    book = cli.folder / "book.txt"
+    book.write_bytes(SAMPLE.read_bytes())
+    return book
+
+
+@pytest.mark.skipif(not shutil.which("jq") and "CI" not in os.environ, reason="the examples use jq, which isn't there")
+def test_the_examples_of_the_command_line_work(cli: Cli, book: Path) -> None:
+    assert book.exists()
+    command = cli.folder / "bin" / "charloom"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cli.main "$@"\n')
+    command.chmod(0o755)
+    script = "\n".join(["set -euo pipefail", *blocks(CLI_PAGE, "sh")])
+    environment = cli.environment | {"PATH": f"{command.parent}:{cli.environment['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-x", "-c", script], cwd=cli.folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len((cli.folder / "more.txt").read_text()) == 101
+    assert (cli.folder / "as-stored.txt").read_bytes() == SAMPLE.read_bytes()
+    assert (cli.folder / "losses.txt").read_text().startswith("EPOCH")
+
+
+def test_the_examples_of_the_client_work(cli: Cli, book: Path) -> None:
+    assert book.exists()
+    code = "\n".join(blocks(CLIENT_PAGE, "python"))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cli.folder, env=cli.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "done succeeded" in done.stdout
+    assert "422 invalid_request epochs is 0" in done.stdout
+    assert done.stdout.count("True\n") == 1
+
+
+def test_the_page_has_every_command_and_every_exit_code() -> None:
+    page = CLI_PAGE.read_text()
+    for names in GROUPS.values():
+        for name in names:
+            assert f"`{name}`" in page
+    table = exits.__doc__ or ""
+    told = dict(re.findall(r"^\| (\d+) \| (.*) \|$", page, re.MULTILINE))
+    assert told == dict(re.findall(r"^\| (\d+) \| (.*) \|$", table, re.MULTILINE))
+    assert {int(code) for code in told} == set(Exit)
+
+
+@pytest.mark.parametrize("name", [name for names in GROUPS.values() for name in names])
+def test_every_command_has_help_with_examples_that_it_would_take(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    assert command.get_short_help_str(70).endswith("."), "its first sentence is whole"
+    _, _, shown = (command.epilog or "").partition("Examples:\n")
+    mine = [part for line in shown.splitlines() for part in re.findall(rf"charloom {name}\b([^|>)]*)", line)]
+    assert mine, "no example"
+    for words in mine:
+        arguments = [word.strip("\"'") for word in re.findall(r"'[^']*'|\"[^\"]*\"|\S+", words)]
+        if name != "import":  # its file must be there
+            command.make_context(name, arguments, resilient_parsing=False)

@@ -1,0 +1,33 @@
+"""A server that wants a key gets the one in CHARLOOM_API_KEY, and its lack is said in words."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.calls import Cli
+from tests.cli.conftest import clean_environment
+from tests.web.serving import serve
+
+KEY = "a-key-of-twenty-four-characters-or-more"
+
+
+@pytest.fixture
+def locked(redis_url: str, tmp_path: Path) -> Iterator[Cli]:
+    """Give the command line, calling a server that wants a key."""
+    with serve(redis_url, tmp_path, CHARLOOM_API_KEYS=f"anna:{KEY}") as served:
+        yield Cli(tmp_path, clean_environment() | {"CHARLOOM_URL": served.url})
+
+
+def test_the_key_opens_and_its_lack_is_said_in_words(locked: Cli) -> None:
+    wrong = {"CHARLOOM_API_KEY": "another-key-of-twenty-four-characters"}
+    for cli in (locked, Cli(locked.folder, locked.environment | wrong)):
+        refused = cli("jobs")
+        assert refused.code == 4
+        assert "CHARLOOM_API_KEY" in refused.notes
+        doctor = cli("doctor")
+        assert doctor.code == 3
+        assert "bad   web: " in doctor.out
+        assert "Put a key that it knows into CHARLOOM_API_KEY." in doctor.out
+    assert locked("jobs", CHARLOOM_API_KEY=KEY).code == 0
+    assert KEY not in locked("doctor", CHARLOOM_API_KEY=KEY).out

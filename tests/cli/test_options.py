@@ -1,0 +1,99 @@
+"""Options are made of the types of requests: every field has one, and what it says and sends is the type's."""
+
+import shlex
+
+import click
+import pytest
+from pydantic import BaseModel, TypeAdapter
+
+from cli.exits import Exit, Failure
+from cli.options import check, given
+from cli.train import train
+from cli.write import write
+from shared.jobs import Job, JobType, Status
+from shared.requests import AnyTrainRequest, ClassicRequest, GenerateRequest, StreamRequest
+from web.pages import commands
+
+#: Fields that a command has a way of its own for.
+NAMED = {"corpus_id", "model_id"}
+
+
+def flags(command: click.Command) -> set[str]:
+    """Return the fields that have an option."""
+    return {str(parameter.name) for parameter in command.params if isinstance(parameter, click.Option)}
+
+
+@pytest.mark.parametrize(
+    ("command", "request_type"), [(train, StreamRequest), (train, ClassicRequest), (write, GenerateRequest)]
+)
+def test_every_field_has_its_flag(command: click.Command, request_type: type[BaseModel]) -> None:
+    assert set(request_type.model_fields) - NAMED <= flags(command)
+
+
+def _parse(command: click.Command, *words: str) -> dict[str, object]:
+    parsed = command.make_context("x", list(words)).params
+    fields = {*StreamRequest.model_fields, *ClassicRequest.model_fields, *GenerateRequest.model_fields} - NAMED
+    return given({name: value for name, value in parsed.items() if name in fields})
+
+
+def test_only_what_is_given_is_sent_and_as_the_type_wants_it() -> None:
+    assert _parse(train, "book.txt") == {}
+    told = _parse(
+        train, "book.txt", "--epochs", "3", "--dropout", "0", "--no-lowercase", "--recipe", "stream",
+        "--metadata", "a=b=c", "--metadata", "d=",
+        "--webhook", '{"url": "https://example.com/hook", "events": ["finished"]}',
+    )  # fmt: skip
+    webhook = {"url": "https://example.com/hook", "events": ["finished"]}
+    assert told == {
+        "epochs": 3, "dropout": 0.0, "lowercase": False, "recipe": "stream", "metadata": {"a": "b=c", "d": ""},
+        "webhook": webhook,
+    }  # fmt: skip
+    assert _parse(write, "m", "--stop", "a", "--stop", "b", "--top-p", "0.5") == {"stop": ["a", "b"], "top_p": 0.5}
+
+
+def test_help_tells_defaults_and_limits() -> None:
+    words = {
+        parameter.name: str(parameter.help)
+        for command in (train, write)
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+    }
+    assert words["batch_size"].endswith("[stream 16, classic 128; 1 to 4096]")
+    assert words["hidden_size"].endswith("[default 256; 1 to 4096]")
+    assert words["learning_rate"].endswith("[stream 0.006, classic 0.001; above 0 to 1]")
+    assert words["embedding_size"].endswith("[stream 64, classic 0; 1 to 1024]")
+    assert words["top_k"].endswith("[1 and more]")
+    assert words["lowercase"].endswith("[default yes]")
+    assert words["recipe"].startswith("stream: Every character is a target")
+
+
+def test_every_wrong_option_is_named_at_once() -> None:
+    request = {"corpus_id": "", "epochs": 0, "dropout": 1.5, "metadata": {"": "x"}}
+    with pytest.raises(Failure) as caught:
+        check(TypeAdapter(AnyTrainRequest), request)
+    assert caught.value.exit_code is Exit.USAGE
+    assert [line.split()[0] for line in caught.value.message.splitlines()] == ["--dropout", "--epochs", "--metadata:"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "params"),
+    [
+        (JobType.TRAIN, StreamRequest(corpus_id="c", name="my own", epochs=3, lowercase=False, dropout=0.25, seed=5)),
+        (JobType.TRAIN, ClassicRequest(corpus_id="c", recipe="classic", epochs=3, init_from="mod_1")),
+        (
+            JobType.GENERATE,
+            GenerateRequest(model_id="mod_1", prompt='it\'s -- "so"', stop=["a b", "c"], top_k=3, seed=1),
+        ),
+    ],
+)
+def test_the_line_that_the_page_shows_asks_for_the_same(kind: JobType, params: BaseModel) -> None:
+    job = Job(
+        id="job_1", type=kind, status=Status.SUCCEEDED, params=params.model_dump(mode="json"), metadata={},
+        model_id="mod_1", uses=(), parent_id=None, created_ms=0,
+    )  # fmt: skip
+    shown = commands.of(job, host_url="http://127.0.0.1:8000/", text="my own book.txt")
+    assert shown is not None
+    words = shlex.split(shown.charloom)
+    command = {"train": train, "write": write}[words[1]]
+    wanted = {name: getattr(params, name) for name in params.model_fields_set if name not in NAMED}
+    assert _parse(command, *words[2:]) == wanted
