@@ -12,7 +12,7 @@ from shared.jobs import Job, JobType
 from shared.requests import ClassicRequest, GenerateRequest, StreamRequest
 
 #: Ids and what the command line has no option for.
-_ARGUMENTS = ("corpus_id", "model_id", "metadata")
+_ARGUMENTS = ("corpus_id", "model_id", "metadata", "webhook")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,20 +23,19 @@ class Commands:
     charloom: str
 
 
-def of(job: Job, *, host_url: str, text: str) -> Commands | None:
+def of(job: Job, *, host_url: str) -> Commands | None:
     """Return the commands that ask for the same; None for an import, whose file is gone.
 
     Args:
         job: its parameters are told where they differ from the defaults.
         host_url: where the service is, with a slash at its end.
-        text: name of the file that a training learned from.
     """
     if job.type is JobType.IMPORT:
         return None
     kind = _kind(job)
     body = {name: value for name, value in job.params.items() if name == "recipe" or _differs(kind, name, value)}
     path = "generate-jobs" if job.type is JobType.GENERATE else "train-jobs"
-    verb = ["write", str(job.params["model_id"])] if job.type is JobType.GENERATE else ["train", text]
+    verb = ["write", body["model_id"]] if job.type is JobType.GENERATE else ["train", body["corpus_id"]]
     words = ["charloom", *verb, *_options(kind, body)]
     if job.type is JobType.TRAIN:
         words.append("--follow")

@@ -1,26 +1,11 @@
 // Loss curves that can be looked into: hover or arrow keys read them, a drag or + and - zoom, the axis may be logarithmic,
 // lines can be hidden. Draws the figures of the page's tables over the server's drawing, one run or several.
+import { BOTTOM, Drawing, TOP, classesOf, html, make } from "./drawing.js";
 import { LOSSES, Run } from "./runs.js";
-import { logTicks, scale, ticks } from "./scale.js";
 import { number } from "./words.js";
 
-const LEFT = 46, RIGHT = 14, TOP = 12, BOTTOM = 30;
 // A drag shorter than this, px, is a click.
 const DRAG_PX = 6;
-const SVG = "http://www.w3.org/2000/svg";
-const JUDGED = ["validation", "evaluation", "training"];
-
-const make = (name, attributes = {}, ...children) => {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-};
-const html = (markup) => {
-  const template = document.createElement("template");
-  template.innerHTML = markup;
-  return template.content.firstElementChild;
-};
 
 export class Chart {
   constructor(root) {
@@ -203,6 +188,7 @@ export class Chart {
     const epochs = this.runs.every((run) => run.epochLength() || !run.rows.length);
     const along = this.along || (epochs ? "epoch" : "step");
     this.series = this.runs.filter((run) => along !== "epoch" || run.epochLength()).flatMap((run) => run.series(along));
+    for (const one of this.series) one.classes = classesOf(one.run, one.kind, this.runs);
     const ready = new Set(this.series.flatMap(({ points }) => points.map(({ x }) => x))).size > 1;
     this.tools.hidden = this.plot.hidden = !ready;
     if (this.waiting) this.waiting.hidden = ready;
@@ -211,54 +197,12 @@ export class Chart {
     this.tell(along);
     const width = this.plot.clientWidth, height = this.plot.clientHeight;
     if (!width) return;
-    this.x = scale(this.shown(), [LEFT, width - RIGHT]);
-    const [low, high] = this.shown();
-    const ys = this.visible().flatMap(({ points }) => points.filter(({ x }) => x >= low && x <= high).map(({ y }) => y));
-    if (!ys.length) ys.push(...this.series.flatMap(({ points }) => points.map(({ y }) => y)));
-    const log = this.log && Math.min(...ys) > 0;
-    const spread = (Math.max(...ys) - Math.min(...ys)) * 0.04 || 0.01;
-    const yRange = log ? [Math.min(...ys) / 1.03, Math.max(...ys) * 1.03] : [Math.min(...ys) - spread, Math.max(...ys) + spread];
-    this.y = scale(yRange, [height - BOTTOM, TOP], { log });
+    const drawing = new Drawing({ width, height, shown: this.shown(), series: this.visible(), all: this.series, log: this.log });
+    this.x = drawing.x;
+    this.y = drawing.y;
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    this.svg.replaceChildren(...this.axes(width, height, yRange, log), this.lines(width, height), ...this.bests(height), ...this.reading(height));
+    this.svg.replaceChildren(...drawing.axes(), drawing.lines(), ...drawing.bests(this.runs), ...this.reading(height));
     this.tools.querySelectorAll(".zoom button").forEach((button, place) => (button.disabled = place !== 1 && !this.range));
-  }
-
-  *axes(width, height, [low, high], log) {
-    const spell = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 4 });
-    for (const value of (log ? logTicks : ticks)(low, high, Math.max(2, height / 44))) {
-      const at = this.y(value);
-      yield make("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: at, y2: at });
-      yield make("text", { class: "tick", x: LEFT - 8, y: at + 4, "text-anchor": "end" }, spell.format(value));
-    }
-    const [begin, end] = this.shown();
-    for (const value of ticks(begin, end, Math.max(2, width / 80), { whole: end - begin > 4 })) {
-      yield make("text", { class: "tick", x: this.x(value), y: height - BOTTOM + 19, "text-anchor": "middle" }, spell.format(value));
-    }
-  }
-
-  lines(width, height) {
-    const inside = { x: LEFT, y: TOP - 4, width: width - LEFT - RIGHT + 4, height: height - TOP - BOTTOM + 8 };
-    const frame = make("svg", { ...inside, viewBox: `${inside.x} ${inside.y} ${inside.width} ${inside.height}`, class: "inside" });
-    for (const { run, kind, points } of this.visible()) {
-      const name = this.classes(run, kind);
-      const path = points.map(({ x, y }) => `${this.x(x).toFixed(1)},${this.y(y).toFixed(1)}`).join(" ");
-      frame.append(make("polyline", { class: `line ${name}`, points: path }));
-      frame.append(make("circle", { class: `end ${name}`, cx: this.x(points.at(-1).x), cy: this.y(points.at(-1).y), r: 3 }));
-    }
-    return frame;
-  }
-
-  *bests(height) {
-    for (const run of this.runs) {
-      const own = this.visible().filter((one) => one.run === run);
-      const judged = JUDGED.map((kind) => own.find((one) => one.kind === kind)).find(Boolean);
-      const best = judged?.points.findLast(({ row }) => row.epoch === run.best);
-      if (!best || best.x < this.shown()[0] || best.x > this.shown()[1]) continue;
-      const at = this.x(best.x);
-      if (this.runs.length === 1) yield make("line", { class: "best", x1: at, x2: at, y1: TOP, y2: height - BOTTOM });
-      yield make("circle", { class: `best ${this.classes(run, judged.kind)}`, cx: at, cy: this.y(best.y), r: 5 });
-    }
   }
 
   // The reading place: a line, a dot on each curve, and the figures in words.
@@ -280,13 +224,13 @@ export class Chart {
     const along = this.tools.querySelector("select").value;
     yield make("line", { class: "reading", x1: this.x(at), x2: this.x(at), y1: TOP, y2: height - BOTTOM });
     const said = [];
-    for (const { run, kind, points } of this.visible()) {
+    for (const { run, kind, classes, points } of this.visible()) {
       const point = points.reduce((a, b) => (Math.abs(b.x - at) < Math.abs(a.x - at) ? b : a));
       if (point.x >= this.shown()[0] && point.x <= this.shown()[1]) {
-        yield make("circle", { class: `read ${this.classes(run, kind)}`, cx: this.x(point.x), cy: this.y(point.y), r: 4 });
+        yield make("circle", { class: `read ${classes}`, cx: this.x(point.x), cy: this.y(point.y), r: 4 });
       }
       if (this.runs.length > 1 && kind === "training") continue;
-      said.push([this.runs.length > 1 ? run.name : kind, this.classes(run, kind), point.y.toFixed(4)]);
+      said.push([this.runs.length > 1 ? run.name : kind, classes, point.y.toFixed(4)]);
     }
     const where = `${{ epoch: "Epoch", step: "Step", seconds: "Second" }[along]} ${along === "step" ? number(at) : Number(at.toFixed(2))}`;
     this.plot.setAttribute("aria-valuenow", at);
@@ -298,10 +242,6 @@ export class Chart {
       one.querySelector("b").textContent = y;
       return one;
     }));
-  }
-
-  classes(run, kind) {
-    return `${kind} run-${this.runs.indexOf(run)}${this.runs.length > 1 ? " many" : ""}`;
   }
 
   // The legend: a button for each line, or each run, that hides and shows it.

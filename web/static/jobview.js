@@ -10,7 +10,7 @@ const TURNS = ["status", "sample", "log", "done", "reset"];
 export class JobView {
   // `root` has the job's parts; `chart` draws its losses, where it has any; `asks`: without a stream.
   constructor(root, { chart = null, asks = false } = {}) {
-    Object.assign(this, { root, chart });
+    Object.assign(this, { root, chart, title: document.title });
     const { job, after } = root.dataset;
     this.parts = new Parts(root, `/jobs/${job}`, (page) => this.see(page));
     this.began = this.elapsed();
@@ -44,6 +44,7 @@ export class JobView {
   stop() {
     this.end();
     clearInterval(this.clock);
+    if (this.root.contains(document.querySelector("h1"))) document.title = this.title;
     this.link(true);
     this.root.dataset.ended = "";
   }
@@ -63,6 +64,7 @@ export class JobView {
       bar.value = now.fraction;
       bar.nextElementSibling.textContent = percent(now.fraction);
     }
+    if (this.root.contains(document.querySelector("h1"))) document.title = `${percent(now.fraction)} · ${this.title}`;
     if (!metrics) return;
     this.figure("train_loss", metrics.train_loss === null ? null : loss(metrics.train_loss));
     this.figure("validation_loss", metrics.validation_loss === null ? null : loss(metrics.validation_loss));
