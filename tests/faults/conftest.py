@@ -13,7 +13,7 @@ from tests.faults.site import Site, make_site
 #: Hosts of the site.
 HOSTS = (1, 2)
 #: A short lease, so that a silent host is noticed soon.
-LEASE_TTL_S = 3.0
+LEASE_TTL_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,7 +62,7 @@ def test_a_redis_that_refuses_is_waited_for(stage: Stage, trouble: str) -> None:
             told = site.readiness().json()["detail"]
             with site.api() as api:
                 refused = api.post("/train-jobs", json={"corpus_id": client.corpus_id, "epochs": 1})
-            pause(LEASE_TTL_S + 2)
+            pause(LEASE_TTL_S + 1.5)
         # Then people were told
         assert told.startswith("redis: ")
         assert words.lower() in told.lower()
