@@ -58,6 +58,20 @@ def test_who_sends_a_book_without_a_key_hears_why_it_is_refused(http: httpx.Clie
     assert not list(http.get(f"{API}/corpora", headers=bearer()).json()["data"])
 
 
+@pytest.mark.parametrize("path", [f"{API}/corpora?name=x", "/login", "/write"])
+def test_a_stranger_who_sends_slowly_is_cut_off(locked_server: Served, path: str) -> None:
+    """Or a few of them would hold every thread."""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 10000\r\n\r\na little"
+    if path == "/login":
+        head = head.replace("text/plain", "application/x-www-form-urlencoded")
+    with socket.create_connection(("127.0.0.1", locked_server.port), timeout=60) as connection:
+        connection.sendall(head.encode())
+        answer = connection.recv(65_536)
+        assert re.match(rb"HTTP/1\.1 4\d\d ", answer), "it answers without the rest"
+        while connection.recv(65_536):  # and hangs up
+            pass
+
+
 def send_raw(served: Served, request: bytes) -> bytes:
     """Send bytes as they are and return the answer's."""
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as connection:

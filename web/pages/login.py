@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from web import sessions
 from web.door import LOGIN, LOGOUT, key_shown
+from web.leftovers import impatience
 from web.pages import csrf
 from web.parts import parts
 from web.problems import TooManyTries, Unauthorized
@@ -30,7 +31,8 @@ def show() -> AnyResponse:
 @blueprint.post(LOGIN)
 def sign_in() -> AnyResponse:
     """Begin a session for the key that was sent, and go where it was asked for."""
-    form = csrf.form(max_bytes=_FORM_BYTES, max_field_bytes=_FORM_BYTES)
+    with impatience():
+        form = csrf.form(max_bytes=_FORM_BYTES, max_field_bytes=_FORM_BYTES)
     wanted = form.get("next", "")
     if not parts().settings.api_keys:
         return redirect("/", 303)
