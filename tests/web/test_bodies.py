@@ -65,7 +65,7 @@ WRONG: dict[str, tuple[bytes, list[str], str]] = {
     "true for a number": (b'"epochs": true', ["/epochs"], "epochs is true, but must be a whole number"),
     "a number for true": (b'"lowercase": 1', ["/lowercase"], "lowercase is 1, but must be true or false"),
     "null for a default": (b'"epochs": null', ["/epochs"], "leave it out to have its default"),
-    "unknown": (b'"webhook": {"url": "http://x"}', ["/webhook"], "webhook is not a field of this request"),
+    "unknown": (b'"speed": {"url": "http://x"}', ["/speed"], "speed is not a field of this request"),
     "a choice": (b'"precision": "double"', ["/precision"], "'auto', 'float32' or 'bfloat16'"),
     "a recipe": (b'"recipe": "soup"', ["/recipe"], '"stream" or "classic"'),
     "a recipe of another type": (b'"recipe": ["stream"]', ["/recipe"], '"stream" or "classic"'),

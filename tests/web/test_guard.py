@@ -105,7 +105,7 @@ def test_every_request_has_a_name_and_a_good_one_is_kept(world: World) -> None:
         ("get", f"{API}/jobs/", 404, "not_found"),
         ("get", f"{API}//jobs", 404, "not_found"),
         ("post", f"{API}/jobs/job_{'0' * 26}/resume", 404, "not_found"),
-        ("post", f"{API}/estimates", 404, "not_found"),
+        ("post", f"{API}/guesses", 404, "not_found"),
         ("put", f"{API}/jobs", 405, "method_not_allowed"),
         ("delete", f"{API}/jobs/x", 405, "method_not_allowed"),
         ("post", "/healthz", 405, "method_not_allowed"),
