@@ -91,7 +91,7 @@ def test_the_line_that_the_page_shows_asks_for_the_same(kind: JobType, params: B
         id="job_1", type=kind, status=Status.SUCCEEDED, params=params.model_dump(mode="json"), metadata={},
         model_id="mod_1", uses=(), parent_id=None, created_ms=0,
     )  # fmt: skip
-    shown = commands.of(job, host_url="http://127.0.0.1:8000/", text="my own book.txt")
+    shown = commands.of(job, host_url="http://127.0.0.1:8000/")
     assert shown is not None
     words = shlex.split(shown.charloom)
     command = {"train": train, "write": write}[words[1]]
