@@ -2,7 +2,8 @@
 
     python -m bench.promises [TEXT]
 
-Each is done TIMES times with stream's defaults; printed are medians and the worst, in milliseconds.
+Each is done TIMES times with stream's defaults, a state saved every second; printed are medians and the worst, in
+milliseconds. Work lost is what was computed again elsewhere, in milliseconds of the processor.
 """
 
 import os
@@ -18,6 +19,7 @@ from bench.service import cluster_of_argument
 from bench.sharing import write
 from shared.jobs import JobType, Status
 from shared.requests import StreamRequest
+from tests.faults.judge import Steps
 from tests.waiting import eventually
 from tests.worker.cluster import Cluster
 
@@ -71,10 +73,19 @@ class Bench:
             with cluster.worker(f"{name}-next"):
                 begun = time.monotonic()
                 self._time(f"{how}_host_gone", lambda: stop(process), lambda: process.poll() is not None)
+                noticed = eventually(lambda: self._noticed(job_id, name), "it is noticed")
+                self._times.setdefault(f"{how}_host_noticed", []).append((noticed - begun) * 1000)
                 eventually(lambda: self._steps_of(job_id, f"{name}-next@test"), "the other host makes a step")
                 self._times.setdefault(f"{how}_next_step_elsewhere", []).append((time.monotonic() - begun) * 1000)
                 cluster.store.jobs.cancel(job_id)
                 cluster.ended(job_id)
+                lost = Steps.read(cluster.logs / "steps").lost(job_id)
+                self._times.setdefault(f"{how}_work_lost", []).append(lost[0] * 1000)
+
+    def _noticed(self, job_id: str, name: str) -> float:
+        """Return when it was seen that this worker no longer runs the job, or 0: not yet."""
+        job = self._cluster.store.jobs.get(job_id)
+        return 0.0 if job.status is Status.RUNNING and job.worker == f"{name}@test" else time.monotonic()
 
     def _train(self) -> str:
         endless = StreamRequest(

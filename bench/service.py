@@ -25,7 +25,7 @@ def cluster_of_argument() -> Iterator[tuple[Cluster, Path]]:
             server = subprocess.Popen(embedded.command(folder, socket), stdout=log, stderr=log)
         try:
             eventually(lambda: embedded.answers(socket), "Valkey answers")
-            yield Cluster.make(embedded.url(socket), folder / "data", folder), path
+            yield Cluster.make(embedded.url(socket), folder / "data", folder, step_log=str(folder / "steps")), path
         finally:
             server.terminate()
             server.wait()

@@ -57,6 +57,7 @@ def _restore_ended(jobs: JobStore, volume: Volume, job: NewJob, end: Mapping[str
         status=Status(end["status"]),
         result=end.get("result"),
         error=JobError(**end["error"]) if end.get("error") else None,
+        finished_ms=volume.jobs.ended_ms(job.id),
         metrics=_publish(volume, job) if makes_model and end["status"] == Status.SUCCEEDED else (),
     )
 

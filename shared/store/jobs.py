@@ -15,7 +15,7 @@ from shared import keys
 from shared.errors import Conflict, LeaseLost, NotFound, RecordGone, TooManyQueued
 from shared.events import Event
 from shared.ids import made_ms
-from shared.jobs import Job, JobError, JobType, Losses, NewJob, Progress, Queue, Status
+from shared.jobs import TERMINAL, Job, JobError, JobType, Losses, NewJob, Progress, Queue, Status
 from shared.store import records
 from shared.store.connection import Client, translated
 from shared.store.scripts import Scripts
@@ -298,6 +298,7 @@ class JobStore:
         status: Status = Status.QUEUED,
         result: Mapping[str, Any] | None = None,
         error: JobError | None = None,
+        finished_ms: int | None = None,
         metrics: Sequence[Mapping[str, Any]] = (),
         token: int = 0,
         lease_s: float = 0,
@@ -311,6 +312,7 @@ class JobStore:
                 renewal; where it doesn't, the job is queued again once `lease_s` is over.
             result: of one that ended.
             error: likewise.
+            finished_ms: likewise, ms since 1970; now when None.
             metrics: likewise.
             token: the highest that the volume knows.
             lease_s: of a running one, seconds.
@@ -319,6 +321,7 @@ class JobStore:
         fields = records.to_hash(job) | {
             "status": status,
             "created": str(made_ms(job.id)),
+            "finished": str(finished_ms or self._now_ms()) if status in TERMINAL else "",
             "result": records.dump(result) if result is not None else "",
             "error": records.dump_part(error) if error else "",
             "token": str(token),
@@ -326,6 +329,11 @@ class JobStore:
             "cancel": "1" if cancel_wished else "0",
         }
         return bool(self._scripts.run("restore", json.dumps(fields), _lines(metrics), _ms(lease_s))[0] == "ok")
+
+    def _now_ms(self) -> int:
+        with translated():
+            seconds, micros = self._client.time()
+        return seconds * 1000 + micros // 1000
 
     def is_whole(self) -> bool:
         """Tell whether the records have been held against the volume since the server was last emptied."""

@@ -171,6 +171,11 @@ class JobFolders:
         found: Mapping[str, Any] | None = read_json(self._folder / job_id / "end.json")
         return found
 
+    def ended_ms(self, job_id: str) -> int:
+        """Return when the end of an ended job was noted, ms since 1970."""
+        with translated():
+            return round((self._folder / job_id / "end.json").stat().st_mtime * 1000)
+
     def list_ids(self) -> list[str]:
         """Return the ids of all jobs that have files, oldest first."""
         return [name for name in list_ids(self._folder) if is_id(name, "job")]

@@ -4,6 +4,7 @@ Longer than most: what one record can meet, a case each, in the order of `shared
 """
 
 import json
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import product
@@ -257,6 +258,19 @@ def test_a_clock_set_back_makes_no_lease_longer_than_it_is(store: Store, client:
     until = store.jobs.get(silent.id).lease_until_ms
     assert until <= now + 2000 + LEASE_S * 1000
     assert client.zscore(keys.RUNNING, silent.id) == until
+
+
+def test_an_end_of_long_ago_that_is_put_back_calls_no_webhook_again(store: Store) -> None:
+    hook = {"url": "https://example.com/", "events": ["job.succeeded"]}
+    now = int(time.time() * 1000)
+    recent, old = (make_job(params={"webhook": hook}) for _ in range(2))
+    for job, finished_ms in ((recent, now - HOUR_MS), (old, now - 25 * HOUR_MS)):
+        assert store.jobs.restore(job, status=Status.SUCCEEDED, result={}, finished_ms=finished_ms)
+        assert store.jobs.get(job.id).finished_ms == finished_ms
+    message = store.webhooks.take()
+    assert message is not None
+    assert message.job_id == recent.id
+    assert store.webhooks.take() is None
 
 
 def test_a_longer_lease_of_another_host_is_not_cut(store: Store) -> None:

@@ -138,5 +138,6 @@ def test_an_emptied_redis_loses_no_training_and_no_model(cluster: Cluster, corpu
             assert cluster.weights(cluster.ended(job_id)) == cluster.weights(made)
     again = cluster.store.jobs.get(made.id)
     assert (again.status, again.result, again.params) == (made.status, made.result, made.params)
+    assert again.finished_ms == pytest.approx(made.finished_ms, abs=5000)
     assert list(cluster.store.jobs.metrics(made.id)) == before
     assert again.created_ms == pytest.approx(made.created_ms, abs=2000)

@@ -1,5 +1,5 @@
 -- Put a job's record in again from what the volume knows of it: the server was emptied.
--- ARGV[2] the record's fields as a JSON object of strings: "status" queued, or how it ended, or running where an attempt
+-- ARGV[2] the record's fields as a JSON object of strings: "status" queued, or how it ended ("finished" ms), or running where an attempt
 --   may live on: under its "token" it goes on, else its lease runs out; "created" ms
 -- ARGV[3] its losses, JSON list of data JSON; [4] lease of a running one, ms
 -- Returns {"ok"} | {"exists"}
@@ -7,7 +7,6 @@ local job = cjson.decode(ARGV[2])
 if redis.call('EXISTS', layout.job .. job.id) == 1 then return {'exists'} end
 local now = now_ms()
 local ends = #context.transitions[job.status] == 0
-if ends and job.finished == '' then job.finished = tostring(now) end
 if job.status == 'running' then
   job.started, job.lease, job.lease_until = tostring(now), ARGV[4], tostring(now + tonumber(ARGV[4]))
 end
@@ -18,6 +17,8 @@ enter_index(job)
 for _, data in ipairs(cjson.decode(ARGV[3])) do redis.call('RPUSH', layout.metrics .. job.id, data) end
 tell_status(job)
 if ends then
+  -- Redis may have held a message to its webhook that was not delivered. After a day it would have been given up.
+  if now - tonumber(job.finished) > 86400000 then job.webhook = '' end
   end_job(job, tonumber(job.finished))
 else
   for _, resource in ipairs(cjson.decode(job.uses)) do redis.call('SADD', layout.uses .. resource, job.id) end
