@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import api_page
 from scripts.settings_page import PAGE, render
 from shared.settings import CLIENT_VARIABLES, PREFIX, Settings
 from tests.test_layers import ROOT
@@ -14,6 +15,11 @@ DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 def test_the_page_of_settings_lists_every_setting_with_its_default() -> None:
     assert PAGE.read_text() == render(), "run: python -m scripts.settings_page"
+
+
+def test_the_page_of_the_api_has_every_call_and_every_case() -> None:
+    page = api_page.PAGE.read_text()
+    assert page == api_page.render(page), "run: python -m scripts.api_page"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

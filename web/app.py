@@ -2,12 +2,22 @@
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import BaseConverter, Map, UnicodeConverter
 
 from shared.settings import Settings, load
 from web import api, door, guard, leftovers, limits, pages, problems
 from web.openapi import JSON_DOCUMENT, Document
 from web.parts import Parts
 from web.uploads import Request
+
+
+class _Named(UnicodeConverter):
+    """An id in an address. `import` is none: else /models/import would know the methods of /models/{id} too."""
+
+    regex = "(?!import$)[^/]+"
+
+    def __init__(self, url_map: Map) -> None:
+        BaseConverter.__init__(self, url_map)
 
 
 def create_app(settings: Settings | None = None, *, ping_s: float = 15.0) -> Flask:
@@ -23,6 +33,7 @@ def create_app(settings: Settings | None = None, *, ping_s: float = 15.0) -> Fla
     app = Flask("web")
     app.request_class = Request
     app.url_map.merge_slashes = False
+    app.url_map.converters["default"] = _Named
     parts = Parts.of(settings or load(), ping_s=ping_s)
     app.extensions[parts.name] = parts
     problems.install(app)
@@ -35,7 +46,9 @@ def create_app(settings: Settings | None = None, *, ping_s: float = 15.0) -> Fla
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     for group in api.ALL:
         app.register_blueprint(group.blueprint)
-    app.extensions[JSON_DOCUMENT] = Document.of([call for group in api.ALL for call in group.calls])
+    app.extensions[JSON_DOCUMENT] = Document.of(
+        [call for group in api.ALL for call in group.calls], locked=bool(parts.settings.api_keys)
+    )
     app.register_blueprint(api.document.blueprint)
     pages.install(app)
     return app

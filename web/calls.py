@@ -45,6 +45,8 @@ class Call:
     name: str
     #: Type of the JSON body.
     body: Any = None
+    #: Examples of it, by what they are called.
+    examples: Mapping[str, Any] = field(default_factory=dict)
     #: Body that isn't JSON: media type -> JSON schema.
     raw_body: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: Model of the query; plain `Query` knows no field.
@@ -52,7 +54,7 @@ class Call:
     #: Request headers it looks at, with what they do.
     headers: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[int, Answer]
-    #: Statuses of the problems it may answer with, beside 403, 500 and 503.
+    #: Statuses of the problems it may answer with, beside those that every call may (web/cases.py).
     problems: Sequence[int] = ()
 
 
@@ -72,6 +74,7 @@ class API:
         *,
         answers: Mapping[int, Answer],
         body: Any = None,
+        examples: Mapping[str, Any] | None = None,
         raw_body: Mapping[str, Mapping[str, Any]] | None = None,
         query: type[Query] = Query,
         headers: Mapping[str, str] | None = None,
@@ -92,6 +95,7 @@ class API:
                     description=" ".join(description.split()),
                     name=handler.__name__,
                     body=body_type,
+                    examples=examples or {},
                     raw_body=raw_body or {},
                     query=query,
                     headers=headers or {},
@@ -116,10 +120,10 @@ class API:
 
 
 def _query_strings() -> dict[str, str]:
-    """Return the query's fields; an empty one counts as left out."""
+    """Return the query's fields."""
     twice = [name for name, values in request.args.lists() if len(values) > 1]
     if twice:
         raise refused(
             [FieldError(pointer=f"/{name}", detail=f"{name} stands twice; separate values by commas") for name in twice]
         )
-    return {name: value for name, value in request.args.items() if value}
+    return dict(request.args.items())

@@ -10,6 +10,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from web.calls import Answer, Call
+from web.cases import Case, cases_of
+from web.examples import of_answer
 from web.views import Problem
 
 #: Name of the document in `app.extensions`.
@@ -18,11 +20,14 @@ JSON_DOCUMENT = "charloom.openapi"
 Schema = Mapping[str, Any]
 
 _REF = "#/components/schemas/{model}"
-#: Any call may lack a key or be refused to a stranger, meet a mistake of ours, or find Redis or the volume away.
-_ALWAYS = (401, 403, 429, 500, 503)
 _PROBLEM = "application/problem+json"
+#: They say when to come again.
+_RETRIED = (429, 503)
 #: What the values of request headers may be, beside strings.
-_HEADER_FORMS: Mapping[str, Mapping[str, str]] = {"Idempotency-Key": {"pattern": "^[!-~]{1,255}$"}}
+_HEADER_FORMS: Mapping[str, Mapping[str, str]] = {
+    "Idempotency-Key": {"pattern": "^[!-~]{1,255}$"},
+    "Last-Event-ID": {"pattern": "^[0-9]{1,19}-[0-9]{1,19}$"},
+}
 _TAGS = {
     "corpora": "Texts to learn from.",
     "orders": "What takes a while: each call makes a job.",
@@ -54,8 +59,8 @@ class Document:
     json: str
 
     @classmethod
-    def of(cls, calls: Sequence[Call]) -> "Document":
-        """Make the document of these calls."""
+    def of(cls, calls: Sequence[Call], *, locked: bool = True) -> "Document":
+        """Make the document of these calls; `locked`: each wants a key."""
         named, definitions = _schemas(calls)
         paths: dict[str, dict[str, Any]] = {}
         for call in calls:
@@ -67,7 +72,7 @@ class Document:
             "tags": [{"name": name, "description": _TAGS[name]} for name in dict.fromkeys(call.tag for call in calls)],
             "paths": paths,
             "components": {"schemas": definitions, "securitySchemes": _SECURITY_SCHEMES},
-            "security": [{name: []} for name in _SECURITY_SCHEMES],
+            "security": [*([] if locked else [{}]), *({name: []} for name in _SECURITY_SCHEMES)],
         }
         spelled = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
         spelled = re.sub(r"\bPage_(\w+)_\"", r'\1Page"', spelled)  # pydantic's name of Page[Job] is Page_Job_
@@ -162,18 +167,28 @@ def _operation(call: Call, named: Mapping[Any, Schema]) -> dict[str, Any]:
     if call.description:
         operation["description"] = call.description
     if call.body is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": named[id(call.body)]}}}
+        examples = {name: {"value": value} for name, value in call.examples.items()}
+        content = {"schema": named[id(call.body)], "examples": examples}
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     if call.raw_body:
         operation["requestBody"] = {
             "required": True,
             "content": {kind: {"schema": dict(schema)} for kind, schema in call.raw_body.items()},
         }
-    for status in sorted({*call.problems, *_ALWAYS}):
-        operation["responses"][str(status)] = {
-            "description": HTTPStatus(status).phrase,
-            "content": {_PROBLEM: {"schema": named[Problem]}},
-        }
+    for status, cases in cases_of(call).items():
+        operation["responses"][str(status)] = _problem(status, cases, named)
     return operation
+
+
+def _problem(status: int, cases: Sequence[Case], named: Mapping[Any, Schema]) -> dict[str, Any]:
+    examples = {case.code: {"summary": case.when, "value": case.example(HTTPStatus(status).phrase)} for case in cases}
+    told: dict[str, Any] = {
+        "description": " ".join(case.when for case in cases),
+        "content": {_PROBLEM: {"schema": named[Problem], "examples": examples}},
+    }
+    if status in _RETRIED:
+        told["headers"] = {"Retry-After": {"schema": {"type": "string"}}}
+    return told
 
 
 def _parameters(call: Call, named: Mapping[Any, Schema]) -> Iterable[Schema]:
@@ -207,7 +222,10 @@ def _of_given(field: Schema) -> Schema:
 def _answer(answer: Answer, named: Mapping[Any, Schema]) -> dict[str, Any]:
     told: dict[str, Any] = {"description": answer.description}
     if answer.content:
-        told["content"] = {kind: {"schema": named[view]} for kind, view in answer.content.items()}
+        told["content"] = {
+            kind: {"schema": named[view]} | ({"example": found} if (found := of_answer(kind, view)) else {})
+            for kind, view in answer.content.items()
+        }
     if answer.headers:
         told["headers"] = {name: {"schema": {"type": "string"}} for name in answer.headers}
     return told

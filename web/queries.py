@@ -1,6 +1,6 @@
 """What stands after the question mark of a list's address."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -11,6 +11,8 @@ from shared.store.events import is_event_id
 
 
 def _split(value: object) -> object:
+    if value == "":
+        return []
     return value.split(",") if isinstance(value, str) else value
 
 
@@ -21,6 +23,14 @@ def _id(kind: str) -> AfterValidator:
         return text
 
     return AfterValidator(check)
+
+
+def _form(kind: str) -> Any:
+    """Tell the form of an id to the document; the check has words of its own."""
+    return Field(json_schema_extra={"pattern": f"^{kind}_[0-9a-hjkmnp-tv-z]{{26}}$"})
+
+
+_EVENT_ID: Any = Field(json_schema_extra={"pattern": "^[0-9]{1,19}-[0-9]{1,19}$"})
 
 
 def _check_event_id(text: str) -> str:
@@ -45,13 +55,17 @@ class ListQuery(Query):
 class CorporaQuery(ListQuery):
     """Which part of the corpora."""
 
-    after: Annotated[str, _id("cor")] | None = Field(None, description="Go on after this id: the last page's last_id.")
+    after: Annotated[str, _id("cor"), _form("cor")] | None = Field(
+        None, description="Go on after this id: the last page's last_id."
+    )
 
 
 class ModelsQuery(ListQuery):
     """Which part of the models."""
 
-    after: Annotated[str, _id("mod")] | None = Field(None, description="Go on after this id: the last page's last_id.")
+    after: Annotated[str, _id("mod"), _form("mod")] | None = Field(
+        None, description="Go on after this id: the last page's last_id."
+    )
 
 
 class JobsQuery(ListQuery):
@@ -59,8 +73,12 @@ class JobsQuery(ListQuery):
 
     type: Annotated[list[JobType], BeforeValidator(_split)] = Field([], description="Types, comma-separated.")
     status: Annotated[list[Status], BeforeValidator(_split)] = Field([], description="Statuses, comma-separated.")
-    model_id: Annotated[str, _id("mod")] | None = Field(None, description="Jobs that made or use this model.")
-    after: Annotated[str, _id("job")] | None = Field(None, description="Go on after this id: the last page's last_id.")
+    model_id: Annotated[str, _id("mod"), _form("mod")] | None = Field(
+        None, description="Jobs that made or use this model."
+    )
+    after: Annotated[str, _id("job"), _form("job")] | None = Field(
+        None, description="Go on after this id: the last page's last_id."
+    )
 
 
 class JobQuery(Query):
@@ -72,7 +90,9 @@ class JobQuery(Query):
 class EventsQuery(Query):
     """Which events."""
 
-    after: Annotated[str, AfterValidator(_check_event_id)] | None = Field(None, description="Go on after this event.")
+    after: Annotated[str, AfterValidator(_check_event_id), _EVENT_ID] | None = Field(
+        None, description="Go on after this event."
+    )
     limit: int = Field(100, ge=1, le=100, description="Most events of one page; a stream has no limit.")
 
 

@@ -133,7 +133,8 @@ def _from_form(name: str | None) -> Upload:
         files, fields = request.files, request.form
     except ValueError as exc:
         raise Malformed(f"The multipart body can't be read: {exc}.") from exc
-    strange = sorted((set(files) | set(fields)) - {"file", "name"})
+    # A part without a name is known as None.
+    strange = sorted({field or "" for field in (*files, *fields)} - {"file", "name"})
     if strange:
         raise refused(
             [FieldError(pointer=f"/{field}", detail=f"{field} is not a field of this request") for field in strange]

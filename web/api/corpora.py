@@ -18,6 +18,7 @@ _UPLOAD: Mapping[str, Mapping[str, Any]] = {
     "multipart/form-data": {
         "type": "object",
         "required": ["file"],
+        "additionalProperties": False,
         "properties": {
             "file": {"type": "string", "format": "binary", "description": "A text file."},
             "name": {"type": "string", "maxLength": 200, "description": "Its name; the file's when left out."},
@@ -75,7 +76,12 @@ def get_corpus(corpus_id: str) -> Response:
 @api.call(
     "GET",
     "/corpora/<corpus_id>/text",
-    answers={200: Answer(description="The text, its line ends LF.", content={"text/plain": str}, headers=("ETag",))},
+    headers={"Range": "A part of the text, in bytes.", "If-None-Match": "An ETag: 304 where the text hasn't changed."},
+    answers={
+        200: Answer(description="The text, its line ends LF.", content={"text/plain": str}, headers=("ETag",)),
+        206: Answer(description="The part asked for.", headers=("ETag", "Content-Range")),
+        304: Answer(description="It has not changed.", headers=("ETag",)),
+    },
     problems=(404, 416),
 )
 def get_corpus_text(corpus_id: str) -> Response:

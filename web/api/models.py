@@ -8,6 +8,7 @@ from shared.errors import NotFound
 from shared.requests import ModelPatch
 from web.api.answers import json_answer, reply, reply_empty
 from web.calls import API, Answer
+from web.examples import PATCH
 from web.parts import parts
 from web.queries import DownloadQuery, ModelsQuery
 from web.views import Model as ModelView
@@ -44,6 +45,7 @@ def get_model(model_id: str) -> Response:
     "PATCH",
     "/models/<model_id>",
     body=ModelPatch,
+    examples=PATCH,
     answers={200: json_answer("The model as it is now.", ModelView)},
     problems=(400, 404, 413, 415, 422),
 )

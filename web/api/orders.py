@@ -6,6 +6,7 @@ from shared.requests import AnyTrainRequest, GenerateRequest
 from web import importing, resuming, training, writing
 from web.api.answers import json_answer, reply, reply_accepted
 from web.calls import API
+from web.examples import GENERATE, TRAIN
 from web.parts import parts
 from web.queries import NameQuery
 from web.repeats import HEADER, once
@@ -20,6 +21,7 @@ _FILE = {
     "multipart/form-data": {
         "type": "object",
         "required": ["file"],
+        "additionalProperties": False,
         "properties": {
             "file": {"type": "string", "format": "binary", "description": "bundle.zip, or the document's .pth file."},
             "name": {
@@ -33,7 +35,13 @@ _FILE = {
 
 
 @api.call(
-    "POST", "/train-jobs", body=AnyTrainRequest, headers=HEADER, answers=_QUEUED, problems=(400, 409, 413, 415, 422)
+    "POST",
+    "/train-jobs",
+    body=AnyTrainRequest,
+    examples=TRAIN,
+    headers=HEADER,
+    answers=_QUEUED,
+    problems=(400, 409, 413, 415, 422),
 )
 def train(body: training.Training) -> Response:
     """Train a model on a corpus.
@@ -49,6 +57,7 @@ def train(body: training.Training) -> Response:
     "POST",
     "/estimates",
     body=AnyTrainRequest,
+    examples=TRAIN,
     answers={200: json_answer("What the training would be.", Estimate)},
     problems=(400, 413, 415, 422),
 )
@@ -78,6 +87,7 @@ def resume(job_id: str) -> Response:
     "POST",
     "/generate-jobs",
     body=GenerateRequest,
+    examples=GENERATE,
     headers=HEADER,
     answers=_QUEUED,
     problems=(400, 409, 413, 415, 422),

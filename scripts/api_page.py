@@ -1,0 +1,43 @@
+"""Write the tables of docs/api.md from the calls: `python -m scripts.api_page`. A test holds them together."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from web import api
+from web.calls import Call
+from web.cases import CASES, cases_of
+
+PAGE = Path(__file__).parent.parent / "docs" / "api.md"
+_BEGIN, _END = "<!-- made from the code: {} -->\n", "<!-- end -->\n"
+
+
+def render(page: str) -> str:
+    """Return the page with its tables as the code has them."""
+    for name, rows in (("calls", _calls()), ("cases", _cases())):
+        head, begin, rest = page.partition(_BEGIN.format(name))
+        _, end, tail = rest.partition(_END)
+        page = head + begin + "".join(f"{row}\n" for row in rows) + end + tail
+    return page
+
+
+def _calls() -> Iterable[str]:
+    yield "| call | answers | can be refused or fail with |"
+    yield "| --- | --- | --- |"
+    for call in (call for group in api.ALL for call in group.calls):
+        answers = " ".join(f"**{status}** {answer.description}" for status, answer in sorted(call.answers.items()))
+        yield f"| `{call.method} {_spelled(call)}` | {answers} | {' '.join(map(str, cases_of(call)))} |"
+
+
+def _cases() -> Iterable[str]:
+    yield "| status | code | when | what to do |"
+    yield "| --- | --- | --- | --- |"
+    for case in CASES:
+        yield f"| {case.status} | `{case.code}` | {case.when} | {case.to_do} |"
+
+
+def _spelled(call: Call) -> str:
+    return call.path.replace("<", "{").replace(">", "}")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(PAGE.read_text()))
