@@ -20,9 +20,8 @@ from rich.console import Console
 from cli.exits import Exit, failure_of
 from cli.terminal import make_console
 from cli.where import server_url
-from client import Charloom, CharloomError
+from client import Charloom, CharloomError, Retrying
 from client.records import Record
-from client.transport import Retrying
 
 #: Somebody waits: a server that is away is soon said to be; those who watch a job have a patience of their own.
 RETRYING = Retrying(tries=4)

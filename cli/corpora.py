@@ -5,6 +5,7 @@ import click
 from cli.calling import Calling, calling, examples
 from cli.find import find_corpus
 from cli.tables import Column, print_table
+from cli.terminal import printable
 from cli.texts import corpus_of
 from cli.words import age, number
 
@@ -41,7 +42,7 @@ def corpora(call: Calling, add: str | None, name: str | None, text: str | None, 
         if call.json:
             call.document({**corpus.model_dump(mode="json"), "text": content})
         else:
-            click.echo(content, nl=not content.endswith("\n"))
+            click.echo(printable(content) if call.out.is_terminal else content, nl=not content.endswith("\n"))
         return
     found = list(call.loom.corpora.list(limit=None if everything else limit))
     if call.json:

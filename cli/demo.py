@@ -133,7 +133,7 @@ def _train(loom: Charloom, corpus: Corpus, seconds: int, console: Console, *, te
                     )
                 console.print(f"It waits for its turn: place {waiting.queue_position} in the queue.")
                 heard_at = time.monotonic()
-    job = loom.jobs.get(job, wait_s=1).check()
+    job = loom.jobs.wait(job).check()
     losses, reason = job.metrics, (job.result or {}).get("stop_reason", "")
     if losses.best_loss is not None:
         console.print(
@@ -162,6 +162,6 @@ def _write(loom: Charloom, model_id: str, prompt: str, console: Console, *, tend
         tend()
         for _, new in texts.add(event) if isinstance(event, Event) else ():
             console.print(printable(new), end="")
-    result = loom.jobs.get(job, wait_s=1).check().result or {}
+    result = loom.jobs.wait(job).check().result or {}
     went_on_from = " ".join(printable(result["prompt"]).split())
     console.print(f"\n\nIt went on from: {went_on_from} …", style="dim")

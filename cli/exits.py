@@ -18,7 +18,7 @@ from typing import IO
 import click
 import httpx
 
-from cli.terminal import make_console
+from cli.terminal import make_console, printable
 from client import (
     ApiError,
     CharloomError,
@@ -54,7 +54,7 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[str] | None = None) -> None:  # noqa: ARG002 (click gives none)
         """Print it on standard error, broken between words at a terminal."""
-        make_console(stderr=True).print(f"Error: {self.format_message()}")
+        make_console(stderr=True).print(f"Error: {printable(self.format_message())}")
 
 
 def failure_of(error: CharloomError) -> Failure:

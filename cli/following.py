@@ -9,10 +9,12 @@ from cli.asking import ask
 from cli.calling import Calling
 from cli.exits import Exit
 from cli.progress import TrainingProgress
-from client import CharloomError, Event, Job, Silence, Unreachable
+from client import CharloomError, Event, Job, Silence, TooManyRequests, Unavailable, Unreachable
 
 #: Seconds of silence after which a watched job is looked at: while it waits in a queue nothing happens to it.
 LOOK_S = 5.0
+
+AWAY = "the server is away; trying again"
 
 
 class View(Protocol):
@@ -64,7 +66,7 @@ def follow(call: Calling, job: Job) -> Job:
                         call.line(event)
                     view.see(event.type, event.data)
                     last_id = event.id or last_id
-            job = call.loom.jobs.get(job, wait_s=1)
+            job = call.loom.jobs.wait(job)
             break
         except KeyboardInterrupt:
             wished = _cancel_or_leave(call, job, wished=wished)
@@ -83,15 +85,15 @@ def _view(call: Calling, job: Job) -> AbstractContextManager[View]:
 def _why(call: Calling, job: Job, silence: Silence) -> str:
     """Say why nothing happens."""
     if silence.reason:
-        return "the server is away; trying again"
+        return AWAY
     try:
         now = call.loom.jobs.get(job)
-    except Unreachable:
-        return "the server is away; trying again"
-    if now.status != "queued":
-        return ""
-    if not call.loom.workers():
-        return "waiting: no worker is there; `charloom doctor` says more"
+        if now.status != "queued":
+            return ""
+        if not call.loom.workers():
+            return "waiting: no worker is there; `charloom doctor` says more"
+    except (Unreachable, Unavailable, TooManyRequests):
+        return AWAY
     return f"waiting: number {now.queue_position} in the queue" if now.queue_position else ""
 
 

@@ -9,6 +9,7 @@ from cli.exits import Exit, Failure
 from cli.find import find_job, find_model
 from cli.following import follow
 from cli.tables import Column, print_card, print_table
+from cli.terminal import printable
 from cli.train import STOPPED, finish_training
 from cli.words import age, duration, loss, number
 from cli.write import show_writing
@@ -89,7 +90,7 @@ def job(call: Calling, job: str | None, following: bool, losses: bool) -> None:
         print_card(call.out, _card(found))
         for output in found.outputs:
             call.out.print()
-            call.out.print(output.text, soft_wrap=True)
+            call.out.print(printable(output.text), soft_wrap=True)
 
 
 @click.command(epilog=examples("charloom cancel 4k2p9x", "charloom cancel job_01jd2m3n4p job_01jd2m3n5q"))
@@ -137,7 +138,7 @@ def watch_job(call: Calling, job: Job) -> None:
             call.line(job)
         finish_training(call, follow(call, job))
     elif job.type == "generate" and not call.json:
-        show_writing(call, job).check()
+        show_writing(call, job, ours=False).check()
     else:
         ended = follow(call, job).check()
         if not call.json and ended.model_id:

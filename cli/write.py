@@ -55,23 +55,27 @@ def write(call: Calling, model: str, **options: Any) -> None:
     job.check()
 
 
-def show_writing(call: Calling, job: Job) -> Job:
-    """Print a writing as it comes and return its job at the end; Ctrl-C and a closed pipe cancel it."""
+def show_writing(call: Calling, job: Job, *, ours: bool = True) -> Job:
+    """Print a writing as it comes and return its job at the end; Ctrl-C and a closed pipe cancel one of `ours`."""
     printed = _Printed(call, job)
     try:
         for event in watch(call, job, printed):
             for index, new in printed.texts.add(event):
                 printed.show(index, new)
-        job = call.loom.jobs.get(job, wait_s=1)
+        job = call.loom.jobs.wait(job)
         printed.finish(job)
     except KeyboardInterrupt:
-        _cancel(call, job)
         printed.end_line()
+        if not ours:
+            call.notes.print(f"It writes on. `charloom job {job.id}` has the text at its end.", style="dim")
+            sys.exit(Exit.INTERRUPTED)
+        _cancel(call, job)
         call.notes.print(f"Stopped. `charloom job {job.id}` has what was written.", style="dim")
         sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:
         close_output()
-        _cancel(call, job)
+        if ours:
+            _cancel(call, job)
         sys.exit(Exit.CLOSED)
     return job
 

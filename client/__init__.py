@@ -37,6 +37,7 @@ from client.records import (
 )
 from client.stream import Silence
 from client.text import Texts
+from client.transport import Retrying
 
 __all__ = [
     "ApiError",
@@ -61,6 +62,7 @@ __all__ = [
     "Output",
     "Progress",
     "Readiness",
+    "Retrying",
     "ServerError",
     "Silence",
     "Texts",

@@ -45,9 +45,12 @@ def download(
     """
     head = transport.send("HEAD", path, headers=_PLAIN)
     named = _SHA256.fullmatch(head.headers.get("ETag", ""))
-    if named is None:
-        raise CharloomError(f"{transport.url} doesn't tell the sha256 of {path}; it is no Charloom.")
-    sha256, size = named[1], int(head.headers["Content-Length"])
+    length = head.headers.get("Content-Length", "")
+    if named is None or not length.isdigit():
+        raise CharloomError(
+            f"{transport.url} doesn't tell sha256 and length of {path}: it is no Charloom, or a proxy takes them away."
+        )
+    sha256, size = named[1], int(length)
     if target.is_dir():
         target = target / _name_of(head)
     if target.exists() and not overwrite:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from client.errors import TimedOut, Unavailable, Unreachable
+from client.errors import TimedOut, TooManyRequests, Unavailable, Unreachable
 from client.keys import key_header
 from client.listing import every, joined
 from client.records import Event, Job, Metric
@@ -87,7 +87,7 @@ class Jobs:
             asked_at = time.monotonic()
             try:
                 found = self.get(job, wait_s=max(0.0, min(POLL_S, left_s)))
-            except (Unreachable, Unavailable):
+            except (Unreachable, Unavailable, TooManyRequests):
                 if time.monotonic() - heard_at > patience_s:
                     raise
             else:

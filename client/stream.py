@@ -72,7 +72,7 @@ def watch(
                     if answer.status_code not in _NOT_NOW:
                         raise problem
                     failures += 1
-                    wait_s = min(MOST_WAIT_S, problem.retry_after_s or retrying.wait_s(failures))
+                    wait_s = min(patience_s, problem.retry_after_s or retrying.wait_s(failures))
                     reason = str(problem)
                 else:
                     heard_at = now()

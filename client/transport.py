@@ -7,6 +7,7 @@ makes the server give the first answer again.
 
 import email.utils
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ R = TypeVar("R", bound=Record)
 CONNECT_S, READ_S = 5.0, 60.0
 #: Names of this machine: a proxy of the environment is for the world outside.
 _LOOPBACK = ("localhost", "127.", "[::1]", "::1")
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 #: Statuses that say "not now": nothing was done.
 _NOT_NOW = (429, 503)
 #: Statuses of a proxy that doesn't know whether something was done.
@@ -184,4 +186,4 @@ def describe(error: Exception) -> str:
         return f"no connection within {CONNECT_S:g} s"
     if isinstance(error, httpx.TimeoutException):
         return "nothing came for too long"
-    return words.removeprefix("[Errno 111] ").removeprefix("[Errno 61] ") or type(error).__name__
+    return _ERRNO.sub("", words) or type(error).__name__

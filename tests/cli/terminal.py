@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
@@ -30,7 +31,7 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 (one thread more, which only reads)
+            preexec_fn=_sit_down,  # noqa: PLW1509 (one thread more, which only reads)
         )
         os.close(theirs)
         self.raw = ""
@@ -79,3 +80,9 @@ class Terminal:
             if not found:
                 return
             self.raw += found.decode("utf-8", "replace")
+
+
+def _sit_down() -> None:
+    """Make standard input the session's terminal, and have Ctrl-C work even where the tests run in the background."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

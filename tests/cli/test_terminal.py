@@ -63,6 +63,20 @@ def test_ctrl_c_stops_a_writing_and_keeps_what_is_there(terminal: Start, stack: 
     assert job.outputs[0].text
 
 
+def test_ctrl_c_leaves_a_writing_alone_that_another_command_asked_for(
+    terminal: Start, stack: Stack, model: str
+) -> None:
+    job = stack.loom.generate(model, length=100_000, n=64, prompt="the ")
+    watched = terminal("job", job.id, "--follow")
+    eventually(lambda: len(watched.said) > 300, "it writes")
+    watched.type("\x03")
+    assert watched.ended() == 130
+    assert "It writes on." in watched.said
+    assert stack.loom.jobs.get(job).status == "running"
+    stack.loom.jobs.cancel(job)
+    stack.loom.jobs.wait(job)
+
+
 def test_deleting_asks(terminal: Start, stack: Stack) -> None:
     copy = stack.train(seed=9).model_id or ""
     asked = terminal("delete", copy)

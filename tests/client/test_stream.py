@@ -1,0 +1,77 @@
+"""A stream's odd moments: no place for it, a job that is gone, events that the server has forgotten."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from client import Charloom, Event, NotFound, Silence
+from client.transport import Retrying
+from tests.client.scripted import Reply, Scripted, problem
+
+JOB = {"id": "job_1", "type": "train", "status": "running", "result": None, "error": None}
+
+
+@pytest.fixture
+def loom(scripted: Scripted) -> Iterator[Charloom]:
+    with Charloom(scripted.url, retrying=Retrying(first_wait_s=0.001)) as loom:
+        yield loom
+
+
+def sent(*events: tuple[str, str, Any]) -> Reply:
+    """Make a stream of events: id ("" for none), type and data each."""
+    blocks = [
+        (f"id: {event_id}\n" if event_id else "") + f"event: {kind}\ndata: {json.dumps(data)}\n\n"
+        for event_id, kind, data in events
+    ]
+    body = "".join(["retry: 3000\n\n", ": ping\n\n", *blocks]).encode()
+    return Reply(body=body, headers={"Content-Type": "text/event-stream"})
+
+
+DONE: tuple[str, str, Any] = ("3-0", "done", {"status": "succeeded", "result": {}, "error": None})
+
+
+def test_where_there_is_no_place_it_asks_again_when_it_is_told_to(scripted: Scripted, loom: Charloom) -> None:
+    waits: list[float] = []
+    loom._transport.sleep = waits.append
+    busy = problem(503, "3 event streams are open here, as many as may be.")
+    scripted.replies = [Reply(status=503, body=busy.body, headers={"Retry-After": "7"}), sent(DONE)]
+    told = list(loom.jobs.watch("job_1"))
+    assert told[0] == Silence(reason="3 event streams are open here, as many as may be.")
+    assert [event.type for event in told[1:] if isinstance(event, Event)] == ["done"]
+    assert waits == [7]
+
+
+def test_a_stream_that_ends_early_is_taken_up_after_its_last_event(scripted: Scripted, loom: Charloom) -> None:
+    scripted.replies = [sent(("1-0", "log", {}), ("2-0", "log", {})), sent(DONE)]
+    assert [event.id for event in loom.jobs.events("job_1", after="0-7")] == ["1-0", "2-0", "3-0"]
+    assert [asked.headers.get("Last-Event-ID") for asked in scripted.asked] == ["0-7", "2-0"]
+
+
+def test_what_the_server_has_forgotten_is_told_by_the_whole_job(scripted: Scripted, loom: Charloom) -> None:
+    scripted.replies = [sent(("", "reset", JOB), ("2-0", "log", {})), sent(DONE)]
+    told = list(loom.jobs.events("job_1", after="1-0"))
+    assert [(event.type, event.id) for event in told] == [("reset", ""), ("log", "2-0"), ("done", "3-0")]
+    assert told[0].data == JOB
+
+
+def test_an_older_server_s_stream_of_an_ended_job_without_events_has_an_end(scripted: Scripted, loom: Charloom) -> None:
+    scripted.replies = [sent(("", "reset", {**JOB, "status": "failed"}))]
+    told = list(loom.jobs.events("job_1"))
+    assert [event.type for event in told] == ["reset", "done"]
+    assert told[-1].data == {"status": "failed", "result": None, "error": None}
+    assert len(scripted.asked) == 1
+
+
+def test_a_job_that_is_gone_is_an_error_at_once(scripted: Scripted, loom: Charloom) -> None:
+    scripted.replies = [problem(404, "There is no job.")]
+    with pytest.raises(NotFound, match="There is no job"):
+        list(loom.jobs.events("job_1"))
+    assert len(scripted.asked) == 1
+
+
+def test_what_is_no_event_is_passed_over(scripted: Scripted, loom: Charloom) -> None:
+    good = sent(DONE)
+    scripted.replies = [Reply(body=b"data: no json\n\ndata: [1]\n\n" + good.body, headers=good.headers)]
+    assert [event.type for event in loom.jobs.events("job_1")] == ["done"]
