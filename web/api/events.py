@@ -36,11 +36,11 @@ def list_events(job_id: str, query: EventsQuery) -> Response:
     """Watch a job, or list what has happened to it."""
     here = parts()
     job = here.store.jobs.get(job_id)
+    last = request.headers.get("Last-Event-ID")
+    if last is not None and not is_event_id(last):
+        raise InvalidRequest.at("/Last-Event-ID", "Last-Event-ID must be an event's id, such as 1764000000000-0.")
     if "text/event-stream" in request.headers.get("Accept", ""):
-        after = request.headers.get("Last-Event-ID") or query.after
-        if after is not None and not is_event_id(after):
-            raise InvalidRequest.at("/Last-Event-ID", "Last-Event-ID must be an event's id, such as 1764000000000-0.")
-        return stream(here, job, after=after)
+        return stream(here, job, after=last or query.after)
     found = here.store.events.read(job_id, after=query.after or "0-0", limit=query.limit)
     response = reply(page_of([Event.of(event) for event in found.events], has_more=found.has_more))
     response.headers["Vary"] = "Accept"
