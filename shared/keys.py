@@ -25,6 +25,7 @@
 | hook:<id> | hash | one of them: whose job, what happened, where to, tries so far |
 | rate:<caller> | string | when a caller may call as often as ever again, ms; goes by itself |
 | waiting:<caller> | set | queued jobs that a caller sent, kept where their number is limited |
+| wake:<name> | stream | one entry at most: a web process wakes its own reader by it; goes by itself |
 | repeat:<sha256> | hash | a request with an idempotency key: its job's id and its answer; goes by itself |
 """
 
@@ -52,6 +53,7 @@ LAYOUT: Mapping[str, str] = {
         "waiting",
         "tries",
         "signedout",
+        "wake",
     )
 } | {kind: f"{PREFIX}{kind}" for kind in ("running", "outbox", "ended", "workers", "whole", "probe", "hooks")}
 
@@ -123,3 +125,8 @@ def tries(address: str) -> str:
 def signedout(session_id: str) -> str:
     """Key that stands while a session that was ended hasn't run out."""
     return LAYOUT["signedout"] + session_id
+
+
+def wake(name: str) -> str:
+    """Name the stream by which a reader of events is woken."""
+    return LAYOUT["wake"] + name

@@ -18,8 +18,8 @@ BROUGHT_BY = {
     "pydantic_core": "pydantic",
     "werkzeug": "flask",
 }
-#: Not imported by our code: a command, and what kombu imports without naming it.
-NOT_IMPORTED = {"gunicorn", "packaging"}
+#: Not imported by our code: a command, what redis takes where it is there, what kombu imports without naming it.
+NOT_IMPORTED = {"gunicorn", "hiredis", "packaging"}
 
 
 def required(name: str) -> set[str]:

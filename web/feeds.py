@@ -17,10 +17,10 @@ from typing import Any
 from shared.errors import StoreUnavailable
 from shared.events import EventType, StoredEvent
 from shared.store import EventLog
-from shared.store.events import order_of
+from shared.store.events import Alarm, order_of
 
-#: Longest wait in Redis before newly watched jobs are asked for too, seconds.
-_SLICE_S = 0.1
+#: Longest wait in Redis before this process looks whether it is to end, seconds.
+_SLICE_S = 0.5
 #: Events of one job fetched at once. The store keeps at least as many, so only a full batch can have gaps before it.
 BATCH = 100
 #: Events that wait for one slow watcher before it has to fetch what it missed.
@@ -112,7 +112,10 @@ class Feeds:
         self._events = events
         self._closing = closing
         self._jobs: dict[str, _Watched] = {}
+        self._alarm = Alarm()
         self._changed = threading.Condition()
+        #: What the reader has asked Redis for last: it has to be woken to ask for more.
+        self._asked: Mapping[str, str] | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -127,7 +130,10 @@ class Feeds:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="feeds", daemon=True)
                 self._thread.start()
+            asleep = self._asked is not None and job_id not in self._asked
             self._changed.notify_all()
+        if asleep:
+            self._events.ring(self._alarm)
         try:
             yield feed
         finally:
@@ -153,9 +159,9 @@ class Feeds:
                     self._changed.wait()
                 if self._closed:
                     return
-                asked = {job_id: watched.last for job_id, watched in self._jobs.items()}
+                asked = self._asked = {job_id: watched.last for job_id, watched in self._jobs.items()}
             try:
-                came = self._events.wait_any(asked, timeout_s=_SLICE_S, limit=BATCH)
+                came = self._events.wait_any(asked, self._alarm, timeout_s=_SLICE_S, limit=BATCH)
             except StoreUnavailable:
                 self._each(Feed.fail)
                 self._closing.wait(_AWAY_S)

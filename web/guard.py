@@ -90,8 +90,11 @@ def _foreign(origin: str, host: str) -> bool:
 
 
 def _put_headers(response: Response) -> Response:
+    headers = response.headers
+    known = {name.lower() for name, _ in headers}
     for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+        if name.lower() not in known:
+            headers.add(name, value)
     # A browser keeps the rule for all ports of a name, so the loopback names must not be bound by it.
     if request.is_secure and not is_own_name(request.headers.get("Host", ""), []):
         response.headers["Strict-Transport-Security"] = _ONLY_HTTPS

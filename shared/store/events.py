@@ -1,6 +1,7 @@
 """A job's events: one capped Redis Stream, read from any place on."""
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,9 @@ from typing import Any
 from shared import keys
 from shared.events import EventType, StoredEvent
 from shared.store.connection import Client, translated
+
+#: Seconds that an alarm's key is kept after its last ring.
+_ALARM_KEPT_S = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +22,15 @@ class EventPage:
     #: The stream has been trimmed past where reading was to begin: something may be missing.
     trimmed: bool = False
     has_more: bool = False
+
+
+class Alarm:
+    """Wakes one reader from its wait, so that it can ask for more jobs."""
+
+    def __init__(self) -> None:
+        self.key = keys.wake(secrets.token_hex(8))
+        #: The newest ring that was heard.
+        self.after = "0-0"
 
 
 class EventLog:
@@ -46,13 +59,24 @@ class EventLog:
         return _stored(reply[0][1]) if reply else ()  # type: ignore[index]
 
     def wait_any(
-        self, afters: Mapping[str, str], *, timeout_s: float, limit: int = 100
+        self, afters: Mapping[str, str], alarm: Alarm, *, timeout_s: float, limit: int = 100
     ) -> Mapping[str, Sequence[StoredEvent]]:
-        """Wait for events of any of these jobs, each after an id, and return what came, by job."""
-        streams = {keys.events(job_id): after for job_id, after in afters.items()}
+        """Wait for events of any of these jobs, each after an id, or for the alarm; return what came, by job."""
+        streams = {keys.events(job_id): after for job_id, after in afters.items()} | {alarm.key: alarm.after}
         with translated():
             reply: Any = self._client.xread(streams, count=limit, block=max(1, round(timeout_s * 1000)))  # type: ignore[arg-type]
-        return {key.removeprefix(keys.LAYOUT["events"]): _stored(entries) for key, entries in reply or ()}
+        came = dict(reply or ())
+        if rung := came.pop(alarm.key, None):
+            alarm.after = rung[-1][0]
+        return {key.removeprefix(keys.LAYOUT["events"]): _stored(entries) for key, entries in came.items()}
+
+    def ring(self, alarm: Alarm) -> None:
+        """Wake whoever waits with this alarm, or is about to."""
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.xadd(alarm.key, {"ring": ""}, maxlen=1, approximate=False)
+        pipeline.expire(alarm.key, _ALARM_KEPT_S)
+        with translated():
+            pipeline.execute()
 
     def newest(self, job_id: str, *, limit: int) -> Sequence[StoredEvent]:
         """Return the newest events, newest first."""

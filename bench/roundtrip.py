@@ -1,0 +1,136 @@
+"""A writing job over HTTP against an empty Celery task, and `GET /jobs/{id}` against an empty Flask route, in turns.
+
+    python -m bench.roundtrip [TEXT]
+
+The job writes 200 characters with a warm model of stream's default size: POST, then GET with `wait` until it has
+ended. The rates are of one gunicorn process with the repository's configuration each, asked by two connections that are
+kept open.
+"""
+
+import http.client
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+
+import httpx
+
+from bench.common import report
+from bench.empty import make_celery
+from bench.service import cluster_of_argument
+from bench.streams import HOST, served
+from cli.ports import find_free
+from shared.jobs import JobType
+from shared.requests import StreamRequest
+from tests.waiting import eventually
+from tests.worker.cluster import ROOT, Cluster
+
+#: Round trips of each kind; blocks of GETs, seconds each.
+TIMES, BLOCKS, BLOCK_S = 100, 6, 2.0
+CONNECTIONS = 2
+
+
+def main() -> None:
+    """Measure and print."""
+    with cluster_of_argument() as (cluster, path), ExitStack() as stack:
+        corpus = cluster.corpus(path)
+        stack.enter_context(cluster.worker())
+        port, _ = stack.enter_context(served(cluster, 30))
+        options = StreamRequest(corpus_id=corpus.id, name="writer", seed=1, epochs=1, sample_chars=0)
+        model = cluster.ended(cluster.send(JobType.TRAIN, options.model_dump(mode="json"))).model_id
+        job_ms, task_ms = round_trips(cluster, port, model, stack)
+        job_id = cluster.ended(cluster.write(model)).id
+        ours, empty = rates(cluster, port, f"/api/v1/jobs/{job_id}", stack)
+    medians = {"job_ms": statistics.median(job_ms), "empty_task_ms": statistics.median(task_ms)}
+    report(
+        bench="roundtrip", text=path.name, times=TIMES, **{name: round(value, 2) for name, value in medians.items()},
+        over_ms=round(medians["job_ms"] - medians["empty_task_ms"], 2),
+        job_p99_ms=round(statistics.quantiles(job_ms, n=100)[98], 1),
+        get_job_per_s=round(statistics.median(ours)), empty_route_per_s=round(statistics.median(empty)),
+        share=round(statistics.median(a / b for a, b in zip(ours, empty, strict=True)), 3),
+    )  # fmt: skip
+
+
+def round_trips(cluster: Cluster, port: int, model: str, stack: ExitStack) -> tuple[list[float], list[float]]:
+    """Return the milliseconds of jobs and of empty tasks, in turns."""
+    words = [sys.executable, "-m", "celery", "-A", "bench.empty", "worker", "-Q", "empty", "-n", "empty@test"]
+    with (cluster.logs / "empty.log").open("wb") as log:
+        worker = subprocess.Popen(words, cwd=ROOT, env=dict(cluster.environment), stdout=log, stderr=log)
+    stack.callback(worker.wait)
+    stack.callback(worker.terminate)
+    app = make_celery(cluster.settings)
+    app.send_task("nothing", queue="empty").get(timeout=60)
+    client = stack.enter_context(httpx.Client(base_url=f"http://{HOST}:{port}/api/v1", timeout=60))
+    body = {"model_id": model, "prompt": "there was a ", "length": 200, "seed": 1}
+
+    def job() -> None:
+        job_id = client.post("/generate-jobs", json=body).raise_for_status().json()["id"]
+        answer = client.get(f"/jobs/{job_id}", params={"wait": 10}).raise_for_status().json()
+        assert answer["status"] == "succeeded", answer
+
+    def task() -> None:
+        app.send_task("nothing", queue="empty").get(timeout=60)
+
+    for _ in range(5):
+        job()
+        task()
+    pairs = [(timed(job), timed(task)) for _ in range(TIMES)]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def timed(act: Callable[[], None]) -> float:
+    """Return how long an act takes, ms."""
+    begun = time.perf_counter()
+    act()
+    return (time.perf_counter() - begun) * 1000
+
+
+def rates(cluster: Cluster, port: int, path: str, stack: ExitStack) -> tuple[list[float], list[float]]:
+    """Return the answers a second of our route and of an empty one, block by block in turns."""
+    other = find_free(HOST)
+    words = [sys.executable, "-m", "gunicorn", "bench.empty:make_flask()"]
+    with (cluster.logs / "route.log").open("wb") as log:
+        environment = {**cluster.environment, "CHARLOOM_PORT": str(other)}
+        server = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    stack.callback(server.wait)
+    stack.callback(server.terminate)
+    eventually(lambda: answers(other), "the empty route answers")
+    found = [(rate(port, path), rate(other, "/")) for _ in range(BLOCKS)]
+    return [pair[0] for pair in found], [pair[1] for pair in found]
+
+
+def answers(port: int) -> bool:
+    """Tell whether somebody answers there."""
+    with suppress(httpx.HTTPError):
+        return httpx.get(f"http://{HOST}:{port}/").is_success
+    return False
+
+
+def rate(port: int, path: str) -> float:
+    """Ask for some seconds and return the answers a second, all connections together."""
+    counts = [0] * CONNECTIONS
+    end = time.perf_counter() + BLOCK_S
+
+    def ask(number: int) -> None:
+        connection = http.client.HTTPConnection(HOST, port)
+        while time.perf_counter() < end:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 200, answer.status
+            counts[number] += 1
+        connection.close()
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts) / BLOCK_S
+
+
+if __name__ == "__main__":
+    main()
