@@ -19,6 +19,8 @@ LINE_S, SAMPLE_S = 10.0, 12.0
 SAMPLE_CHARS = 160
 #: Columns of the bar, and of all that stands beside the words.
 WIDE_BAR, NARROW_BAR = 28, 12
+#: How a note begins that stands in for "learning".
+_WAITS = "waiting: "
 _BESIDE = len("learning ") + len(" 100%  ")
 
 
@@ -74,7 +76,9 @@ class TrainingProgress:
     def note(self, words: str) -> None:
         """Say what it waits for: in place of the figures at a terminal, as one line elsewhere; "" for nothing more."""
         if words and self._console.is_terminal:
-            self._bar.update(self._task, description=words)
+            waits = words.startswith(_WAITS)
+            said = words.removeprefix(_WAITS)
+            self._bar.update(self._task, description=said, doing="waiting " if waits else "learning")
         elif words and words != self._last_note:
             self._console.print(words)
         self._last_note = words
@@ -91,7 +95,7 @@ class TrainingProgress:
         progress: Mapping[str, Any] = data["progress"]
         self._learn(data["metrics"] or {})
         words = self._describe(progress)
-        self._bar.update(self._task, completed=progress.get("fraction") or 0.0, description=words)
+        self._bar.update(self._task, completed=progress.get("fraction") or 0.0, description=words, doing="learning")
         now = time.monotonic()
         if not self._console.is_terminal and now - self._line_at >= LINE_S and progress.get("step"):
             self._line_at = now
