@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from client import Charloom, Job
 from tests.waiting import eventually
@@ -24,6 +24,7 @@ SAMPLE = ROOT / "shared" / "sample.txt"
 #: Widths of a desk's screen and of a telephone's, px.
 WIDTHS = {"wide": 1280, "narrow": 390}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+README_SIZE: ViewportSize = {"width": 1180, "height": 940}
 PROMPT = "There was a "
 
 
@@ -103,6 +104,19 @@ def take(browser: Browser, url: str, pages: Mapping[str, str], out: Path) -> Non
             context.close()
 
 
+def take_for_readme(browser: Browser, url: str, pages: Mapping[str, str], out: Path) -> None:
+    """Take the two pictures that README.md shows: a training that is read, in light, and a writing, in dark."""
+    scheme: Literal["light", "dark"]
+    for name, scheme, shown in (("page", "light", "training"), ("write", "dark", "write")):
+        page = browser.new_context(base_url=url, color_scheme=scheme, viewport=README_SIZE).new_page()
+        page.goto(pages[shown])
+        _settle(page)
+        if shown == "training":
+            page.get_by_role("slider").hover(position={"x": 420, "y": 120})
+        page.screenshot(path=out / f"readme-{name}.png")
+        page.context.close()
+
+
 def _settle(page: Page) -> None:
     """Wait until scripts have drawn what they draw."""
     if page.locator("[data-losses]").count():
@@ -122,6 +136,7 @@ def main(out: Path) -> None:
         print("Training and writing, about a minute ...", flush=True)
         pages = furnish(charloom)
         take(browser, url, pages, out)
+        take_for_readme(browser, url, pages, out)
     print(f"{len(list(out.glob('*.png')))} pictures in {out}")
 
 

@@ -107,6 +107,11 @@ def rfc3339(value: int) -> str:
     return datetime.fromtimestamp(value / 1000, UTC).isoformat(timespec="seconds")
 
 
+def status(value: str) -> str:
+    """Say a status that an event told."""
+    return STATES[Status(value)]
+
+
 def state(job: Job) -> str:
     """Say how a job stands, in a word or two."""
     return STATES[job.shown_status]
@@ -145,6 +150,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "moment": moment,
     "rfc3339": rfc3339,
     "state": state,
+    "status": status,
     "kind": kind,
     "subject": subject,
     "running_time": running_time,
