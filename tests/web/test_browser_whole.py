@@ -107,7 +107,7 @@ def test_the_keyboard_alone_trains_cancels_and_goes_on(
         page.get_by_role("button", name="Go on").focus()
         page.keyboard.press("Enter")
         page.wait_for_url(lambda url: job_id not in url)
-        expect(page.get_by_text(job_id)).to_be_visible()
+        expect(page.get_by_role("link", name=job_id)).to_be_visible()
         cluster.running(page.url.rpartition("/")[2])
         page.get_by_role("button", name="Cancel").press("Enter")
         expect(page.get_by_role("status")).to_contain_text("Cancelled", timeout=PATIENCE_MS)
