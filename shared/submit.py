@@ -8,8 +8,8 @@ import logging
 from typing import BinaryIO
 
 from shared.broker import Broker
-from shared.errors import Refused, StoreUnavailable, VolumeUnavailable
-from shared.jobs import Job, JobType, NewJob
+from shared.errors import Refused, StoreUnavailable
+from shared.jobs import Job, NewJob
 from shared.store import Store
 from shared.volume import Volume
 
@@ -34,7 +34,7 @@ def submit(
         job: what is to be done, its options resolved.
         store: where records are kept.
         broker: who wakes a worker.
-        volume: where the job has its files; a generate job can do without, while no files can be written there.
+        volume: where the job has its files.
         upload: an import's file.
         max_bytes: the most that `upload` may hold.
         repeated: another try may have made this very job, or be making it now. On an error its files stay for the next
@@ -53,12 +53,7 @@ def submit(
     else:
         if repeated:
             volume.jobs.remove(job.id)  # the folder of a try that died before it had written what was asked
-        try:
-            volume.jobs.create(job, upload, max_bytes=max_bytes)
-        except VolumeUnavailable as exc:
-            if job.type is not JobType.GENERATE:
-                raise
-            log.warning("%s is in Redis alone: %s", job.id, exc)
+        volume.jobs.create(job, upload, max_bytes=max_bytes)
     try:
         record = store.jobs.create(job, caller=caller, most_queued=most_queued)
     except BaseException as exc:

@@ -57,7 +57,7 @@ class Injector:
             "cut a host off": (3 if site.network.can_cut else 0, self._cut),
             "kill Redis": (1, self._kill_redis),
             "stop Redis": (1, self._stop_redis),
-            "empty Redis": (0.7, self._empty_redis),
+            "empty Redis": (0.3, self._empty_redis),
             "end the web server": (1, self._end_web),
             "kill the web server": (1, self._kill_web),
             "fill the disk": (1 if site.disk.is_own else 0, self._fill_disk),

@@ -23,6 +23,8 @@ class Stage:
     site: Site
     client: Client
     weights: str
+    #: The model of it.
+    model_id: str
 
 
 @pytest.fixture(scope="package")
@@ -39,7 +41,7 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         client.add_corpus(Path(__file__).parents[2] / "shared" / "sample.txt")
         made = client.ended(client.train())
         assert made["status"] == "succeeded", made
-        yield Stage(site=site, client=client, weights=weights_of(site, made["id"]))
+        yield Stage(site=site, client=client, weights=weights_of(site, made["id"]), model_id=made["result"]["model_id"])
         client.close()
 
 

@@ -64,22 +64,22 @@ class Steps:
         return dict(sorted(found.items()))
 
     def overlaps(self, job: str) -> tuple[int, int]:
-        """Count the moves of an attempt while a later one computed.
+        """Count the moves that attempts ended while a later one computed.
 
         Returns:
-            Those that were begun before and ended after it had begun (a stopped process has one in hand when it wakes),
-            and those begun after it: two attempts at once, which must never be.
+            The first of each attempt: a stopped process ends, when it wakes, the move that it was in, or that it had
+            just been allowed. And all more than that: two attempts at once, which must never be.
         """
-        in_hand = begun = 0
+        in_hand = more = 0
         attempts = list(self.tokens(job).values())
         for number, moves in enumerate(attempts):
             later = [move.began for attempt in attempts[number + 1 :] for move in attempt]
             if not later:
                 continue
-            first = min(later)
-            in_hand += sum(move.began < first < move.ended for move in moves)
-            begun += sum(move.began >= first for move in moves)
-        return in_hand, begun
+            late = sum(move.ended > min(later) for move in moves)
+            in_hand += late > 0
+            more += max(0, late - 1)
+        return in_hand, more
 
     def lost(self, job: str) -> list[float]:
         """Return the seconds of computing that each attempt but the first had to do again."""

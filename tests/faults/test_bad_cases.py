@@ -125,10 +125,11 @@ def test_a_volume_that_takes_nothing_is_told_to_whoever_sends(own_disk: Stage, t
         corpus = api.post("/corpora", params={"name": "new"}, content=os.urandom(30_000).hex().encode(),
                           headers={"Content-Type": "text/plain"})  # fmt: skip
         job = api.post("/train-jobs", json={"corpus_id": client.corpus_id, "epochs": 1})
+        text = api.post("/generate-jobs", json={"model_id": own_disk.model_id, "prompt": "there "})
     readiness = site.readiness()
     site.disk.set_read_only(False)
     site.disk.free()
-    for answer in (corpus, job, readiness):
+    for answer in (corpus, job, text, readiness):
         assert answer.status_code == 503, answer.text
         assert words in answer.json()["detail"]
     assert sorted(path.name for path in site.volume.folder.glob("*/*")) == before

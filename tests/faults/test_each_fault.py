@@ -181,8 +181,8 @@ def test_a_training_survives(stage: Stage, fault: Callable[[Site, int, str], Non
     assert job["status"] == "succeeded", job
     assert weights_of(site, job_id) == stage.weights
     steps = Steps.read(site.steps)
-    in_hand, begun = steps.overlaps(job_id)
-    assert begun == 0, "two attempts computed at once"
+    in_hand, more = steps.overlaps(job_id)
+    assert more == 0, "two attempts computed at once"
     assert in_hand <= 1
     assert max(move.step for move in steps.moves[job_id]) == job["progress"]["total_steps"]
     with site.api() as api:
