@@ -29,3 +29,10 @@ def report(**figures: Any) -> None:
                "bfloat16": has_bfloat16(), "torch": str(torch.__version__), "python": platform.python_version(),
                "load": round(os.getloadavg()[0], 2)}  # fmt: skip
     print(json.dumps(figures | {"machine": machine}))
+
+
+def write_lengthened(path: Path, text: str, chars: int) -> None:
+    """Write so many characters of a text, over and over, without ever holding them all."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for begin in range(0, chars, len(text)):
+            file.write(text[: chars - begin])

@@ -1,68 +1,92 @@
 """Bytes of memory that a training takes for each character of its corpus, and what `shared/fit.py` foretells.
 
-Trains for a few batches on texts of growing length, made of the given one over and over, each in a process of its own,
-and takes the highest resident memory of each. The slope is that of the least squares line.
+Trains for a few batches on corpora of growing length, made of the given text over and over and read from the volume as
+a worker does, each in a process of its own. What a training takes is its highest resident memory less what the process
+had before: an idle worker. The slope is that of the least squares line.
 """
 
 import multiprocessing
-import resource
+import re
+import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.common import report, text_argument
+from bench.common import report, text_argument, write_lengthened
 from shared.fit import memory_bytes
 from shared.requests import ClassicRequest, StreamRequest
+from shared.volume import Corpora
 from worker.train import train
 
-LENGTHS = (1_000_000, 20_000_000, 40_000_000, 80_000_000)
+LENGTHS = (100_000, 1_000_000, 10_000_000, 100_000_000)
 LARGER = (("stream", 256, 32), ("stream", 1024, 32), ("classic", 256, 128), ("stream", 256, 256))
 SMALL = {"corpus_id": "cor", "seed": 1, "hidden_size": 64}
 
 
-def peak(recipe: str, piece: str, length: int) -> int:
-    """Return the peak resident memory, in bytes, of a process that trains for a few batches."""
-    kind = ClassicRequest if recipe == "classic" else StreamRequest
-    request = kind.model_validate(SMALL | {"recipe": recipe})
-    text = (piece * (length // len(piece) + 1))[:length]
-    for _ in islice(train(request, text, threads=1), 8):
-        pass
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def peak_at(recipe: str, hidden: int, batch: int, piece: str) -> tuple[int, int]:
-    """Return (measured, foretold) memory of a larger model on a short text."""
-    kind = ClassicRequest if recipe == "classic" else StreamRequest
-    request = kind.model_validate(SMALL | {"recipe": recipe, "hidden_size": hidden, "batch_size": batch})
-    for event in islice(train(request, piece, threads=2), 4):
+def measured(folder: Path, corpus_id: str, sizes: dict[str, Any], steps: int, threads: int) -> tuple[int, int, int]:
+    """Return (idle, peak, foretold) bytes of this process, which trains for some steps and captures its state."""
+    corpora = Corpora(folder)
+    kind = ClassicRequest if sizes["recipe"] == "classic" else StreamRequest
+    request = kind.model_validate(SMALL | sizes)
+    idle = _status("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
+    for event in islice(train(request, lambda: corpora.parts(corpus_id), threads=threads), steps):
         event.state()
-    measured = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return measured, memory_bytes(request, len(piece), len(set(piece)))
+    chars, vocab_size = corpora.get(corpus_id).learnt(lowercase=True, drop_bom=request.recipe == "stream")
+    return idle, _status("VmHWM"), memory_bytes(request, chars, vocab_size)
+
+
+def apart(folder: Path, corpus_id: str, *, steps: int, threads: int, **sizes: Any) -> tuple[int, int, int]:
+    """Return `measured` of a new process."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measured, folder, corpus_id, sizes, steps, threads).result()
 
 
 def main() -> None:
     """Measure both recipes, then some larger models."""
     text, _ = text_argument(__doc__ or "")
     slopes: dict[str, float] = {}
-    peaks: dict[str, dict[str, int]] = {}
-    sizes: list[dict[str, Any]] = []
-    for recipe in ("stream", "classic"):
-        found = []
+    lengths: list[dict[str, Any]] = []
+    models: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        corpora = Corpora(folder / "corpora")
+        ids = {}
         for length in LENGTHS:
-            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-                found.append(pool.submit(peak, recipe, text, length).result())
-        peaks[recipe] = dict(zip(map(str, LENGTHS), found, strict=True))
-        slopes[recipe] = round(float(np.polyfit(LENGTHS, found, 1)[0]), 2)
-        print(recipe, slopes[recipe], "bytes a character", peaks[recipe])
-    for recipe, hidden, batch in LARGER:
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            measured, foretold = pool.submit(peak_at, recipe, hidden, batch, text[:100_000]).result()
-        sizes.append({"recipe": recipe, "hidden_size": hidden, "batch_size": batch, "measured_mib": measured >> 20,
-                      "foretold_mib": foretold >> 20})  # fmt: skip
-        print(sizes[-1])
-    report(bench="memory_slope", bytes_per_character=slopes, peaks=peaks, sizes=sizes)
+            write_lengthened(folder / "text", text, length)
+            with (folder / "text").open("rb") as file:
+                ids[length] = corpora.add(file, name="text", max_bytes=1 << 30)[0].id
+        for recipe in ("stream", "classic"):
+            over = []
+            for length in LENGTHS:
+                idle, peak, foretold = apart(folder / "corpora", ids[length], steps=8, threads=1, recipe=recipe)
+                over.append(peak - idle)
+                lengths.append({"recipe": recipe, "chars": length, "over_idle_mib": over[-1] >> 20,
+                                **_told(idle, peak, foretold)})  # fmt: skip
+                print(lengths[-1])
+            slopes[recipe] = round(float(np.polyfit(LENGTHS, over, 1)[0]), 2)
+            print(recipe, slopes[recipe], "bytes a character")
+        for recipe, hidden, batch in LARGER:
+            sizes = {"recipe": recipe, "hidden_size": hidden, "batch_size": batch}
+            figures = apart(folder / "corpora", ids[LENGTHS[0]], steps=4, threads=2, **sizes)
+            models.append({**sizes, **_told(*figures)})
+            print(models[-1])
+    report(bench="memory_slope", bytes_per_character=slopes, lengths=lengths, models=models)
+
+
+def _told(idle: int, peak: int, foretold: int) -> dict[str, Any]:
+    return {"idle_mib": idle >> 20, "peak_mib": peak >> 20, "foretold_mib": foretold >> 20,
+            "foretold_times": round(foretold / peak, 2)}  # fmt: skip
+
+
+def _status(name: str) -> int:
+    """Return a field of this process' status, in bytes."""
+    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"))
+    assert found is not None
+    return int(found[1]) * 1024
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def main() -> None:
         StreamRequest.model_validate({"corpus_id": "cor", "seed": given.seed or 1, "recipe": "stream"}),
         chars=len(learnt), vocab_size=len(vocabulary), memory_limit_bytes=None,
     )  # fmt: skip
-    windows = Windows(encode(learnt, vocabulary), seq_length=WINDOW, batch_size=20 * 128, seed=0)
+    windows = Windows(encode([learnt], vocabulary, chars=len(learnt)), seq_length=WINDOW, batch_size=20 * 128, seed=0)
     model = CharLSTM(vocab_size=len(vocabulary), hidden_size=request.hidden_size, layers=request.layers,
                      embedding_size=request.embedding_size)  # fmt: skip
     curve, reached, final = [], None, 0.0

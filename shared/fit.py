@@ -31,9 +31,8 @@ WEIGHT_COPIES = 9
 NUMBERS_PER_UNIT = 16
 #: The same per position and character of the vocabulary, where there are logits.
 NUMBERS_PER_LOGIT = 4
-#: Bytes per character of the corpus: its text, again without its U+FEFF and in lower case (each 1, 2 or 4 bytes), and
-#: its indices. 6 to 10 were measured on a text of 2 bytes a character.
-BYTES_PER_CHAR = 16
+#: Taken on the way by a text that is read in pieces, whatever its length.
+READING_BYTES = 16 << 20
 
 
 def fit(request: R, *, chars: int, vocab_size: int, memory_limit_bytes: int | None) -> R:
@@ -85,7 +84,13 @@ def memory_bytes(request: ClassicRequest | StreamRequest, chars: int, vocab_size
     predicted = positions if request.recipe == "stream" else request.batch_size
     numbers = positions * units + predicted * NUMBERS_PER_LOGIT * vocab_size
     weights = WEIGHT_COPIES * parameters(request, vocab_size)
-    return BASE_BYTES + BYTES_PER_CHAR * chars + 4 * (numbers + weights)
+    return BASE_BYTES + _text_bytes(chars, vocab_size) + 4 * (numbers + weights)
+
+
+def _text_bytes(chars: int, vocab_size: int) -> int:
+    """Return the memory that a text takes: one index a character, as `worker/data.py` encodes it."""
+    width = 1 if vocab_size <= 1 << 8 else 2 if vocab_size <= 1 << 16 else 4
+    return READING_BYTES + width * chars
 
 
 def _fit_to_text(request: R, chars: int) -> R:
@@ -135,7 +140,7 @@ def _fit_to_memory(request: R, chars: int, vocab_size: int, limit: int) -> R:
     if needed <= limit:
         return request
     detail = f"the training needs about {needed >> 20:,} MiB; a worker has {limit >> 20:,} MiB for one"
-    if BASE_BYTES + BYTES_PER_CHAR * chars > limit:
+    if BASE_BYTES + _text_bytes(chars, vocab_size) > limit:
         raise InvalidRequest.at("/corpus_id", f"{detail}, and the text of {chars:,} characters alone is too large")
     smallest = request.model_copy(update={"batch_size": 1})
     if memory_bytes(smallest, chars, vocab_size) > limit:

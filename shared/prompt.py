@@ -4,13 +4,11 @@ The seed document takes a random passage of the lower-cased text: `start = randi
 """
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
+from shared import pieces
 from shared.text import BOM, normalise
 
-#: Characters read at a time; a part ends at a line's end, since lower-casing looks at a letter's neighbours.
-_PART_CHARS = 1 << 20
 #: Mixed into the seed, so that the passage doesn't share its random numbers with the writing.
 _PURPOSE = "passage"
 
@@ -27,16 +25,6 @@ def fitted(text: str, *, lowercase: bool, drop_bom: bool) -> str:
     return text.removeprefix(BOM) if drop_bom else text
 
 
-def parts(path: Path, *, lowercase: bool, drop_bom: bool) -> Iterator[str]:
-    """Yield a corpus' text in its normal form, part by part, so that memory stays flat."""
-    with path.open(encoding="utf-8", newline="") as file:
-        first = True
-        while part := file.read(_PART_CHARS):
-            part += file.readline(_PART_CHARS)
-            yield fitted(part, lowercase=lowercase, drop_bom=drop_bom and first)
-            first = False
-
-
 def passage(path: Path, *, chars: int, length: int, seed: int, lowercase: bool, drop_bom: bool) -> str:
     """Return a random passage of a corpus, chosen by the seed.
 
@@ -51,7 +39,7 @@ def passage(path: Path, *, chars: int, length: int, seed: int, lowercase: bool, 
     length = max(1, min(length, chars - 1))
     start = random.Random(f"{_PURPOSE} {seed}").randrange(max(1, chars - length))
     found: list[str] = []
-    for part in parts(path, lowercase=lowercase, drop_bom=drop_bom):
+    for part in pieces.learnt(pieces.read(path), lowercase=lowercase, drop_bom=drop_bom):
         if start < len(part):
             found.append(part[start : start + length])
             length -= len(found[-1])

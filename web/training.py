@@ -4,7 +4,7 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter
 
-from shared import prompt, volume
+from shared import pieces, volume
 from shared.errors import InvalidRequest
 from shared.estimate import Estimate, Speed, estimate
 from shared.fit import fit, memory_bytes
@@ -147,7 +147,7 @@ def _check_characters(parts: Parts, corpus: volume.Corpus, request: Training, mo
     known = Vocabulary(model.vocabulary)
     unknown: set[str] = set()
     path = parts.volume.corpora.text_path(corpus.id)
-    for part in prompt.parts(path, lowercase=request.lowercase, drop_bom=request.recipe == "stream"):
+    for part in pieces.learnt(pieces.read(path), lowercase=request.lowercase, drop_bom=request.recipe == "stream"):
         unknown.update(known.unknown("".join(set(part))))
     if unknown:
         raise InvalidRequest.at(

@@ -1,8 +1,11 @@
 """A text as one integer array, and the batches that are cut out of it when they are needed. Knows no models.
 
-Nothing is materialised: a character takes 1 byte (to 256 distinct ones), 2 or 4, and a batch is cut out by an index.
+Nothing else stands whole in memory: a text comes in pieces, twice, to be looked through and to be encoded. A character
+takes 1 byte (to 256 distinct ones), 2 or 4, and a batch is cut out by an index.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,8 +18,6 @@ from worker.randomness import Permutation, derive, rng
 
 Codes = NDArray[Any]  # uint8, uint16 or int32
 _UNICODE = 0x110000
-#: Characters that are turned into code points at once: 4 MB, whatever the text's length.
-_PIECE = 1 << 20
 
 
 def code_points(text: str) -> NDArray[np.uint32]:
@@ -24,29 +25,49 @@ def code_points(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
-def vocabulary_of(text: str) -> Vocabulary:
-    """Collect the vocabulary of a text, as `Vocabulary.of` does, a hundred times faster on long ones."""
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What a text is found to hold."""
+
+    #: Its vocabulary, as `Vocabulary.of` has it.
+    vocabulary: Vocabulary
+    #: How many characters.
+    chars: int
+
+
+def survey(pieces: Iterable[str]) -> Survey:
+    """Look through a text, a hundred times faster than `Vocabulary.of`."""
     seen = np.zeros(_UNICODE, dtype=bool)
-    for start in range(0, len(text), _PIECE):
-        seen[code_points(text[start : start + _PIECE])] = True
-    return Vocabulary("".join(map(chr, np.flatnonzero(seen).tolist())))
+    chars = highest = 0
+    for piece in pieces:
+        points = code_points(piece)
+        seen[points] = True
+        chars, highest = chars + len(points), max(highest, int(points.max(initial=0)))
+    found = np.flatnonzero(seen[: highest + 1])
+    return Survey(vocabulary=Vocabulary("".join(map(chr, found.tolist()))), chars=chars)
 
 
-def encode(text: str, vocabulary: Vocabulary) -> Codes:
-    """Return the index of each character, (len(text),), in the smallest of uint8, uint16 and int32 that holds them all.
+def encode(pieces: Iterable[str], vocabulary: Vocabulary, *, chars: int) -> Codes:
+    """Return the index of each character, (chars,), in the smallest of uint8, uint16 and int32 that holds them all.
 
-    Raises KeyError on a character that isn't in the vocabulary.
+    Raises KeyError on a character that isn't in the vocabulary, ValueError unless the text has `chars` characters.
     """
     size = len(vocabulary)
-    table = np.full(_UNICODE, -1, dtype=np.int32)
-    table[code_points(vocabulary.characters)] = np.arange(size, dtype=np.int32)
+    known = code_points(vocabulary.characters)
+    # One place more than the highest code point: all beyond are clipped to it, and none of them is known.
+    table = np.full(int(known.max(initial=0)) + 2, -1, dtype=np.int32)
+    table[known] = np.arange(size, dtype=np.int32)
     dtype = np.uint8 if size <= 1 << 8 else np.uint16 if size <= 1 << 16 else np.int32
-    codes = np.empty(len(text), dtype=dtype)
-    for start in range(0, len(text), _PIECE):
-        piece = table[code_points(text[start : start + _PIECE])]
-        if piece.size and piece.min() < 0:
-            raise KeyError(text[start + int(piece.argmin())])
-        codes[start : start + len(piece)] = piece
+    codes = np.empty(chars, dtype=dtype)
+    filled = 0
+    for piece in pieces:
+        found = table.take(code_points(piece), mode="clip")
+        if found.min(initial=0) < 0:
+            raise KeyError(piece[int(found.argmin())])
+        codes[filled : filled + len(found)] = found
+        filled += len(found)
+    if filled != chars:
+        raise ValueError(f"the text has {filled} characters; {chars} were counted before")
     return codes
 
 

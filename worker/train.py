@@ -6,17 +6,18 @@ trainloop.py's, a recipe's batch is classic.py's and stream.py's.
 
 import os
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from shared.errors import JobFailed
+from shared.pieces import learnt
 from shared.requests import ClassicRequest, StreamRequest
-from shared.text import BOM, Vocabulary, name_characters
+from shared.text import Vocabulary, name_characters
 from worker.classic import Classic
-from worker.data import encode, vocabulary_of
+from worker.data import Codes, encode, survey
 from worker.model import CharLSTM, faults, shapes
 from worker.precision import takes_bfloat16
 from worker.randomness import derive, seed_torch
@@ -36,7 +37,7 @@ class Start:
 
 def train(
     request: ClassicRequest | StreamRequest,
-    text: str,
+    text: str | Callable[[], Iterable[str]],
     *,
     start: Start | None = None,
     state: TrainState | None = None,
@@ -47,7 +48,8 @@ def train(
 
     Arguments:
         request: all options concrete, `seed` set (`shared/fit.py` has fitted them to the text).
-        text: the corpus as stored, line ends "\n". `classic` keeps a U+FEFF at its begin, `stream` drops it.
+        text: the corpus as stored, line ends "\n", or what reads it from its begin in parts, cut anywhere: it is read
+            twice then and never stands whole in memory. `classic` keeps a U+FEFF at its begin, `stream` drops it.
         start: a model whose weights to begin with.
         state: an earlier training of the same request and text to go on with; it then ends with the same weights, bit
             for bit, as without the break, on the same kind of processor and the same torch. Its threads, precision
@@ -63,17 +65,8 @@ def train(
     facts = state.facts if state is not None else {}
     threads = facts.get("threads") or threads or len(os.sched_getaffinity(0))
     torch.set_num_threads(threads)
-    text = _as_learnt(request, text)
-    vocabulary = Vocabulary(facts["vocabulary"]) if facts else start.vocabulary if start else vocabulary_of(text)
-    try:
-        codes = encode(text, vocabulary)
-    except KeyError:
-        unknown = name_characters(vocabulary.unknown(text))
-        raise JobFailed(f"the model doesn't know these characters: {unknown}", code="unknown_characters") from None
-    needed = request.seq_length + 1 if request.recipe == "classic" else 2 * request.batch_size
-    if len(text) < needed:
-        raise JobFailed(f"the text has {len(text)} characters; these options need {needed}", code="text_too_short")
-    del text
+    given = Vocabulary(facts["vocabulary"]) if facts else start.vocabulary if start else None
+    codes, vocabulary = _encoded(request, text, given)
     seed_torch(request.seed, "weights")
     sizes = {"vocab_size": len(vocabulary), "hidden_size": request.hidden_size, "layers": request.layers,
              "embedding_size": request.embedding_size}  # fmt: skip
@@ -93,8 +86,22 @@ def train(
     yield from Training(setting, model, recipe, clock=clock, state=state).events()
 
 
-def _as_learnt(request: ClassicRequest | StreamRequest, text: str) -> str:
-    """Return the text as the recipe reads it."""
-    if request.recipe == "stream":
-        text = text.removeprefix(BOM)
-    return text.lower() if request.lowercase else text
+def _encoded(
+    request: ClassicRequest | StreamRequest, text: str | Callable[[], Iterable[str]], given: Vocabulary | None
+) -> tuple[Codes, Vocabulary]:
+    """Return the text as the recipe reads it, in integers, and the vocabulary: the given one, else the text's own."""
+
+    def pieces() -> Iterable[str]:
+        parts = (text,) if isinstance(text, str) else text()
+        return learnt(parts, lowercase=request.lowercase, drop_bom=request.recipe == "stream")
+
+    found = survey(pieces())
+    vocabulary = found.vocabulary if given is None else given
+    if unknown := vocabulary.unknown(found.vocabulary.characters):
+        raise JobFailed(
+            f"the model doesn't know these characters: {name_characters(unknown)}", code="unknown_characters"
+        )
+    needed = request.seq_length + 1 if request.recipe == "classic" else 2 * request.batch_size
+    if found.chars < needed:
+        raise JobFailed(f"the text has {found.chars} characters; these options need {needed}", code="text_too_short")
+    return encode(pieces(), vocabulary, chars=found.chars), vocabulary

@@ -1,6 +1,7 @@
 """Runs a train job: the trainer's events go to the store, its state to the volume, its weights into a model."""
 
 import logging
+from collections.abc import Iterator
 
 from pydantic import TypeAdapter
 
@@ -12,6 +13,7 @@ from worker import trainevents
 from worker.attempt import Attempt, Outcome, Stopped
 from worker.build import build_and_seal
 from worker.bundle import load_start
+from worker.lease import Wish
 from worker.saver import Saver
 from worker.train import Start, train
 from worker.trainevents import TrainingDiverged
@@ -20,6 +22,14 @@ from worker.trainstate import StateFileDamaged, TrainState, load_state
 log = logging.getLogger(__name__)
 
 _REQUEST: TypeAdapter[StreamRequest | ClassicRequest] = TypeAdapter(AnyTrainRequest)
+
+
+class _StoppedReading(Exception):
+    """The job is to stop before its text was read."""
+
+    def __init__(self, wish: Wish) -> None:
+        super().__init__(wish)
+        self.wish = wish
 
 
 def run_train(attempt: Attempt) -> Outcome:
@@ -32,14 +42,14 @@ def run_train(attempt: Attempt) -> Outcome:
     host, job = attempt.host, attempt.job
     request = _REQUEST.validate_python(job.params)
     folder = attempt.folder()
-    text = host.volume.corpora.text(request.corpus_id)
-    attempt.lease.tick()
     state = _newest_state(attempt)
     start = None if state is not None else _start(attempt, request)
     attempt.lease.tick()
     known = state.facts if state is not None else {}
     host.store.jobs.rewind(job.id, attempt.token, metrics=known.get("metrics", ()), samples=known.get("samples", ()))
-    training = train(request, text, start=start, state=state, threads=host.train_threads)
+    training = train(
+        request, lambda: _read(attempt, request.corpus_id), start=start, state=state, threads=host.train_threads
+    )
     saver = Saver(attempt, folder)
     try:
         for event in host.journal.follow(training, job_id=job.id, token=attempt.token, worker=host.name):
@@ -63,12 +73,22 @@ def run_train(attempt: Attempt) -> Outcome:
                 return Stopped(wish=wish)
             if isinstance(event, trainevents.Snapshot):
                 saver.save(event.state())
+    except _StoppedReading as exc:
+        return Stopped(wish=exc.wish)  # no step was made: what was saved before stands
     except TrainingDiverged as exc:
         saver.save(exc.state)
         raise
     finally:
         training.close()
     raise AssertionError("the trainer ended without an end")
+
+
+def _read(attempt: Attempt, corpus_id: str) -> Iterator[str]:
+    """Read the text from its begin, looking up after each part. Raises _StoppedReading, LeaseLost, NotFound."""
+    for part in attempt.host.volume.corpora.parts(corpus_id):
+        if (wish := attempt.lease.look()) is not None:
+            raise _StoppedReading(wish)
+        yield part
 
 
 def _last(done: trainevents.Done) -> Losses:

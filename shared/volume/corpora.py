@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 from shared.errors import InvalidRequest, NotFound, TooLarge
 from shared.ids import is_id, new_id
-from shared.text import BOM
+from shared.pieces import read, uncut
+from shared.text import BOM, normalise
 from shared.volume.decoding import tell_encoding
 from shared.volume.files import (
     building,
@@ -26,8 +27,6 @@ from shared.volume.files import (
 
 _CHUNK_BYTES = 1 << 20
 _PREVIEW_CHARS = 300
-#: How far to look for a line's end before a chunk is cut anyway, characters.
-_LONGEST_LINE = 1 << 22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +110,12 @@ class Corpora:
         with translated(), path.open(encoding="utf-8", newline="") as file:
             return file.read()
 
+    def parts(self, corpus_id: str) -> Iterator[str]:
+        """Yield the text in parts, cut anywhere. Raises NotFound."""
+        path = self.text_path(corpus_id)
+        with translated():
+            yield from read(path)
+
     def delete(self, corpus_id: str) -> None:
         """Remove a corpus. Raises NotFound."""
         corpus = self.get(corpus_id)
@@ -169,7 +174,7 @@ def _store(folder: Path, encoding: str, *, name: str, sha256: str) -> Corpus:
     seen_lower: set[str] = set()
     preview, last, only_space = "", "", True
     with (folder / "text.txt").open("w", encoding="utf-8", newline="") as file:
-        for part in _decoded(folder / "sent", encoding):
+        for part in uncut(_decoded(folder / "sent", encoding)):  # lower-cased as the whole would be
             chars += len(part)
             lines += part.count("\n")
             seen.update(part)
@@ -200,27 +205,17 @@ def _store(folder: Path, encoding: str, *, name: str, sha256: str) -> Corpus:
 
 
 def _decoded(path: Path, encoding: str) -> Iterator[str]:
-    r"""Yield the text in parts, line ends as "\n".
-
-    A part ends at a line's end where one comes in time: lower-casing looks at a letter's neighbours (the Greek final
-    sigma), so cutting elsewhere could count another letter than the whole text has.
-    """
+    r"""Yield the text in parts, cut anywhere, line ends as "\n"."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    rest = ""
+    held = ""
     try:
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
-                rest += decoder.decode(chunk)
-                held = rest.endswith("\r")  # its "\n" may be in the next chunk
-                ready = rest[: len(rest) - held].replace("\r\n", "\n").replace("\r", "\n")
-                cut = ready.rfind("\n") + 1 or (len(ready) if len(ready) > _LONGEST_LINE else 0)
-                if cut:
-                    yield ready[:cut]
-                rest = ready[cut:] + "\r" * held
-            rest += decoder.decode(b"", final=True)
+                part = held + decoder.decode(chunk)
+                held = "\r" if part.endswith("\r") else ""  # its "\n" may be in the next chunk
+                yield normalise(part.removesuffix("\r"), lowercase=False)
+            yield normalise(held + decoder.decode(b"", final=True), lowercase=False)
     except UnicodeDecodeError as exc:
         raise InvalidRequest.at(
             "/file", f"The text is not valid {encoding}: {exc.reason}. Save it as UTF-8 and send it again."
         ) from exc
-    if rest:
-        yield rest.replace("\r\n", "\n").replace("\r", "\n")

@@ -95,12 +95,18 @@ def test_a_job_too_large_for_the_memory_shrinks_or_is_refused() -> None:
         fit(stream(hidden_size=2048), chars=10**6, vocab_size=67, memory_limit_bytes=600 << 20)
     assert pointers(caught.value) == ["/hidden_size"]
     with pytest.raises(InvalidRequest, match="text of 200,000,000 characters alone") as caught:
-        fit(stream(), chars=200_000_000, vocab_size=67, memory_limit_bytes=2 * GIB)
+        fit(stream(), chars=200_000_000, vocab_size=67, memory_limit_bytes=GIB // 2)
     assert pointers(caught.value) == ["/corpus_id"]
     with pytest.raises(InvalidRequest, match="Make batch_size 2000") as caught:
         fit(classic(batch_size=2000, hidden_size=64, seq_length=200), chars=10**5, vocab_size=67,
             memory_limit_bytes=600 << 20)  # fmt: skip
     assert pointers(caught.value) == ["/batch_size", "/seq_length"]
+
+
+def test_a_character_of_the_text_takes_as_many_bytes_as_its_index() -> None:
+    for vocab_size, width in [(256, 1), (257, 2), (65_536, 2), (65_537, 4)]:
+        two, one = (memory_bytes(stream(), millions * 10**6, vocab_size) for millions in (2, 1))
+        assert two - one == width * 10**6
 
 
 def test_parameters_of_the_documents_model() -> None:

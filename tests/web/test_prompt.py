@@ -14,16 +14,6 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("drop_bom", [True, False])
-@pytest.mark.parametrize("lowercase", [True, False])
-def test_parts_together_are_the_text_in_its_normal_form(path: Path, lowercase: bool, drop_bom: bool) -> None:
-    text = path.read_text("utf-8")
-    text = text.lower() if lowercase else text
-    parts = list(prompt.parts(path, lowercase=lowercase, drop_bom=drop_bom))
-    assert len(parts) > 1
-    assert "".join(parts) == (text.removeprefix("\ufeff") if drop_bom else text)
-
-
 def test_a_passage_stands_in_the_text_and_is_the_seeds(path: Path) -> None:
     text = path.read_text("utf-8").lower()
     seen = set()

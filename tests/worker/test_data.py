@@ -9,26 +9,35 @@ from hypothesis import strategies as st
 
 from shared.text import Vocabulary
 from tests.worker.training import BOOK
-from worker.data import Chunks, Continuation, Windows, encode, vocabulary_of
+from worker.data import Chunks, Continuation, Windows, encode, survey
 from worker.randomness import Permutation
 
 
-@given(st.text(st.characters(exclude_categories=[]), min_size=1))
-def test_encoding_agrees_with_the_vocabulary(text: str) -> None:
-    vocabulary = vocabulary_of(text)
-    assert vocabulary == Vocabulary.of(text)
-    assert encode(text, vocabulary).tolist() == vocabulary.encode(text)
+@given(st.lists(st.text(st.characters(exclude_categories=[]))))
+def test_encoding_agrees_with_the_vocabulary(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    found = survey(pieces)
+    assert (found.vocabulary, found.chars) == (Vocabulary.of(text), len(text))
+    assert encode(pieces, found.vocabulary, chars=found.chars).tolist() == found.vocabulary.encode(text)
 
 
 def test_a_character_takes_as_few_bytes_as_its_vocabulary_allows() -> None:
     for size, width in [(256, 1), (257, 2), (65536, 2), (65537, 4)]:
         text = "".join(map(chr, range(1, size + 1)))
-        assert encode(text, vocabulary_of(text)).itemsize == width
+        assert encode([text], survey([text]).vocabulary, chars=size).itemsize == width
 
 
 def test_an_unknown_character_is_named() -> None:
-    with pytest.raises(KeyError, match="€"):
-        encode("ab€", Vocabulary("ab"))
+    for unknown in "€\0\U0010ffff":
+        with pytest.raises(KeyError) as caught:
+            encode(["a", "ab" + unknown], Vocabulary("ab"), chars=4)
+        assert caught.value.args == (unknown,)
+
+
+@pytest.mark.parametrize("chars", [2, 4])
+def test_a_text_that_is_not_as_long_as_it_was_is_noticed(chars: int) -> None:
+    with pytest.raises(ValueError, match=str(chars)):
+        encode(["ab", "a"], Vocabulary("ab"), chars=chars)
 
 
 @given(st.integers(1, 3000), st.integers(0, 2**63 - 1))
@@ -87,6 +96,7 @@ def test_a_continuation_predicts_each_character_once() -> None:
 @pytest.mark.skipif(BOOK is None, reason="CHARLOOM_BOOK names no book")
 def test_the_documents_book_has_the_documents_figures() -> None:
     text = Path(BOOK or "").read_text(encoding="utf-8").lower()
-    vocabulary = vocabulary_of(text)
-    assert (len(text), len(vocabulary)) == (148_067, 67)
-    assert Windows(encode(text, vocabulary), seq_length=100, batch_size=128, seed=1).count == 147_967
+    found = survey([text])
+    assert (found.chars, len(found.vocabulary)) == (148_067, 67)
+    codes = encode([text], found.vocabulary, chars=found.chars)
+    assert Windows(codes, seq_length=100, batch_size=128, seed=1).count == 147_967

@@ -1,6 +1,7 @@
 """What a training tells, when it ends, and what it refuses."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,8 +11,8 @@ import torch
 from shared.errors import JobFailed
 from shared.requests import ClassicRequest, StreamRequest
 from shared.text import Vocabulary
-from tests.worker.training import classic, rows, run, sample_text, stream
-from worker.data import encode, vocabulary_of
+from tests.worker.training import assert_same, classic, rows, run, sample_text, stream
+from worker.data import encode
 from worker.model import CharLSTM
 from worker.train import Start, train
 from worker.trainevents import Done, Metric, Progress, Sample, Snapshot, TrainEvent, TrainingDiverged, row
@@ -165,6 +166,30 @@ def test_stream_drops_a_bom_and_classic_keeps_it() -> None:
     assert bom in next(train(classic(), bom + TEXT)).state().facts["vocabulary"]
 
 
+@pytest.mark.parametrize("request_", [stream(epochs=1), classic(epochs=1)], ids=["stream", "classic"])
+def test_a_text_that_is_read_in_parts_trains_as_one_that_is_given_whole(
+    request_: StreamRequest | ClassicRequest,
+) -> None:
+    # Given: what lower-casing and the recipes change, cut within words.
+    text = "\ufeffİΣ'" + TEXT[:1200] + "ΟΔΟΣ"
+    reads = []
+
+    def read() -> Iterator[str]:
+        reads.append(0)
+        for start in range(0, len(text), 7):
+            reads[-1] += 1
+            yield text[start : start + 7]
+
+    # When
+    _, whole = run(request_, text)
+    _, parts = run(request_, read)
+    # Then
+    assert_same(whole.weights, parts.weights)
+    assert whole.state().facts["text_sha256"] == parts.state().facts["text_sha256"]
+    assert len(reads) == 2
+    assert reads[0] == reads[1] == -(-len(text) // 7)
+
+
 def test_case_is_kept_when_asked() -> None:
     assert "T" in next(train(stream(lowercase=False), TEXT)).state().facts["vocabulary"]
 
@@ -176,7 +201,7 @@ def test_validation_is_over_the_last_part_each_character_once_from_a_zero_state(
     model = CharLSTM(vocab_size=len(done.vocabulary), hidden_size=24, embedding_size=8)
     model.load_state_dict(dict(done.weights))
     model.eval()
-    codes = torch.from_numpy(encode(TEXT.lower(), done.vocabulary)).long()
+    codes = torch.from_numpy(encode([TEXT.lower()], done.vocabulary, chars=len(TEXT))).long()
     begin = len(TEXT) - len(TEXT) // 2
     # When: the same in one piece.
     with torch.no_grad():
@@ -198,4 +223,3 @@ def test_rows_are_plain_values() -> None:
 def test_one_character_over_and_over_can_be_learnt() -> None:
     _, done = run(stream(epochs=1), "a" * 1000)
     assert done.vocabulary == Vocabulary("a")
-    assert vocabulary_of("a" * 1000) == done.vocabulary

@@ -1,7 +1,7 @@
 """What the tests of training share: a small text, small requests, and running one to its end."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,9 @@ def classic(**options: Any) -> ClassicRequest:
     return ClassicRequest.model_validate(_SHORT | small | options)
 
 
-def run(request: StreamRequest | ClassicRequest, text: str, **given: Any) -> tuple[list[TrainEvent], Done]:
+def run(
+    request: StreamRequest | ClassicRequest, text: str | Callable[[], Iterable[str]], **given: Any
+) -> tuple[list[TrainEvent], Done]:
     """Train to the end on one thread; return all events and the last one."""
     events = list(train(request, text, **{"threads": 1} | given))
     done = events[-1]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from shared import prompt
+from shared import pieces
 from shared.errors import InvalidRequest
 from shared.estimate import Estimate
 from shared.requests import AnyTrainRequest, ClassicRequest, StreamRequest
@@ -83,6 +83,6 @@ def vocabulary_of(here: Parts, corpus: Corpus) -> str | None:
 @lru_cache(maxsize=64)
 def _vocabulary(path: Path, _sha256: str) -> str:
     found: set[str] = set()
-    for part in prompt.parts(path, lowercase=False, drop_bom=False):
+    for part in pieces.read(path):
         found.update(part)
     return "".join(sorted(found)[:_MOST_LISTED])

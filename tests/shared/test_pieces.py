@@ -1,0 +1,62 @@
+"""A text in pieces is learnt as it would be whole."""
+
+import sys
+import unicodedata
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared import pieces
+
+#: Sigmas among what lower-casing looks past (points, marks, joiners, a U+FEFF) and what it stops at; and a letter that
+#: becomes two.
+AWKWARD = "Σσς.:'\u0301\u00ad\ufeffʰ^AaİǅⅣ1中 \n\t"
+
+
+@given(
+    text=st.text(st.sampled_from(AWKWARD) | st.characters(exclude_categories=["Cs"])),
+    cuts=st.lists(st.integers(0, 40)),
+    lowercase=st.booleans(),
+    drop_bom=st.booleans(),
+)
+def test_pieces_together_are_the_whole(text: str, cuts: list[int], lowercase: bool, drop_bom: bool) -> None:
+    # Given: parts cut anywhere, empty ones among them.
+    places = [0, *sorted(cuts), len(text)]
+    parts = [text[begin:end] for begin, end in pairwise(places)] if cuts else [text]
+    assert "".join(parts) == text
+    # When
+    found = list(pieces.learnt(parts, lowercase=lowercase, drop_bom=drop_bom))
+    # Then
+    whole = text.removeprefix("\ufeff") if drop_bom else text
+    assert "".join(found) == (whole.lower() if lowercase else whole)
+    assert all(found)
+
+
+def test_no_firm_character_is_one_that_lower_casing_looks_past() -> None:
+    """Of all there are: one looked past lets a sigma before it end the word, unless a letter follows."""
+    for character in map(chr, range(sys.maxunicode + 1)):
+        if unicodedata.category(character) in pieces._FIRM:
+            ends, goes_on = ("AΣ" + character).lower()[1] == "ς", ("AΣ" + character + "A").lower()[1] == "σ"
+            assert not (ends and goes_on), hex(ord(character))
+
+
+@pytest.mark.parametrize("line", ["Line {} ΟΔΟΣ\n", "no line ends {} ΟΔΟΣ ", "NOSPACE{}ΟΔΟΣ", "中文{}也是"])
+def test_a_long_text_is_cut_into_pieces_of_the_size_that_is_read(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "text.txt"
+    text = "\ufeff" + "".join(line.format(number) for number in range(300_000))
+    path.write_text(text, "utf-8", newline="")
+    found = list(pieces.learnt(pieces.read(path), lowercase=True, drop_bom=True))
+    assert "".join(found) == text[1:].lower()
+    assert max(map(len, found)) <= pieces._PART_CHARS + 20
+    assert len(found) >= len(text) // pieces._PART_CHARS
+
+
+def test_what_can_not_be_cut_is_held_and_still_right() -> None:
+    # Given: a word that ends some millions of points further on, or doesn't.
+    for end in ("", "A"):
+        text = "AΣ" + "." * 3_000_000 + end
+        parts = [text[start : start + 1_000_000] for start in range(0, len(text), 1_000_000)]
+        assert "".join(pieces.learnt(parts, lowercase=True, drop_bom=False)) == text.lower()
