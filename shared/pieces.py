@@ -1,16 +1,15 @@
 """A text in pieces, so that memory stays flat: read from its file, and changed exactly as if it were changed whole."""
 
-import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from shared.text import BOM
 
 #: Characters read at a time: few enough for what is made of them to stay in the cache, twice as quick as a million.
 _PART_CHARS = 1 << 16
-_SIGMA = "\u03a3"
-#: Kinds of characters that lower-casing never looks past: letters but modifiers, numbers, white space and controls.
-_FIRM = frozenset(("Lu", "Ll", "Lt", "Lo", "Nd", "Nl", "No", "Zs", "Zl", "Zp", "Cc"))
+#: The one letter whose lower case depends on its neighbours, and what it becomes at a word's end.
+_SIGMA, _FINAL_SIGMA = "\u03a3", "\u03c2"
 
 
 def read(path: Path) -> Iterator[str]:
@@ -28,39 +27,58 @@ def learnt(parts: Iterable[str], *, lowercase: bool, drop_bom: bool) -> Iterator
         lowercase: whether to lower-case it.
         drop_bom: whether to drop a U+FEFF at its begin.
     """
+    lowering = Lowering()
     begins = True
-    for part in uncut(parts) if lowercase else parts:
+    for part in parts:
         piece = part.removeprefix(BOM) if drop_bom and begins else part
         begins = begins and not part
-        if piece:
-            yield piece.lower() if lowercase else piece
+        if piece := lowering.feed(piece) if lowercase else piece:
+            yield piece
+    if last := lowering.end():
+        yield last
 
 
-def uncut(parts: Iterable[str]) -> Iterator[str]:
-    """Yield the same text cut only where lower-casing doesn't see it; what can't be cut there is held until it can.
+class Lowering:
+    """Lower-cases a text that comes in parts, cut anywhere, as `str.lower` does it whole.
 
-    How a capital sigma is lower-cased depends on its neighbours, past any marks and points: at a word's end it becomes
-    another letter. Two firm characters, neither of them a sigma, hide from both sides what lies beyond a cut between
-    them.
+    A capital sigma ends a word, and becomes another letter, where a cased character stands before it and none after it,
+    looked for past marks and points. So what is kept from part to part is whether a cased character came last, and the
+    text from a sigma on whose next character is still to come.
     """
-    held: list[str] = []
-    for part in parts:
-        cut = _last_cut(held[-1][-1] if held else "", part)
-        if cut is None:
-            held += [part] if part else []
-        else:
-            yield "".join((*held, part[:cut]))
-            held = [part[cut:]]
-    yield "".join(held)
+
+    def __init__(self) -> None:
+        self._before = ""  # stands for what came: a cased letter, or nothing
+        self._held = ""
+
+    def feed(self, part: str) -> str:
+        """Return what can be told of the text so far and wasn't before."""
+        text = self._held + part
+        last = next((place for place in range(len(text) - 1, -1, -1) if not _is_passed(text[place])), None)
+        cut = last if last is not None and text[last] == _SIGMA else len(text)
+        self._held = text[cut:]
+        return self._lower(text[:cut])
+
+    def end(self) -> str:
+        """Return the rest: nothing comes any more."""
+        held, self._held = self._held, ""
+        return self._lower(held)
+
+    def _lower(self, text: str) -> str:
+        after = "a" if self._held else ""  # a sigma, which is cased itself
+        found = (self._before + text + after).lower()[len(self._before) :].removesuffix(after)
+        last = next((character for character in reversed(text) if not _is_passed(character)), None)
+        if last is not None:
+            self._before = "a" if _is_cased(last) else ""
+        return found
 
 
-def _last_cut(before: str, part: str) -> int | None:
-    """Return the last place to cut a part at, 0 for between `before` and it, or None."""
-    firm_after = False
-    for place in range(len(part) - 1, -2, -1):
-        character = part[place] if place >= 0 else before
-        firm = character not in ("", _SIGMA) and unicodedata.category(character) in _FIRM
-        if firm and firm_after:
-            return place + 1
-        firm_after = firm
-    return None
+@lru_cache(maxsize=4096)
+def _is_passed(character: str) -> bool:
+    """Tell whether `str.lower` looks past a character at a sigma's neighbours: by what it makes of one."""
+    ends, goes_on = (f"a{_SIGMA}{character}{after}".lower()[1] == _FINAL_SIGMA for after in ("", "a"))
+    return ends and not goes_on
+
+
+@lru_cache(maxsize=4096)
+def _is_cased(character: str) -> bool:
+    return f"{character}{_SIGMA}".lower()[-1] == _FINAL_SIGMA

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from shared.errors import InvalidRequest, NotFound, TooLarge
 from shared.ids import is_id, new_id
-from shared.pieces import read, uncut
+from shared.pieces import Lowering, read
 from shared.text import BOM, normalise
 from shared.volume.decoding import tell_encoding
 from shared.volume.files import (
@@ -172,17 +172,19 @@ def _store(folder: Path, encoding: str, *, name: str, sha256: str) -> Corpus:
     chars = lines = 0
     seen: set[str] = set()
     seen_lower: set[str] = set()
+    lowering = Lowering()
     preview, last, only_space = "", "", True
     with (folder / "text.txt").open("w", encoding="utf-8", newline="") as file:
-        for part in uncut(_decoded(folder / "sent", encoding)):  # lower-cased as the whole would be
+        for part in _decoded(folder / "sent", encoding):
             chars += len(part)
             lines += part.count("\n")
             seen.update(part)
-            seen_lower.update(part.lower())
+            seen_lower.update(lowering.feed(part))
             preview = preview or part[:_PREVIEW_CHARS]
-            last = part[-1:]
+            last = part[-1:] or last
             only_space = only_space and not part.strip(" \t\n\r\f\v\u00a0\ufeff\u3000")
             file.write(part)
+        seen_lower.update(lowering.end())
         file.flush()
         os.fsync(file.fileno())
     if "\0" in seen:
