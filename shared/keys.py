@@ -16,6 +16,7 @@
 | retired:<resource> | string | the resource is being deleted: no new job may use it |
 | claimed:<queue> | string | when the newest claimed job of this queue had been sent, ms |
 | whole | string | stands once the records agree with the volume: gone when the server was emptied |
+| owed | set | jobs whose end, or wish to end, the volume could not be told when it came |
 | probe | string | written by whoever asks whether the server takes writes; goes by itself |
 | tries:<address> | set | marks of the wrong keys that an address has tried; goes by itself |
 | signedout:<session> | string | the session was ended before its time; goes by itself |
@@ -55,7 +56,7 @@ LAYOUT: Mapping[str, str] = {
         "signedout",
         "wake",
     )
-} | {kind: f"{PREFIX}{kind}" for kind in ("running", "outbox", "ended", "workers", "whole", "probe", "hooks")}
+} | {kind: f"{PREFIX}{kind}" for kind in ("running", "outbox", "ended", "workers", "whole", "probe", "hooks", "owed")}
 
 RUNNING = LAYOUT["running"]
 OUTBOX = LAYOUT["outbox"]
@@ -64,6 +65,7 @@ WORKERS = LAYOUT["workers"]
 WHOLE = LAYOUT["whole"]
 PROBE = LAYOUT["probe"]
 HOOKS = LAYOUT["hooks"]
+OWED = LAYOUT["owed"]
 
 
 def job(job_id: str) -> str:

@@ -15,6 +15,7 @@ from shared.jobs import Queue
 from shared.settings import Settings
 from shared.store import JobStore, Store
 from shared.store.jobs import MESSAGE_LOST_MS
+from shared.telling import tell, tell_owed
 from shared.volume import Volume
 from worker.publish import complete
 from worker.reconcile import reconcile
@@ -66,6 +67,10 @@ class Reaper:
             reconcile(self._store.jobs, self._volume, lease_s=self._settings.lease_ttl_s)
         if self._clock() >= self._patient_until:
             self._reap(self._store.jobs)
+        try:
+            tell_owed(self._store.jobs, self._volume)
+        except VolumeUnavailable:
+            log.debug("The volume takes no files yet")
         for job_id, queue in self._store.jobs.due(stayed_empty=self._stayed_empty):
             self._broker.send(job_id, queue)
             log.info("The message of %s is sent again", job_id)
@@ -92,8 +97,7 @@ class Reaper:
                 if reaped.outcome == "sealed":
                     complete(jobs, self._volume, job.id, job.token)
                 elif job.ended:
-                    error = vars(job.error) if job.error else None
-                    self._volume.jobs.end(job.id, {"status": job.status, "error": error})
+                    tell(job, jobs, self._volume)
             except VolumeUnavailable as exc:
                 log.error("%s can't be ended on the volume now: %s", job.id, exc)
 

@@ -112,7 +112,9 @@ def _note_end(attempt: Attempt, status: Status, **more: object) -> None:
         synced = attempt.job.type is not JobType.GENERATE
         attempt.host.volume.jobs.end(attempt.job.id, {"status": status, **more}, synced=synced)
     except VolumeUnavailable as exc:
-        log.error("%s: its end can't be written to the volume: %s", attempt.job.id, exc)
+        log.error("%s: its end can't be written to the volume now: %s", attempt.job.id, exc)
+        with suppress(StoreUnavailable):
+            attempt.host.store.jobs.owe(attempt.job.id)
 
 
 def _tell_lost(host: Host, claim: Claim) -> None:

@@ -1,8 +1,9 @@
 """What became of it all: every job against what it must give, every fault against how soon it was noticed."""
 
 import itertools
+import re
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -63,6 +64,7 @@ def judge(
     verdict = Verdict()
     steps = Steps.read(site.steps)
     verdict.stale_writes_refused = steps.refused
+    lost = _lost_ms(site)
     with site.api() as api:
         for one in sent:
             answer = api.get(f"/jobs/{one.job_id}")
@@ -86,8 +88,18 @@ def judge(
                 verdict.steps += len(steps.moves.get(one.job_id, ()))
                 verdict.attempts += len(steps.tokens(one.job_id))
                 verdict.work_lost_s += steps.lost(one.job_id)
-                _time(verdict, one.job_id, events, steps, injected)
+                _time(verdict, one.job_id, lost.get(one.job_id, ()), steps, injected)
     return verdict
+
+
+def _lost_ms(site: Site) -> Mapping[str, Sequence[float]]:
+    """Read from the workers' logs when each job was found to be lost, ms: events don't outlive an emptied Redis."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for host in site.hosts.values():
+        for time, job_id in re.findall(r"(?m)^(\S+ \S+) .* (job_\w+) was lost by its worker", host.log.read_text()):
+            moment = datetime.strptime(time, "%Y-%m-%d %H:%M:%S,%f").astimezone()
+            found[job_id].append(moment.timestamp() * 1000)
+    return found
 
 
 def _made(site: Site, one: Sent, job: Mapping[str, Any]) -> str:
@@ -96,11 +108,9 @@ def _made(site: Site, one: Sent, job: Mapping[str, Any]) -> str:
 
 
 def _time(
-    verdict: Verdict, job_id: str, events: Sequence[Mapping[str, Any]], steps: Steps, injected: Sequence[Injected]
+    verdict: Verdict, job_id: str, lost_ms: Sequence[float], steps: Steps, injected: Sequence[Injected]
 ) -> None:
     """Take the times of one job's changes of hands that a fault of its host has caused."""
-    queued_ms = [int(event["id"].split("-")[0]) for event in events
-                 if event["type"] == "status" and event["data"]["status"] == "queued"]  # fmt: skip
     # A reaper is patient for a lease's time with a Redis that was started anew.
     redis_hurt = [(fault.wall_ms, 0 if fault.kind == "empty Redis" else PATIENCE_MS)
                   for fault in injected if "Redis" in fault.kind]  # fmt: skip
@@ -114,7 +124,7 @@ def _time(
         if not hits:
             continue
         fault = hits[-1]
-        noticed = [ms for ms in queued_ms if ms >= fault.wall_ms]
+        noticed = [ms for ms in sorted(lost_ms) if ms >= fault.wall_ms]
         end_ms = fault.wall_ms + (first.began - fault.at) * 1000
         if any(fault.wall_ms - before <= at <= end_ms for at, before in redis_hurt):
             continue

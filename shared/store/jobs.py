@@ -345,6 +345,22 @@ class JobStore:
         with translated():
             self._client.set(keys.WHOLE, "1")
 
+    def owe(self, job_id: str) -> None:
+        """Note that the volume has still to be told of a job's end, or of a wish for it."""
+        with translated():
+            self._client.sadd(keys.OWED, job_id)
+
+    def owed(self) -> Sequence[str]:
+        """Return the jobs of which the volume has still to be told."""
+        with translated():
+            ids: set[str] = self._client.smembers(keys.OWED)  # type: ignore[assignment]
+        return sorted(ids)
+
+    def settle(self, job_id: str) -> None:
+        """Note that the volume has been told."""
+        with translated():
+            self._client.srem(keys.OWED, job_id)
+
     def purge(self, *, age_s: float, most: int = 100) -> Sequence[str]:
         """Forget jobs that ended longer ago than this, with their events, and return their ids."""
         return list(self._scripts.run("purge", _ms(age_s), most))

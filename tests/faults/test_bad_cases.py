@@ -182,6 +182,22 @@ def test_a_volume_that_stays_full_fails_the_job_and_it_can_be_resumed(own_disk: 
     site.hosts[1].terminate()
 
 
+def test_a_cancel_while_the_volume_is_full_is_not_forgotten(own_disk: Stage) -> None:
+    site, client = own_disk.site, own_disk.client
+    job_id = client.train()
+    client.saved(job_id)
+    site.disk.fill()
+    with site.api() as api:
+        assert api.post(f"/jobs/{job_id}/cancel").status_code == 202
+    assert client.ended(job_id)["status"] == "cancelled"
+    assert site.volume.jobs.ended(job_id) is None
+    site.disk.free()
+    eventually(lambda: site.volume.jobs.ended(job_id), "the volume is told of it")
+    with site.client() as hurt:
+        hurt.flushall()
+    assert client.ended(job_id)["status"] == "cancelled"
+
+
 def test_two_workers_of_one_name_harm_no_job_and_are_told(stage: Stage) -> None:
     site, client = stage.site, stage.client
     site.hosts[2].terminate()
@@ -235,7 +251,7 @@ def test_an_emptied_redis_forgets_no_text_and_no_cancel(stage: Stage) -> None:
     again = client.ended(written["id"])
     assert again["result"] == written["result"]
     assert client.ended(waiting)["result"]["outputs"] == written["result"]["outputs"]
-    assert client.ended(long)["progress"]["step"] == 100_000
+    assert len(client.ended(long)["result"]["outputs"][0]["text"]) == 100_000
     assert client.ended(given_up)["status"] == "cancelled"
     # And a wish that a running one has not heard yet is not forgotten either
     number = client.saved(running)
