@@ -42,7 +42,7 @@ types: setup-dev
 	@$(RUN) mypy
 
 unit: setup-dev
-	@$(RUN) pytest
+	@$(RUN) pytest -n 2 --dist loadfile
 
 audit: setup-dev
 	@scripts/audit.sh
