@@ -17,7 +17,9 @@ Run = Callable[..., Running]
 
 def clean_environment() -> dict[str, str]:
     """Return the environment without what would lead a command elsewhere."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("CHARLOOM_")}
+    # COLUMNS would count for more than a terminal's own width; what else is tested in this process may set it.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CHARLOOM_")}
+    return {name: value for name, value in kept.items() if name not in ("COLUMNS", "LINES")}
 
 
 @pytest.fixture
