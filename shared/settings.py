@@ -2,6 +2,8 @@
 
 A setting `redis_url` is read from `CHARLOOM_REDIS_URL`. Each process reads them once, at its door (the Celery entry,
 the app factory, the command line), and passes them on. A wrong one stops the start with its name.
+
+Longer than most files here, since it is the one place of all settings.
 """
 
 import base64
