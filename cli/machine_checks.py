@@ -12,8 +12,8 @@ from pathlib import Path
 
 from cli.findings import Finding, bad, note, ok, warn
 from cli.service import ROOT
-from cli.words import size
 from shared.errors import VolumeUnavailable
+from shared.sizes import size
 from shared.volume import Volume
 
 #: The oldest Python that the code runs on.

@@ -15,8 +15,9 @@ from cli.jobs import watch_job
 from cli.options import Pair
 from cli.tables import Column, print_card, print_table
 from cli.terminal import printable
-from cli.words import age, loss, number, size
+from cli.words import age, loss, number
 from client import Corpus, Model
+from shared.sizes import size
 
 _COLUMNS = (
     Column(title="ID"),

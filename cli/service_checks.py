@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cli.findings import Finding, bad, note, ok, warn
-from cli.words import size
 from client import ApiError, Charloom, CharloomError, Unauthorized, Unreachable, Worker
 from shared.errors import StoreUnavailable
 from shared.settings import Settings
+from shared.sizes import size
 from shared.store import ServerFacts, Store, WorkerInfo
 
 #: Seconds that clocks may differ: ids are sorted by the time of their making, on the maker's clock.

@@ -12,9 +12,10 @@ from cli.following import follow
 from cli.options import check, given, request_options
 from cli.tables import print_card
 from cli.texts import corpus_of
-from cli.words import duration, number, size
+from cli.words import duration, number
 from client import Job
 from shared.requests import AnyTrainRequest, ClassicRequest, StreamRequest, TrainRequest
+from shared.sizes import size
 
 _REQUEST: TypeAdapter[Any] = TypeAdapter(AnyTrainRequest)
 _options = request_options(StreamRequest, ClassicRequest, leave_out=["corpus_id"], help_of=TrainRequest)

@@ -27,16 +27,6 @@ def age(time: datetime) -> str:
     return " ".join(duration((datetime.now(UTC) - time).total_seconds()).split()[:2])
 
 
-def size(count: int) -> str:
-    """Say bytes: "1.2 MB"."""
-    amount = float(count)
-    for unit in ("bytes", "kB", "MB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} GB"
-
-
 def number(count: float | None) -> str:
     """Say a count with thousands apart."""
     return "" if count is None else f"{count:,.0f}"

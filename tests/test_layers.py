@@ -15,7 +15,7 @@ PACKAGES = ("shared", "worker", "web", "client", "cli")
 
 #: Files of shared/ that are only words: the standard library and pydantic.
 WORDS = ("errors", "settings", "text", "requests", "jobs", "events", "keys", "ids", "fit", "estimate", "receivers",
-         "shown", "apikeys", "pieces", "prompt")  # fmt: skip
+         "shown", "apikeys", "pieces", "prompt", "sizes")  # fmt: skip
 #: The one outside thing that each adapter may know.
 ADAPTERS = {"store": {"redis"}, "broker": {"celery", "kombu"}, "volume": {"charset_normalizer"}}
 

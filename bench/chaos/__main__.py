@@ -51,12 +51,7 @@ def main() -> None:
 
 def run(site: Site, seconds: float, seed: int) -> tuple[Injector, Verdict]:
     """Start all, make the references, hurt for some seconds, wait until all has ended, and judge."""
-    site.start_redis()
-    site.start_web()
-    for number in HOSTS:
-        site.start_host(number)
-    for number in HOSTS:
-        site.wait_for_host(number)
+    site.start(HOSTS)
     client = Client(site)
     client.add_corpus(SAMPLE)
     made = {one: client.ended(client.train(seed=one)) for one in SEEDS}

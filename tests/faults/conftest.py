@@ -31,12 +31,7 @@ class Stage:
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Make the site and its undisturbed training, once."""
     with make_site(tmp_path_factory.mktemp("site"), lease_ttl_s=str(LEASE_TTL_S)) as site:
-        site.start_redis()
-        site.start_web()
-        for number in HOSTS:
-            site.start_host(number)
-        for number in HOSTS:
-            site.wait_for_host(number)
+        site.start(HOSTS)
         client = Client(site)
         client.add_corpus(Path(__file__).parents[2] / "shared" / "sample.txt")
         made = client.ended(client.train())

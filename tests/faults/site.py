@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,6 +128,15 @@ class Site:
     def api(self, timeout_s: float = 10) -> httpx.Client:
         """Return a client of the API."""
         return httpx.Client(base_url=f"{self.url}/api/v1", timeout=timeout_s)
+
+    def start(self, hosts: Iterable[int]) -> None:
+        """Start Redis, the web server and these hosts, and wait until all are there."""
+        self.start_redis()
+        self.start_web()
+        for number in hosts:
+            self.start_host(number)
+        for number in hosts:
+            self.wait_for_host(number)
 
     # Redis
 

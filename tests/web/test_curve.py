@@ -3,10 +3,11 @@
 import pytest
 
 from shared.requests import ClassicRequest, GenerateRequest
+from shared.sizes import size
 from web.pages.curve import HEIGHT, WIDTH, Curve, Run
 from web.pages.curve import draw as draw_runs
 from web.pages.fields import fields_of
-from web.pages.words import duration, size
+from web.pages.words import duration
 from web.pages.written import cut
 
 

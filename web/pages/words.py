@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.jobs import Job, JobType, Status
+from shared.sizes import size
 
 STATES = {
     Status.QUEUED: "Waiting",
@@ -26,16 +27,6 @@ _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 def number(value: float | None) -> str:
     """Say a count with thousands apart: "148,067"."""
     return NOTHING if value is None else f"{value:,.0f}"
-
-
-def size(value: int) -> str:
-    """Say bytes: "1.2 MB"."""
-    amount = float(value)
-    for unit in ("bytes", "kB", "MB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} GB"
 
 
 def loss(value: float | None) -> str:
