@@ -6,9 +6,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import APIResponse, Browser, Route, expect
 
 from shared.events import EventType
+from tests.waiting import eventually
 from tests.web.browsing import tab, violations
 from tests.web.serving import STREAMS, Served, serve
 from tests.web.test_live import streaming
@@ -94,6 +95,43 @@ def test_a_training_shows_its_figures_curve_and_samples_as_they_come(
         live.record(again, row(2), row(3), row(4))
         expect(page.get_by_role("status")).to_contain_text("attempt 2")
         expect(page.get_by_role("row")).to_have_count(5)  # what was measured again isn't shown twice
+
+
+def test_figures_that_come_while_a_page_is_under_way_stay(
+    browser: Browser, served: Served, live: World, training: str
+) -> None:
+    with tab(browser, served) as page:
+        claim = live.claim(training)
+        live.record(claim, row(1), row(2))
+        page.goto(f"/jobs/{training}")
+        page.get_by_text("The figures").click()
+        expect(page.get_by_role("row")).to_have_count(3)
+        under_way: list[tuple[Route, APIResponse]] = []
+
+        def hold(route: Route) -> None:
+            # The server answers at once, the browser gets it later; while it waits it asks for no other.
+            if under_way:
+                route.continue_()
+            else:
+                under_way.append((route, route.fetch()))
+
+        page.route(f"**/jobs/{training}", hold)
+        live.parts.store.jobs.release(training, claim.token)
+        again = live.claim(training)
+        live.parts.store.jobs.rewind(training, again.token, metrics=[row(1)[1]], samples=[])
+
+        def asked() -> bool:
+            page.wait_for_timeout(20)
+            return bool(under_way)
+
+        eventually(asked, "the page is asked for")
+        live.record(again, row(2), row(3), row(4))
+        expect(page.get_by_role("row")).to_have_count(5)
+        route, answer = under_way[0]
+        assert answer.text().count("<tr>") == 1  # that of the one measurement that the second attempt began with
+        route.fulfill(response=answer)
+        expect(page.get_by_role("status")).to_contain_text("attempt 2")
+        expect(page.get_by_role("row")).to_have_count(5)
 
 
 def test_a_page_goes_on_after_the_web_server_has_restarted(browser: Browser, redis_url: str, tmp_path: Path) -> None:

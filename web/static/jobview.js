@@ -1,7 +1,7 @@
 // One job on a page, alive: its figures and its text change as events come, everything else is fetched anew when something
 // happened that changes it.
 import { Parts } from "./parts.js";
-import { follow } from "./stream.js";
+import { follow, isLater } from "./stream.js";
 import { duration, loss, number, percent } from "./words.js";
 
 // Events after which parts of the page have other words: fetched, since templates are the one place of their markup.
@@ -12,33 +12,41 @@ export class JobView {
   constructor(root, { chart = null, asks = false } = {}) {
     Object.assign(this, { root, chart, title: document.title });
     const { job, after } = root.dataset;
+    this.measured = []; // events of figures that a page under way may not have in its table
     this.parts = new Parts(root, `/jobs/${job}`, (page) => this.see(page));
     this.began = this.elapsed();
     this.loadedAt = Date.now();
     this.clock = setInterval(() => this.tick(), 1000);
-    this.end = follow(job, after, (kind, data) => this.hear(kind, data), { linked: (whether) => this.link(whether), asks });
+    this.end = follow(job, after, (kind, data, id) => this.hear(kind, data, id), { linked: (whether) => this.link(whether), asks });
     root.addEventListener("submit", (event) => this.submit(event));
   }
 
-  hear(kind, data) {
+  hear(kind, data, id) {
     if (kind === "progress") this.progress(data);
-    else if (kind === "metric") this.chart?.add(data);
+    else if (kind === "metric") this.measure({ id, data });
     else if (kind === "text") this.text(data);
-    if (kind === "reset") this.stale = true;
-    if (kind === "status" && data.status === "running") this.stale = true;
+    if (kind === "reset" || (kind === "status" && data.status === "running")) this.staleSince = id;
     if (kind === "gone") this.stop();
     if (TURNS.includes(kind)) this.parts.refresh();
   }
 
-  // Looks at a page that was fetched anew.
+  measure(event) {
+    this.measured.push(event);
+    this.chart?.add(event.data);
+  }
+
+  // Looks at a page that was fetched anew. Events may have come while it was under way: they follow its table.
   see(page) {
-    if (this.stale) this.chart?.reread(page);
-    this.stale = false;
     const fresh = page.querySelector("[data-job]");
-    if (fresh?.dataset.ended !== undefined) {
+    if (!fresh) return;
+    const { after, ended } = fresh.dataset;
+    this.measured = this.measured.filter(({ id }) => isLater(id, after));
+    if ((this.staleSince && !isLater(this.staleSince, after)) || ended !== undefined) {
+      this.staleSince = null;
       this.chart?.reread(page);
-      this.stop();
+      for (const { data } of this.measured) this.chart?.add(data);
     }
+    if (ended !== undefined) this.stop();
   }
 
   stop() {

@@ -10,7 +10,15 @@ const KINDS = ["status", "progress", "metric", "sample", "text", "log", "done", 
 const ASK_MS = 1000;
 const RETRY_MS = 15000;
 
-// Follows a job from an event on. `tell(kind, data)` hears of each event; `linked(whether)` of the connection; `asks` says
+// Whether an event's id (milliseconds and a count) comes after another's.
+export function isLater(id, other) {
+  const [ms, count] = id.split("-").map(Number);
+  const [otherMs, otherCount] = other.split("-").map(Number);
+  return ms > otherMs || (ms === otherMs && count > otherCount);
+}
+
+// Follows a job from an event on. `tell(kind, data, id)` hears of each event, or of
+// what has no id with that of the one before it; `linked(whether)` of the connection; `asks` says
 // to ask only, where one page follows many jobs. Returns how to end it.
 export function follow(jobId, after, tell, { linked = () => {}, asks = false } = {}) {
   const address = `/api/v1/jobs/${jobId}/events`;
@@ -23,7 +31,7 @@ export function follow(jobId, after, tell, { linked = () => {}, asks = false } =
   function hear(kind, id, data) {
     if (ended) return;
     if (id) last = id;
-    tell(kind, data);
+    tell(kind, data, last);
     if (kind === "done") end();
   }
 
