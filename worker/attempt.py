@@ -11,6 +11,7 @@ from shared.volume import Volume
 from worker.journal import Journal
 from worker.lease import Lease, Wish
 from worker.reporter import Reporter
+from worker.warm import Warm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class Host:
     #: Threads that a training computes with here.
     train_threads: int
     journal: Journal
+    #: What it keeps from one writing job to the next.
+    warm: Warm
     #: Whether this host is to stop soon.
     draining: Callable[[], bool] = lambda: False
 

@@ -28,6 +28,7 @@ from worker.journal import Journal
 from worker.presence import train_threads
 from worker.runner import run_job
 from worker.slots import TrainSlots
+from worker.warm import Warm
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Entry:
         self._store = Store.of(settings)
         self._volume = Volume.of(settings)
         self._journal = Journal(settings.step_log)
+        self._warm = Warm(self._volume)  # filled by children, each its own
 
     def build(self) -> Celery:
         """Make the application, and listen to what happens to its processes."""
@@ -103,6 +105,7 @@ class Entry:
             volume=self._volume,
             train_threads=train_threads(self._settings),
             journal=self._journal,
+            warm=self._warm,
             draining=lambda: self._drain[0] == 1,
         )
 

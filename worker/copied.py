@@ -2,7 +2,7 @@
 
 A text's runs of k characters are looked for in the corpus by a hash of every run of k characters of it, computed piece
 by piece with numpy; what the hash finds is compared character by character, so the answer is exact. Memory is some
-60 MB whatever the corpus' length.
+60 MB whatever the corpus' length. Where its runs have been put in order (`worker/runs.py`), they are asked instead.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.data import code_points
+from worker.runs import Runs
 
 #: Characters that a run must have to count as copied. In the book of the seed document (148,000 characters) two of its
 #: chapters share runs of up to about 20 characters that are the language's own ("said christopher robin"), few longer.
@@ -18,21 +19,31 @@ COPIED_RUN = 24
 #: Characters of the corpus looked at in one go.
 _PIECE = 1 << 19
 _BASE = 0x9E3779B97F4A7C15  # odd, its bits well mixed: 2**64 divided by the golden ratio
-_FILTER_BITS = 22
-_SHIFT = np.uint64(64 - _FILTER_BITS)
+#: Bits of the sieve beyond those that number its hashes: one run of the corpus in 64 is caught by chance. A larger
+#: sieve than needed leaves the processor's caches: 22 bits take twice as long for a text of 200 characters.
+_SPARE_BITS = 6
+_MOST_BITS = 22
 
 Hashes = NDArray[np.uint64]
 
 
-def copied(text: str, corpus: str, *, tick: Callable[[], None] = lambda: None) -> dict[str, object]:
+def copied(
+    text: str, corpus: str, *, runs: Runs | None = None, tick: Callable[[], None] = lambda: None
+) -> dict[str, object]:
     """Return `{"longest": int, "share": float, "spans": [[start, end], …]}` of a text.
 
     `longest` is the length of the longest run of the text that stands in the corpus, of any length. `spans` are the
     stretches of the text of which each character belongs to a run of at least `COPIED_RUN` characters that stands in
-    the corpus, in order, not touching one another; `share` is the part of the text's characters that they hold. `tick`
-    is called at least every few hundredths of a second of work.
+    the corpus, in order, not touching one another; `share` is the part of the text's characters that they hold. `runs`
+    are the corpus' of COPIED_RUN characters. `tick` is called at least every few hundredths of a second of work.
     """
-    stands = _standing(text, corpus, COPIED_RUN, tick)
+    short: int | None = None  # the longest run where none has COPIED_RUN characters
+    if runs is None:
+        stands = _standing(text, corpus, COPIED_RUN, tick)
+    else:
+        shared = runs.shared(text, tick=tick)
+        stands = shared[: max(0, len(text) - COPIED_RUN + 1)] == COPIED_RUN
+        short = int(shared.max(initial=0))
     covered = np.zeros(len(text) + 1, dtype=np.int64)
     begins = np.flatnonzero(stands)
     np.add.at(covered, begins, 1)
@@ -40,7 +51,8 @@ def copied(text: str, corpus: str, *, tick: Callable[[], None] = lambda: None) -
     inside = np.concatenate([[False], covered.cumsum()[: len(text)] > 0, [False]])
     edges = np.flatnonzero(inside[1:] != inside[:-1]).reshape(-1, 2)
     share = float((edges[:, 1] - edges[:, 0]).sum() / len(text)) if text else 0.0
-    return {"longest": _longest(text, corpus, stands, tick), "share": share, "spans": edges.tolist()}
+    longest = _longest(text, corpus, stands, tick) if short is None or stands.any() else short
+    return {"longest": longest, "share": share, "spans": edges.tolist()}
 
 
 def _longest(text: str, corpus: str, stands: NDArray[np.bool_], tick: Callable[[], None]) -> int:
@@ -78,12 +90,12 @@ def _standing(text: str, corpus: str, k: int, tick: Callable[[], None], *, first
     order = where.argsort(kind="stable")  # places by the slot of their hash
     bounds = where[order].searchsorted(np.arange(len(distinct) + 1))
     alive = np.ones(len(distinct), dtype=bool)  # slots with places that haven't been found
-    sieve = _sieve(distinct)
+    sieve, shift = _sieve(distinct)
     for begin in range(0, len(corpus) - k + 1, _PIECE):
         tick()
         piece = corpus[begin : begin + _PIECE + k - 1]
         here = _hashes(code_points(piece), k)
-        hits = np.flatnonzero(sieve[here >> _SHIFT])
+        hits = np.flatnonzero(sieve[here >> shift])
         slots = np.minimum(distinct.searchsorted(here[hits]), len(distinct) - 1)
         same = (distinct[slots] == here[hits]) & alive[slots]
         hits, slots = hits[same], slots[same]
@@ -106,15 +118,20 @@ def _standing(text: str, corpus: str, k: int, tick: Callable[[], None], *, first
                 return found
         if not alive.any():
             break
-        sieve = _sieve(distinct[alive])
+        sieve, shift = _sieve(distinct[alive])
     return found
 
 
-def _sieve(hashes: Hashes) -> NDArray[np.bool_]:
-    """Return a table that is true at the upper bits of these hashes: most runs of the corpus fall through it."""
-    sieve = np.zeros(1 << _FILTER_BITS, dtype=bool)
-    sieve[hashes >> _SHIFT] = True
-    return sieve
+def _sieve(hashes: Hashes) -> tuple[NDArray[np.bool_], np.uint64]:
+    """Return a table that is true at the upper bits of these hashes, and how far to shift a hash to them.
+
+    Most runs of the corpus fall through it.
+    """
+    bits = min(_MOST_BITS, len(hashes).bit_length() + _SPARE_BITS)
+    shift = np.uint64(64 - bits)
+    sieve = np.zeros(1 << bits, dtype=bool)
+    sieve[hashes >> shift] = True
+    return sieve, shift
 
 
 def _hashes(points: NDArray[np.uint32], k: int) -> Hashes:

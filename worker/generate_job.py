@@ -4,17 +4,14 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 
-from shared.errors import NotFound
 from shared.events import EventType
 from shared.jobs import Progress
 from shared.requests import GenerateRequest
-from shared.text import normalise
-from shared.volume import Model
 from worker.attempt import Attempt, Outcome, Stopped, Written
-from worker.bundle import load_model
 from worker.copied import copied
 from worker.generate import Output, Text, generate
-from worker.lease import Wish
+from worker.lease import Lease, Wish
+from worker.warm import Source
 
 
 def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotonic) -> Outcome:
@@ -22,7 +19,7 @@ def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotoni
     host, lease, reporter = attempt.host, attempt.lease, attempt.reporter
     request = GenerateRequest.model_validate(attempt.job.params)
     model = host.volume.models.get(request.model_id)
-    loaded = load_model(host.volume.models.folder(model.id))
+    loaded = host.warm.model(model)
     lease.tick()
     total = request.length * request.n
     written, begun = 0, clock()
@@ -39,13 +36,9 @@ def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotoni
         reporter.flush()
     if wish is Wish.DRAIN:
         return Stopped(wish=wish)
-    corpus = _corpus(attempt, model)
-    told = []
-    for output in outputs():
-        lease.tick()
-        told.append(
-            {**asdict(output), "copied": None if corpus is None else copied(output.text, corpus, tick=lease.tick)}
-        )
+    source = host.warm.source(model)
+    lease.tick()
+    told = [{**asdict(output), "copied": _copied(output.text, source, lease)} for output in outputs()]
     result = {"prompt": request.prompt, "outputs": told, "seed": request.seed}
     if wish is not None:
         return Stopped(wish=wish, result=result)
@@ -64,12 +57,9 @@ def _progress(written: int, total: int, seconds: float) -> Progress:
     )
 
 
-def _corpus(attempt: Attempt, model: Model) -> str | None:
-    """Return the text that the model learned from, as it saw it, or None: it is gone."""
-    if model.corpus_id is None:
+def _copied(text: str, source: Source | None, lease: Lease) -> dict[str, object] | None:
+    """Tell how much of a text stands in the text that the model learnt from, or None: it is gone."""
+    if source is None:
         return None
-    try:
-        text = attempt.host.volume.corpora.text(model.corpus_id)
-    except NotFound:
-        return None
-    return normalise(text, lowercase=bool(model.params.get("lowercase", True)))
+    lease.tick()
+    return copied(text, source.text, runs=source.runs(), tick=lease.tick)

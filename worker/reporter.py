@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.errors import StoreUnavailable
 from shared.events import Event, EventType
-from shared.jobs import Losses, Progress
+from shared.jobs import JobError, Losses, Progress, Status
 from shared.store import Claim, JobStore
 
 #: Least seconds between two records: at most ten a second for progress, text a little quicker.
@@ -27,15 +27,17 @@ class Reporter:
         *,
         saw_cancel: Callable[[bool], None],
         every_s: float = RECORD_S,
+        first_s: float = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Begin, with nothing to tell: the first record is due in `first_s` seconds, the others `every_s` apart."""
         self._jobs = jobs
         self._id = claim.job.id
         self._token = claim.token
         self._saw_cancel = saw_cancel
         self._every_s = every_s
         self._clock = clock
-        self._next = float("-inf")
+        self._next = clock() + first_s
         self._events: list[Event] = []
         self._progress: Progress | None = None
         self._latest = Progress()
@@ -65,13 +67,9 @@ class Reporter:
             return
         if not (self._events or self._progress):
             return
-        events = list(self._events)
-        if self._progress:
-            data = {"progress": vars(self._progress), "metrics": vars(self._losses) if self._losses else None}
-            events.append(Event(type=EventType.PROGRESS, data=data))
         try:
             wished = self._jobs.record(
-                self._id, self._token, progress=self._progress, losses=self._losses, events=events
+                self._id, self._token, progress=self._progress, losses=self._losses, events=self._pending()
             )
         except StoreUnavailable:
             self._next = moment + AWAY_S
@@ -82,3 +80,25 @@ class Reporter:
         self._events.clear()
         self._progress = None
         self._next = moment + self._every_s
+
+    def finish(
+        self, status: Status, *, result: Mapping[str, Any] | None = None, error: JobError | None = None
+    ) -> None:
+        """End the job, and record in the same step what was reported last. Raises what `JobStore.finish` does."""
+        self._jobs.finish(
+            self._id,
+            self._token,
+            status,
+            result=result,
+            error=error,
+            progress=self._progress,
+            losses=self._losses,
+            events=self._pending(),
+        )
+
+    def _pending(self) -> list[Event]:
+        """Return the events that are not recorded yet, the newest progress last."""
+        if not self._progress:
+            return list(self._events)
+        data = {"progress": vars(self._progress), "metrics": vars(self._losses) if self._losses else None}
+        return [*self._events, Event(type=EventType.PROGRESS, data=data)]

@@ -48,8 +48,15 @@ def run_job(job_id: str, host: Host) -> None:
         stall_s=host.settings.stall_s,
         draining=host.draining,
     )
-    every_s = TEXT_S if claim.job.type is JobType.GENERATE else RECORD_S
-    reporter = Reporter(host.store.jobs, claim, saw_cancel=lease.saw_cancel, every_s=every_s)
+    if not (writes := claim.job.type is JobType.GENERATE):
+        host.warm.clear()
+    reporter = Reporter(
+        host.store.jobs,
+        claim,
+        saw_cancel=lease.saw_cancel,
+        every_s=TEXT_S if writes else RECORD_S,
+        first_s=TEXT_S if writes else 0,  # a short text is told with its end, in one step
+    )
     attempt = Attempt(host=host, job=claim.job, token=claim.token, lease=lease, reporter=reporter)
     with lease:
         try:
@@ -71,24 +78,27 @@ def run_job(job_id: str, host: Host) -> None:
 
 
 def _end(attempt: Attempt, outcome: Outcome) -> None:
-    jobs, job_id, token = attempt.host.store.jobs, attempt.job.id, attempt.token
-    attempt.reporter.flush(now=True)
+    jobs, job_id, token, reporter = attempt.host.store.jobs, attempt.job.id, attempt.token, attempt.reporter
     match outcome:
         case Sealed():
+            reporter.flush(now=True)
             try:
                 complete(jobs, attempt.host.volume, job_id, token)
             except VolumeUnavailable as exc:
                 log.error("%s is sealed; a reaper will publish its model: %s", job_id, exc)
                 return
         case Written(result=result):
+            attempt.lease.look()  # whoever lost it meanwhile says nothing to the volume
             _note_end(attempt, Status.SUCCEEDED, result=result)
-            jobs.finish(job_id, token, Status.SUCCEEDED, result=result)
+            reporter.finish(Status.SUCCEEDED, result=result)
         case Stopped(wish=Wish.DRAIN):
+            reporter.flush(now=True)
             status = jobs.release(job_id, token)
             log.info("%s is given back: %s", job_id, status)
         case Stopped(result=result):
+            attempt.lease.look()
             _note_end(attempt, Status.CANCELLED, result=result)
-            jobs.finish(job_id, token, Status.CANCELLED, result=result)
+            reporter.finish(Status.CANCELLED, result=result)
     log.info("%s ends here: %s", job_id, type(outcome).__name__.lower())
 
 
@@ -100,8 +110,7 @@ def _fail(attempt: Attempt, error: JobError) -> None:
             host.volume.jobs.drop_upload(job_id)  # a refused file is of no use to anybody
     _note_end(attempt, Status.FAILED, error=vars(error))
     try:
-        attempt.reporter.flush(now=True)
-        host.store.jobs.finish(job_id, attempt.token, Status.FAILED, error=error)
+        attempt.reporter.finish(Status.FAILED, error=error)
     except (LeaseLost, StoreUnavailable, Conflict) as exc:
         log.error("%s can't be ended: %s", job_id, exc)
 

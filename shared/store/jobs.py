@@ -89,7 +89,7 @@ class JobStore:
             raise TooManyQueued(
                 f"{reply[1]} of your jobs are waiting, and {most_queued} may. Send this one when some have begun."
             )
-        return self.get(job.id)
+        return records.from_flat(reply[1], reply[2])
 
     def sent(self, job_id: str) -> None:
         """Note that the job's message is with the broker."""
@@ -200,7 +200,7 @@ class JobStore:
             floor: the highest token that the volume has seen of this job; the new one is above it.
         """
         reply = self._scripts.run("claim", job_id, worker, _ms(lease_s), floor, holder or worker)
-        return Claim(job=self.get(job_id), token=int(reply[1])) if reply[0] == "ok" else None
+        return Claim(job=records.from_flat(reply[2], None), token=int(reply[1])) if reply[0] == "ok" else None
 
     def renew(self, job_id: str, token: int, *, lease_s: float) -> bool:
         """Prolong the lease; return whether a cancel is wished. Raises LeaseLost."""
@@ -216,16 +216,7 @@ class JobStore:
         events: Sequence[Event] = (),
     ) -> bool:
         """Write down what an attempt reports; return whether a cancel is wished. Raises LeaseLost."""
-        spelled = json.dumps([[event.type, json.dumps(event.data, allow_nan=False)] for event in events])
-        part = records.dump_part
-        return (
-            _owned(
-                self._scripts.run(
-                    "record", job_id, token, part(progress) if progress else "", part(losses) if losses else "", spelled
-                )
-            )
-            == "1"
-        )
+        return _owned(self._scripts.run("record", job_id, token, *_report(progress, losses, events))) == "1"
 
     def rewind(
         self,
@@ -254,10 +245,26 @@ class JobStore:
         *,
         result: Mapping[str, Any] | None = None,
         error: JobError | None = None,
+        progress: Progress | None = None,
+        losses: Losses | None = None,
+        events: Sequence[Event] = (),
     ) -> None:
-        """End a running job. Raises LeaseLost; Conflict where it is sealed and should not succeed."""
+        """End a running job and write down what its attempt reports last.
+
+        Raises:
+            LeaseLost: somebody else owns it.
+            Conflict: it is sealed and should not succeed.
+        """
         spelled = json.dumps(dict(result), ensure_ascii=False, allow_nan=False) if result is not None else ""
-        reply = self._scripts.run("finish", job_id, token, status, spelled, records.dump_part(error) if error else "")
+        reply = self._scripts.run(
+            "finish",
+            job_id,
+            token,
+            status,
+            spelled,
+            records.dump_part(error) if error else "",
+            *_report(progress, losses, events),
+        )
         if reply[0] == "sealed":
             raise Conflict(f"{job_id} is sealed: it can only succeed")
         _owned(reply)
@@ -378,6 +385,13 @@ class JobStore:
             rank = next((rank for rank in ranks if rank is not None), None)
             if fields:
                 yield records.from_hash(fields, None if rank is None else rank + 1)
+
+
+def _report(progress: Progress | None, losses: Losses | None, events: Sequence[Event]) -> tuple[str, str, str]:
+    """Spell what an attempt reports as the scripts take it."""
+    spelled = json.dumps([[event.type, json.dumps(event.data, allow_nan=False)] for event in events])
+    part = records.dump_part
+    return part(progress) if progress else "", part(losses) if losses else "", spelled
 
 
 def _ms(seconds: float) -> int:

@@ -1,7 +1,7 @@
 """Between a job's hash in Redis and the typed record."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from dataclasses import fields as fields_of
 from typing import Any, TypeVar
@@ -37,6 +37,11 @@ def to_hash(job: NewJob) -> dict[str, str]:
             ("started", "finished", "sent", "sealed", "worker", "progress", "metrics", "result", "error"), ""
         ),
     }
+
+
+def from_flat(flat: Sequence[str], rank: int | None) -> Job:
+    """Read a job's hash as a script returns it, name after value, and the number of jobs before it in its queue."""
+    return from_hash(dict(zip(flat[::2], flat[1::2], strict=True)), None if rank is None else rank + 1)
 
 
 def from_hash(fields: Mapping[str, str], queue_position: int | None) -> Job:

@@ -69,6 +69,13 @@ def test_a_new_job_is_queued_with_what_was_asked(store: Store) -> None:
     record = store.jobs.create(job)
     assert (record.status, record.params, record.metadata) == (Status.QUEUED, job.params, job.metadata)
     assert (record.attempt, record.progress.step, record.queue_position, record.worker) == (0, 0, 1, None)
+    assert record == store.jobs.get(job.id) == store.jobs.create(job), "a repeat finds the same"
+
+
+def test_a_claim_brings_the_record_as_it_then_stands(store: Store) -> None:
+    job = make_job()
+    store.jobs.create(job)
+    assert claimed(store, job).job == store.jobs.get(job.id)
 
 
 def test_a_second_message_claims_nothing(store: Store) -> None:

@@ -1,5 +1,6 @@
 """A real worker beside the tests: `celery -A worker worker` in a process of its own, on the test's store and volume."""
 
+import io
 import os
 import signal
 import subprocess
@@ -95,6 +96,10 @@ class Cluster:
         """Take a text in."""
         with path.open("rb") as file:
             return self.volume.corpora.add(file, name=path.name, max_bytes=2**28)[0]
+
+    def corpus_of(self, text: str) -> Corpus:
+        """Take these characters in."""
+        return self.volume.corpora.add(io.BytesIO(text.encode()), name="a text", max_bytes=2**20)[0]
 
     def send(
         self,

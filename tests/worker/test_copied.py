@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.worker.training import sample_text
 from worker import copied as module
 from worker.copied import COPIED_RUN, copied
+from worker.runs import Runs
 
 
 def plainly(text: str, corpus: str) -> dict[str, Any]:
@@ -41,6 +42,14 @@ def texts_with_copies(draw: st.DrawFn) -> tuple[str, str]:
 @settings(max_examples=300, deadline=None)
 def test_it_finds_what_the_plain_way_finds(pair: tuple[str, str]) -> None:
     assert copied(*pair) == plainly(*pair)
+
+
+@given(texts_with_copies())
+@settings(max_examples=300, deadline=None)
+def test_it_finds_the_same_by_the_corpus_runs_in_order(pair: tuple[str, str]) -> None:
+    text, corpus = pair
+    if corpus:
+        assert copied(text, corpus, runs=Runs(corpus, COPIED_RUN)) == plainly(text, corpus)
 
 
 @given(texts_with_copies())

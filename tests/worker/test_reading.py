@@ -13,6 +13,7 @@ from worker.journal import Journal
 from worker.lease import Lease, Wish
 from worker.reporter import Reporter
 from worker.train_job import run_train
+from worker.warm import Warm
 
 #: Some parts of what is read at once.
 CHARS = 500_000
@@ -44,7 +45,7 @@ def test_a_wish_to_stop_is_heard_while_the_text_is_read(cluster: Cluster, long_c
     lease = Lease(cluster.store.jobs, claim, ttl_s=60, stall_s=60, draining=draining)
     reporter = Reporter(cluster.store.jobs, claim, saw_cancel=lease.saw_cancel, every_s=1)
     host = Host(name="w1", holder="w1", settings=cluster.settings, store=cluster.store, volume=cluster.volume,
-                train_threads=1, journal=Journal(None), draining=draining)  # fmt: skip
+                train_threads=1, journal=Journal(None), warm=Warm(cluster.volume), draining=draining)  # fmt: skip
     # When
     outcome = run_train(Attempt(host=host, job=claim.job, token=claim.token, lease=lease, reporter=reporter))
     # Then

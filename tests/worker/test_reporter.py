@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.errors import StoreUnavailable
+from shared.errors import LeaseLost, StoreUnavailable
 from shared.events import EventType
-from shared.jobs import Progress
+from shared.jobs import Progress, Status
 from shared.store import Claim, JobStore, Store, connect
 from tests.jobs import make_job
 from tests.worker.clock import Clock
@@ -20,8 +20,12 @@ def claim(store: Store) -> Claim:
     return claimed
 
 
-def reporter(jobs: JobStore, claim: Claim, clock: Clock, seen: list[bool] | None = None) -> Reporter:
-    return Reporter(jobs, claim, saw_cancel=(seen if seen is not None else []).append, clock=clock)
+def reporter(
+    jobs: JobStore, claim: Claim, clock: Clock, seen: list[bool] | None = None, first_s: float = 0
+) -> Reporter:
+    return Reporter(
+        jobs, claim, saw_cancel=(seen if seen is not None else []).append, first_s=first_s, clock=clock
+    )
 
 
 def told(store: Store, claim: Claim, kind: EventType) -> list[object]:
@@ -73,6 +77,31 @@ def test_what_is_told_while_redis_is_away_is_recorded_later_in_order(store: Stor
     clock.now += 1
     telling.flush()
     assert told(store, claim, EventType.LOG) == [{"message": f"line {number}"} for number in range(3)]
+
+
+def test_a_first_record_can_wait_for_the_end_which_tells_all_in_one_step(
+    store: Store, claim: Claim, clock: Clock
+) -> None:
+    telling = reporter(store.jobs, claim, clock, first_s=0.05)
+    begun = store.jobs.get(claim.job.id).revision
+    telling.log("a line")
+    telling.progress(Progress(step=3, fraction=1.0))
+    telling.flush()
+    assert store.jobs.get(claim.job.id).revision == begun
+    telling.finish(Status.SUCCEEDED, result={"text": "so"})
+    job = store.jobs.get(claim.job.id)
+    assert (job.status, job.progress.step, job.result) == (Status.SUCCEEDED, 3, {"text": "so"})
+    kinds = [event.type for event in store.events.read(claim.job.id).events]
+    assert kinds[-4:] == [EventType.LOG, EventType.PROGRESS, EventType.STATUS, EventType.DONE]
+
+
+def test_the_end_of_somebody_else_s_job_tells_nothing(store: Store, claim: Claim, clock: Clock) -> None:
+    telling = reporter(store.jobs, claim, clock)
+    store.jobs.release(claim.job.id, claim.token)
+    telling.log("a line")
+    with pytest.raises(LeaseLost):
+        telling.finish(Status.SUCCEEDED)
+    assert told(store, claim, EventType.LOG) == []
 
 
 def test_a_complete_job_says_so(store: Store, claim: Claim, clock: Clock) -> None:

@@ -1,7 +1,7 @@
 -- Take a queued job: a fresh token, a lease, one attempt more.
 -- ARGV[2] job id; [3] worker's name; [4] lease, ms; [5] floor: the highest token seen on the volume
 -- [6] holder: which process of that name
--- Returns {"ok", token} | {"no"}: unknown, not queued, or a cancel is wished
+-- Returns {"ok", token, the record: {name, value, …}} | {"no"}: unknown, not queued, or a cancel is wished
 local job = load_job(ARGV[2])
 if not job or job.status ~= 'queued' or job.cancel == '1' then return {'no'} end
 local now = now_ms()
@@ -17,4 +17,4 @@ move(job, 'running', now, {
   lease_until = now + tonumber(ARGV[4]), lease = ARGV[4],
 })
 redis.call('ZREM', layout.outbox, job.id)
-return {'ok', token}
+return {'ok', token, redis.call('HGETALL', layout.job .. job.id)}

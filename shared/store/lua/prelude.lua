@@ -49,6 +49,24 @@ local function emit(id, kind, data)
   return redis.call('XADD', layout.events .. id, 'MAXLEN', '~', context.events_cap, '*', 'type', kind, 'data', data)
 end
 
+-- Write down what an attempt reports: the latest figures into the record, events into the stream, losses into the list.
+-- progress, losses: JSON or ""; events: JSON list of [type, data JSON]
+local function report(id, progress, losses, events)
+  local key = layout.job .. id
+  if progress ~= '' then redis.call('HSET', key, 'progress', progress) end
+  if losses ~= '' then redis.call('HSET', key, 'metrics', losses) end
+  if progress ~= '' or losses ~= '' then redis.call('HINCRBY', key, 'revision', 1) end
+  for _, event in ipairs(cjson.decode(events)) do
+    emit(id, event[1], event[2])
+    if event[1] == 'metric' then redis.call('RPUSH', layout.metrics .. id, event[2]) end
+    if event[1] == 'sample' then
+      -- Beside the stream, which is capped and in a long training loses early events.
+      redis.call('RPUSH', layout.samples .. id, event[2])
+      redis.call('LTRIM', layout.samples .. id, -200, -1)
+    end
+  end
+end
+
 -- The status that people are shown.
 local function shown(job)
   if job.status == 'running' and job.cancel == '1' then return 'cancelling' end
