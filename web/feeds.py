@@ -45,9 +45,10 @@ class Heard:
 
 
 class Feed:
-    """What one watcher of a job has not heard yet."""
+    """What one watcher of a job has not heard yet; of one kind only, where it wants no other."""
 
-    def __init__(self) -> None:
+    def __init__(self, only: EventType | None = None) -> None:
+        self._only = only
         self._changed = threading.Condition()
         self._heard: deque[Heard] = deque()
         self._behind = False
@@ -76,6 +77,10 @@ class Feed:
 
     def tell(self, heard: Sequence[Heard], *, gap: bool) -> None:
         """Hand events over; `gap`: some may be missing before them."""
+        if self._only is not None:
+            heard = [one for one in heard if one.event.type is self._only]
+            if not (heard or gap):
+                return
         with self._changed:
             if gap or len(self._heard) + len(heard) > _WAITING:
                 self._heard.clear()
@@ -120,13 +125,20 @@ class Feeds:
         self._closed = False
 
     @contextmanager
-    def watch(self, job_id: str) -> Iterator[Feed]:
-        """Give a feed of a job's events from now on. Raises StoreUnavailable."""
-        feed = Feed()
+    def watch(self, job_id: str, *, after: str | None = None, only: EventType | None = None) -> Iterator[Feed]:
+        """Give a feed of a job's events after an id, or from now on; all of them, or of one kind.
+
+        Raises:
+            StoreUnavailable: Redis is away.
+        """
+        feed = Feed(only)
         # From here on, should nobody watch the job yet.
-        last = self._events.last_id(job_id)
+        last = self._events.last_id(job_id) if after is None else after
         with self._changed:
-            self._jobs.setdefault(job_id, _Watched(last=last)).feeds.add(feed)
+            watched = self._jobs.setdefault(job_id, _Watched(last=last))
+            if after is not None and order_of(watched.last) > order_of(after):
+                feed.tell((), gap=True)  # others heard what came between
+            watched.feeds.add(feed)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="feeds", daemon=True)
                 self._thread.start()

@@ -10,6 +10,7 @@ from shared.store import Store
 from shared.volume import Volume
 from worker.journal import Journal
 from worker.lease import Lease, Wish
+from worker.pulse import Pulse
 from worker.reporter import Reporter
 from worker.warm import Warm
 
@@ -28,6 +29,8 @@ class Host:
     #: Threads that a training computes with here.
     train_threads: int
     journal: Journal
+    #: The thread that renews the lease of the job at hand.
+    pulse: Pulse
     #: What it keeps from one writing job to the next.
     warm: Warm
     #: Whether this host is to stop soon.

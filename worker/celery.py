@@ -26,6 +26,7 @@ from worker.attempt import Host
 from worker.caretaker import Caretaker
 from worker.journal import Journal
 from worker.presence import train_threads
+from worker.pulse import Pulse
 from worker.runner import run_job
 from worker.slots import TrainSlots
 from worker.warm import Warm
@@ -48,7 +49,9 @@ class Entry:
         self._store = Store.of(settings)
         self._volume = Volume.of(settings)
         self._journal = Journal(settings.step_log)
-        self._warm = Warm(self._volume)  # filled by children, each its own
+        # Used by children, each its own.
+        self._pulse = Pulse()
+        self._warm = Warm(self._volume)
 
     def build(self) -> Celery:
         """Make the application, and listen to what happens to its processes."""
@@ -105,6 +108,7 @@ class Entry:
             volume=self._volume,
             train_threads=train_threads(self._settings),
             journal=self._journal,
+            pulse=self._pulse,
             warm=self._warm,
             draining=lambda: self._drain[0] == 1,
         )

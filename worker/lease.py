@@ -1,8 +1,8 @@
 """The right to work on a job, kept alive beside the computing.
 
-A thread renews the lease while the computing shows signs of life (`tick`). The computing asks `look` at each of its
-steps whether it may go on: it waits while its lease is nearly over and can't be renewed, and leaves when it is lost.
-Time is CLOCK_BOOTTIME, which goes on while the host sleeps.
+The process' thread (`worker/pulse.py`) renews the lease while the computing shows signs of life (`tick`). The computing
+asks `look` at each of its steps whether it may go on: it waits while its lease is nearly over and can't be renewed, and
+leaves when it is lost. Time is CLOCK_BOOTTIME, which goes on while the host sleeps.
 """
 
 import logging
@@ -15,11 +15,10 @@ from types import TracebackType
 
 from shared.errors import LeaseLost, RecordGone, StoreUnavailable
 from shared.store import Claim, JobStore
+from worker.pulse import BEAT_S, Pulse
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at the record for a wish to cancel; the store writes a renewal far less often.
-LOOK_S = 0.2
 #: Share of the lease's life that must be left to begin a step.
 MARGIN = 0.2
 
@@ -46,9 +45,21 @@ class Lease:
         *,
         ttl_s: float,
         stall_s: float,
+        pulse: Pulse,
         draining: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = boottime,
     ) -> None:
+        """Take the lease of a claim.
+
+        Args:
+            jobs: where it is renewed.
+            claim: what it is of.
+            ttl_s: its life, seconds.
+            stall_s: seconds without a sign of life after which it is no longer renewed.
+            pulse: the thread that renews it.
+            draining: whether this host is to stop soon.
+            clock: seconds, sleep included.
+        """
         self._jobs = jobs
         self._id = claim.job.id
         self._token = claim.token
@@ -61,23 +72,22 @@ class Lease:
         self._lost = False
         self._cancel = claim.job.cancel_wished
         self._changed = threading.Condition()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"lease-{self._id}", daemon=True)
+        self._gone_since, self._away = math.inf, False
+        self._pulse = pulse
 
     def __enter__(self) -> "Lease":
-        self._thread.start()
+        self._pulse.begin(self._beat)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._closing.set()
-        self._thread.join()
+        self._pulse.end()
 
     @property
     def beating(self) -> bool:
         """Whether the lease is still being renewed."""
-        return self._thread.is_alive()
+        return self._pulse.beating
 
     def tick(self) -> None:
         """Say that the computing lives."""
@@ -92,7 +102,7 @@ class Lease:
         self.tick()
         with self._changed:
             while not self._lost and self._clock() > self._until - MARGIN * self._ttl_s:
-                self._changed.wait(LOOK_S)
+                self._changed.wait(BEAT_S)
                 self.tick()  # waiting for Redis is no stall
         if self._lost:
             raise LeaseLost(f"{self._id} is no longer ours (token {self._token})")
@@ -109,37 +119,35 @@ class Lease:
             self._lost = True
             self._changed.notify_all()
 
-    def _beat(self) -> None:
-        gone_since, away = math.inf, False
-        while not self._closing.wait(LOOK_S):
-            begun = self._clock()
-            if begun - self._ticked > self._stall_s:
-                log.error(
-                    "%s shows no sign of life for %.0f s; its lease is no longer renewed", self._id, self._stall_s
-                )
-                return
-            try:
-                cancel = self._jobs.renew(self._id, self._token, lease_s=self._ttl_s)
-            except RecordGone:
-                # Redis was emptied. It is put back from the volume, or never: a generate job's isn't there.
-                gone_since = min(gone_since, begun)
-                if begun - gone_since < self._ttl_s:
-                    continue
-                self._lose()
-                return
-            except StoreUnavailable as exc:
-                if not away:
-                    log.warning("The lease of %s can't be renewed now: %s", self._id, exc)
-                away = True
-                continue
-            except LeaseLost:
-                self._lose()
-                return
-            if away:
-                log.info("The lease of %s is renewed again", self._id)
-            gone_since, away = math.inf, False
-            with self._changed:
-                # The store keeps at least four fifths of the lease at each renewal that it doesn't write.
-                self._until = begun + self._ttl_s * 0.8
-                self._cancel = self._cancel or cancel
-                self._changed.notify_all()
+    def _beat(self) -> bool:
+        """Renew the lease once, if there is a sign of life; return whether to do so again."""
+        begun = self._clock()
+        if begun - self._ticked > self._stall_s:
+            log.error("%s shows no sign of life for %.0f s; its lease is no longer renewed", self._id, self._stall_s)
+            return False
+        try:
+            cancel = self._jobs.renew(self._id, self._token, lease_s=self._ttl_s)
+        except RecordGone:
+            # Redis was emptied. It is put back from the volume, or never: a generate job's isn't there.
+            self._gone_since = min(self._gone_since, begun)
+            if begun - self._gone_since < self._ttl_s:
+                return True
+            self._lose()
+            return False
+        except StoreUnavailable as exc:
+            if not self._away:
+                log.warning("The lease of %s can't be renewed now: %s", self._id, exc)
+            self._away = True
+            return True
+        except LeaseLost:
+            self._lose()
+            return False
+        if self._away:
+            log.info("The lease of %s is renewed again", self._id)
+        self._gone_since, self._away = math.inf, False
+        with self._changed:
+            # The store keeps at least four fifths of the lease at each renewal that it doesn't write.
+            self._until = begun + self._ttl_s * 0.8
+            self._cancel = self._cancel or cancel
+            self._changed.notify_all()
+        return True

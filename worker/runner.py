@@ -46,6 +46,7 @@ def run_job(job_id: str, host: Host) -> None:
         claim,
         ttl_s=host.settings.lease_ttl_s,
         stall_s=host.settings.stall_s,
+        pulse=host.pulse,
         draining=host.draining,
     )
     if not (writes := claim.job.type is JobType.GENERATE):

@@ -12,6 +12,7 @@ from shared.errors import StoreUnavailable
 
 #: Replies decoded to str.
 Client: TypeAlias = "redis.Redis"
+Pipeline: TypeAlias = "redis.client.Pipeline"
 
 #: What to say, by what Redis' own words hold.
 _WORDS = {

@@ -17,7 +17,7 @@ from shared.events import Event
 from shared.ids import made_ms
 from shared.jobs import TERMINAL, Job, JobError, JobType, Losses, NewJob, Progress, Queue, Status
 from shared.store import records
-from shared.store.connection import Client, translated
+from shared.store.connection import Client, Pipeline, translated
 from shared.store.scripts import Scripts
 
 #: A deleted corpus or model is gone from the volume well before this, ms.
@@ -133,6 +133,22 @@ class JobStore:
     def find(self, job_id: str) -> Job | None:
         """Return a job's record, or None."""
         return next(iter(self._load([job_id])), None)
+
+    def watched(self, job_id: str) -> tuple[Job, str]:
+        """Return a job's record and an event's id: whatever happens beyond the record comes after that event.
+
+        Raises:
+            NotFound: no such job.
+        """
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.xrevrange(keys.events(job_id), count=1)  # before the record: what comes between is told twice
+        _ask(pipeline, job_id)
+        with translated():
+            newest, *replies = pipeline.execute()
+        job = next(_read(replies), None)
+        if job is None:
+            raise _unknown(job_id)
+        return job, newest[0][0] if newest else "0-0"
 
     def revision(self, job_id: str) -> str | None:
         """Return what changes with every change of the record (its place in the queue apart), or None: unknown."""
@@ -375,16 +391,26 @@ class JobStore:
     def _load(self, ids: Sequence[str]) -> Iterator[Job]:
         pipeline = self._client.pipeline(transaction=False)
         for job_id in ids:
-            pipeline.hgetall(keys.job(job_id))
-            for queue in Queue:
-                pipeline.zrank(keys.queue(queue), job_id)
+            _ask(pipeline, job_id)
         with translated():
             replies = pipeline.execute() if ids else []
-        for start in range(0, len(replies), 1 + len(Queue)):
-            fields, *ranks = replies[start : start + 1 + len(Queue)]
-            rank = next((rank for rank in ranks if rank is not None), None)
-            if fields:
-                yield records.from_hash(fields, None if rank is None else rank + 1)
+        yield from _read(replies)
+
+
+def _ask(pipeline: Pipeline, job_id: str) -> None:
+    """Ask for all that `_read` needs of one job."""
+    pipeline.hgetall(keys.job(job_id))
+    for queue in Queue:
+        pipeline.zrank(keys.queue(queue), job_id)
+
+
+def _read(replies: Sequence[Any]) -> Iterator[Job]:
+    """Read the records that were asked for, those that there are."""
+    for start in range(0, len(replies), 1 + len(Queue)):
+        fields, *ranks = replies[start : start + 1 + len(Queue)]
+        rank = next((rank for rank in ranks if rank is not None), None)
+        if fields:
+            yield records.from_hash(fields, None if rank is None else rank + 1)
 
 
 def _report(progress: Progress | None, losses: Losses | None, events: Sequence[Event]) -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ import redis
 
 from shared.errors import StoreUnavailable
 from shared.events import Event, EventType
+from shared.jobs import Status
 from shared.store import Claim, Store, connect
 from shared.store.connection import MOST_CONNECTIONS
 from tests.jobs import make_job
@@ -212,3 +213,32 @@ def test_more_threads_than_connections_are_all_answered(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert failed == []
+
+
+def test_a_feed_of_one_kind_is_not_woken_by_others(store: Store, hub: Feeds) -> None:
+    claim = running(store)
+    with hub.watch(claim.job.id, only=EventType.DONE) as done, hub.watch(claim.job.id) as all_of_it:
+        say(store, claim, 1)
+        hear(all_of_it, 1)
+        assert not done._heard
+        store.jobs.finish(claim.job.id, claim.token, Status.SUCCEEDED)
+        assert [one.event.type for one in done.wait(after="0-0", timeout_s=60)[0]] == [EventType.DONE]
+
+
+def test_who_begins_where_others_have_been_is_told_that_something_is_missing(store: Store, hub: Feeds) -> None:
+    claim = running(store)
+    last = store.events.last_id(claim.job.id)
+    with hub.watch(claim.job.id) as first:
+        say(store, claim, 1)
+        hear(first, 1)
+        with hub.watch(claim.job.id, after=last, only=EventType.DONE) as late:
+            assert late.wait(after=last, timeout_s=60) == ([], True)
+
+
+def test_who_begins_after_an_event_hears_all_that_came_since(store: Store, hub: Feeds) -> None:
+    claim = running(store)
+    job, last = store.jobs.watched(claim.job.id)
+    assert job == store.jobs.get(claim.job.id)
+    say(store, claim, 1, 2)
+    with hub.watch(claim.job.id, after=last) as feed:
+        assert hear(feed, 2) == [1, 2]

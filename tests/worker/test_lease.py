@@ -11,6 +11,7 @@ from tests.jobs import make_job
 from tests.waiting import eventually
 from tests.worker.clock import Clock
 from worker.lease import Lease, Wish
+from worker.pulse import Pulse
 
 TTL_S = 10.0
 
@@ -25,7 +26,10 @@ def claim(store: Store) -> Claim:
 
 @contextmanager
 def held(store: Store, claimed: Claim, clock: Clock, *, stall_s: float = 60, drain: bool = False) -> Iterator[Lease]:
-    with Lease(store.jobs, claimed, ttl_s=TTL_S, stall_s=stall_s, draining=lambda: drain, clock=clock) as lease:
+    lease = Lease(
+        store.jobs, claimed, ttl_s=TTL_S, stall_s=stall_s, pulse=Pulse(), draining=lambda: drain, clock=clock
+    )
+    with lease:
         yield lease
 
 
@@ -78,7 +82,7 @@ def test_who_lost_the_job_is_told_to_stop(store: Store, clock: Clock) -> None:
 def test_no_step_begins_while_the_lease_is_nearly_over(store: Store, clock: Clock) -> None:
     # Given a host that slept beyond its lease, its job with another by now
     claimed = claim(store)
-    lease = Lease(store.jobs, claimed, ttl_s=TTL_S, stall_s=60, clock=clock)
+    lease = Lease(store.jobs, claimed, ttl_s=TTL_S, stall_s=60, pulse=Pulse(), clock=clock)
     clock.now += TTL_S
     store.jobs.release(claimed.job.id, claimed.token)
     outcome: list[object] = []

@@ -11,6 +11,7 @@ from tests.worker.training import sample_text
 from worker.attempt import Attempt, Host, Stopped
 from worker.journal import Journal
 from worker.lease import Lease, Wish
+from worker.pulse import Pulse
 from worker.reporter import Reporter
 from worker.train_job import run_train
 from worker.warm import Warm
@@ -42,10 +43,12 @@ def test_a_wish_to_stop_is_heard_while_the_text_is_read(cluster: Cluster, long_c
             lease.saw_cancel(True)  # heard at the next look
         return wish is Wish.DRAIN and looks == 3
 
-    lease = Lease(cluster.store.jobs, claim, ttl_s=60, stall_s=60, draining=draining)
+    pulse = Pulse()
+    lease = Lease(cluster.store.jobs, claim, ttl_s=60, stall_s=60, pulse=pulse, draining=draining)
     reporter = Reporter(cluster.store.jobs, claim, saw_cancel=lease.saw_cancel, every_s=1)
     host = Host(name="w1", holder="w1", settings=cluster.settings, store=cluster.store, volume=cluster.volume,
-                train_threads=1, journal=Journal(None), warm=Warm(cluster.volume), draining=draining)  # fmt: skip
+                train_threads=1, journal=Journal(None), pulse=pulse, warm=Warm(cluster.volume),
+                draining=draining)  # fmt: skip
     # When
     outcome = run_train(Attempt(host=host, job=claim.job, token=claim.token, lease=lease, reporter=reporter))
     # Then

@@ -52,12 +52,7 @@ def list_jobs(query: JobsQuery) -> Response:
 def get_job(job_id: str, query: JobQuery) -> Response:
     """Get a job; with a wait, when it ends or the time is up."""
     here = parts()
-    job = here.store.jobs.get(job_id)
-    if query.wait and not job.ended and here.slots.take():
-        try:
-            job = _wait_for(here, job, query.wait)
-        finally:
-            here.slots.give_back()
+    job = _wait_for(here, job_id, query.wait) if query.wait else here.store.jobs.get(job_id)
     response = reply_job(job)
     if request.if_none_match.contains(etag_of(job)):
         response.status_code = 304
@@ -103,15 +98,20 @@ def list_metrics(job_id: str) -> Response:
     return response
 
 
-def _wait_for(here: Parts, job: Job, seconds: float) -> Job:
-    """Return the job when it has ended, when the time is up, or when this process is to end."""
+def _wait_for(here: Parts, job_id: str, seconds: float) -> Job:
+    """Return the job when it has ended or the time is up, at once where no place for waiting is left. Raises NotFound.
+
+    A process that is to end lets nobody wait either.
+    """
     deadline = time.monotonic() + seconds
-    with here.feeds.watch(job.id) as feed:
-        job, last = here.store.jobs.get(job.id), "0-0"
-        while not job.ended and not shutdown.closing.is_set() and (left := deadline - time.monotonic()) > 0:
-            heard, missing = feed.wait(after=last, timeout_s=min(left, _SLICE_S))
-            if heard:
-                last = heard[-1].event.id
-            if missing or not heard or any(one.event.type is EventType.DONE for one in heard):
-                job = here.store.jobs.get(job.id)
-    return job if job.ended else here.store.jobs.get(job.id)
+    job, last = here.store.jobs.watched(job_id)
+    if job.ended or not here.slots.take():
+        return job
+    try:
+        with here.feeds.watch(job_id, after=last, only=EventType.DONE) as feed:
+            while not job.ended and not shutdown.closing.is_set() and (left := deadline - time.monotonic()) > 0:
+                feed.wait(after=last, timeout_s=min(left, _SLICE_S))
+                job = here.store.jobs.get(job_id)
+        return job
+    finally:
+        here.slots.give_back()

@@ -1,0 +1,70 @@
+"""One thread beats for one job after another, and never for one that has ended."""
+
+import threading
+
+import pytest
+
+from tests.waiting import eventually
+from worker import pulse as module
+from worker.pulse import Pulse
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BEAT_S", 0.001)
+
+
+def test_it_beats_until_it_is_told_not_to() -> None:
+    pulse, beats = Pulse(), []
+    pulse.begin(lambda: len(beats) < 4 and not beats.append(1))  # type: ignore[func-returns-value]
+    eventually(lambda: not pulse.beating)
+    assert len(beats) == 4
+
+
+def test_the_beat_at_hand_is_over_when_it_has_ended_and_none_follows() -> None:
+    pulse, inside, go_on = Pulse(), threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def beat() -> bool:
+        inside.set()
+        go_on.wait(60)
+        done.append("beat")
+        return True
+
+    pulse.begin(beat)
+    assert inside.wait(60)
+    threading.Timer(0.01, go_on.set).start()
+    pulse.end()
+    assert done == ["beat"]
+    assert not pulse.beating
+
+
+def test_one_job_follows_another_on_the_same_thread() -> None:
+    pulse, seen = Pulse(), set()
+    for _ in range(20):
+        beaten = threading.Event()
+
+        def beat(beaten: threading.Event = beaten) -> bool:
+            seen.add(threading.get_ident())
+            beaten.set()
+            return True
+
+        pulse.begin(beat)
+        assert beaten.wait(60)
+        pulse.end()
+    assert len(seen) == 1
+
+
+def test_a_thread_that_died_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    pulse, beaten = Pulse(), threading.Event()
+
+    def break_down() -> bool:
+        raise OSError
+
+    pulse.begin(break_down)
+    eventually(lambda: not pulse.beating)
+    pulse.end()
+    pulse.begin(lambda: beaten.set() is None)  # type: ignore[func-returns-value]
+    assert beaten.wait(60)
+    pulse.end()
