@@ -1,7 +1,7 @@
 """The one thread of a process that looks after the lease of the job at hand, beside its computing.
 
-It outlives the jobs: to start and to end a thread for each took 0.3 ms, up to 0.6 beside busy neighbours, of the few that
-a short text takes. It is begun by the first job and so in a pool's child, after the fork.
+It outlives the jobs: to start and to end a thread for each took 0.3 ms, up to 0.6 beside busy neighbours, of the few
+that a short text takes. It is begun by the first job and so in a pool's child, after the fork.
 """
 
 import threading
