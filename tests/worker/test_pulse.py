@@ -15,8 +15,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_beats_until_it_is_told_not_to() -> None:
-    pulse, beats = Pulse(), []
-    pulse.begin(lambda: len(beats) < 4 and not beats.append(1))  # type: ignore[func-returns-value]
+    pulse = Pulse()
+    beats: list[int] = []
+
+    def beat() -> bool:
+        beats.append(1)
+        return len(beats) < 4
+
+    pulse.begin(beat)
     eventually(lambda: not pulse.beating)
     assert len(beats) == 4
 
@@ -40,7 +46,8 @@ def test_the_beat_at_hand_is_over_when_it_has_ended_and_none_follows() -> None:
 
 
 def test_one_job_follows_another_on_the_same_thread() -> None:
-    pulse, seen = Pulse(), set()
+    pulse = Pulse()
+    seen: set[int] = set()
     for _ in range(20):
         beaten = threading.Event()
 
