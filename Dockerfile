@@ -36,6 +36,10 @@ RUN pip install --no-deps --index-url https://download.pytorch.org/whl/cpu "$(gr
     && pip install --constraint constraints.txt --requirement requirements.txt
 COPY shared/ shared/
 COPY worker/ worker/
+# The layer that training takes most of its time in; the compiler isn't kept.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev \
+    && python -m worker.kernel \
+    && apt-get purge -y -qq --auto-remove gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 USER charloom
 # It is well while Redis has lately heard of a worker on this host: each container is a host of its own.
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 \

@@ -87,6 +87,9 @@ exec "$here/python" -m cli.main "$@"
 LAUNCHER
 chmod +x "$venv/bin/charloom"
 
+# The layer that training takes most of its time in; without a compiler it says what that means, and goes on.
+"$venv/bin/python" -m worker.kernel
+
 fingerprint "$venv/bin/python" >"$venv/.installed-$kind"
 if [ "$kind" = dev ]; then  # it holds all of the other
     kind=run

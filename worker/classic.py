@@ -47,8 +47,9 @@ class Classic:
     def evaluate_batch(self, batch: int) -> tuple[float, int]:
         """Return the summed loss of one batch of the windows, in the text's order, and its targets."""
         windows, targets = self._windows.evaluation(batch)
-        with torch.no_grad():
-            loss = functional.cross_entropy(self._model.last(windows), targets, reduction="sum")
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
+            logits = self._model.last(windows)
+        loss = functional.cross_entropy(logits.float(), targets, reduction="sum")
         return float(loss), len(targets)
 
     def begin_epoch(self) -> None:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from shared.errors import InvalidRequest
 from shared.requests import GenerateRequest
 from shared.text import BOM, name_characters, normalise
+from worker.fused import Carried
 from worker.loaded import LoadedModel
-from worker.model import Carried
 from worker.randomness import rng
 from worker.sampling import Sampler
 from worker.stopping import Held

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-#: What an LSTM carries on: (h, c), each (layers, B, H) float32.
-Carried = tuple[Tensor, Tensor]
+from worker.fused import Carried, Fused
+from worker.kernel import Kernel
 
 
 class CharLSTM(nn.Module):
@@ -36,9 +36,20 @@ class CharLSTM(nn.Module):
         between = dropout if layers > 1 else 0.0
         self.lstm = nn.LSTM(embedding_size or 1, hidden_size, layers, batch_first=True, dropout=between)
         self.linear = nn.Linear(hidden_size, vocab_size)
+        self.fused: Fused | None = None
+
+    def fuse(self, kernel: Kernel | None, *, bfloat16: bool) -> None:
+        """Compute with the kernel from now on where it has such a model, with torch's own LSTM otherwise."""
+        fits = kernel is not None and Fused.fits(kernel, self.lstm, bfloat16=bfloat16)
+        self.fused = Fused(kernel, self.lstm, self.read, self.vocab_size) if kernel is not None and fits else None
+
+    @property
+    def computed_by(self) -> str:
+        """Which code computes the steps. Other code goes on from a state too; its sums round differently."""
+        return self.fused.name if self.fused else "nn.LSTM"
 
     def read(self, codes: Tensor) -> Tensor:
-        """Turn characters, (B, T) int64, into what the LSTM takes: (B, T, E) or (B, T, 1) float32."""
+        """Turn characters, int64, into what the LSTM takes: (B, T) into (B, T, E) or (B, T, 1) float32."""
         if self.embedding_size:
             embedded: Tensor = self.embedding(codes)
             return embedded
@@ -46,13 +57,16 @@ class CharLSTM(nn.Module):
 
     def forward(self, codes: Tensor, carried: Carried | None = None) -> tuple[Tensor, Carried]:
         """Return the logits after each character, (B, T, V), and the state to carry on; codes: (B, T) int64."""
+        if self.fused:
+            outputs, carried = self.fused(codes, carried)  # (T, B, H)
+            return self.linear(self.fused.dropout(outputs, self.dropout)).transpose(0, 1), carried
         outputs, carried = self.lstm(self.read(codes), carried)
         return self.linear(functional.dropout(outputs, self.dropout, self.training)), carried
 
     def last(self, codes: Tensor) -> Tensor:
         """Return the logits after the last character of windows that start from zero, (B, V); codes: (B, T) int64."""
-        outputs, _ = self.lstm(self.read(codes))
-        logits: Tensor = self.linear(functional.dropout(outputs[:, -1, :], self.dropout, self.training))
+        output = self.fused.last(codes) if self.fused else self.lstm(self.read(codes))[0][:, -1, :]
+        logits: Tensor = self.linear(functional.dropout(output, self.dropout, self.training))
         return logits
 
     def weights(self) -> dict[str, Tensor]:

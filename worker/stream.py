@@ -13,14 +13,15 @@ from torch.nn import functional
 
 from shared.requests import StreamRequest
 from worker.data import Chunks, Codes, Continuation
-from worker.model import Carried, CharLSTM
+from worker.fused import Carried
+from worker.model import CharLSTM
 
 #: The learning rate climbs for this share of the steps, at most that many, and falls to this share of its height.
 WARM_UP_SHARE, WARM_UP_STEPS, LAST_RATE = 0.1, 100, 0.01
-#: Characters of the validation part read in one batch: some milliseconds, one reader.
-EVALUATION_LENGTH = 1000
-#: A character read by one reader alone costs about this many characters of a training batch, forward and backward.
-EVALUATION_COST = 0.5
+#: Characters of the validation part read in one batch: some milliseconds.
+EVALUATION_LENGTH = 2000
+#: A character that is only read costs about this many characters of a training batch, forward and backward.
+EVALUATION_COST = 0.4
 
 
 class Stream:
@@ -60,12 +61,17 @@ class Stream:
         return float(loss.detach()) * targets.numel(), targets.numel()
 
     def evaluate_batch(self, batch: int) -> tuple[float, int]:
-        """Return the summed loss over one chunk of the validation part and its targets, in float32."""
+        """Return the summed loss over one chunk of the validation part and its targets."""
         codes, targets = self._kept.evaluation(batch)
-        with torch.no_grad():
-            logits, self._carried = self._model(codes, self._carried)
-            loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
-        return float(loss), targets.numel()
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
+            logits, carried = self._model(codes, self._carried)
+        self._carried = (carried[0].float(), carried[1].float())
+        if self._kept.leads(batch):
+            for part in self._carried:
+                part[:, 0] = 0.0
+            return 0.0, 0
+        loss = functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="sum")
+        return float(loss), int((targets >= 0).sum())
 
     def begin_epoch(self) -> None:
         """Forget the carried state: the next chunk starts from zero."""

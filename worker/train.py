@@ -18,6 +18,7 @@ from shared.requests import ClassicRequest, StreamRequest
 from shared.text import Vocabulary, name_characters
 from worker.classic import Classic
 from worker.data import Codes, encode, survey
+from worker.kernel import load
 from worker.model import CharLSTM, faults, shapes
 from worker.precision import takes_bfloat16
 from worker.randomness import derive, seed_torch
@@ -42,6 +43,7 @@ def train(
     start: Start | None = None,
     state: TrainState | None = None,
     threads: int | None = None,
+    fused: bool = True,
     clock: Callable[[], float] = time.monotonic,
 ) -> Generator[TrainEvent, None, None]:
     r"""Train on a text and yield what happens: an event after every training batch and every evaluation batch.
@@ -55,6 +57,7 @@ def train(
             for bit, as without the break, on the same kind of processor and the same torch. Its threads, precision
             and vocabulary hold.
         threads: how many torch takes; all processors this process may use when None.
+        fused: compute with the compiled layer where there is one (worker/kernel).
         clock: seconds, for speeds, `max_seconds` and the rhythm of progress.
 
     Raises TrainingDiverged (with the last good state), and JobFailed with code "text_too_short", "init_mismatch",
@@ -76,6 +79,7 @@ def train(
             raise JobFailed(f"the model to start from doesn't have this request's sizes: {fault}", code="init_mismatch")
         model.load_state_dict(dict(start.weights))
     bfloat16 = bool(facts.get("bfloat16", takes_bfloat16(request)))
+    model.fuse(load() if fused else None, bfloat16=bfloat16)
     seed = derive(request.seed, "data")
     recipe: Classic | Stream
     if isinstance(request, ClassicRequest):

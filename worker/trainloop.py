@@ -44,8 +44,6 @@ from worker.trainstate import TrainState
 
 #: Version of `TrainState.facts`; another one is refused.
 FACTS_VERSION = 1
-#: Which code computes the steps. Other code, or another torch, goes on from a state too; its sums round differently.
-KERNEL_PATH = "nn.LSTM"
 _MUST_AGREE = ("version", "request", "vocabulary", "text_sha256")
 #: Rows of the loss curve within epochs (stream), and samples kept for the end.
 CURVE_POINTS, MOST_SAMPLES = 100, 200
@@ -130,7 +128,7 @@ class Training:
         self._setting, self._request, self._model, self._recipe = setting, setting.request, model, recipe
         self._clock, self._pace, self._beat = clock, Pace(), Beat(PROGRESS_S)
         self._names = [name for name, _ in model.named_parameters()]
-        self._optimizer = torch.optim.Adam(model.parameters(), lr=self._request.learning_rate)
+        self._optimizer = torch.optim.Adam(model.parameters(), lr=self._request.learning_rate, fused=True)
         self._sample: SampleWriter | None = None
         self._best: dict[str, Tensor] = {}
         total = self._request.epochs * recipe.batches
@@ -138,7 +136,8 @@ class Training:
         self._ledger = Ledger(total_steps=total, planned=not limited)
         self._constants = {
             "version": FACTS_VERSION, "threads": setting.threads, "bfloat16": setting.bfloat16,
-            "kernel_path": KERNEL_PATH, "torch": str(torch.__version__), "vocabulary": setting.vocabulary.characters,
+            "kernel_path": model.computed_by, "torch": str(torch.__version__),
+            "vocabulary": setting.vocabulary.characters,
             "text_sha256": hashlib.sha256(setting.codes.data).hexdigest(),
             "request": self._request.model_dump(mode="json", exclude={"corpus_id", "name", "metadata", "webhook"}),
         }  # fmt: skip

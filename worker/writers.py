@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from worker.blas import one_thread
-from worker.model import Carried, CharLSTM
+from worker.fused import Carried
+from worker.model import CharLSTM
 
 #: Characters of a prompt that are read in one call: some milliseconds of work.
 PROMPT_PIECE = 512

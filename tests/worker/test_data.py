@@ -93,6 +93,24 @@ def test_a_continuation_predicts_each_character_once() -> None:
     assert Continuation(codes, start=100, length=10).batches == 0
 
 
+def test_readers_side_by_side_predict_each_character_once_after_those_before_it() -> None:
+    codes = (np.arange(30_000) % 251).astype(np.uint8)
+    kept = Continuation(codes, start=15_000, length=1000)
+    assert kept.readers == 7
+    read: list[list[int]] = [[] for _ in range(7)]
+    judged: list[int] = []
+    for batch in range(kept.batches):
+        inputs, targets = (part.tolist() for part in kept.evaluation(batch))
+        for reader in range(7):
+            read[reader] += inputs[reader]
+        if not kept.leads(batch):
+            judged += [target for row in targets for target in row if target >= 0]
+    assert sorted(judged) == sorted(codes[15_000:].tolist())
+    for reader, found in enumerate(read[:-1]):
+        begin = 15_000 + reader * 2143 - 500 - 1
+        assert found == codes[begin : begin + 500 + 2143].tolist()
+
+
 @pytest.mark.skipif(BOOK is None, reason="CHARLOOM_BOOK names no book")
 def test_the_documents_book_has_the_documents_figures() -> None:
     text = Path(BOOK or "").read_text(encoding="utf-8").lower()

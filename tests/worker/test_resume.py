@@ -15,9 +15,10 @@ from worker.train import train
 from worker.trainevents import Done, Metric, Sample, TrainEvent
 from worker.trainstate import TrainState, load_state, save_state
 
-STREAM = stream(validation_fraction=0.4, layers=2, dropout=0.3, epochs=3)
+#: A size that the compiled layer has, a validation part that two readers share; and one that torch computes.
+STREAM = stream(validation_fraction=0.4, layers=2, dropout=0.3, epochs=3, hidden_size=32)
 CLASSIC = classic(layers=2, grad_clip=1.0, batch_size=32)
-TEXTS = {"stream": sample_text(4000), "classic": sample_text(700)}
+TEXTS = {"stream": sample_text(12_000), "classic": sample_text(700)}
 
 
 def broken_at(request: StreamRequest | ClassicRequest, phase: str, which: int) -> tuple[TrainState, list[TrainEvent]]:

@@ -1,0 +1,644 @@
+/* One LSTM layer over a batch of sequences, forward and backward, gates fused into the products.
+ *
+ * Hochreiter and Schmidhuber, "Long short-term memory" (1997), with the forget gate of Gers et al. (2000), as
+ * torch.nn.LSTM computes it. Every thread takes rows of the batch through all positions, so no thread waits for another
+ * before the end, and a row's results don't depend on how many there are.
+ *
+ * Shapes: T positions, B rows, H units (a multiple of 32), G = 4 H gate sums. G stands in blocks of 16 units, in each
+ * block the gates input, forget, cell, output of these 16. Weights are packed so that a block's are read in a row.
+ *
+ * Kinds: 0 float32; 1 bfloat16 products by AVX-512 BF16; 2 bfloat16 products by AMX. In the latter two h, gates and the
+ * gradients of gate sums are kept in bfloat16; c, sums and what is summed over positions in float32.
+ *
+ * Processors: AVX-512 F, BW, DQ, VL at least. Callers look (worker/kernel/__init__.py); nothing here does.
+ */
+#include <immintrin.h>
+#include <omp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+typedef uint16_t bf16;
+typedef __m512 vec;
+
+#define INLINE static inline __attribute__((always_inline))
+#define BF16 __attribute__((target("avx512bf16")))
+#define AMX __attribute__((target("avx512bf16,amx-tile,amx-bf16")))
+enum { UNITS = 16, GATES = 4, BLOCK = UNITS * GATES, MOST_ROWS = 6, TILE_ROWS = 16 };
+enum { FLOAT32, BF16_DOT, BF16_TILES };
+
+/* What both directions share. Pointers are to contiguous arrays. */
+struct sequence {
+    int64_t kind, positions, rows, units, threads;
+    const void *weights;     /* packed, forward or backward */
+    const void *inputs;      /* (n, G) float32, or bfloat16 where inputs_bf16: what enters the gate sums */
+    const int32_t *index;    /* (T, B) row of inputs at each place, or NULL: place t B + b itself */
+    int64_t inputs_bf16;
+    void *h;                 /* (T + 1, B, H) float32 or bfloat16; the first is given */
+    float *c;                /* (T + 1, B, H), or (B, H) where gates is NULL; the first is given */
+    void *gates;             /* (T, B, stride), or NULL: nothing is kept for a backward pass. Backward puts gradients there */
+    int64_t stride;          /* numbers from one row of gates to the next: more than G, lest rows share cache sets */
+    const void *out_grads;   /* (T, B, H) as h, or NULL: of h after each position */
+    const float *last_grads; /* (B, H), or NULL: of h after the last position */
+    float *table_grads;      /* (threads, n, G) zeros, or NULL: of inputs, summed by index, for each thread apart */
+    int64_t table_rows;      /* n */
+    float *weight_grads;     /* (threads, G, H) zeros, or NULL: for each thread apart, of its rows; float32 only */
+};
+
+INLINE vec splat(float x) { return _mm512_set1_ps(x); }
+
+/* 2^x, |x| < 126, to a rounding: interpolated on -1/2..1/2 at Chebyshev's seven nodes (to 3e-9). NaN stays NaN. */
+INLINE vec power_of_two(vec x)
+{
+    const vec whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const vec r = _mm512_sub_ps(x, whole);
+    vec p = splat(1.5461444691e-4f);
+    p = _mm512_fmadd_ps(p, r, splat(1.3400428178e-3f));
+    p = _mm512_fmadd_ps(p, r, splat(9.6180566785e-3f));
+    p = _mm512_fmadd_ps(p, r, splat(5.5503272267e-2f));
+    p = _mm512_fmadd_ps(p, r, splat(2.4022650922e-1f));
+    p = _mm512_fmadd_ps(p, r, splat(6.9314720670e-1f));
+    p = _mm512_fmadd_ps(p, r, splat(1.0f));
+    return _mm512_scalef_ps(p, whole);
+}
+
+/* 1 / (1 + 2^(scale x)). */
+INLINE vec logistic(vec x, float scale)
+{
+    const vec e = power_of_two(_mm512_min_ps(splat(125.0f), _mm512_mul_ps(x, splat(scale))));
+    const vec d = _mm512_add_ps(splat(1.0f), e);
+    const vec y = _mm512_rcp14_ps(d);
+    return _mm512_mul_ps(y, _mm512_fnmadd_ps(d, y, splat(2.0f)));
+}
+
+INLINE vec sigmoid(vec x) { return logistic(x, -1.44269504f); }
+INLINE vec tanh_of(vec x) { return _mm512_fmsub_ps(splat(2.0f), logistic(x, -2.88539008f), splat(1.0f)); }
+
+INLINE vec widen(const bf16 *from)
+{
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)from));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+
+BF16 INLINE void narrow(bf16 *to, vec x) { _mm256_storeu_si256((void *)to, (__m256i)_mm512_cvtneps_pbh(x)); }
+
+/* The 16 numbers of place i. */
+INLINE vec get(int narrowed, const void *from, size_t i)
+{
+    return narrowed ? widen((const bf16 *)from + i) : _mm512_loadu_ps((const float *)from + i);
+}
+
+BF16 INLINE void past_bf16(void *to, size_t i, vec x)
+{
+    _mm256_stream_si256((void *)((bf16 *)to + i), (__m256i)_mm512_cvtneps_pbh(x));
+}
+BF16 INLINE void put_bf16(void *to, size_t i, vec x) { narrow((bf16 *)to + i, x); }
+/* Past the caches: it is read again only after everything else has been. */
+INLINE void past_f32(void *to, size_t i, vec x) { _mm512_stream_ps((float *)to + i, x); }
+INLINE void put_f32(void *to, size_t i, vec x) { _mm512_storeu_ps((float *)to + i, x); }
+
+/* Where row `row`, block `block` of position t finds what enters its gate sums. */
+INLINE size_t input_place(const struct sequence *s, size_t t, size_t row, size_t block)
+{
+    const size_t place = t * s->rows + row;
+    return (s->index ? (size_t)s->index[place] : place) * GATES * s->units + block * BLOCK;
+}
+
+/* From four gate sums of 16 units, `stride` apart: squash them, move c on, return h. PUT stores as the kind does. */
+#define CELL(PUT, PAST)                                                                                                     \
+    do {                                                                                                               \
+        const size_t unit = row * s->units + block * UNITS, cells = s->rows * s->units;                                \
+        const size_t in = input_place(s, t, row, block);                                                               \
+        vec x[GATES];                                                                                                  \
+        for (int gate = 0; gate < GATES; gate++)                                                                       \
+            x[gate] = _mm512_add_ps(_mm512_loadu_ps(sums + gate * stride),                                             \
+                                    get(s->inputs_bf16, s->inputs, in + gate * UNITS));                               \
+        const vec i = sigmoid(x[0]), f = sigmoid(x[1]), g = tanh_of(x[2]), o = sigmoid(x[3]);                          \
+        const size_t before = s->gates ? t * cells + unit : unit, after = s->gates ? before + cells : unit;            \
+        const vec c = _mm512_fmadd_ps(f, _mm512_loadu_ps(s->c + before), _mm512_mul_ps(i, g));                         \
+        _mm512_storeu_ps(s->c + after, c);                                                                             \
+        PUT(s->h, (t + 1) * cells + unit, _mm512_mul_ps(o, tanh_of(c)));                                               \
+        if (s->gates) {                                                                                                \
+            const size_t at = (t * s->rows + row) * s->stride + block * BLOCK;                                         \
+            PAST(s->gates, at, i);                                                                                      \
+            PAST(s->gates, at + UNITS, f);                                                                              \
+            PAST(s->gates, at + 2 * UNITS, g);                                                                          \
+            PAST(s->gates, at + 3 * UNITS, o);                                                                          \
+        }                                                                                                              \
+    } while (0)
+
+INLINE void cell_f32(const struct sequence *s, size_t t, size_t row, size_t block, const float *sums, size_t stride)
+{
+    CELL(put_f32, past_f32);
+}
+
+BF16 INLINE void cell_bf16(const struct sequence *s, size_t t, size_t row, size_t block, const float *sums, size_t stride)
+{
+    CELL(put_bf16, past_bf16);
+}
+
+/* sums[r][g] = 16 columns of group g of the product of `count` rows (stride apart) with a packed group of weights,
+ * (depth, 4, 16). `count` is a constant wherever this is inlined, so that sums stay in registers. */
+INLINE void product_f32(const int count, const float *rows, size_t stride, const float *weights, size_t depth,
+                        vec sums[MOST_ROWS][GATES])
+{
+#pragma GCC unroll 6
+    for (int r = 0; r < count; r++)
+#pragma GCC unroll 4
+        for (int g = 0; g < GATES; g++) sums[r][g] = _mm512_setzero_ps();
+#pragma GCC unroll 2
+    for (size_t k = 0; k < depth; k++) {
+        const float *w = weights + k * BLOCK;
+        const vec w0 = _mm512_loadu_ps(w), w1 = _mm512_loadu_ps(w + 16), w2 = _mm512_loadu_ps(w + 32),
+                  w3 = _mm512_loadu_ps(w + 48);
+#pragma GCC unroll 6
+        for (int r = 0; r < count; r++) {
+            const vec a = splat(rows[r * stride + k]);
+            sums[r][0] = _mm512_fmadd_ps(a, w0, sums[r][0]);
+            sums[r][1] = _mm512_fmadd_ps(a, w1, sums[r][1]);
+            sums[r][2] = _mm512_fmadd_ps(a, w2, sums[r][2]);
+            sums[r][3] = _mm512_fmadd_ps(a, w3, sums[r][3]);
+        }
+    }
+}
+
+/* The same with pairs of bfloat16: weights (depth / 2, 4, 16, 2). */
+BF16 INLINE void product_bf16(const int count, const bf16 *rows, size_t stride, const bf16 *weights, size_t depth,
+                              vec sums[MOST_ROWS][GATES])
+{
+#pragma GCC unroll 6
+    for (int r = 0; r < count; r++)
+#pragma GCC unroll 4
+        for (int g = 0; g < GATES; g++) sums[r][g] = _mm512_setzero_ps();
+#pragma GCC unroll 2
+    for (size_t k = 0; k < depth; k += 2) {
+        const bf16 *w = weights + k * BLOCK;
+        const __m512bh w0 = (__m512bh)_mm512_loadu_ps(w), w1 = (__m512bh)_mm512_loadu_ps(w + 32),
+                       w2 = (__m512bh)_mm512_loadu_ps(w + 64), w3 = (__m512bh)_mm512_loadu_ps(w + 96);
+#pragma GCC unroll 6
+        for (int r = 0; r < count; r++) {
+            int32_t pair;
+            memcpy(&pair, rows + r * stride + k, sizeof pair);
+            const __m512bh a = (__m512bh)_mm512_set1_epi32(pair);
+            sums[r][0] = _mm512_dpbf16_ps(sums[r][0], a, w0);
+            sums[r][1] = _mm512_dpbf16_ps(sums[r][1], a, w1);
+            sums[r][2] = _mm512_dpbf16_ps(sums[r][2], a, w2);
+            sums[r][3] = _mm512_dpbf16_ps(sums[r][3], a, w3);
+        }
+    }
+}
+
+/* Up to this many rows of m at once, all tiles of nearly one height. */
+INLINE size_t height(size_t m, size_t most)
+{
+    const size_t tiles = (m + most - 1) / most;
+    return (m + tiles - 1) / tiles;
+}
+
+/* Puts sums[0..count - 1] at `to`, rows `stride` apart. A loop that isn't unrolled would have kept them in memory. */
+#define KEEP(count, sums, to, stride)                                                                                  \
+    _Pragma("GCC unroll 6") for (int r = 0; r < count; r++)                                                            \
+        _Pragma("GCC unroll 4") for (int g = 0; g < GATES; g++)                                                        \
+            _mm512_storeu_ps((to) + r * (stride) + g * UNITS, sums[r][g])
+
+/* BODY for a constant count of 1 to 6. */
+#define WITH_COUNT(n, BODY)                                                                                            \
+    switch (n) {                                                                                                       \
+    case 1: { enum { count = 1 }; BODY; break; }                                                                       \
+    case 2: { enum { count = 2 }; BODY; break; }                                                                       \
+    case 3: { enum { count = 3 }; BODY; break; }                                                                       \
+    case 4: { enum { count = 4 }; BODY; break; }                                                                       \
+    case 5: { enum { count = 5 }; BODY; break; }                                                                       \
+    default: { enum { count = 6 }; BODY; break; }                                                                      \
+    }
+
+#define FORWARD_STEP(TYPE, PRODUCT, CELL_OF)                                                                           \
+    do {                                                                                                               \
+        const size_t units = s->units, step = height(to - from, MOST_ROWS);                                            \
+        const TYPE *h = (const TYPE *)s->h + t * s->rows * units;                                                      \
+        for (size_t block = 0; block < units / UNITS; block++) {                                                       \
+            const TYPE *w = (const TYPE *)s->weights + block * BLOCK * units;                                          \
+            for (size_t first = from; first < to; first += step) {                                                     \
+                vec sums[MOST_ROWS][GATES];                                                                            \
+                float kept[MOST_ROWS * BLOCK] __attribute__((aligned(64)));                                            \
+                const size_t n = to - first < step ? to - first : step;                                                \
+                WITH_COUNT(n, {                                                                                        \
+                    PRODUCT(count, h + first * units, units, w, units, sums);                                          \
+                    KEEP(count, sums, kept, BLOCK);                                                                    \
+                })                                                                                                     \
+                for (size_t r = 0; r < n; r++) CELL_OF(s, t, first + r, block, kept + r * BLOCK, UNITS);               \
+            }                                                                                                          \
+        }                                                                                                              \
+    } while (0)
+
+static void forward_f32(const struct sequence *s, size_t t, size_t from, size_t to)
+{
+    FORWARD_STEP(float, product_f32, cell_f32);
+}
+
+BF16 static void forward_bf16(const struct sequence *s, size_t t, size_t from, size_t to)
+{
+    FORWARD_STEP(bf16, product_bf16, cell_bf16);
+}
+
+/* The tiles: 0 to 3 sums of four groups of 16 columns, 4 rows, 5 and 6 weights. */
+struct tile_config {
+    uint8_t palette, start, reserved[14];
+    uint16_t bytes[16];
+    uint8_t rows[16];
+} __attribute__((aligned(64)));
+
+AMX static void use_tiles(size_t rows)
+{
+    struct tile_config config = {.palette = 1};
+    for (int tile = 0; tile < 7; tile++) {
+        config.bytes[tile] = 64;
+        config.rows[tile] = (uint8_t)(tile < 5 ? rows : 16);
+    }
+    _tile_loadconfig(&config);
+}
+
+/* The product of up to 16 rows with a packed group, left in the tiles 0 to 3. */
+AMX INLINE void product_tiles(const bf16 *rows, size_t stride, const bf16 *weights, size_t depth)
+{
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (size_t k = 0; k < depth; k += 32) {
+        const bf16 *w = weights + k * BLOCK;
+        _tile_loadd(4, rows + k, stride * sizeof(bf16));
+        _tile_loadd(5, w, 256);
+        _tile_loadd(6, w + 32, 256);
+        _tile_dpbf16ps(0, 4, 5);
+        _tile_dpbf16ps(1, 4, 6);
+        _tile_loadd(5, w + 64, 256);
+        _tile_loadd(6, w + 96, 256);
+        _tile_dpbf16ps(2, 4, 5);
+        _tile_dpbf16ps(3, 4, 6);
+    }
+}
+
+AMX static void forward_tiles(const struct sequence *s, size_t t, size_t from, size_t to)
+{
+    float scratch[GATES][TILE_ROWS][16] __attribute__((aligned(64)));
+    const size_t units = s->units, step = height(to - from, TILE_ROWS);
+    const bf16 *h = (const bf16 *)s->h + t * s->rows * units;
+    size_t set = 0;
+    for (size_t block = 0; block < units / UNITS; block++) {
+        const bf16 *w = (const bf16 *)s->weights + block * BLOCK * units;
+        for (size_t first = from; first < to; first += step) {
+            const size_t n = to - first < step ? to - first : step;
+            if (n != set) use_tiles(set = n);
+            product_tiles(h + first * units, units, w, units);
+            _tile_stored(0, scratch[0], 64);
+            _tile_stored(1, scratch[1], 64);
+            _tile_stored(2, scratch[2], 64);
+            _tile_stored(3, scratch[3], 64);
+            for (size_t r = 0; r < n; r++) cell_bf16(s, t, first + r, block, scratch[0][r], TILE_ROWS * 16);
+        }
+    }
+}
+
+/* From the gradient of h after position t, dh, and of c after it: put those of the gate sums where the gates stood. */
+#define CELL_BACK(NARROWED, PUT)                                                                                       \
+    do {                                                                                                               \
+        const size_t units = s->units, cells = s->rows * units;                                                        \
+        const vec one = splat(1.0f);                                                                                   \
+        for (size_t row = from; row < to; row++) {                                                                     \
+            const size_t place = t * s->rows + row;                                                                    \
+            float *sum = s->table_grads ? table + (size_t)s->index[place] * GATES * units : NULL;                      \
+            for (size_t block = 0; block < units / UNITS; block++) {                                                   \
+                const size_t unit = row * units + block * UNITS, at = place * s->stride + block * BLOCK;               \
+                vec dh = _mm512_loadu_ps(dhs + row * padded + block * UNITS);                                          \
+                if (s->out_grads) dh = _mm512_add_ps(dh, get(NARROWED, s->out_grads, t * cells + unit));               \
+                const vec i = get(NARROWED, s->gates, at), f = get(NARROWED, s->gates, at + UNITS);                    \
+                const vec g = get(NARROWED, s->gates, at + 2 * UNITS), o = get(NARROWED, s->gates, at + 3 * UNITS);    \
+                const vec before = _mm512_loadu_ps(s->c + t * cells + unit);                                           \
+                const vec squashed = tanh_of(_mm512_loadu_ps(s->c + (t + 1) * cells + unit));                          \
+                const vec dho = _mm512_mul_ps(dh, o);                                                                  \
+                const vec kept = _mm512_fnmadd_ps(squashed, squashed, one);                                            \
+                const vec dc = _mm512_fmadd_ps(dho, kept, _mm512_loadu_ps(dcs + unit));                                \
+                _mm512_storeu_ps(dcs + unit, _mm512_mul_ps(dc, f));                                                    \
+                const vec dci = _mm512_mul_ps(dc, i);                                                                  \
+                const vec di = _mm512_mul_ps(_mm512_mul_ps(dci, g), _mm512_sub_ps(one, i));                            \
+                const vec df = _mm512_mul_ps(_mm512_mul_ps(_mm512_mul_ps(dc, f), before), _mm512_sub_ps(one, f));      \
+                const vec dg = _mm512_mul_ps(dci, _mm512_fnmadd_ps(g, g, one));                                        \
+                const vec d_o = _mm512_mul_ps(_mm512_mul_ps(dho, squashed), _mm512_sub_ps(one, o));                    \
+                PUT(s->gates, at, di);                                                                                 \
+                PUT(s->gates, at + UNITS, df);                                                                         \
+                PUT(s->gates, at + 2 * UNITS, dg);                                                                     \
+                PUT(s->gates, at + 3 * UNITS, d_o);                                                                    \
+                if (sum) {                                                                                             \
+                    float *to_sum = sum + block * BLOCK;                                                               \
+                    put_f32(to_sum, 0, _mm512_add_ps(_mm512_loadu_ps(to_sum), di));                                    \
+                    put_f32(to_sum, 16, _mm512_add_ps(_mm512_loadu_ps(to_sum + 16), df));                              \
+                    put_f32(to_sum, 32, _mm512_add_ps(_mm512_loadu_ps(to_sum + 32), dg));                              \
+                    put_f32(to_sum, 48, _mm512_add_ps(_mm512_loadu_ps(to_sum + 48), d_o));                             \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    } while (0)
+
+static void cells_back_f32(const struct sequence *s, size_t t, size_t from, size_t to, float *dhs, size_t padded,
+                           float *dcs, float *table)
+{
+    CELL_BACK(0, put_f32);
+}
+
+BF16 static void cells_back_bf16(const struct sequence *s, size_t t, size_t from, size_t to, float *dhs, size_t padded,
+                                 float *dcs, float *table)
+{
+    CELL_BACK(1, put_bf16);
+}
+
+/* dhs = gradients of the gate sums of position t times the weights: of h before that position. */
+#define BACKWARD_STEP(TYPE, PRODUCT)                                                                                   \
+    do {                                                                                                               \
+        const size_t depth = GATES * s->units, step = height(to - from, MOST_ROWS), stride = s->stride;                \
+        const TYPE *grads = (const TYPE *)s->gates + t * s->rows * stride;                                             \
+        for (size_t column = 0; column < padded; column += BLOCK) {                                                    \
+            const TYPE *w = (const TYPE *)s->weights + column * depth;                                                 \
+            for (size_t first = from; first < to; first += step) {                                                     \
+                vec sums[MOST_ROWS][GATES];                                                                            \
+                const size_t n = to - first < step ? to - first : step;                                                \
+                WITH_COUNT(n, {                                                                                        \
+                    PRODUCT(count, grads + first * stride, stride, w, depth, sums);                                    \
+                    KEEP(count, sums, dhs + first * padded + column, padded);                                          \
+                })                                                                                                     \
+            }                                                                                                          \
+        }                                                                                                              \
+    } while (0)
+
+static void backward_f32(const struct sequence *s, size_t t, size_t from, size_t to, float *dhs, size_t padded)
+{
+    BACKWARD_STEP(float, product_f32);
+}
+
+BF16 static void backward_bf16(const struct sequence *s, size_t t, size_t from, size_t to, float *dhs, size_t padded)
+{
+    BACKWARD_STEP(bf16, product_bf16);
+}
+
+AMX static void backward_tiles(const struct sequence *s, size_t t, size_t from, size_t to, float *dhs, size_t padded)
+{
+    const size_t depth = GATES * s->units, step = height(to - from, TILE_ROWS), stride = s->stride;
+    const bf16 *grads = (const bf16 *)s->gates + t * s->rows * stride;
+    size_t set = 0;
+    for (size_t column = 0; column < padded; column += BLOCK) {
+        const bf16 *w = (const bf16 *)s->weights + column * depth;
+        for (size_t first = from; first < to; first += step) {
+            const size_t n = to - first < step ? to - first : step;
+            if (n != set) use_tiles(set = n);
+            product_tiles(grads + first * stride, stride, w, depth);
+            float *at = dhs + first * padded + column;
+            _tile_stored(0, at, padded * sizeof(float));
+            _tile_stored(1, at + 16, padded * sizeof(float));
+            _tile_stored(2, at + 32, padded * sizeof(float));
+            _tile_stored(3, at + 48, padded * sizeof(float));
+        }
+    }
+}
+
+/* Places whose rows of gradients and of h stay in the fastest cache while they are multiplied. */
+enum { SPAN = 128 };
+
+/* to[0..count - 1][16 `groups`] += the products of `count` gate gradients with h before, over these positions and rows. */
+INLINE void outer_f32(const struct sequence *s, const int count, const int groups, const float *grads, const float *h,
+                      size_t first, size_t last, size_t from, size_t rows_to, float *to)
+{
+    const size_t units = s->units, stride = s->stride;
+    vec sums[MOST_ROWS][GATES];
+#pragma GCC unroll 6
+    for (int r = 0; r < count; r++)
+#pragma GCC unroll 4
+        for (int g = 0; g < groups; g++) sums[r][g] = _mm512_loadu_ps(to + r * units + g * 16);
+    for (size_t t = first; t < last; t++)
+        for (size_t place = t * s->rows + from; place < t * s->rows + rows_to; place++) {
+            vec w[GATES];
+#pragma GCC unroll 4
+            for (int g = 0; g < groups; g++) w[g] = _mm512_loadu_ps(h + place * units + g * 16);
+#pragma GCC unroll 6
+            for (int r = 0; r < count; r++)
+#pragma GCC unroll 4
+                for (int g = 0; g < groups; g++)
+                    sums[r][g] = _mm512_fmadd_ps(splat(grads[place * stride + r]), w[g], sums[r][g]);
+        }
+#pragma GCC unroll 6
+    for (int r = 0; r < count; r++)
+#pragma GCC unroll 4
+        for (int g = 0; g < groups; g++) _mm512_storeu_ps(to + r * units + g * 16, sums[r][g]);
+}
+
+/* Add positions first..last - 1 of these rows to the gradients of the weights, (G, H). */
+static void weight_grads_f32(const struct sequence *s, size_t first, size_t last, size_t from, size_t to, float *sum)
+{
+    const size_t units = s->units, all = GATES * units;
+    const float *grads = s->gates, *h = s->h;
+    for (size_t column = 0; column < units; column += BLOCK)
+        for (size_t gate = 0; gate < all; gate += MOST_ROWS) {
+            float *at = sum + gate * units + column;
+            if (units - column >= BLOCK)
+                WITH_COUNT(all - gate, outer_f32(s, count, 4, grads + gate, h + column, first, last, from, to, at))
+            else
+                WITH_COUNT(all - gate, outer_f32(s, count, 2, grads + gate, h + column, first, last, from, to, at))
+        }
+}
+
+AMX static void release_tiles(void) { _tile_release(); }
+
+/* The rows of thread `number` of `threads`: whole tiles where there are enough of them. */
+static size_t share(const struct sequence *s, size_t number, size_t threads)
+{
+    const size_t grain = s->kind == BF16_TILES && (size_t)s->rows >= threads * TILE_ROWS ? TILE_ROWS : 1;
+    const size_t grains = (s->rows + grain - 1) / grain, end = grains * number / threads * grain;
+    return end < (size_t)s->rows ? end : (size_t)s->rows;
+}
+
+static size_t threads_of(const struct sequence *s)
+{
+    return s->threads < 1 ? 1 : s->threads < s->rows ? s->threads : s->rows;
+}
+
+/* Numbers below 1e-38 count as zero here: gradients that vanish would take a hundred times as long. */
+enum { FLUSH = 0x8040 };
+
+/* Fill h and c, and gates unless NULL. */
+void charloom_forward(const struct sequence *s)
+{
+    const size_t threads = threads_of(s);
+#pragma omp parallel num_threads(threads)
+    {
+        const size_t number = omp_get_thread_num(), running = omp_get_num_threads();
+        const size_t from = share(s, number, running), to = share(s, number + 1, running);
+        const unsigned mode = _mm_getcsr();
+        _mm_setcsr(mode | FLUSH);
+        for (size_t t = 0; from < to && t < (size_t)s->positions; t++) {
+            if (s->kind == FLOAT32) forward_f32(s, t, from, to);
+            else if (s->kind == BF16_DOT) forward_bf16(s, t, from, to);
+            else forward_tiles(s, t, from, to);
+        }
+        if (s->kind == BF16_TILES) release_tiles();
+        _mm_setcsr(mode);
+    }
+}
+
+/* Turn gates into the gradients of the gate sums, and sum those by index into table_grads unless NULL. No gradient
+ * reaches the first h and c. Returns 0, or 1 where memory ran out. */
+int charloom_backward(const struct sequence *s)
+{
+    const size_t threads = threads_of(s), padded = ((size_t)s->units + BLOCK - 1) / BLOCK * BLOCK;
+    float *dhs = aligned_alloc(64, s->rows * padded * sizeof(float));
+    float *dcs = aligned_alloc(64, s->rows * s->units * sizeof(float));
+    if (!dhs || !dcs) {
+        free(dhs);
+        free(dcs);
+        return 1;
+    }
+#pragma omp parallel num_threads(threads)
+    {
+        const size_t number = omp_get_thread_num(), running = omp_get_num_threads();
+        const size_t from = share(s, number, running), to = share(s, number + 1, running), units = s->units;
+        const size_t span = to > from && to - from < SPAN ? SPAN / (to - from) : 1;
+        float *table = s->table_grads ? s->table_grads + number * s->table_rows * GATES * units : NULL;
+        const unsigned mode = _mm_getcsr();
+        _mm_setcsr(mode | FLUSH);
+        for (size_t row = from; row < to; row++) {
+            memset(dcs + row * units, 0, units * sizeof(float));
+            memset(dhs + row * padded, 0, padded * sizeof(float));
+            if (s->last_grads) memcpy(dhs + row * padded, s->last_grads + row * units, units * sizeof(float));
+        }
+        for (size_t t = s->positions; from < to && t-- > 0;) {
+            if (s->kind == FLOAT32) {
+                cells_back_f32(s, t, from, to, dhs, padded, dcs, table);
+                if (t) backward_f32(s, t, from, to, dhs, padded);
+                if (s->weight_grads && (t % span == 0)) {
+                    const size_t last = t + span < (size_t)s->positions ? t + span : (size_t)s->positions;
+                    weight_grads_f32(s, t, last, from, to, s->weight_grads + number * GATES * units * units);
+                }
+            } else {
+                cells_back_bf16(s, t, from, to, dhs, padded, dcs, table);
+                if (t && s->kind == BF16_DOT) backward_bf16(s, t, from, to, dhs, padded);
+                else if (t) backward_tiles(s, t, from, to, dhs, padded);
+            }
+        }
+        if (s->kind == BF16_TILES) release_tiles();
+        _mm_setcsr(mode);
+    }
+    free(dhs);
+    free(dcs);
+    return 0;
+}
+
+/* 32 bits for each number that depend on its place and the seed alone: the finaliser of MurmurHash3 (Appleby, 2011). */
+INLINE __m512i scrambled(__m512i x)
+{
+    x = _mm512_mullo_epi32(_mm512_xor_si512(x, _mm512_srli_epi32(x, 16)), _mm512_set1_epi32((int)0x85EBCA6Bu));
+    x = _mm512_mullo_epi32(_mm512_xor_si512(x, _mm512_srli_epi32(x, 13)), _mm512_set1_epi32((int)0xC2B2AE35u));
+    return _mm512_xor_si512(x, _mm512_srli_epi32(x, 16));
+}
+
+#define DROPOUT(NARROWED, PUT)                                                                                         \
+    for (size_t i = first; i < last; i += UNITS) {                                                                     \
+        const __m512i place = _mm512_add_epi32(_mm512_set1_epi32((int)(uint32_t)i), counting);                         \
+        const __mmask16 kept = _mm512_cmpge_epu32_mask(scrambled(_mm512_xor_si512(scrambled(place), mixed)), limit);   \
+        PUT(to, i, _mm512_maskz_mul_ps(kept, get(NARROWED, from, i), splat(scale)));                                   \
+    }
+
+static void dropout_f32(size_t first, size_t last, __m512i mixed, __m512i limit, float scale, const void *from, void *to)
+{
+    const __m512i counting = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    DROPOUT(0, put_f32)
+}
+
+BF16 static void dropout_bf16(size_t first, size_t last, __m512i mixed, __m512i limit, float scale, const void *from,
+                              void *to)
+{
+    const __m512i counting = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    DROPOUT(1, put_bf16)
+}
+
+/* Drop this share of n numbers, a multiple of 16, and scale the others up. The same seed drops the same places. */
+void charloom_dropout(int64_t kind, int64_t threads, int64_t n, uint32_t seed, double share, const void *from, void *to)
+{
+    const __m512i mixed = _mm512_set1_epi32((int)seed), limit = _mm512_set1_epi32((int)(uint32_t)(share * 4294967296.0));
+    const float scale = (float)(1 / (1 - share));
+#pragma omp parallel num_threads(threads)
+    {
+        const size_t number = omp_get_thread_num(), running = omp_get_num_threads(), vectors = n / UNITS;
+        const size_t first = vectors * number / running * UNITS, last = vectors * (number + 1) / running * UNITS;
+        if (kind == FLOAT32) dropout_f32(first, last, mixed, limit, scale, from, to);
+        else dropout_bf16(first, last, mixed, limit, scale, from, to);
+    }
+}
+
+/* Two rows of 16 as pairs of bfloat16, the first in the lower halves. */
+BF16 INLINE __m512i paired(vec first, vec second)
+{
+    const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(first));
+    const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second));
+    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+
+/* Where gate sum n of the packed order stands among the rows of torch's weights: input, forget, cell, output of all. */
+INLINE size_t torch_row(size_t n, size_t units)
+{
+    return n % BLOCK / UNITS * units + n / BLOCK * UNITS + n % UNITS;
+}
+
+static void pack_f32(size_t units, const float *weights, float *forward, float *backward)
+{
+    const size_t all = GATES * units, padded = (units + BLOCK - 1) / BLOCK * BLOCK;
+    for (size_t n = 0; n < all; n += UNITS) {
+        const float *rows = weights + torch_row(n, units) * units;
+        float *to = forward + n / BLOCK * BLOCK * units + n % BLOCK;
+        for (size_t k = 0; k < units; k++)
+            for (size_t u = 0; u < UNITS; u++) to[k * BLOCK + u] = rows[u * units + k];
+    }
+    for (size_t column = 0; column < padded; column += BLOCK)
+        for (size_t n = 0; n < all; n++) {
+            const size_t given = units - column < BLOCK ? units - column : BLOCK;
+            float *to = backward + column * all + n * BLOCK;
+            memcpy(to, weights + torch_row(n, units) * units + column, given * sizeof(float));
+            memset(to + given, 0, (BLOCK - given) * sizeof(float));
+        }
+}
+
+BF16 static void pack_bf16(size_t units, const float *weights, bf16 *forward, bf16 *backward)
+{
+    const size_t all = GATES * units, padded = (units + BLOCK - 1) / BLOCK * BLOCK;
+    const __m512i apart = _mm512_mullo_epi32(_mm512_set1_epi32((int)units), _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9,
+                                             8, 7, 6, 5, 4, 3, 2, 1, 0));
+    for (size_t n = 0; n < all; n += UNITS) {
+        const float *rows = weights + torch_row(n, units) * units;
+        bf16 *to = forward + n / BLOCK * BLOCK * units + n % BLOCK * 2;
+        for (size_t k = 0; k < units; k += 2)
+            _mm512_storeu_si512(to + k * BLOCK, paired(_mm512_i32gather_ps(apart, rows + k, 4),
+                                                       _mm512_i32gather_ps(apart, rows + k + 1, 4)));
+    }
+    for (size_t column = 0; column < padded; column += UNITS)
+        for (size_t n = 0; n < all; n += 2) {
+            bf16 *to = backward + column / BLOCK * BLOCK * all + n * BLOCK + column % BLOCK * 2;
+            const float *row = weights + torch_row(n, units) * units + column;
+            _mm512_storeu_si512(to, column < units ? paired(_mm512_loadu_ps(row), _mm512_loadu_ps(row + units))
+                                                   : _mm512_setzero_si512());
+        }
+}
+
+/* Pack torch's weights, (4 H, H) float32, for both directions: (H / 16, H, 4, 16), and (H / 64, G, 4, 16) with zeros
+ * where H is no multiple of 64; in bfloat16 by pairs, (H / 16, H / 2, 4, 16, 2) and (H / 64, G / 2, 4, 16, 2). */
+void charloom_pack(int64_t kind, int64_t units, const float *weights, void *forward, void *backward)
+{
+    if (kind == FLOAT32) pack_f32(units, weights, forward, backward);
+    else pack_bf16(units, weights, forward, backward);
+}
+
+/* Ask the kernel of the system for the tiles' registers. Returns 0 where it gives them. */
+int charloom_ask_for_tiles(void)
+{
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) ? 1 : 0;
+}
