@@ -2,10 +2,10 @@
 
 SHELL = /bin/sh
 .DEFAULT_GOAL = help
-.PHONY: help setup setup-dev demo up test lint types unit audit bench chaos pictures clean
+.PHONY: help setup setup-dev demo up test lint types unit audit bench bench-full chaos pictures clean
 
 # From the command line into the recipes' environment, where "$$TEXT" keeps the spaces of a path together.
-export TEXT DATA PORT NAME OUT SECONDS SEED
+export TEXT SHAKESPEARE DATA PORT NAME OUT SECONDS SEED
 
 RUN = .venv/bin/python -m
 
@@ -15,7 +15,8 @@ help:
 	@echo "make up                  serve on http://127.0.0.1:8000 until Ctrl-C; PORT=8001, DATA=directory"
 	@echo "make test                lint, types and tests; one alone: make lint, make types, make unit"
 	@echo "make audit               look up every pinned package among the known vulnerabilities"
-	@echo "make bench               list what is measured; make bench NAME=... measures it"
+	@echo "make bench               measure all that is quick; TEXT=book.txt, NAME=... for one bench alone"
+	@echo "make bench-full          measure what takes long; TEXT=book.txt, SHAKESPEARE=tinyshakespeare.txt"
 	@echo "make chaos               hurt a whole Charloom at random, judge it; SECONDS=600, SEED=1"
 	@echo "make pictures            take pictures of every page of a real service; OUT=pictures"
 	@echo "make setup               only make .venv and install into it (the others do that themselves)"
@@ -47,9 +48,13 @@ unit: setup-dev
 audit: setup-dev
 	@scripts/audit.sh
 
+MEASURE = $(RUN) bench $${TEXT:+--text "$$TEXT"} $${SHAKESPEARE:+--shakespeare "$$SHAKESPEARE"}
+
 bench: setup-dev
-	@if [ -n "$$NAME" ]; then exec $(RUN) "bench.$$NAME"; \
-	else echo "make bench NAME=..., one of:"; ls bench/*.py | sed -n '/common\|service\|__/!s,bench/\(.*\)\.py,  \1,p'; fi
+	@exec $(MEASURE) $${NAME:+"$$NAME"}
+
+bench-full: setup-dev
+	@exec $(MEASURE) --long
 
 chaos: setup-dev
 	@exec $(RUN) bench.chaos $${SECONDS:+--seconds "$$SECONDS"} $${SEED:+--seed "$$SEED"}

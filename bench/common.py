@@ -1,9 +1,14 @@
-"""What the benches share: their one argument, what machine this is, and the one JSON line they print last."""
+"""What the benches share: their text, taking turns, rows that hold ours against a peer, and the one JSON line."""
 
 import argparse
 import json
 import os
 import platform
+import re
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +17,108 @@ import torch
 from shared.text import normalise
 from worker.precision import has_bfloat16
 
+SAMPLE = Path(__file__).parents[1] / "shared" / "sample.txt"
 
-def text_argument(description: str, **extra: type) -> tuple[str, argparse.Namespace]:
+
+def text_argument(description: str, **extra: Callable[[str], Any]) -> tuple[str, argparse.Namespace]:
     """Read the command line; return the text it names, as a corpus is stored, and the other arguments."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("text", type=Path, help="a UTF-8 text to measure on")
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("text", type=Path, nargs="?", default=SAMPLE, help="a UTF-8 text; the sample when left out")
     for name, kind in extra.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
     given = parser.parse_args()
     return normalise(given.text.read_text(encoding="utf-8"), lowercase=False), given
 
 
+class Turns:
+    """What some acts took, round by round."""
+
+    def __init__(self, seconds: Mapping[str, list[float]]) -> None:
+        #: Act -> seconds of each round, for each thing that the act says it did.
+        self.seconds = seconds
+
+    def median(self, name: str) -> float:
+        """Return the median of an act's rounds, seconds."""
+        return statistics.median(self.seconds[name])
+
+    def ratio(self, peer: str, ours: str) -> float:
+        """Return how many times faster ours is: the median over the rounds, each a pair that met the same load."""
+        return statistics.median(p / o for p, o in zip(self.seconds[peer], self.seconds[ours], strict=True))
+
+
+def in_turns(acts: Mapping[str, Callable[[], float | None]], *, rounds: int, warm_up: int = 1) -> Turns:
+    """Let each act run once a round, every other round in the opposite order, so that a slow minute hurts all alike.
+
+    An act returns how many things it did (characters, steps), or None for one. `warm_up` rounds don't count.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in acts}
+    for number in range(warm_up + rounds):
+        for name, act in list(acts.items())[:: -1 if number % 2 else 1]:
+            began = time.perf_counter()
+            count = act()
+            took = (time.perf_counter() - began) / (1 if count is None else count)
+            if number >= warm_up:
+                seconds[name].append(took)
+    return Turns(seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One thing measured: ours beside its peer's."""
+
+    what: str
+    unit: str
+    #: None: it never came to be.
+    ours: float | None
+    peer: float | None = None
+    #: How many times better than the peer.
+    ratio: float | None = None
+    #: The least ratio, or the most of ours, that is wanted; None: nothing is.
+    least_ratio: float | None = None
+    most: float | None = None
+    #: Whether the bench fails by it: what doesn't depend on the machine's speed.
+    must: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        """Whether it is as good as wanted; None where nothing is wanted."""
+        if self.least_ratio is not None:
+            return self.ratio is not None and self.ratio >= self.least_ratio
+        return None if self.most is None else self.ours is not None and self.ours <= self.most
+
+
 def report(**figures: Any) -> None:
-    """Print the result, with what it was measured on."""
+    """Print the result, `rows` among it where there are any, with what it was measured on.
+
+    Raises SystemExit where a row that must be met isn't.
+    """
     machine = {"cores": len(os.sched_getaffinity(0)), "capability": torch.backends.cpu.get_cpu_capability(),
                "bfloat16": has_bfloat16(), "torch": str(torch.__version__), "python": platform.python_version(),
                "load": round(os.getloadavg()[0], 2)}  # fmt: skip
+    rows: list[Row] = figures.get("rows", [])
+    if rows:
+        figures["rows"] = [
+            {name: _short(value) for name, value in asdict(row).items()} | {"met": row.met} for row in rows
+        ]
     print(json.dumps(figures | {"machine": machine}))
+    if broken := [row.what for row in rows if row.must and not row.met]:
+        raise SystemExit(f"not as it must be: {', '.join(broken)}")
+
+
+def _short(value: Any) -> Any:
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+def memory_of(pid: int | str, field: str) -> int:
+    """Return a field of a process' status, such as VmRSS or VmHWM, in bytes."""
+    found = re.search(rf"{field}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text("ascii"))
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+def forget_peak(pid: int | str) -> None:
+    """Let a process' highest memory, VmHWM, begin anew."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def write_lengthened(path: Path, text: str, chars: int) -> None:

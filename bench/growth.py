@@ -1,70 +1,83 @@
 """What a job costs by how many there are: a whole life in the store, a look, a page of the list, a round of the reaper.
 
-    python -m bench.growth
+What: milliseconds of each act in a Valkey that holds the records of ended jobs, up to `--most` of them.
+Peer: the same act in a Valkey that holds ten, in turns, act by act, TIMES of each.
+Bar: flat within 10 % at the most.
 
-Records of ended jobs are put into a Valkey, 10 to 100,000; with each number the same is done TIMES times, and the
-median is held against that of the fewest. Flat is 1.
+    python -m bench.growth [--most 100000]
 """
 
-import statistics
-import subprocess
+import argparse
 import tempfile
-import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from bench.common import report
-from cli import valkey as embedded
+from bench.common import Row, Turns, in_turns, report
+from bench.service import valkey
 from shared.jobs import JobType, Status
 from shared.store import JobStore, Store, connect
 from tests.jobs import make_job
-from tests.waiting import eventually
 
-NUMBERS = (10, 1_000, 10_000, 100_000)
+FEW, NUMBERS = 10, (1_000, 10_000, 100_000)
 TIMES = 300
 LEASE_S = 10.0
 
 
 def main() -> None:
     """Measure and print."""
-    with tempfile.TemporaryDirectory(prefix="charloom-bench-") as name:
-        folder = Path(name)
-        path = embedded.socket_path(folder)
-        server = subprocess.Popen(embedded.command(folder, path), stdout=subprocess.DEVNULL)
-        try:
-            eventually(lambda: embedded.answers(path), "Valkey answers")
-            found = measure(Store(connect(embedded.url(path))).jobs)
-        finally:
-            server.terminate()
-            server.wait()
-    first = found[NUMBERS[0]]
-    report(
-        bench="growth",
-        ms={str(number): {what: round(ms, 3) for what, ms in costs.items()} for number, costs in found.items()},
-        ratio={what: round(found[NUMBERS[-1]][what] / ms, 2) for what, ms in first.items()},
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--most", type=int, default=NUMBERS[-1])
+    numbers = [number for number in NUMBERS if number <= parser.parse_args().most]
+    found: dict[int, dict[str, Turns]] = {}
+    with ExitStack() as stack:
+        folders = [Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="charloom-bench-"))) for _ in range(2)]
+        few, many = (connect(stack.enter_context(valkey(folder))) for folder in folders)
+        there = 0
+        for number in numbers:
+            few.flushdb()
+            for _ in range(FEW):
+                live(Store(few).jobs)
+            for _ in range(there, number):
+                live(Store(many).jobs)
+            found[number] = measure(Store(few).jobs, Store(many).jobs)
+            there = number + 2 * TIMES
+    rows = [
+        Row(what=f"{what}, {numbers[-1]:,} records", unit="ms", ours=turns.median("many") * 1000,
+            peer=turns.median("few") * 1000, ratio=turns.ratio("few", "many"), least_ratio=1 / 1.1)
+        for what, turns in found[numbers[-1]].items()
+    ]  # fmt: skip
+    ratios = {
+        number: {what: round(turns.ratio("many", "few"), 3) for what, turns in acts.items()}
+        for number, acts in found.items()
+    }
+    report(bench="growth", rows=rows, costs_of_ten_records=ratios)
 
 
-def measure(jobs: JobStore) -> dict[int, dict[str, float]]:
-    """Return the median milliseconds of each act, by the number of records."""
-    found, there = {}, 0
-    for number in NUMBERS:
-        while there < number:
-            live(jobs)
-            there += 1
-        some = make_job(JobType.GENERATE)
-        jobs.create(some)
-        found[number] = {
-            "a job's life": median_ms(lambda: live(jobs)),
-            "a look": median_ms(lambda: jobs.get(some.id)),  # noqa: B023
-            "a page": median_ms(lambda: jobs.page(limit=20)),
-            "reap": median_ms(lambda: jobs.reap(lease_s=LEASE_S)),
-            "due": median_ms(lambda: jobs.due(stayed_empty=lambda _: False)),
-            "purge": median_ms(lambda: jobs.purge(age_s=1e6)),
-        }
-        there += TIMES
-        jobs.cancel(some.id)
-    return found
+def measure(few: JobStore, many: JobStore) -> dict[str, Turns]:
+    """Return the turns of each act."""
+    by_store = {name: acts(store) for name, store in (("few", few), ("many", many))}
+    return {what: in_turns({name: by_store[name][what] for name in by_store}, rounds=TIMES) for what in by_store["few"]}
+
+
+def acts(jobs: JobStore) -> dict[str, Callable[[], None]]:
+    """Return what is done, with one job that waits in the store."""
+    some = make_job(JobType.GENERATE)
+    jobs.create(some)
+    calls: dict[str, Callable[[], object]] = {
+        "a job's life": partial(live, jobs),
+        "a look": partial(jobs.get, some.id),
+        "a page": partial(jobs.page, limit=20),
+        "reap": partial(jobs.reap, lease_s=LEASE_S),
+        "due": partial(jobs.due, stayed_empty=lambda _: False),
+        "purge": partial(jobs.purge, age_s=1e6),
+    }
+    return {what: partial(_quietly, call) for what, call in calls.items()}
+
+
+def _quietly(call: Callable[[], object]) -> None:
+    call()
 
 
 def live(jobs: JobStore) -> None:
@@ -74,16 +87,6 @@ def live(jobs: JobStore) -> None:
     claim = jobs.claim(job.id, worker="bench", lease_s=LEASE_S)
     assert claim is not None
     jobs.finish(job.id, claim.token, Status.SUCCEEDED, result={"text": "x" * 100})
-
-
-def median_ms(act: Callable[[], object]) -> float:
-    """Return the median of many times, ms."""
-    times = []
-    for _ in range(TIMES):
-        begun = time.perf_counter()
-        act()
-        times.append((time.perf_counter() - begun) * 1000)
-    return statistics.median(times)
 
 
 if __name__ == "__main__":

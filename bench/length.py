@@ -1,101 +1,95 @@
-"""Nanoseconds a character by how long a text is: taking it in, reading and encoding it, and a training's first steps.
+"""What a character costs by how long its text is: taken in, read and encoded, and a training's first steps.
 
-Corpora of growing length are made of the given text over and over. Each is taken in by `Corpora.add`, as the web does
-it, read and encoded twice over its file, as a worker does it before the first step, and trained on for STEPS steps of
-fixed options, all lengths in turns. Medians count; short texts are taken in more often, since others disturb them
-more. Processor time is told beside the clock's, which other processes lengthen.
+What: nanoseconds a character for texts of 100,000 to 100,000,000 characters, the given text over and over: taken in by
+`Corpora.add`, as the web does it; read and encoded twice over its file, as a worker does it before the first step; and
+STEPS steps of a training with fixed options.
+Peer: the text of a million characters, in turns with the others. (A shorter one shows what each text costs whatever its
+length: files made and synced.)
+Bar: flat within 10 %.
+
+    python -m bench.length [TEXT]
 """
 
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from bench.common import report, text_argument, write_lengthened
+from bench.common import Row, Turns, in_turns, report, text_argument, write_lengthened
 from shared.pieces import learnt
 from shared.requests import StreamRequest
 from shared.volume import Corpora
 from worker.data import encode, survey
 from worker.train import train
 
-#: Characters, and how often.
-ROUNDS = {100_000: 25, 1_000_000: 9, 10_000_000: 3, 100_000_000: 2}
-STEPS, WARM_UP = 50, 3
+#: Characters, and how often in each round: what is short is done more often.
+LENGTHS = {100_000: 20, 1_000_000: 10, 10_000_000: 2, 100_000_000: 1}
+PEER, LONGEST = 1_000_000, 100_000_000
+ROUNDS, STEPS = 3, 50
 REQUEST = StreamRequest(corpus_id="cor", seed=1, hidden_size=64, batch_size=16, seq_length=100, validation_fraction=0)
 
-#: The clock's and the processor's nanoseconds a character.
-Taken = tuple[float, float]
 
-
-def timed(act: Callable[[], Any], chars: int) -> Taken:
-    """Return what an act takes for each of so many characters."""
-    began, worked = time.perf_counter_ns(), time.process_time_ns()
-    act()
-    return (time.perf_counter_ns() - began) / chars, (time.process_time_ns() - worked) / chars
-
-
-def medians(times: list[Taken]) -> tuple[float, ...]:
-    """Return the median clock time and the median processor time."""
-    return tuple(round(statistics.median(kind), 1) for kind in zip(*times, strict=True))
-
-
-def adding(corpora: Corpora, sent: Path, chars: int, rounds: int) -> tuple[str, list[Taken]]:
-    """Take a text in, again and again; return its corpus, which stays, and the times."""
-    ids: list[str] = []
-
-    def add() -> None:
+def add(corpora: Corpora, sent: Path, ids: dict[int, str], chars: int) -> int:
+    """Take a text in, again and again; its newest corpus stays. Return the characters."""
+    for _ in range(LENGTHS[chars]):
+        if chars in ids:
+            corpora.delete(ids[chars])
         with sent.open("rb") as file:
-            ids.append(corpora.add(file, name="text", max_bytes=1 << 30)[0].id)
-
-    times = []
-    for _ in range(rounds):
-        if ids:
-            corpora.delete(ids[-1])
-        times.append(timed(add, chars))
-    return ids[-1], times
+            ids[chars] = corpora.add(file, name="text", max_bytes=1 << 30)[0].id
+    return chars * LENGTHS[chars]
 
 
-def encoding(corpora: Corpora, corpus_id: str) -> None:
-    """Read a text twice and make it integers, as `train` does."""
-    once, again = (learnt(corpora.parts(corpus_id), lowercase=True, drop_bom=True) for _ in range(2))
-    found = survey(once)
-    encode(again, found.vocabulary, chars=found.chars)
+def read(corpora: Corpora, ids: dict[int, str], chars: int) -> int:
+    """Read a text twice and make it integers, as `train` does, again and again. Return the characters."""
+    for _ in range(LENGTHS[chars]):
+        once, again = (learnt(corpora.parts(ids[chars]), lowercase=True, drop_bom=True) for _ in range(2))
+        found = survey(once)
+        encode(again, found.vocabulary, chars=found.chars)
+    return chars * LENGTHS[chars]
 
 
-def stepping(corpora: Corpora, ids: dict[int, str]) -> dict[int, list[Taken]]:
+def stepping(corpora: Corpora, ids: dict[int, str]) -> Turns:
     """Train on all texts, a step of each in turn."""
-    trainings = {
-        chars: train(REQUEST, partial(corpora.parts, corpus_id), threads=1) for chars, corpus_id in ids.items()
-    }
+    trainings = {chars: train(REQUEST, partial(corpora.parts, name), threads=1) for chars, name in ids.items()}
     positions = REQUEST.batch_size * REQUEST.seq_length
-    times: dict[int, list[Taken]] = {chars: [] for chars in ids}
-    for _ in range(WARM_UP + STEPS):
-        for chars, training in trainings.items():
-            times[chars].append(timed(partial(next, training), positions))
-    return {chars: taken[WARM_UP:] for chars, taken in times.items()}
+
+    def step(chars: int) -> int:
+        next(trainings[chars])
+        return positions
+
+    return in_turns(named(step), rounds=STEPS, warm_up=3)
+
+
+def named(act: Callable[[int], int]) -> dict[str, Callable[[], int]]:
+    """Return the act for each length."""
+    return {f"{chars:,}": partial(act, chars) for chars in LENGTHS}
 
 
 def main() -> None:
-    """Measure one length after the other, then the steps."""
+    """Measure all lengths in turns, one thing after the other."""
     text, _ = text_argument(__doc__ or "")
-    figures: dict[str, dict[str, tuple[float, ...]]] = {"add": {}, "encode": {}, "step": {}}
     with tempfile.TemporaryDirectory() as name:
-        corpora = Corpora(Path(name) / "corpora")
+        folder = Path(name)
+        corpora = Corpora(folder / "corpora")
+        for chars in LENGTHS:
+            write_lengthened(folder / str(chars), text, chars)
         ids: dict[int, str] = {}
-        for chars, rounds in ROUNDS.items():
-            write_lengthened(Path(name) / "text", text, chars)
-            ids[chars], times = adding(corpora, Path(name) / "text", chars, rounds)
-            figures["add"][f"{chars:,}"] = medians(times)
-            times = [timed(partial(encoding, corpora, ids[chars]), chars) for _ in range(rounds)]
-            figures["encode"][f"{chars:,}"] = medians(times)
-        for chars, times in stepping(corpora, ids).items():
-            figures["step"][f"{chars:,}"] = medians(times)
-    for part, by_length in figures.items():
-        print(part, by_length)
-    report(bench="length", ns_per_character=figures, rounds=ROUNDS, steps=STEPS)
+        found = {
+            "taken in": in_turns(named(lambda chars: add(corpora, folder / str(chars), ids, chars)), rounds=ROUNDS),
+            "read twice and encoded": in_turns(named(lambda chars: read(corpora, ids, chars)), rounds=ROUNDS),
+            "a training's steps": stepping(corpora, ids),
+        }
+    peer, longest = f"{PEER:,}", f"{LONGEST:,}"
+    rows = [
+        Row(what=f"{what}, {longest} characters", unit="ns", ours=turns.median(longest) * 1e9,
+            peer=turns.median(peer) * 1e9, ratio=turns.ratio(peer, longest), least_ratio=1 / 1.1)
+        for what, turns in found.items()
+    ]  # fmt: skip
+    times = {
+        what: {length: round(turns.median(length) * 1e9, 1) for length in turns.seconds}
+        for what, turns in found.items()
+    }
+    report(bench="length", rows=rows, ns_per_character=times)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 Trains for a few batches on corpora of growing length, made of the given text over and over and read from the volume as
 a worker does, each in a process of its own. What a training takes is its highest resident memory less what the process
 had before: an idle worker. The slope is that of the least squares line.
+Peer: the peak that `shared/fit.py` foretells, by which a worker refuses what doesn't fit it.
+Bar: foretold is never less than what was taken.
 """
 
 import multiprocessing
-import re
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.common import report, text_argument, write_lengthened
+from bench.common import Row, forget_peak, memory_of, report, text_argument, write_lengthened
 from shared.fit import memory_bytes
 from shared.requests import ClassicRequest, StreamRequest
 from shared.volume import Corpora
@@ -31,12 +32,12 @@ def measured(folder: Path, corpus_id: str, sizes: dict[str, Any], steps: int, th
     corpora = Corpora(folder)
     kind = ClassicRequest if sizes["recipe"] == "classic" else StreamRequest
     request = kind.model_validate(SMALL | sizes)
-    idle = _status("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
+    idle = memory_of("self", "VmRSS")
+    forget_peak("self")
     for event in islice(train(request, lambda: corpora.parts(corpus_id), threads=threads), steps):
         event.state()
     chars, vocab_size = corpora.get(corpus_id).learnt(lowercase=True, drop_bom=request.recipe == "stream")
-    return idle, _status("VmHWM"), memory_bytes(request, chars, vocab_size)
+    return idle, memory_of("self", "VmHWM"), memory_bytes(request, chars, vocab_size)
 
 
 def apart(folder: Path, corpus_id: str, *, steps: int, threads: int, **sizes: Any) -> tuple[int, int, int]:
@@ -74,19 +75,20 @@ def main() -> None:
             figures = apart(folder / "corpora", ids[LENGTHS[0]], steps=4, threads=2, **sizes)
             models.append({**sizes, **_told(*figures)})
             print(models[-1])
-    report(bench="memory_slope", bytes_per_character=slopes, lengths=lengths, models=models)
+    rows = [
+        Row(what=f"{one['recipe']}, {sizes}", unit="MiB", ours=one["peak_mib"], peer=one["foretold_mib"],
+            ratio=one["foretold_times"], least_ratio=1.0)
+        for one, sizes in [
+            *((one, f"{one['chars']:,} characters") for one in lengths),
+            *((one, f"hidden {one['hidden_size']}, batch {one['batch_size']}") for one in models),
+        ]
+    ]  # fmt: skip
+    report(bench="memory_slope", rows=rows, bytes_per_character=slopes, lengths=lengths, models=models)
 
 
 def _told(idle: int, peak: int, foretold: int) -> dict[str, Any]:
     return {"idle_mib": idle >> 20, "peak_mib": peak >> 20, "foretold_mib": foretold >> 20,
             "foretold_times": round(foretold / peak, 2)}  # fmt: skip
-
-
-def _status(name: str) -> int:
-    """Return a field of this process' status, in bytes."""
-    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"))
-    assert found is not None
-    return int(found[1]) * 1024
 
 
 if __name__ == "__main__":

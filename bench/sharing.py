@@ -2,16 +2,18 @@
 
     python -m bench.sharing [TEXT]
 
-For all cores but one, and for all, in turn and twice: a real worker trains with stream's defaults; its steps a second
-are counted alone, then while generate jobs of 100 characters are sent one after another; the time of each from sending
-to its end is taken.
+What: for all cores but one, and for all, in turn and twice: a real worker trains with stream's defaults; its steps a
+second are counted while generate jobs of 100 characters are sent one after another; the time of each from sending to
+its end is taken.
+Peer: the same training alone, the same jobs on the idle worker.
+Bar: none; the figures decide how many threads a training takes by default.
 """
 
 import statistics
 import time
 from dataclasses import replace
 
-from bench.common import report
+from bench.common import Row, report
 from bench.service import cluster_of_argument
 from shared.jobs import JobType
 from shared.requests import StreamRequest
@@ -35,7 +37,15 @@ def main() -> None:
         f"threads_{threads}": {what: round(statistics.median(row[what] for row in found), 2) for what in found[0]}
         for threads, found in rows.items()
     }
-    report(bench="sharing", text=path.name, **medians)
+    table = []
+    for name, one in medians.items():
+        alone, beside = one["steps_a_second_alone"], one["steps_a_second_beside_writing"]
+        idle, busy = one["writing_100_chars_idle_ms"], one["writing_100_chars_beside_training_ms"]
+        table += [
+            Row(what=f"steps beside writing, {name}", unit="1/s", ours=beside, peer=alone, ratio=beside / alone),
+            Row(what=f"writing beside steps, {name}", unit="ms", ours=busy, peer=idle, ratio=idle / busy),
+        ]
+    report(bench="sharing", rows=table, text=path.name, **medians)
 
 
 def measure(cluster: Cluster, corpus: Corpus, threads: int) -> dict[str, float]:

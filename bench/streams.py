@@ -2,8 +2,9 @@
 
     python -m bench.streams [TEXT] [--streams 300]
 
-One gunicorn process with the repository's configuration, its threads raised; so many streams of one job, read by this
-process; then events at a steady pace, as a worker records them. Measured from just before the record to each reader.
+What: one gunicorn process with the repository's configuration, its threads raised; so many streams of one job, read by
+this process; then events at a steady pace, as a worker records them; from the record to each reader.
+Bar: every event has come to every stream, 99 of 100 within 250 ms.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import httpx
 
-from bench.common import report
+from bench.common import Row, report
 from bench.service import SAMPLE, cluster_of_argument
 from cli.ports import find_free
 from shared.events import Event, EventType
@@ -49,9 +50,14 @@ def main() -> None:
     times = [(arrived - told[number]) * 1000 for number, arrived in arrivals]
     late = sum(took > PROMISED_MS for took in times)
     worst = [max(took for (n, _), took in zip(arrivals, times, strict=True) if n == number) for number in told]
+    p99 = statistics.quantiles(times, n=100)[98]
+    rows = [
+        Row(what=f"an event at each of {given.streams} streams, 99 %", unit="ms", ours=p99, most=PROMISED_MS),
+        Row(what="events that never came", unit="", ours=given.streams * EVENTS - len(times), most=0, must=True),
+    ]
     report(
-        bench="streams", streams=given.streams, events=EVENTS, expected=given.streams * EVENTS, arrived=len(times),
-        median_ms=round(statistics.median(times), 1), p99_ms=round(statistics.quantiles(times, n=100)[98], 1),
+        bench="streams", rows=rows, streams=given.streams, events=EVENTS, expected=given.streams * EVENTS,
+        arrived=len(times), median_ms=round(statistics.median(times), 1), p99_ms=round(p99, 1),
         worst_ms=round(max(times), 1), to_all_median_ms=round(statistics.median(worst), 1), later_than_250_ms=late,
         web_processor_ms_an_event=round(1000 * spent / EVENTS, 1),
     )  # fmt: skip

@@ -1,87 +1,128 @@
-"""Milliseconds a character: our two ways of writing and the seed document's loop, in turns within one run.
+"""How long a character takes that is written: our ways of writing and the seed document's loop, in turns.
 
-The models are untrained; how long a character takes doesn't depend on what they learnt. One thread each.
+What: milliseconds a character of models of the default size: one text with its state carried, greedy and sampled; 64
+variants side by side; classic's window, whose characters are held against the document's.
+Peer: the document's loop (tests/worker/reference.py), on one thread or on all, whichever is faster.
+Bar: one text 40 times as fast, 64 variants 140 times each, classic's window 1.5 times and every character the same.
+
+How long a character takes doesn't depend on what a model has learnt, but which characters come does: the classic model
+is one of random weights whose last layer is fitted to the text by least squares, and writes varied nonsense.
+
+    python -m bench.writing [TEXT]
 """
 
-import statistics
-import time
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
+from torch.nn import functional
 
-from bench.common import report, text_argument
+from bench.common import Row, in_turns, report, text_argument
 from shared.requests import GenerateRequest
 from shared.text import Vocabulary
-from tests.worker.reference import DocumentModel
+from tests.worker.reference import document_generation
 from worker.generate import generate
 from worker.loaded import LoadedModel, Sizes, assemble
 from worker.model import CharLSTM
+from worker.presence import cores
 
-HIDDEN, WINDOW, ROUNDS = 256, 100, 7
+HIDDEN, WINDOW, ROUNDS = 256, 100, 5
+#: Characters of a text of each way: some hundredths of a second to a second.
+LENGTHS = {"document": 200, "window": 200, "one": 4000, "many": 200}
+VARIANTS = 64
+#: Windows that the classic model's last layer is fitted to; how much larger its other weights are than torch's; the
+#: weight of the ridge.
+WINDOWS, INPUT_SCALE, STATE_SCALE, RIDGE = 2000, 60.0, 2.0, 1e-4
 
 
-def made(recipe: str, vocabulary: Vocabulary) -> LoadedModel:
-    """Make a model of the defaults' size."""
+def made(recipe: str, vocabulary: Vocabulary, text: str) -> LoadedModel:
+    """Make a model of the default size."""
+    torch.manual_seed(1)
     sizes = Sizes(recipe="classic" if recipe == "classic" else "stream", hidden_size=HIDDEN, layers=1,
                   embedding_size=0 if recipe == "classic" else 64, seq_length=WINDOW, lowercase=True)  # fmt: skip
     module = CharLSTM(vocab_size=len(vocabulary), hidden_size=HIDDEN, embedding_size=sizes.embedding_size)
+    if recipe == "classic":
+        fit_last_layer(module, torch.tensor(vocabulary.encode(text)))
     return assemble(sizes, vocabulary, module.weights(), {})
 
 
-def ours(model: LoadedModel, prompt: str, length: int, temperature: float, n: int = 1) -> Callable[[], int]:
-    """Return a call that writes and says how many characters."""
+@torch.no_grad()
+def fit_last_layer(module: CharLSTM, codes: torch.Tensor) -> None:
+    """Let the last layer of a larger random LSTM foretell the text: an echo state network."""
+    windows = codes.unfold(0, WINDOW + 1, 1)
+    windows = windows[:: max(1, len(windows) // WINDOWS)]  # (N, WINDOW + 1) int64
+    scales = {"weight_ih_l0": INPUT_SCALE, "weight_hh_l0": STATE_SCALE}
+    for name, value in module.lstm.named_parameters():
+        value.mul_(scales.get(name, 1.0))
+    outputs, _ = module.lstm(module.read(windows[:, :-1]))
+    states = functional.pad(outputs[:, -1], (0, 1), value=1.0)  # (N, H + 1)
+    wanted = functional.one_hot(windows[:, -1], module.vocab_size).float()
+    ridge = RIDGE * torch.eye(states.shape[1])
+    solved = torch.linalg.solve(states.T @ states + ridge, states.T @ wanted)  # (H + 1, V)
+    module.linear.weight.copy_(solved[:-1].T)
+    module.linear.bias.copy_(solved[-1])
+
+
+def ours(model: LoadedModel, prompt: str, length: int, temperature: float, n: int = 1) -> str:
+    """Write, and return all that was written."""
     asked = {"model_id": "mod", "prompt": prompt, "length": length, "temperature": temperature, "n": n, "seed": 1}
-    request = GenerateRequest.model_validate(asked)
-
-    def write() -> int:
-        *_, done = generate(model, request)
-        return sum(len(output.text) for output in done.outputs())
-
-    return write
-
-
-def document(model: LoadedModel, prompt: str, length: int) -> Callable[[], int]:
-    """Return a call that writes as the document does."""
-    copy = DocumentModel(len(model.vocabulary), HIDDEN)
-    copy.load_state_dict(model.module.state_dict())
-    copy.eval()
-
-    def write() -> int:
-        pattern = model.vocabulary.encode(prompt)
-        with torch.no_grad():
-            for _ in range(length):
-                x = torch.tensor(pattern, dtype=torch.float32).reshape(1, WINDOW, 1) / float(len(model.vocabulary))
-                pattern = [*pattern[1:], int(copy(x).argmax())]
-        return length
-
-    return write
+    *_, done = generate(model, GenerateRequest.model_validate(asked))
+    return "".join(output.text for output in done.outputs())
 
 
 def main() -> None:
-    """Take turns; the median of the rounds counts, the fastest is told too."""
+    """Take turns; every turn writes after the same prompts."""
     text, _ = text_argument(__doc__ or "")
     text = text.lower()
     vocabulary = Vocabulary.of(text)
-    prompt = text[1000 : 1000 + WINDOW]
-    classic, stream = made("classic", vocabulary), made("stream", vocabulary)
-    calls = {
-        "document_loop": document(classic, prompt, 200),
-        "classic_window": ours(classic, prompt, 200, 0.0),
-        "stream_greedy": ours(stream, prompt, 4000, 0.0),
-        "stream_sampled": ours(stream, prompt, 4000, 0.7),
-        "stream_64_variants": ours(stream, prompt, 200, 0.7, 64),
-    }
-    torch.set_num_threads(1)
-    taken: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(ROUNDS):
-        for name, call in calls.items():
-            began = time.perf_counter()
-            count = call()
-            taken[name].append((time.perf_counter() - began) * 1000 / count)
-    for name, times in taken.items():
-        print(f"{name:20s} {statistics.median(times):.4f} ms a character, fastest {min(times):.4f}")
-    report(bench="writing", ms_per_char={name: round(statistics.median(times), 4) for name, times in taken.items()},
-           fastest={name: round(min(times), 4) for name, times in taken.items()})  # fmt: skip
+    classic, stream = made("classic", vocabulary, text), made("stream", vocabulary, text)
+    prompts = [text[begin : begin + WINDOW] for begin in range(0, len(text) - WINDOW, len(text) // 4)][:4]
+    texts: dict[str, str] = {}
+
+    def writing(name: str, write: Callable[[str], str]) -> Callable[[], int]:
+        def act() -> int:
+            # Beside other processes the document is fifty times slower on all threads: one prompt is enough of that.
+            after = prompts[:1] if name == "document, all threads" else prompts
+            texts[name] = "".join(write(prompt) for prompt in after)
+            return len(texts[name])
+
+        return act
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "single-char.pth"
+        torch.save([classic.module.state_dict(), {c: i for i, c in enumerate(vocabulary.characters)}], path)
+
+        def document(threads: int) -> Callable[[str], str]:
+            def write(prompt: str) -> str:
+                torch.set_num_threads(threads)
+                return document_generation(str(path), prompt, LENGTHS["document"] // 4, HIDDEN)
+
+            return write
+
+        peers = {"document, one thread": document(1), "document, all threads": document(cores())}
+        acts = {
+            **peers,
+            "classic's window": lambda prompt: ours(classic, prompt, LENGTHS["window"] // 4, 0.0),
+            "one text, greedy": lambda prompt: ours(stream, prompt, LENGTHS["one"] // 4, 0.0),
+            "one text": lambda prompt: ours(stream, prompt, LENGTHS["one"] // 4, 0.7),
+            f"{VARIANTS} variants": lambda prompt: ours(stream, prompt, LENGTHS["many"] // 4, 0.7, VARIANTS),
+        }
+        turns = in_turns({name: writing(name, write) for name, write in acts.items()}, rounds=ROUNDS)
+    peer = min(peers, key=turns.median)
+    wanted = {"one text, greedy": 40.0, "one text": 40.0, f"{VARIANTS} variants": 140.0, "classic's window": 1.5}
+    rows = [
+        Row(what=f"a character, {name}", unit="ms", ours=turns.median(name) * 1000, peer=turns.median(peer) * 1000,
+            ratio=turns.ratio(peer, name), least_ratio=least)
+        for name, least in wanted.items()
+    ]  # fmt: skip
+    theirs, again = texts["document, one thread"], texts["classic's window"]
+    same = sum(a == b for a, b in zip(theirs, again, strict=True))
+    rows.append(Row(what=f"of {len(theirs)} characters unlike the document's", unit="", most=0, must=True,
+                    ours=len(theirs) - same))  # fmt: skip
+    report(bench="writing", rows=rows, peer=peer, same=same, distinct=len(set(theirs)),
+           ms_per_char={name: round(turns.median(name) * 1000, 5) for name in acts},
+           fastest={name: round(min(turns.seconds[name]) * 1000, 5) for name in acts})  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ case "$*" in
     *urlopen*) exit ${MAKE_OFFLINE:-0} ;;
     "-m pip install"*) echo "$*" >>pip.calls; exit ${MAKE_BROKEN:-0} ;;
     *sysconfig*) mkdir -p site && echo "$PWD/site" ;;
-    "-m cli.main"*) shift 2; for word; do echo "[$word]"; done ;;
+    "-m cli.main"* | "-m bench"*) shift 2; for word; do echo "[$word]"; done ;;
 esac
 """
 
@@ -127,7 +127,7 @@ def test_what_is_missing_is_said_in_one_line(checkout: Checkout, lack: str, word
 
 def test_make_alone_lists_the_verbs(checkout: Checkout) -> None:
     listed = checkout.run("make").stdout
-    for verb in ("demo", "up", "test", "audit", "bench", "setup", "clean"):
+    for verb in ("demo", "up", "test", "audit", "bench", "bench-full", "setup", "clean"):
         assert f"make {verb}" in listed
 
 
@@ -136,6 +136,13 @@ def test_make_hands_paths_with_spaces_on_in_one_piece(checkout: Checkout) -> Non
     assert done.stdout.splitlines()[-5:] == ["[demo]", "[--text]", "[my own book.txt]", "[--data]", "[my data]"]
     done = checkout.run("make", "up", "PORT=8001")
     assert done.stdout.splitlines() == ["[up]", "[--port]", "[8001]"]
+
+
+def test_make_hands_the_benches_their_texts_and_a_name(checkout: Checkout) -> None:
+    done = checkout.run("make", "bench", "TEXT=my book.txt", "NAME=writing")
+    assert done.stdout.splitlines()[-3:] == ["[--text]", "[my book.txt]", "[writing]"]
+    done = checkout.run("make", "bench-full", "SHAKESPEARE=all of it.txt")
+    assert done.stdout.splitlines() == ["[--shakespeare]", "[all of it.txt]", "[--long]"]
 
 
 #: Does as much of pip-audit as scripts/audit.sh asks for: notes what it is to look up, and finds something if told to.

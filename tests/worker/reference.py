@@ -1,6 +1,6 @@
 """The seed document's recipe, written down plainly: lists of windows, its model class, its loops.
 
-What `classic` is measured against, by tests and by bench/parity.py. Only what both must share is handed in: the first
+What `classic` is measured against, by tests and by bench/classic.py. Only what both must share is handed in: the first
 weights, the order of the windows and the seed of each step's dropout.
 """
 

@@ -1,0 +1,86 @@
+"""Memory that a training on a long text takes in a real worker, over what that worker has while it is idle.
+
+What: the highest resident memory of the worker's child that trains, less what it had before, with the defaults of both
+recipes on CHARS characters, the given text over and over; a state is saved every second.
+Peer: the document's loop on the given text, which is hundreds of times shorter: its lists of windows, and one batch.
+Bar: 400 MB.
+
+    python -m bench.memory [TEXT]
+"""
+
+import multiprocessing
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from bench.common import Row, forget_peak, memory_of, report, text_argument, write_lengthened
+from bench.document import BATCH, HIDDEN, WINDOW
+from bench.service import own_cluster
+from shared.fit import fit
+from shared.jobs import JobType
+from shared.requests import ClassicRequest, StreamRequest
+from shared.volume import Corpus
+from tests.waiting import eventually
+from tests.worker.cluster import Cluster
+from tests.worker.reference import DocumentModel, document_training
+
+CHARS = 100_000_000
+#: Steps that are waited for: the state has been saved by then.
+STEPS = 12
+MOST_MB = 400
+
+
+def main() -> None:
+    """Train by both recipes, one after the other, each in a fresh worker."""
+    text, _ = text_argument(__doc__ or "")
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        peer = pool.submit(document_bytes, text).result()
+    taken: dict[str, int] = {}
+    with tempfile.TemporaryDirectory(prefix="charloom-bench-") as name:
+        write_lengthened(Path(name) / "text", text, CHARS)
+        with own_cluster() as cluster:
+            corpus = cluster.corpus(Path(name) / "text")
+            for recipe in ("stream", "classic"):
+                taken[recipe] = training_bytes(cluster, corpus, recipe)
+    rows = [
+        Row(what=f"{recipe}, {CHARS:,} characters", unit="MB", ours=value / 1e6, peer=peer / 1e6, ratio=peer / value,
+            most=MOST_MB)
+        for recipe, value in taken.items()
+    ]  # fmt: skip
+    report(bench="memory", rows=rows, characters=CHARS, document_characters=len(text))
+
+
+def training_bytes(cluster: Cluster, corpus: Corpus, recipe: str) -> int:
+    """Train for some steps in a new worker; return the bytes that the child took over its idle memory."""
+    kind = ClassicRequest if recipe == "classic" else StreamRequest
+    asked = {"corpus_id": corpus.id, "recipe": recipe, "name": recipe, "seed": 1, "checkpoint_seconds": 1}
+    chars, vocab_size = corpus.learnt(lowercase=True, drop_bom=recipe == "stream")
+    request = fit(kind.model_validate(asked), chars=chars, vocab_size=vocab_size, memory_limit_bytes=None)
+    with cluster.worker(recipe) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        eventually(lambda: len(children.read_text().split()) > 1, "the worker's children are there")
+        idle = {}
+        for pid in children.read_text().split():
+            forget_peak(pid)
+            idle[pid] = memory_of(pid, "VmRSS")
+        job_id = cluster.send(JobType.TRAIN, request.model_dump(mode="json"))
+        cluster.running(job_id, step=STEPS)
+        taken = max(memory_of(pid, "VmHWM") - before for pid, before in idle.items())
+        cluster.store.jobs.cancel(job_id)
+        cluster.ended(job_id)
+    return taken
+
+
+def document_bytes(text: str) -> int:
+    """Return what the document's lists, tensors and one batch take in this process."""
+    idle = memory_of("self", "VmRSS")
+    forget_peak("self")
+    document_training(
+        text, weights=DocumentModel(len(set(text.lower())), HIDDEN).state_dict(), seq_length=WINDOW,
+        hidden_size=HIDDEN, batch_size=BATCH, orders=[range(BATCH)], seed_step=lambda _: None,
+    )  # fmt: skip
+    return memory_of("self", "VmHWM") - idle
+
+
+if __name__ == "__main__":
+    main()

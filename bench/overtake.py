@@ -1,0 +1,121 @@
+"""When `stream`'s defaults overtake the seed document: seconds until the loss that its 20th epoch ends with.
+
+What: seconds from the text to the step at which the loss on the document's own measure, over all windows, has come to
+1.865, on all threads and on one. The step is found first, by a training that is looked at often; then trainings to just
+that step are timed, since the losses of a step don't depend on threads beyond their last digits.
+Peer: the document's loop (tests/worker/reference.py): a training batch's and an evaluation batch's seconds, times the
+batches of its 20 epochs. They are timed in turns with ours.
+Bar: 500 times sooner.
+
+    python -m bench.overtake [TEXT] [--seed 1] [--mark 1.865] [--rounds 3]
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable
+
+from torch import Tensor
+
+from bench.common import Row, in_turns, report, text_argument
+from bench.document import MARK, WINDOW, Pace, document_measure, pace
+from shared.fit import fit
+from shared.requests import StreamRequest
+from shared.text import BOM, Vocabulary
+from worker.data import Windows, encode
+from worker.model import CharLSTM
+from worker.presence import cores
+from worker.train import train
+
+#: Steps between two models that are kept, and models between two that are looked at on the way.
+KEEP, LOOK = 4, 15
+#: Every so manieth window is looked at before all are; the training goes on until those are so far below the mark.
+EVERY, BEYOND = 20, 0.03
+WANTED = 500
+
+
+class Judge:
+    """The document's measure of a request's model over a text, with what it has once found."""
+
+    def __init__(self, request: StreamRequest, text: str) -> None:
+        vocabulary = Vocabulary.of(text)
+        codes = encode([text], vocabulary, chars=len(text))
+        self._windows = Windows(codes, seq_length=WINDOW, batch_size=EVERY * 128, seed=0)
+        self._model = CharLSTM(vocab_size=len(vocabulary), hidden_size=request.hidden_size, layers=request.layers,
+                               embedding_size=request.embedding_size)  # fmt: skip
+        self._found: dict[tuple[int, int], float] = {}
+
+    def loss(self, step: int, weights: dict[str, Tensor], *, every: int) -> float:
+        """Return the loss over every so manieth window."""
+        if (step, every) not in self._found:
+            self._found[step, every] = document_measure(self._model, weights, self._windows, every)
+        return self._found[step, every]
+
+
+def learnt(text: str) -> str:
+    """Return what `stream` reads of a text."""
+    return text.removeprefix(BOM).lower()
+
+
+def fitted(text: str, **options: object) -> StreamRequest:
+    """Return `stream`'s defaults, fitted to a text as the web fits them."""
+    chars = learnt(text)
+    request = StreamRequest.model_validate({"corpus_id": "cor", "seed": 1, **options})
+    return fit(request, chars=len(chars), vocab_size=len(set(chars)), memory_limit_bytes=None)
+
+
+def find_step(request: StreamRequest, text: str, mark: float) -> tuple[int, float]:
+    """Return the step at which the loss over all windows has come to the mark, and that loss."""
+    judge = Judge(request, learnt(text))
+    kept: list[tuple[int, dict[str, Tensor]]] = []
+    for event in train(request, text, threads=cores()):
+        if event.step >= (kept[-1][0] if kept else 0) + KEEP:
+            kept.append((event.step, event.state().part("model")))
+            if len(kept) % LOOK == 0 and judge.loss(*kept[-1], every=EVERY) <= mark - BEYOND:
+                break
+    else:
+        raise SystemExit(f"this training never comes {BEYOND:g} below {mark:g} nats on every {EVERY}th window")
+    # What the sample of windows has less than all of them is the same for neighbouring models.
+    less = 0.0
+    while True:
+        at = bisect_left(kept, less - mark, key=lambda one: -judge.loss(*one, every=EVERY))
+        whole = judge.loss(*kept[min(at, len(kept) - 1)], every=1)
+        print(f"step {kept[min(at, len(kept) - 1)][0]}: {whole:.4f} nats over all windows", flush=True)
+        if whole <= mark:
+            return kept[at][0], whole
+        if at >= len(kept) - 1:
+            raise SystemExit(f"the last model that was kept stands at {whole:.4f} nats, above {mark:g}")
+        less = max(whole - judge.loss(*kept[at], every=EVERY), less + 0.002)
+
+
+def main() -> None:
+    """Find the step, then take the times."""
+    text, given = text_argument(__doc__ or "", seed=int, mark=float, rounds=int)
+    mark, request = given.mark or MARK, fitted(text, seed=given.seed or 1)
+    step, loss = find_step(request, text, mark)
+    paces: list[Pace] = []
+
+    def document() -> None:
+        paces.append(pace(text, threads=cores()))
+
+    def ours(threads: int) -> Callable[[], None]:
+        def act() -> None:
+            for event in train(request, text, threads=threads):
+                if event.step >= step:
+                    break
+
+        return act
+
+    names = {threads: f"threads_{threads}" for threads in (cores(), 1)}
+    turns = in_turns({"document": document, **{name: ours(n) for n, name in names.items()}}, rounds=given.rounds or 3)
+    turns.seconds["document"][:] = [one.whole(len(text)) for one in paces[-len(turns.seconds["document"]) :]]
+    rows = [
+        Row(what=f"to {mark:g} nats, {threads} thread{'s' * (threads > 1)}", unit="s", ours=turns.median(name),
+            peer=turns.median("document"), ratio=turns.ratio("document", name), least_ratio=WANTED)
+        for threads, name in names.items()
+    ]  # fmt: skip
+    report(bench="overtake", rows=rows, step=step, loss=loss, seconds=turns.seconds,
+           document_training_batch_s=[round(one.training, 4) for one in paces],
+           document_evaluation_batch_s=[round(one.evaluation, 4) for one in paces])  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""How fast `stream` learns against a plain loop with `nn.LSTM`, characters a second.
+
+What: training steps of `stream`'s defaults, on all threads and on one; nothing is validated and nothing written.
+Peer: bench/plain.py, the same sizes and threads in float32; blocks of some steps take turns.
+Bar: none of its own; the plain loop is what ours must be faster than.
+
+    python -m bench.pace [TEXT]
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from bench.common import Row, in_turns, report, text_argument
+from bench.overtake import fitted, learnt
+from bench.plain import PlainLoop
+from shared.requests import StreamRequest
+from worker.presence import cores
+from worker.train import train
+
+#: Steps of a block, and pairs of blocks.
+STEPS, ROUNDS = 20, 7
+ENDLESS = {"epochs": 10_000, "patience": 0, "max_seconds": None, "validation_fraction": 0.0, "sample_chars": 0}
+
+
+def compare(request: StreamRequest, text: str, *, threads: int) -> Row:
+    """Take turns, and return the characters a second of both as a row."""
+    request = request.model_copy(update=ENDLESS)
+    training = train(request, text, threads=threads)
+    plain = PlainLoop(request, learnt(text) if request.lowercase else text)
+    positions = request.batch_size * request.seq_length
+    until = next(training).step
+
+    def ours() -> int:
+        nonlocal until
+        torch.set_num_threads(threads)
+        until += STEPS
+        while next(training).step < until:
+            pass
+        return STEPS * positions
+
+    def theirs() -> int:
+        torch.set_num_threads(threads)
+        return sum(plain.step() for _ in range(STEPS))
+
+    acts: dict[str, Callable[[], float]] = {"plain": theirs, "ours": ours}
+    turns = in_turns(acts, rounds=ROUNDS)
+    training.close()
+    return Row(what=f"characters a second, hidden {request.hidden_size}, {threads} thread{'s' * (threads > 1)}",
+               unit="1/s", ours=1 / turns.median("ours"), peer=1 / turns.median("plain"),
+               ratio=turns.ratio("plain", "ours"), least_ratio=1.0)  # fmt: skip
+
+
+def main() -> None:
+    """Compare on all threads, then on one."""
+    text, _ = text_argument(__doc__ or "")
+    request = fitted(text)
+    rows = [compare(request, text, threads=threads) for threads in dict.fromkeys((cores(), 1))]
+    report(bench="pace", rows=rows, options=request.model_dump(exclude={"corpus_id", "name", "metadata"}))
+
+
+if __name__ == "__main__":
+    main()

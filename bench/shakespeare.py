@@ -1,0 +1,51 @@
+"""How well `stream` learns tinyshakespeare in a given time, or how long until a given loss.
+
+What: a training with `max_seconds`, case kept, the last tenth kept back; the loss is the training's own, over that
+tenth, each character predicted once; seconds are all that the training takes, its validations included.
+Peers: published figures (`--peer`): nanoGPT's with its own settings for a processor, 1.886 after 113 s on this kind of
+machine, and with those for a GPU, 1.4697; and a plain `nn.LSTM` loop (bench/plain.py), whose characters a second are
+taken in turns with ours.
+Bar: `--most`, of the loss; with `--mark`, of the seconds until that loss, which are `--seconds`.
+
+    python -m bench.shakespeare TEXT --seconds 113 --peer 1.886 --most 1.53 [--options '{"hidden_size": 512}']
+"""
+
+import json
+import time
+
+from bench.common import Row, report, text_argument
+from bench.overtake import fitted
+from bench.pace import compare
+from worker.presence import cores
+from worker.train import train
+from worker.trainevents import Done, Metric
+
+
+def main() -> None:
+    """Compare the paces, then train once."""
+    text, given = text_argument(
+        __doc__ or "", seconds=float, peer=float, most=float, mark=float, options=json.loads, threads=int
+    )
+    seconds, threads = given.seconds or 113.0, given.threads or cores()
+    request = fitted(text, **{"lowercase": False, "max_seconds": seconds, **(given.options or {})})
+    rows = [compare(request, text, threads=threads)]
+    print(rows[0], flush=True)
+    curve: list[list[float]] = []
+    began, loss = time.perf_counter(), None
+    for event in train(request, text, threads=threads):
+        if isinstance(event, Metric) and event.validation_loss is not None:
+            curve.append([round(time.perf_counter() - began, 1), round(event.validation_loss, 4)])
+            print(f"{curve[-1][0]:7.1f} s  {curve[-1][1]:.4f} nats", flush=True)
+        if isinstance(event, Done):
+            loss = event.losses.validation
+    if given.mark:
+        reached = next((at for at, found in curve if found <= given.mark), None)
+        rows.append(Row(what=f"to {given.mark:g} nats", unit="s", ours=reached, most=seconds))
+    rows.append(Row(what=f"loss after {seconds:g} s", unit="nats", ours=loss, peer=given.peer,
+                    ratio=given.peer / loss if given.peer and loss else None, most=given.most))  # fmt: skip
+    report(bench="shakespeare", rows=rows, seconds=seconds, threads=threads, curve=curve,
+           options=request.model_dump(exclude={"corpus_id", "name", "metadata"}))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

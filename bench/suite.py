@@ -1,0 +1,57 @@
+"""The benches there are, by name: how each is called and which text it takes. Knows nothing of running them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """One bench of `make bench`."""
+
+    name: str
+    #: The module and its options.
+    call: tuple[str, ...]
+    #: Whose path is its first argument.
+    text: Literal["none", "any", "shakespeare"] = "any"
+    #: Whether it belongs to `make bench-full`: it takes minutes, or more of the machine than a look is worth.
+    long: bool = False
+
+
+def quick(name: str, *options: str, text: Literal["none", "any"] = "any") -> Bench:
+    """Name a bench that runs by `make bench`, after its module."""
+    return Bench(name=name, call=(f"bench.{name}", *options), text=text)
+
+
+def long(name: str, module: str = "", *options: str, text: Literal["none", "any", "shakespeare"] = "any") -> Bench:
+    """Name a bench that runs by `make bench-full`; its module has its name unless it is given."""
+    return Bench(name=name, call=(f"bench.{module or name}", *options), text=text, long=True)
+
+
+#: For trainings that are given much time: they end by it, at the sizes that were measured best in some minutes.
+UNHURRIED = '{"epochs": 10000, "patience": 0, "hidden_size": 512, "seq_length": 128, "dropout": 0.25}'
+
+#: In the order in which they run.
+SUITE = (
+    quick("classic"),
+    quick("overtake"),
+    quick("pace"),
+    quick("writing"),
+    quick("memory"),
+    quick("length"),
+    quick("growth", "--most", "10000", text="none"),
+    quick("roundtrip"),
+    long("shakespeare_113", "shakespeare", "--seconds", "113", "--peer", "1.886", "--most", "1.53",
+         text="shakespeare"),
+    long("shakespeare_360", "shakespeare", "--seconds", "360", "--peer", "1.4697", "--mark", "1.4697",
+         "--options", UNHURRIED, text="shakespeare"),
+    long("shakespeare_1800", "shakespeare", "--seconds", "1800", "--peer", "1.461", "--most", "1.40",
+         "--options", UNHURRIED, text="shakespeare"),
+    long("parity", "classic", "--batches", "47", "--epochs", "3", "--rounds", "1"),
+    long("stream_book"),
+    long("growth_100000", "growth", text="none"),
+    long("memory_slope"),
+    long("sharing"),
+    long("streams"),
+    long("promises"),
+    long("chaos", text="none"),
+)  # fmt: skip

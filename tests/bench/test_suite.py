@@ -1,0 +1,96 @@
+"""The suite: every bench is in it, and what its runner tells of good, wrong and broken ones, in real processes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import ROOT, main
+from bench.suite import SUITE, Bench
+
+GOOD = Bench(name="good", call=("tests.bench.good",))
+WRONG = Bench(name="wrong", call=("tests.bench.wrong",))
+BROKEN = Bench(name="broken", call=("tests.bench.broken",), text="none")
+PLAYS = Bench(name="plays", call=("tests.bench.good", "--seconds", "1"), text="shakespeare", long=True)
+ALL = (BROKEN, GOOD, WRONG, PLAYS)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results.jsonl"
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_one_bench_that_breaks_keeps_no_other_from_running_and_the_code_tells(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["--results", str(results), "--text", "some book.txt"], ALL)
+    told = capsys.readouterr().out
+    assert code == 1
+    assert "RuntimeError: broken as asked" in told
+    assert told.splitlines()[-1] == "FAILED: broken, wrong"
+    # The wrong one has said what it found: that is kept too.
+    assert [line["name"] for line in lines(results)] == ["good", "wrong"]
+    assert lines(results)[0]["given"] == ["some book.txt"]
+    assert "plays" not in told
+
+
+def test_to_be_slower_than_wanted_is_told_and_fails_nothing(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["good", "--results", str(results), "--text", "book.txt"], ALL)
+    told = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert told[-1] == "worse than wanted: good (too slow)"
+    # One bench alone is shown as it goes.
+    assert "on the way book.txt" in told
+    [quick] = [line for line in told if "quick enough" in line and "{" not in line]
+    assert quick.split() == ["quick", "enough", "2", "ms", "8", "ms", "4", ">=", "3", "times", "yes"]
+    [slow] = [line for line in told if "too slow" in line and "{" not in line and "worse" not in line]
+    assert slow.split() == ["too", "slow", "12,345", "s", "-", "-", "<=", "10", "s", "NO"]
+
+
+def test_results_are_added_to_those_of_before(results: Path) -> None:
+    for book in ("first.txt", "second.txt"):
+        main(["good", "--results", str(results), "--text", book], ALL)
+    assert [line["text"] for line in lines(results)] == ["first.txt", "second.txt"]
+
+
+def test_without_a_text_the_sample_is_taken_and_that_is_said(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["good", "--results", str(results)], ALL)
+    assert "No TEXT=path is given: shared/sample.txt" in capsys.readouterr().out
+    assert lines(results)[0]["given"] == [str(ROOT / "shared" / "sample.txt")]
+
+
+def test_a_bench_that_needs_shakespeare_is_skipped_with_words_or_gets_him_last(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--long", "--results", str(results)], ALL) == 0
+    told = capsys.readouterr().out
+    assert "plays: skipped, it needs SHAKESPEARE=" in told
+    assert "sample.txt" not in told
+    assert not results.exists()
+
+    main(["--long", "--results", str(results), "--shakespeare", "his.txt"], ALL)
+    assert lines(results)[0]["given"] == ["--seconds", "1", "his.txt"]
+
+
+def test_a_name_that_isn_t_there_is_answered_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["god"], ALL)
+    assert ended.value.code == 2
+    assert "there are broken, good, wrong, plays" in capsys.readouterr().err
+
+
+def test_every_bench_is_in_the_suite_and_explained() -> None:
+    programs = {
+        f"bench.{path.stem if path.parent.name == 'bench' else path.parent.name}"
+        for path in (ROOT / "bench").rglob("*.py")
+        if "__name__ ==" in path.read_text() and path.parent / path.name != ROOT / "bench" / "__main__.py"
+    }
+    assert {bench.call[0] for bench in SUITE} == programs
+    assert len({bench.name for bench in SUITE}) == len(SUITE)
+    page = (ROOT / "bench" / "README.md").read_text()
+    for bench in SUITE:
+        assert f"| `{bench.name}` |" in page, f"{bench.name} isn't in bench/README.md"
