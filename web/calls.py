@@ -121,6 +121,8 @@ class API:
 
 def _query_strings() -> dict[str, str]:
     """Return the query's fields."""
+    if not request.query_string:
+        return {}
     twice = [name for name, values in request.args.lists() if len(values) > 1]
     if twice:
         raise refused(

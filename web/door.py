@@ -20,7 +20,7 @@ from shared.errors import StoreUnavailable
 from web import sessions
 from web.callers import address, let_in, let_in_by
 from web.guard import READING
-from web.parts import Parts, parts
+from web.parts import Parts, parts, parts_of
 from web.problems import Forbidden, TooManyTries, Unauthorized, for_programs
 
 log = logging.getLogger(__name__)
@@ -36,15 +36,13 @@ MOST_WRONG_KEYS = 10
 
 
 def install(app: Flask) -> None:
-    """Check every request of this app; `guard` comes first."""
-    app.before_request(check)
+    """Check every request of this app, where keys are set; `guard` comes first."""
+    if parts_of(app).settings.api_keys:
+        app.before_request(check)
 
 
 def check() -> Response | None:
     """Let the present request in, or answer or raise what keeps it out."""
-    here = parts()
-    if not here.settings.api_keys:
-        return None
     if request.path in _OPEN or request.path.startswith(_OPEN_FOLDER):
         return None
     bearer = _bearer()

@@ -9,6 +9,9 @@ name will do until some are set. Who holds a key is `door`'s to ask.
 """
 
 import ipaddress
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
@@ -18,21 +21,27 @@ from web.callers import let_in_by
 from web.parts import parts
 from web.problems import Forbidden
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 #: Methods that change nothing.
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Whoever only asks whether the process lives calls it by any name, a load balancer by its address.
 _OPEN_PATH = "/healthz"
 
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-}
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = (
+    ("Content-Security-Policy", _POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+)
 #: Told over https: the browser is to come by https alone for a year.
 _ONLY_HTTPS = "max-age=31536000"
 
@@ -41,11 +50,12 @@ def install(app: Flask) -> None:
     """Check every request of this app, and put the headers on every answer."""
     app.before_request(check)
     app.after_request(_put_headers)
+    app.wsgi_app = _armoured(app.wsgi_app)  # type: ignore[assignment, method-assign]
 
 
 def check() -> None:
     """Raise Forbidden unless the present request may be answered."""
-    host = request.headers.get("Host", "")
+    host = request.environ.get("HTTP_HOST", "")
     settings = parts().settings
     any_name = bool(settings.api_keys) and not settings.allowed_hosts
     if request.path != _OPEN_PATH and not any_name and not is_own_name(host, settings.allowed_hosts):
@@ -63,8 +73,13 @@ def check() -> None:
         )
 
 
-def is_own_name(host: str, allowed: list[str]) -> bool:
+def is_own_name(host: str, allowed: Sequence[str]) -> bool:
     """Tell whether `Host` is a loopback name or an allowed one; its port doesn't matter."""
+    return _is_own_name(host, tuple(allowed))
+
+
+@lru_cache(maxsize=256)
+def _is_own_name(host: str, allowed: tuple[str, ...]) -> bool:
     name = _hostname(host)
     if name == "localhost" or name in {entry.lower() for entry in allowed}:
         return True
@@ -89,12 +104,19 @@ def _foreign(origin: str, host: str) -> bool:
         return True
 
 
+def _armoured(inner: "WSGIApplication") -> "WSGIApplication":
+    """Put the headers that are always the same on every answer. Through Flask's they took a tenth of a short call."""
+
+    def outer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
+            return start_response(status, [*headers, *_HEADERS], *exc_info)
+
+        return inner(environ, start)
+
+    return outer
+
+
 def _put_headers(response: Response) -> Response:
-    headers = response.headers
-    known = {name.lower() for name, _ in headers}
-    for name, value in _HEADERS.items():
-        if name.lower() not in known:
-            headers.add(name, value)
     # A browser keeps the rule for all ports of a name, so the loopback names must not be bound by it.
     if request.is_secure and not is_own_name(request.headers.get("Host", ""), []):
         response.headers["Strict-Transport-Security"] = _ONLY_HTTPS

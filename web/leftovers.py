@@ -46,8 +46,10 @@ def impatience() -> Iterator[None]:
 
 
 def _throw_away(response: Response) -> Response:
+    if response.status_code < 400:
+        return response
     comes = request.content_length or "chunked" in request.headers.get("Transfer-Encoding", "").lower()
-    if response.status_code >= 400 and comes and (request.content_length or 0) <= MOST_BYTES:
+    if comes and (request.content_length or 0) <= MOST_BYTES:
         body, left = request.environ["wsgi.input"], MOST_BYTES
         with impatience(), suppress(OSError, ValueError, ParseException):
             while left > 0 and (piece := body.read(_PIECE_BYTES)):

@@ -14,7 +14,7 @@ from shared.store import Allowance
 from shared.submit import submit
 from web.callers import caller
 from web.guard import READING
-from web.parts import Parts, parts
+from web.parts import Parts, parts, parts_of
 from web.problems import TooManyCalls
 from web.uploads import Upload
 
@@ -22,9 +22,10 @@ _API = "/api/v1/"
 
 
 def install(app: Flask) -> None:
-    """Count the requests of this app, once it is known who calls; `door` comes first."""
-    app.before_request(check)
-    app.after_request(_put_headers)
+    """Count the requests of this app, where a rate is set, once it is known who calls; `door` comes first."""
+    if parts_of(app).settings.rate is not None:
+        app.before_request(check)
+        app.after_request(_put_headers)
 
 
 def check() -> None:

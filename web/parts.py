@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from flask import current_app
+from flask import Flask, current_app
 
 from shared.broker import Broker
 from shared.settings import Settings
@@ -52,5 +52,10 @@ class Parts:
 
 def parts() -> Parts:
     """Return the parts of the app that serves the present request."""
-    found: Parts = current_app.extensions[_NAME]
+    return parts_of(current_app)
+
+
+def parts_of(app: Flask) -> Parts:
+    """Return the parts of an app."""
+    found: Parts = app.extensions[_NAME]
     return found

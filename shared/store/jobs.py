@@ -132,7 +132,11 @@ class JobStore:
 
     def find(self, job_id: str) -> Job | None:
         """Return a job's record, or None."""
-        return next(iter(self._load([job_id])), None)
+        with translated():
+            fields: Mapping[str, str] = self._client.hgetall(keys.job(job_id))  # type: ignore[assignment]
+        if fields and fields["status"] == Status.QUEUED:  # the others have no place in a queue
+            return next(iter(self._load([job_id])), None)
+        return records.from_hash(fields, None) if fields else None
 
     def watched(self, job_id: str) -> tuple[Job, str]:
         """Return a job's record and an event's id: whatever happens beyond the record comes after that event.

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from dataclasses import fields as fields_of
 from typing import Any, TypeVar
 
 from shared.jobs import Job, JobError, JobType, Losses, NewJob, Progress, Status
@@ -84,8 +83,7 @@ def known(kind: type[Part], text: str) -> Part | None:
     if not text:
         return None
     values = json.loads(text)
-    names = {field.name for field in fields_of(kind)}
-    part: Part = kind(**{name: value for name, value in values.items() if name in names})
+    part: Part = kind(**{name: value for name, value in values.items() if name in kind.__dataclass_fields__})
     return part
 
 

@@ -54,7 +54,7 @@ def get_job(job_id: str, query: JobQuery) -> Response:
     here = parts()
     job = _wait_for(here, job_id, query.wait) if query.wait else here.store.jobs.get(job_id)
     response = reply_job(job)
-    if request.if_none_match.contains(etag_of(job)):
+    if "If-None-Match" in request.headers and request.if_none_match.contains(etag_of(job)):
         response.status_code = 304
         response.set_data(b"")
         del response.headers["Content-Type"], response.headers["Content-Length"]
