@@ -54,8 +54,6 @@ class Fused:
     def __init__(self, kernel: Kernel, module: nn.LSTM, read: Callable[[Tensor], Tensor], vocab_size: int) -> None:
         self._kernel, self._module, self._read, self._vocab_size = kernel, module, read, vocab_size
         self._rooms: dict[tuple[int, bool], Pass] = {}
-        blocks = torch.arange(4 * module.hidden_size).view(4, -1, 16)
-        self._order = blocks.transpose(0, 1).reshape(-1)
 
     @staticmethod
     def fits(kernel: Kernel, module: nn.LSTM, *, bfloat16: bool) -> bool:
@@ -117,9 +115,9 @@ class Fused:
 
     def _input_sums(self, below: Tensor, number: int) -> Tensor:
         """Return what enters a layer's gate sums, (n, G) in the kernel's order; below: (n, inputs)."""
-        module, order = self._module, self._order
+        module = self._module
         biases = getattr(module, f"bias_ih_l{number}") + getattr(module, f"bias_hh_l{number}")
-        return functional.linear(below, getattr(module, f"weight_ih_l{number}")[order], biases[order])
+        return functional.linear(below, _reordered(getattr(module, f"weight_ih_l{number}")), _reordered(biases))
 
     def _room(self, number: int, codes: Tensor, kind: Kind, inputs: Tensor, index: Tensor | None) -> Pass:
         """Return the arrays of a pass, those of the last one where they have its shape."""
@@ -137,6 +135,11 @@ class Fused:
         room = Pass(kind=kind, threads=threads, inputs=inputs.detach().contiguous(), index=index, h=h, c=c, gates=gates)
         self._rooms[number, kept] = room
         return room
+
+
+def _reordered(sums: Tensor) -> Tensor:
+    """Put rows in torch's order, (G, ...), into the kernel's: the four gates of 16 units side by side."""
+    return sums.view(4, -1, 16, *sums.shape[1:]).transpose(0, 1).reshape(sums.shape)
 
 
 class _Layer(torch.autograd.Function):
@@ -168,11 +171,18 @@ class _Layer(torch.autograd.Function):
         )  # fmt: skip
         grads = gates.view(positions * rows, -1)[:, :sums]
         if weight_grads is None:
-            of_weight = torch.mm(grads.t(), arrays.h[:-1].view(-1, units)).float()
+            of_weight = torch.mm(grads.t(), arrays.h[:-1].view(-1, units))
         else:
-            of_weight = weight_grads.sum(0)
-        of_inputs = grads if table_grads is None else table_grads.sum(0)
-        return of_inputs, of_weight.view(-1, 4, 16, units).transpose(0, 1).reshape(sums, units), None
+            of_weight = _summed(weight_grads)
+        in_torchs_order = torch.empty(4, units // 16, 16, units)
+        in_torchs_order.copy_(of_weight.view(-1, 4, 16, units).transpose(0, 1))
+        of_inputs = grads if table_grads is None else _summed(table_grads)
+        return of_inputs, in_torchs_order.view(sums, units), None
+
+
+def _summed(parts: Tensor) -> Tensor:
+    """Sum what each thread has summed, always in the same order."""
+    return parts[0] if len(parts) == 1 else parts.sum(0)
 
 
 class _Dropout(torch.autograd.Function):

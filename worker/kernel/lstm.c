@@ -27,7 +27,7 @@ typedef __m512 vec;
 #define INLINE static inline __attribute__((always_inline))
 #define BF16 __attribute__((target("avx512bf16")))
 #define AMX __attribute__((target("avx512bf16,amx-tile,amx-bf16")))
-enum { UNITS = 16, GATES = 4, BLOCK = UNITS * GATES, MOST_ROWS = 6, TILE_ROWS = 16 };
+enum { UNITS = 16, GATES = 4, BLOCK = UNITS * GATES, MOST_ROWS = 6, TILE_ROWS = 16, DEPTH = 32, TILE = DEPTH * 16 };
 enum { FLOAT32, BF16_DOT, BF16_TILES };
 
 /* What both directions share. Pointers are to contiguous arrays. */
@@ -39,7 +39,7 @@ struct sequence {
     int64_t inputs_bf16;
     void *h;                 /* (T + 1, B, H) float32 or bfloat16; the first is given */
     float *c;                /* (T + 1, B, H), or (B, H) where gates is NULL; the first is given */
-    void *gates;             /* (T, B, stride), or NULL: nothing is kept for a backward pass. Backward puts gradients there */
+    void *gates;             /* (T, B, stride), or NULL: no backward pass follows. That one puts gradients there */
     int64_t stride;          /* numbers from one row of gates to the next: more than G, lest rows share cache sets */
     const void *out_grads;   /* (T, B, H) as h, or NULL: of h after each position */
     const float *last_grads; /* (B, H), or NULL: of h after the last position */
@@ -65,17 +65,33 @@ INLINE vec power_of_two(vec x)
     return _mm512_scalef_ps(p, whole);
 }
 
-/* 1 / (1 + 2^(scale x)). */
-INLINE vec logistic(vec x, float scale)
+/* The same to 1e-4, enough where what follows is rounded to bfloat16's eight bits: interpolated at four nodes. */
+INLINE vec rough_power_of_two(vec x)
 {
+    const vec whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const vec r = _mm512_sub_ps(x, whole);
+    vec p = splat(5.5838282946e-2f);
+    p = _mm512_fmadd_ps(p, r, splat(2.4263947855e-1f));
+    p = _mm512_fmadd_ps(p, r, splat(6.9313673388e-1f));
+    p = _mm512_fmadd_ps(p, r, splat(9.9992455695e-1f));
+    return _mm512_scalef_ps(p, whole);
+}
+
+/* 1 / (1 + 2^(scale x)). */
+INLINE vec logistic(int rough, vec x, float scale)
+{
+    if (rough) return _mm512_rcp14_ps(_mm512_add_ps(splat(1.0f), rough_power_of_two(_mm512_mul_ps(x, splat(scale)))));
     const vec e = power_of_two(_mm512_min_ps(splat(125.0f), _mm512_mul_ps(x, splat(scale))));
     const vec d = _mm512_add_ps(splat(1.0f), e);
     const vec y = _mm512_rcp14_ps(d);
     return _mm512_mul_ps(y, _mm512_fnmadd_ps(d, y, splat(2.0f)));
 }
 
-INLINE vec sigmoid(vec x) { return logistic(x, -1.44269504f); }
-INLINE vec tanh_of(vec x) { return _mm512_fmsub_ps(splat(2.0f), logistic(x, -2.88539008f), splat(1.0f)); }
+INLINE vec sigmoid(int rough, vec x) { return logistic(rough, x, -1.44269504f); }
+INLINE vec tanh_of(int rough, vec x)
+{
+    return _mm512_fmsub_ps(splat(2.0f), logistic(rough, x, -2.88539008f), splat(1.0f));
+}
 
 INLINE vec widen(const bf16 *from)
 {
@@ -108,36 +124,38 @@ INLINE size_t input_place(const struct sequence *s, size_t t, size_t row, size_t
 }
 
 /* From four gate sums of 16 units, `stride` apart: squash them, move c on, return h. PUT stores as the kind does. */
-#define CELL(PUT, PAST)                                                                                                     \
+#define CELL(ROUGH, PUT, PAST)                                                                                         \
     do {                                                                                                               \
         const size_t unit = row * s->units + block * UNITS, cells = s->rows * s->units;                                \
         const size_t in = input_place(s, t, row, block);                                                               \
         vec x[GATES];                                                                                                  \
         for (int gate = 0; gate < GATES; gate++)                                                                       \
             x[gate] = _mm512_add_ps(_mm512_loadu_ps(sums + gate * stride),                                             \
-                                    get(s->inputs_bf16, s->inputs, in + gate * UNITS));                               \
-        const vec i = sigmoid(x[0]), f = sigmoid(x[1]), g = tanh_of(x[2]), o = sigmoid(x[3]);                          \
+                                    get(s->inputs_bf16, s->inputs, in + gate * UNITS));                                \
+        const vec i = sigmoid(ROUGH, x[0]), f = sigmoid(ROUGH, x[1]), g = tanh_of(ROUGH, x[2]);                        \
+        const vec o = sigmoid(ROUGH, x[3]);                                                                            \
         const size_t before = s->gates ? t * cells + unit : unit, after = s->gates ? before + cells : unit;            \
         const vec c = _mm512_fmadd_ps(f, _mm512_loadu_ps(s->c + before), _mm512_mul_ps(i, g));                         \
         _mm512_storeu_ps(s->c + after, c);                                                                             \
-        PUT(s->h, (t + 1) * cells + unit, _mm512_mul_ps(o, tanh_of(c)));                                               \
+        PUT(s->h, (t + 1) * cells + unit, _mm512_mul_ps(o, tanh_of(ROUGH, c)));                                        \
         if (s->gates) {                                                                                                \
             const size_t at = (t * s->rows + row) * s->stride + block * BLOCK;                                         \
-            PAST(s->gates, at, i);                                                                                      \
-            PAST(s->gates, at + UNITS, f);                                                                              \
-            PAST(s->gates, at + 2 * UNITS, g);                                                                          \
-            PAST(s->gates, at + 3 * UNITS, o);                                                                          \
+            PAST(s->gates, at, i);                                                                                     \
+            PAST(s->gates, at + UNITS, f);                                                                             \
+            PAST(s->gates, at + 2 * UNITS, g);                                                                         \
+            PAST(s->gates, at + 3 * UNITS, o);                                                                         \
         }                                                                                                              \
     } while (0)
 
 INLINE void cell_f32(const struct sequence *s, size_t t, size_t row, size_t block, const float *sums, size_t stride)
 {
-    CELL(put_f32, past_f32);
+    CELL(0, put_f32, past_f32);
 }
 
-BF16 INLINE void cell_bf16(const struct sequence *s, size_t t, size_t row, size_t block, const float *sums, size_t stride)
+BF16 INLINE void cell_bf16(const struct sequence *s, size_t t, size_t row, size_t block, const float *sums,
+                           size_t stride)
 {
-    CELL(put_bf16, past_bf16);
+    CELL(1, put_bf16, past_bf16);
 }
 
 /* sums[r][g] = 16 columns of group g of the product of `count` rows (stride apart) with a packed group of weights,
@@ -165,7 +183,7 @@ INLINE void product_f32(const int count, const float *rows, size_t stride, const
     }
 }
 
-/* The same with pairs of bfloat16: weights (depth / 2, 4, 16, 2). */
+/* The same with pairs of bfloat16: weights (depth / 32, 4, 16, 16, 2), the tiles of AMX: 16 pairs by 16 columns. */
 BF16 INLINE void product_bf16(const int count, const bf16 *rows, size_t stride, const bf16 *weights, size_t depth,
                               vec sums[MOST_ROWS][GATES])
 {
@@ -175,9 +193,9 @@ BF16 INLINE void product_bf16(const int count, const bf16 *rows, size_t stride, 
         for (int g = 0; g < GATES; g++) sums[r][g] = _mm512_setzero_ps();
 #pragma GCC unroll 2
     for (size_t k = 0; k < depth; k += 2) {
-        const bf16 *w = weights + k * BLOCK;
-        const __m512bh w0 = (__m512bh)_mm512_loadu_ps(w), w1 = (__m512bh)_mm512_loadu_ps(w + 32),
-                       w2 = (__m512bh)_mm512_loadu_ps(w + 64), w3 = (__m512bh)_mm512_loadu_ps(w + 96);
+        const bf16 *w = weights + k / DEPTH * DEPTH * BLOCK + k % DEPTH * 16;
+        const __m512bh w0 = (__m512bh)_mm512_loadu_ps(w), w1 = (__m512bh)_mm512_loadu_ps(w + TILE),
+                       w2 = (__m512bh)_mm512_loadu_ps(w + 2 * TILE), w3 = (__m512bh)_mm512_loadu_ps(w + 3 * TILE);
 #pragma GCC unroll 6
         for (int r = 0; r < count; r++) {
             int32_t pair;
@@ -244,61 +262,102 @@ BF16 static void forward_bf16(const struct sequence *s, size_t t, size_t from, s
     FORWARD_STEP(bf16, product_bf16, cell_bf16);
 }
 
-/* The tiles: 0 to 3 sums of four groups of 16 columns, 4 rows, 5 and 6 weights. */
 struct tile_config {
     uint8_t palette, start, reserved[14];
     uint16_t bytes[16];
     uint8_t rows[16];
 } __attribute__((aligned(64)));
 
-AMX static void use_tiles(size_t rows)
+/* Tiles 0 and 1 are sums of the upper rows, 2 and 3 of the lower, 4 and 5 the rows themselves, 6 and 7 weights. With no
+ * lower rows, 0 to 3 are sums of the upper ones, 4 these rows. */
+AMX static void use_tiles(size_t upper, size_t lower)
 {
+    const size_t second = lower ? lower : upper, rows[8] = {upper, upper, second, second, upper, second, 16, 16};
     struct tile_config config = {.palette = 1};
-    for (int tile = 0; tile < 7; tile++) {
+    for (int tile = 0; tile < 8; tile++) {
         config.bytes[tile] = 64;
-        config.rows[tile] = (uint8_t)(tile < 5 ? rows : 16);
+        config.rows[tile] = (uint8_t)rows[tile];
     }
     _tile_loadconfig(&config);
 }
 
-/* The product of up to 16 rows with a packed group, left in the tiles 0 to 3. */
-AMX INLINE void product_tiles(const bf16 *rows, size_t stride, const bf16 *weights, size_t depth)
+/* The product of up to 16 rows with a packed group: four times 16 columns, `apart` numbers from one to the next. */
+AMX INLINE void product_tiles(const bf16 *rows, size_t stride, const bf16 *weights, size_t depth, float *to,
+                              size_t apart, size_t to_stride)
 {
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (size_t k = 0; k < depth; k += 32) {
+    for (size_t k = 0; k < depth; k += DEPTH) {
         const bf16 *w = weights + k * BLOCK;
         _tile_loadd(4, rows + k, stride * sizeof(bf16));
-        _tile_loadd(5, w, 256);
-        _tile_loadd(6, w + 32, 256);
-        _tile_dpbf16ps(0, 4, 5);
-        _tile_dpbf16ps(1, 4, 6);
-        _tile_loadd(5, w + 64, 256);
-        _tile_loadd(6, w + 96, 256);
-        _tile_dpbf16ps(2, 4, 5);
-        _tile_dpbf16ps(3, 4, 6);
+        _tile_loadd(6, w, 64);
+        _tile_loadd(7, w + TILE, 64);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_loadd(6, w + 2 * TILE, 64);
+        _tile_loadd(7, w + 3 * TILE, 64);
+        _tile_dpbf16ps(2, 4, 6);
+        _tile_dpbf16ps(3, 4, 7);
     }
+    _tile_stored(0, to, to_stride * sizeof(float));
+    _tile_stored(1, to + apart, to_stride * sizeof(float));
+    _tile_stored(2, to + 2 * apart, to_stride * sizeof(float));
+    _tile_stored(3, to + 3 * apart, to_stride * sizeof(float));
+}
+
+/* The same for up to 32 rows, the lower ones from `below` on: each tile of weights is loaded once for both. */
+AMX INLINE void product_tiles_twice(const bf16 *rows, size_t below, size_t stride, const bf16 *weights, size_t depth,
+                                    float *to, size_t apart, size_t to_stride)
+{
+    for (int pair = 0; pair < 2; pair++) {
+        float *at = to + pair * 2 * apart;
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+        for (size_t k = 0; k < depth; k += DEPTH) {
+            const bf16 *w = weights + k * BLOCK + pair * 2 * TILE;
+            _tile_loadd(4, rows + k, stride * sizeof(bf16));
+            _tile_loadd(6, w, 64);
+            _tile_loadd(7, w + TILE, 64);
+            _tile_loadd(5, rows + below * stride + k, stride * sizeof(bf16));
+            _tile_dpbf16ps(0, 4, 6);
+            _tile_dpbf16ps(1, 4, 7);
+            _tile_dpbf16ps(2, 5, 6);
+            _tile_dpbf16ps(3, 5, 7);
+        }
+        _tile_stored(0, at, to_stride * sizeof(float));
+        _tile_stored(1, at + apart, to_stride * sizeof(float));
+        _tile_stored(2, at + below * to_stride, to_stride * sizeof(float));
+        _tile_stored(3, at + below * to_stride + apart, to_stride * sizeof(float));
+    }
+}
+
+/* Whichever fits n rows; *set is the n that the tiles were last set for. */
+AMX INLINE void product_of(size_t n, size_t *set, const bf16 *rows, size_t stride, const bf16 *weights, size_t depth,
+                           float *to, size_t apart, size_t to_stride)
+{
+    const size_t upper = n > TILE_ROWS ? (n + 1) / 2 : n;
+    if (n != *set) use_tiles(upper, n - upper);
+    *set = n;
+    if (n > upper) product_tiles_twice(rows, upper, stride, weights, depth, to, apart, to_stride);
+    else product_tiles(rows, stride, weights, depth, to, apart, to_stride);
 }
 
 AMX static void forward_tiles(const struct sequence *s, size_t t, size_t from, size_t to)
 {
-    float scratch[GATES][TILE_ROWS][16] __attribute__((aligned(64)));
-    const size_t units = s->units, step = height(to - from, TILE_ROWS);
+    float scratch[GATES][2 * TILE_ROWS][16] __attribute__((aligned(64)));
+    const size_t units = s->units, step = height(to - from, 2 * TILE_ROWS);
     const bf16 *h = (const bf16 *)s->h + t * s->rows * units;
     size_t set = 0;
     for (size_t block = 0; block < units / UNITS; block++) {
         const bf16 *w = (const bf16 *)s->weights + block * BLOCK * units;
         for (size_t first = from; first < to; first += step) {
             const size_t n = to - first < step ? to - first : step;
-            if (n != set) use_tiles(set = n);
-            product_tiles(h + first * units, units, w, units);
-            _tile_stored(0, scratch[0], 64);
-            _tile_stored(1, scratch[1], 64);
-            _tile_stored(2, scratch[2], 64);
-            _tile_stored(3, scratch[3], 64);
-            for (size_t r = 0; r < n; r++) cell_bf16(s, t, first + r, block, scratch[0][r], TILE_ROWS * 16);
+            product_of(n, &set, h + first * units, units, w, units, scratch[0][0], 2 * TILE_ROWS * 16, 16);
+            for (size_t r = 0; r < n; r++) cell_bf16(s, t, first + r, block, scratch[0][r], 2 * TILE_ROWS * 16);
         }
     }
 }
@@ -318,7 +377,7 @@ AMX static void forward_tiles(const struct sequence *s, size_t t, size_t from, s
                 const vec i = get(NARROWED, s->gates, at), f = get(NARROWED, s->gates, at + UNITS);                    \
                 const vec g = get(NARROWED, s->gates, at + 2 * UNITS), o = get(NARROWED, s->gates, at + 3 * UNITS);    \
                 const vec before = _mm512_loadu_ps(s->c + t * cells + unit);                                           \
-                const vec squashed = tanh_of(_mm512_loadu_ps(s->c + (t + 1) * cells + unit));                          \
+                const vec squashed = tanh_of(NARROWED, _mm512_loadu_ps(s->c + (t + 1) * cells + unit));                \
                 const vec dho = _mm512_mul_ps(dh, o);                                                                  \
                 const vec kept = _mm512_fnmadd_ps(squashed, squashed, one);                                            \
                 const vec dc = _mm512_fmadd_ps(dho, kept, _mm512_loadu_ps(dcs + unit));                                \
@@ -385,20 +444,14 @@ BF16 static void backward_bf16(const struct sequence *s, size_t t, size_t from, 
 
 AMX static void backward_tiles(const struct sequence *s, size_t t, size_t from, size_t to, float *dhs, size_t padded)
 {
-    const size_t depth = GATES * s->units, step = height(to - from, TILE_ROWS), stride = s->stride;
+    const size_t depth = GATES * s->units, step = height(to - from, 2 * TILE_ROWS), stride = s->stride;
     const bf16 *grads = (const bf16 *)s->gates + t * s->rows * stride;
     size_t set = 0;
     for (size_t column = 0; column < padded; column += BLOCK) {
         const bf16 *w = (const bf16 *)s->weights + column * depth;
         for (size_t first = from; first < to; first += step) {
             const size_t n = to - first < step ? to - first : step;
-            if (n != set) use_tiles(set = n);
-            product_tiles(grads + first * stride, stride, w, depth);
-            float *at = dhs + first * padded + column;
-            _tile_stored(0, at, padded * sizeof(float));
-            _tile_stored(1, at + 16, padded * sizeof(float));
-            _tile_stored(2, at + 32, padded * sizeof(float));
-            _tile_stored(3, at + 48, padded * sizeof(float));
+            product_of(n, &set, grads + first * stride, stride, w, depth, dhs + first * padded + column, 16, padded);
         }
     }
 }
@@ -406,7 +459,7 @@ AMX static void backward_tiles(const struct sequence *s, size_t t, size_t from, 
 /* Places whose rows of gradients and of h stay in the fastest cache while they are multiplied. */
 enum { SPAN = 128 };
 
-/* to[0..count - 1][16 `groups`] += the products of `count` gate gradients with h before, over these positions and rows. */
+/* to[0..count - 1][16 `groups`] += products of `count` gate gradients with h before, over these positions and rows. */
 INLINE void outer_f32(const struct sequence *s, const int count, const int groups, const float *grads, const float *h,
                       size_t first, size_t last, size_t from, size_t rows_to, float *to)
 {
@@ -548,7 +601,8 @@ INLINE __m512i scrambled(__m512i x)
         PUT(to, i, _mm512_maskz_mul_ps(kept, get(NARROWED, from, i), splat(scale)));                                   \
     }
 
-static void dropout_f32(size_t first, size_t last, __m512i mixed, __m512i limit, float scale, const void *from, void *to)
+static void dropout_f32(size_t first, size_t last, __m512i mixed, __m512i limit, float scale, const void *from,
+                        void *to)
 {
     const __m512i counting = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     DROPOUT(0, put_f32)
@@ -564,7 +618,8 @@ BF16 static void dropout_bf16(size_t first, size_t last, __m512i mixed, __m512i 
 /* Drop this share of n numbers, a multiple of 16, and scale the others up. The same seed drops the same places. */
 void charloom_dropout(int64_t kind, int64_t threads, int64_t n, uint32_t seed, double share, const void *from, void *to)
 {
-    const __m512i mixed = _mm512_set1_epi32((int)seed), limit = _mm512_set1_epi32((int)(uint32_t)(share * 4294967296.0));
+    const __m512i mixed = _mm512_set1_epi32((int)seed);
+    const __m512i limit = _mm512_set1_epi32((int)(uint32_t)(share * 4294967296.0));
     const float scale = (float)(1 / (1 - share));
 #pragma omp parallel num_threads(threads)
     {
@@ -614,14 +669,16 @@ BF16 static void pack_bf16(size_t units, const float *weights, bf16 *forward, bf
                                              8, 7, 6, 5, 4, 3, 2, 1, 0));
     for (size_t n = 0; n < all; n += UNITS) {
         const float *rows = weights + torch_row(n, units) * units;
-        bf16 *to = forward + n / BLOCK * BLOCK * units + n % BLOCK * 2;
+        bf16 *to = forward + n / BLOCK * BLOCK * units + n % BLOCK / UNITS * TILE;
         for (size_t k = 0; k < units; k += 2)
-            _mm512_storeu_si512(to + k * BLOCK, paired(_mm512_i32gather_ps(apart, rows + k, 4),
-                                                       _mm512_i32gather_ps(apart, rows + k + 1, 4)));
+            _mm512_storeu_si512(to + k / DEPTH * DEPTH * BLOCK + k % DEPTH * 16,
+                                paired(_mm512_i32gather_ps(apart, rows + k, 4),
+                                       _mm512_i32gather_ps(apart, rows + k + 1, 4)));
     }
     for (size_t column = 0; column < padded; column += UNITS)
         for (size_t n = 0; n < all; n += 2) {
-            bf16 *to = backward + column / BLOCK * BLOCK * all + n * BLOCK + column % BLOCK * 2;
+            bf16 *to = backward + column / BLOCK * BLOCK * all + n / DEPTH * DEPTH * BLOCK
+                       + column % BLOCK / UNITS * TILE + n % DEPTH * 16;
             const float *row = weights + torch_row(n, units) * units + column;
             _mm512_storeu_si512(to, column < units ? paired(_mm512_loadu_ps(row), _mm512_loadu_ps(row + units))
                                                    : _mm512_setzero_si512());
@@ -629,7 +686,7 @@ BF16 static void pack_bf16(size_t units, const float *weights, bf16 *forward, bf
 }
 
 /* Pack torch's weights, (4 H, H) float32, for both directions: (H / 16, H, 4, 16), and (H / 64, G, 4, 16) with zeros
- * where H is no multiple of 64; in bfloat16 by pairs, (H / 16, H / 2, 4, 16, 2) and (H / 64, G / 2, 4, 16, 2). */
+ * where H is no multiple of 64; in bfloat16 (H / 16, H / 32, 4, 16, 16, 2) and (H / 64, G / 32, 4, 16, 16, 2). */
 void charloom_pack(int64_t kind, int64_t units, const float *weights, void *forward, void *backward)
 {
     if (kind == FLOAT32) pack_f32(units, weights, forward, backward);
