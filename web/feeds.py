@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from shared.errors import StoreUnavailable
@@ -31,17 +32,16 @@ _AWAY_S = 0.5
 _LOOK_S = 0.05
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Heard:
     """An event, and how a stream spells it."""
 
     event: StoredEvent
-    text: str
 
-    @classmethod
-    def of(cls, event: StoredEvent) -> "Heard":
-        """Spell an event."""
-        return cls(event=event, text=spell(event.type, event.data, event_id=event.id))
+    @cached_property
+    def text(self) -> str:
+        """The event spelled, once for all streams."""
+        return spell(self.event.type, self.event.data, event_id=self.event.id)
 
 
 class Feed:
@@ -107,6 +107,8 @@ class _Watched:
 
     last: str
     feeds: set[Feed] = field(default_factory=set)
+    #: Its end was heard: nothing follows, so it isn't asked for any more.
+    done: bool = False
 
 
 class Feeds:
@@ -167,11 +169,12 @@ class Feeds:
     def _loop(self) -> None:
         while not self._closing.is_set():
             with self._changed:
-                while not (self._jobs or self._closed):
+                while not ((asked := self._live()) or self._closed):
+                    self._asked = None
                     self._changed.wait()
                 if self._closed:
                     return
-                asked = self._asked = {job_id: watched.last for job_id, watched in self._jobs.items()}
+                self._asked = asked
             try:
                 came = self._events.wait_any(asked, self._alarm, timeout_s=_SLICE_S, limit=BATCH)
             except StoreUnavailable:
@@ -179,8 +182,12 @@ class Feeds:
                 self._closing.wait(_AWAY_S)
                 continue
             for job_id, events in came.items():
-                self._tell(job_id, [Heard.of(event) for event in events])
+                self._tell(job_id, [Heard(event) for event in events])
         self._see_off()
+
+    def _live(self) -> dict[str, str]:
+        """Return the jobs of which something may still come, and the event after which it does."""
+        return {job_id: watched.last for job_id, watched in self._jobs.items() if not watched.done}
 
     def _see_off(self) -> None:
         """Wake the watchers until all have seen that this process is to end."""
@@ -198,6 +205,7 @@ class Feeds:
             if watched is None:
                 return
             watched.last = heard[-1].event.id
+            watched.done = heard[-1].event.type is EventType.DONE
             feeds = list(watched.feeds)
         for feed in feeds:
             feed.tell(heard, gap=len(heard) >= BATCH)

@@ -83,7 +83,7 @@ def _lines(parts: Parts, job: Job, last: str) -> Iterator[str]:
 
 
 def _spelled(page: EventPage) -> tuple[Sequence[Heard], bool]:
-    return [Heard.of(event) for event in page.events], page.has_more
+    return [Heard(event) for event in page.events], page.has_more
 
 
 def _whole(job: Job) -> str:

@@ -25,7 +25,8 @@ def run_job(job_id: str, host: Host) -> None:
         asked = host.volume.jobs.asked(job_id)
         if asked is not None and asked.type is not JobType.GENERATE:
             host.volume.check()
-        floor = host.volume.jobs.floor(job_id)
+        # Of a text nothing stands on the volume under a token.
+        floor = 0 if asked is not None and asked.type is JobType.GENERATE else host.volume.jobs.floor(job_id)
     except VolumeUnavailable as exc:
         # Its message is sent again in some seconds, to this worker or one whose volume is well.
         log.error("%s is left in its queue: %s", job_id, exc)

@@ -242,3 +242,14 @@ def test_who_begins_after_an_event_hears_all_that_came_since(store: Store, hub: 
     say(store, claim, 1, 2)
     with hub.watch(claim.job.id, after=last) as feed:
         assert hear(feed, 2) == [1, 2]
+
+
+def test_the_reader_rests_once_all_watched_jobs_have_ended_and_is_there_for_the_next(store: Store, hub: Feeds) -> None:
+    first, second = running(store), running(store)
+    with hub.watch(first.job.id) as feed:
+        store.jobs.finish(first.job.id, first.token, Status.SUCCEEDED)
+        eventually(lambda: any(one.event.type is EventType.DONE for one in next_of(feed)), "the end is heard")
+        eventually(lambda: hub._asked is None, "the reader asks for nothing")
+        with hub.watch(second.job.id) as other:
+            say(store, second, 1)
+            assert hear(other, 1) == [1]
