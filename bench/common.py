@@ -17,6 +17,8 @@ import torch
 from shared.text import normalise
 from worker.precision import has_bfloat16
 
+#: Seconds after which no further round is begun.
+MOST_S = 100.0
 SAMPLE = Path(__file__).parents[1] / "shared" / "sample.txt"
 
 
@@ -46,13 +48,19 @@ class Turns:
         return statistics.median(p / o for p, o in zip(self.seconds[peer], self.seconds[ours], strict=True))
 
 
-def in_turns(acts: Mapping[str, Callable[[], float | None]], *, rounds: int, warm_up: int = 1) -> Turns:
+def in_turns(
+    acts: Mapping[str, Callable[[], float | None]], *, rounds: int, warm_up: int = 1, most_s: float = MOST_S
+) -> Turns:
     """Let each act run once a round, every other round in the opposite order, so that a slow minute hurts all alike.
 
-    An act returns how many things it did (characters, steps), or None for one. `warm_up` rounds don't count.
+    An act returns how many things it did (characters, steps), or None for one. `warm_up` rounds don't count. None
+    begins after `most_s` seconds but the first that counts: on a busy machine fewer rounds have to do.
     """
     seconds: dict[str, list[float]] = {name: [] for name in acts}
+    end = time.monotonic() + most_s
     for number in range(warm_up + rounds):
+        if number > warm_up and time.monotonic() >= end:
+            break
         for name, act in list(acts.items())[:: -1 if number % 2 else 1]:
             began = time.perf_counter()
             count = act()

@@ -21,6 +21,13 @@ def test_seconds_are_for_each_thing_that_an_act_says_it_did(monkeypatch: pytest.
     assert turns.seconds == {"three": [2.0], "one": [2.0]}
 
 
+def test_no_round_begins_after_its_time_but_the_first_that_counts() -> None:
+    calls: list[int] = []
+    turns = in_turns({"slow": lambda: calls.append(1)}, rounds=9, warm_up=1, most_s=0)
+    assert len(calls) == 2
+    assert len(turns.seconds["slow"]) == 1
+
+
 def test_a_ratio_is_the_median_of_pairs_that_met_the_same_load() -> None:
     # In the third round everything took ten times as long: the pair says the same.
     turns = Turns({"peer": [4.0, 4.0, 40.0], "ours": [2.0, 2.0, 20.0]})
