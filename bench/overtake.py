@@ -27,8 +27,9 @@ from worker.train import train
 
 #: Steps between two models that are kept, and models between two that are looked at on the way.
 KEEP, LOOK = 4, 15
-#: Every so manieth window is looked at before all are; the training goes on until those are so far below the mark.
-EVERY, BEYOND = 20, 0.03
+#: Every so manieth window is looked at before all are. All have up to about so much more: the first model that is
+#: looked at over all windows stands that far below the mark on the few. The training goes on a little further.
+EVERY, LESS, BEYOND = 20, 0.03, 0.06
 WANTED = 500
 
 
@@ -73,16 +74,16 @@ def find_step(request: StreamRequest, text: str, mark: float) -> tuple[int, floa
                 break
     else:
         raise SystemExit(f"this training never comes {BEYOND:g} below {mark:g} nats on every {EVERY}th window")
-    # What the sample of windows has less than all of them is the same for neighbouring models.
-    less = 0.0
+    less = LESS
     while True:
-        at = bisect_left(kept, less - mark, key=lambda one: -judge.loss(*one, every=EVERY))
-        whole = judge.loss(*kept[min(at, len(kept) - 1)], every=1)
-        print(f"step {kept[min(at, len(kept) - 1)][0]}: {whole:.4f} nats over all windows", flush=True)
+        at = bisect_left(kept, less - mark, hi=len(kept) - 1, key=lambda one: -judge.loss(*one, every=EVERY))
+        whole = judge.loss(*kept[at], every=1)
+        print(f"step {kept[at][0]}: {whole:.4f} nats over all windows", flush=True)
         if whole <= mark:
             return kept[at][0], whole
-        if at >= len(kept) - 1:
+        if at == len(kept) - 1:
             raise SystemExit(f"the last model that was kept stands at {whole:.4f} nats, above {mark:g}")
+        # What the few have less than all is the same for neighbouring models.
         less = max(whole - judge.loss(*kept[at], every=EVERY), less + 0.002)
 
 
