@@ -157,6 +157,11 @@ class Job:
         return Status.CANCELLING if self.status is Status.RUNNING and self.cancel_wished else self.status
 
     @property
+    def stamp(self) -> str:
+        """What tells this record from any other that the job may have: one that was put back has other times."""
+        return "-".join(str(part or "") for part in (self.revision, self.status, self.started_ms, self.finished_ms))
+
+    @property
     def ended(self) -> bool:
         """Whether nothing more can happen to it."""
         return self.status in TERMINAL

@@ -12,6 +12,7 @@ from web import shutdown
 from web.feeds import Feeds
 from web.secret import SecretKey
 from web.slots import Slots
+from web.spelled import Answers
 
 _NAME = "charloom"
 
@@ -29,6 +30,8 @@ class Parts:
     slots: Slots
     #: Events of watched jobs, as they come.
     feeds: Feeds
+    #: Answers of ended jobs.
+    answers: Answers
     #: Seconds between two pings of a silent event stream.
     ping_s: float = 15.0
     #: Name in `app.extensions`.
@@ -46,6 +49,7 @@ class Parts:
             secret=SecretKey(settings, volume.folder),
             slots=Slots(settings.web_streams),
             feeds=Feeds(store.events, closing=shutdown.closing),
+            answers=Answers(store.jobs),
             ping_s=ping_s,
         )
 

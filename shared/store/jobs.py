@@ -27,6 +27,9 @@ SEND_GRACE_MS = 2_000
 #: A message that was not claimed in this time while others were, or while its queue stood empty, is lost, ms.
 MESSAGE_LOST_MS = 5_000
 
+#: The fields that a record's stamp is made of.
+_STAMP = ("revision", "status", "started", "finished")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
@@ -159,6 +162,12 @@ class JobStore:
         with translated():
             found: str | None = self._client.hget(keys.job(job_id), "revision")  # type: ignore[assignment]
         return found
+
+    def stamp(self, job_id: str) -> str | None:
+        """Return the stamp of a job's record (`Job.stamp`), or None: unknown."""
+        with translated():
+            fields: list[str | None] = self._client.hmget(keys.job(job_id), _STAMP)  # type: ignore[assignment]
+        return None if fields[0] is None else "-".join(part or "" for part in fields)
 
     def page(
         self,

@@ -8,7 +8,7 @@ from shared.events import EventType
 from shared.jobs import Job
 from shared.store import CancelOutcome
 from web import cancelling, shutdown
-from web.api.answers import etag_of, json_answer, reply, reply_job
+from web.api.answers import JSON, etag_of, json_answer, reply, reply_job
 from web.calls import API, Answer
 from web.losses import reply_csv, rows_of
 from web.parts import Parts, parts
@@ -52,9 +52,14 @@ def list_jobs(query: JobsQuery) -> Response:
 def get_job(job_id: str, query: JobQuery) -> Response:
     """Get a job; with a wait, when it ends or the time is up."""
     here = parts()
-    job = _wait_for(here, job_id, query.wait) if query.wait else here.store.jobs.get(job_id)
-    response = reply_job(job)
-    if "If-None-Match" in request.headers and request.if_none_match.contains(etag_of(job)):
+    if spelled := here.answers.find(job_id):
+        response, etag = Response(spelled.body, content_type=JSON), spelled.etag
+        response.set_etag(etag)
+    else:
+        job = _wait_for(here, job_id, query.wait) if query.wait else here.store.jobs.get(job_id)
+        response, etag = reply_job(job), etag_of(job)
+        here.answers.keep(job, etag=etag, body=response.get_data())
+    if "If-None-Match" in request.headers and request.if_none_match.contains(etag):
         response.status_code = 304
         response.set_data(b"")
         del response.headers["Content-Type"], response.headers["Content-Length"]
