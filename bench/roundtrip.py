@@ -3,11 +3,13 @@
     python -m bench.roundtrip [TEXT]
 
 The job writes 200 characters with a warm model of stream's default size: POST, then GET with `wait` until it has
-ended. The rates are of one gunicorn process with the repository's configuration each, asked by two connections that are
-kept open.
+ended, by httpx, and once more by the standard library's client, which takes less of the time itself. The rates are of
+one gunicorn process with the repository's configuration each, asked by two connections that are kept open; beside them
+stands what processor time an answer took there, which busy neighbours change less.
 """
 
 import http.client
+import json
 import statistics
 import subprocess
 import sys
@@ -15,13 +17,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import httpx
 
 from bench.common import report
 from bench.empty import make_celery
 from bench.service import cluster_of_argument
-from bench.streams import HOST, served
+from bench.streams import HOST, processor_s, served
 from cli.ports import find_free
 from shared.jobs import JobType
 from shared.requests import StreamRequest
@@ -38,24 +41,30 @@ def main() -> None:
     with cluster_of_argument() as (cluster, path), ExitStack() as stack:
         corpus = cluster.corpus(path)
         stack.enter_context(cluster.worker())
-        port, _ = stack.enter_context(served(cluster, 30))
+        port, pid = stack.enter_context(served(cluster, 30))
         options = StreamRequest(corpus_id=corpus.id, name="writer", seed=1, epochs=1, sample_chars=0)
         model = cluster.ended(cluster.send(JobType.TRAIN, options.model_dump(mode="json"))).model_id
-        job_ms, task_ms = round_trips(cluster, port, model, stack)
+        job_ms, lean_ms, task_ms = round_trips(cluster, port, model, stack)
         job_id = cluster.ended(cluster.write(model)).id
-        ours, empty = rates(cluster, port, f"/api/v1/jobs/{job_id}", stack)
-    medians = {"job_ms": statistics.median(job_ms), "empty_task_ms": statistics.median(task_ms)}
+        ours, empty = rates(cluster, port, pid, f"/api/v1/jobs/{job_id}", stack)
+    job, lean, task = (statistics.median(times) for times in (job_ms, lean_ms, task_ms))
     report(
-        bench="roundtrip", text=path.name, times=TIMES, **{name: round(value, 2) for name, value in medians.items()},
-        over_ms=round(medians["job_ms"] - medians["empty_task_ms"], 2),
+        bench="roundtrip", text=path.name, times=TIMES, job_ms=round(job, 2), lean_client_ms=round(lean, 2),
+        empty_task_ms=round(task, 2), over_ms=round(job - task, 2), lean_over_ms=round(lean - task, 2),
         job_p99_ms=round(statistics.quantiles(job_ms, n=100)[98], 1),
-        get_job_per_s=round(statistics.median(ours)), empty_route_per_s=round(statistics.median(empty)),
-        share=round(statistics.median(a / b for a, b in zip(ours, empty, strict=True)), 3),
+        get_job_per_s=round(statistics.median(rate for rate, _ in ours)),
+        empty_route_per_s=round(statistics.median(rate for rate, _ in empty)),
+        share=round(statistics.median(a / b for (a, _), (b, _) in zip(ours, empty, strict=True)), 3),
+        get_job_processor_us=round(statistics.median(spent for _, spent in ours)),
+        empty_route_processor_us=round(statistics.median(spent for _, spent in empty)),
+        processor_share=round(statistics.median(b / a for (_, a), (_, b) in zip(ours, empty, strict=True)), 3),
     )  # fmt: skip
 
 
-def round_trips(cluster: Cluster, port: int, model: str, stack: ExitStack) -> tuple[list[float], list[float]]:
-    """Return the milliseconds of jobs and of empty tasks, in turns."""
+def round_trips(
+    cluster: Cluster, port: int, model: str, stack: ExitStack
+) -> tuple[list[float], list[float], list[float]]:
+    """Return the milliseconds of jobs by either client and of empty tasks, in turns."""
     words = [sys.executable, "-m", "celery", "-A", "bench.empty", "worker", "-Q", "empty", "-n", "empty@test"]
     with (cluster.logs / "empty.log").open("wb") as log:
         worker = subprocess.Popen(words, cwd=ROOT, env=dict(cluster.environment), stdout=log, stderr=log)
@@ -71,14 +80,30 @@ def round_trips(cluster: Cluster, port: int, model: str, stack: ExitStack) -> tu
         answer = client.get(f"/jobs/{job_id}", params={"wait": 10}).raise_for_status().json()
         assert answer["status"] == "succeeded", answer
 
+    connection = http.client.HTTPConnection(HOST, port, timeout=60)
+    stack.callback(connection.close)
+
+    def ask(method: str, path: str, sent: str | None = None) -> dict[str, str]:
+        connection.request(method, f"/api/v1{path}", sent, {"Content-Type": "application/json"} if sent else {})
+        answer = connection.getresponse()
+        told: dict[str, str] = json.loads(answer.read())
+        assert answer.status < 300, told
+        return told
+
+    def lean() -> None:
+        job_id = ask("POST", "/generate-jobs", json.dumps(body))["id"]
+        assert ask("GET", f"/jobs/{job_id}?wait=10")["status"] == "succeeded"
+
     def task() -> None:
         app.send_task("nothing", queue="empty").get(timeout=60)
 
+    acts = (job, lean, task)
     for _ in range(5):
-        job()
-        task()
-    pairs = [(timed(job), timed(task)) for _ in range(TIMES)]
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        for act in acts:
+            act()
+    turns = [[timed(act) for act in acts] for _ in range(TIMES)]
+    jobs, leans, tasks = zip(*turns, strict=True)
+    return list(jobs), list(leans), list(tasks)
 
 
 def timed(act: Callable[[], None]) -> float:
@@ -88,8 +113,10 @@ def timed(act: Callable[[], None]) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
-def rates(cluster: Cluster, port: int, path: str, stack: ExitStack) -> tuple[list[float], list[float]]:
-    """Return the answers a second of our route and of an empty one, block by block in turns."""
+def rates(
+    cluster: Cluster, port: int, pid: int, path: str, stack: ExitStack
+) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Return answers a second, and processor time an answer, us, of our route and of an empty one, in turns."""
     other = find_free(HOST)
     words = [sys.executable, "-m", "gunicorn", "bench.empty:make_flask()"]
     with (cluster.logs / "route.log").open("wb") as log:
@@ -98,7 +125,8 @@ def rates(cluster: Cluster, port: int, path: str, stack: ExitStack) -> tuple[lis
     stack.callback(server.wait)
     stack.callback(server.terminate)
     eventually(lambda: answers(other), "the empty route answers")
-    found = [(rate(port, path), rate(other, "/")) for _ in range(BLOCKS)]
+    empty = int(Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()[0])
+    found = [(rate(port, pid, path), rate(other, empty, "/")) for _ in range(BLOCKS)]
     return [pair[0] for pair in found], [pair[1] for pair in found]
 
 
@@ -109,8 +137,9 @@ def answers(port: int) -> bool:
     return False
 
 
-def rate(port: int, path: str) -> float:
-    """Ask for some seconds and return the answers a second, all connections together."""
+def rate(port: int, pid: int, path: str) -> tuple[float, float]:
+    """Ask for some seconds; return the answers a second, all connections together, and the process' us for each."""
+    begun = processor_s(pid)
     counts = [0] * CONNECTIONS
     end = time.perf_counter() + BLOCK_S
 
@@ -129,7 +158,7 @@ def rate(port: int, path: str) -> float:
         thread.start()
     for thread in threads:
         thread.join()
-    return sum(counts) / BLOCK_S
+    return sum(counts) / BLOCK_S, (processor_s(pid) - begun) / sum(counts) * 1e6
 
 
 if __name__ == "__main__":
