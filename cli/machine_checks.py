@@ -24,14 +24,19 @@ LEAST_FREE, LITTLE_FREE = 200 << 20, 2 << 30
 LITTLE_MEMORY = 2 << 30
 #: Seconds that loading torch may take from a cold disk.
 TORCH_S = 60
-_TORCH = "import torch; print(torch.__version__, torch.backends.cpu.get_cpu_capability())"
+_TORCH = """
+import torch
+print(torch.__version__, torch.backends.cpu.get_cpu_capability(), flush=True)
+from worker.kernel.__main__ import main
+main()
+"""
 
 
 def look_at_machine(data_dir: Path) -> Iterator[Finding]:
     """Yield what is found on this machine."""
     yield _python()
     yield _packages(pinned())
-    yield _torch()
+    yield from _torch()
     yield _cores()
     yield from _memory()
     yield from look_at_data(data_dir)
@@ -96,22 +101,30 @@ def _packages(wanted: Mapping[str, str]) -> Finding:
     return ok("packages", f"all {len(wanted)} in the versions that were tested together")
 
 
-def _torch() -> Finding:
-    """Load torch in a process of its own: the command line never does."""
+def _torch() -> Iterator[Finding]:
+    """Load torch and the compiled LSTM layer in a process of its own: the command line never does."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _TORCH], capture_output=True, text=True, timeout=TORCH_S, check=False
+            [sys.executable, "-c", _TORCH], cwd=ROOT, capture_output=True, text=True, timeout=TORCH_S, check=False
         )
     except subprocess.TimeoutExpired:
-        return bad("torch", f"didn't load within {TORCH_S} s", "Look at the disk; a worker would wait as long.")
-    if done.returncode:
-        why = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-        return bad("torch", f"can't be loaded: {why}", "`make setup` installs it; a worker needs it.")
-    build, _, capability = done.stdout.strip().partition(" ")
+        yield bad("torch", f"didn't load within {TORCH_S} s", "Look at the disk; a worker would wait as long.")
+        return
+    told, why = done.stdout.strip().splitlines(), (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+    if not told:
+        yield bad("torch", f"can't be loaded: {why}", "`make setup` installs it; a worker needs it.")
+        return
+    build, _, capability = told[0].partition(" ")
     if "+cu" in build or "+rocm" in build:
         said = f"{build}: the build for graphics cards, computing with {capability}"
-        return warn("torch", said, "It works; the one for processors (+cpu) is gigabytes smaller.")
-    return ok("torch", f"{build}, computing with {capability}")
+        yield warn("torch", said, "It works; the one for processors (+cpu) is gigabytes smaller.")
+    else:
+        yield ok("torch", f"{build}, computing with {capability}")
+    layer = (told[1] if len(told) > 1 else f"the LSTM layer can't be loaded: {why}").rstrip(".")
+    if "is compiled" in layer:
+        yield ok("kernel", layer)
+    else:
+        yield warn("kernel", layer, "With gcc, on a processor with AVX-512, training is several times faster.")
 
 
 def _cores() -> Finding:

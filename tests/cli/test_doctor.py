@@ -41,7 +41,7 @@ def test_a_good_set_up_is_good(cli: Cli, stack: Stack) -> None:
         assert f"ok    {words}" in looked.out or words in looked.out, words
     assert f"web: {stack.url} answers and is ready" in looked.out
     told = cli("doctor", "--json", CHARLOOM_REDIS_URL=redis_url).json["data"]
-    assert {row["what"] for row in told} >= {"python", "packages", "torch", "cores", "data", "redis", "web"}
+    assert {row["what"] for row in told} >= {"python", "packages", "torch", "kernel", "cores", "data", "redis", "web"}
 
 
 def test_what_is_away_is_bad_and_the_exit_code_says_so(cli: Cli) -> None:

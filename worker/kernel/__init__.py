@@ -201,9 +201,9 @@ def build() -> Path:
 
 def find() -> Kernel:
     """Return the compiled layer, compiled first where it isn't. Raises KernelUnavailable, saying why there is none."""
+    path = build()
     if torch.backends.cpu.get_cpu_capability() != "AVX512":
         raise KernelUnavailable("this processor has no AVX-512")
-    path = build()
     try:
         # torch is loaded, and with it the OpenMP that both then share.
         return Kernel(ctypes.CDLL(str(path)))

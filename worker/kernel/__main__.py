@@ -1,17 +1,18 @@
 """Compile the LSTM layer, and say how it went: `python -m worker.kernel`. Ends well without, too: it isn't needed."""
 
-from worker.kernel import KernelUnavailable, build
+from worker.kernel import KernelUnavailable, Kind, find
+
+_PRODUCTS = {None: "float32", Kind.BFLOAT16: "bfloat16 by AVX-512", Kind.BFLOAT16_TILES: "bfloat16 by AMX"}
 
 
 def main() -> None:
-    """Compile it where it isn't yet."""
+    """Compile it where it isn't yet, and load it."""
     try:
-        build()
+        kernel = find()
     except KernelUnavailable as exc:
-        print(f"Training and writing will take torch's own LSTM, which is several times slower: {exc}.")
-        print("With gcc installed, run this again: .venv/bin/python -m worker.kernel")
+        print(f"The LSTM layer is torch's own, which is several times slower: {exc}.")
     else:
-        print("The LSTM layer is compiled.")
+        print(f"The LSTM layer is compiled, with products in {_PRODUCTS[kernel.bfloat16]}.")
 
 
 if __name__ == "__main__":
