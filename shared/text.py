@@ -44,7 +44,7 @@ class Vocabulary:
 
     def decode(self, indices: Iterable[int]) -> str:
         """Return the text that these indices stand for."""
-        return "".join(self.characters[i] for i in indices)
+        return "".join(map(self.characters.__getitem__, indices))
 
     def unknown(self, text: str) -> str:
         """Return the distinct characters of `text` that are not in the vocabulary, in order of appearance."""

@@ -5,23 +5,21 @@ takes one thread (sums split over two round differently), and each variant has r
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from shared.errors import InvalidRequest
 from shared.requests import GenerateRequest
-from shared.text import BOM, name_characters, normalise
-from worker.fused import Carried
+from shared.text import BOM, Vocabulary, name_characters, normalise
 from worker.loaded import LoadedModel
 from worker.randomness import rng
-from worker.sampling import Sampler
+from worker.sampling import Options, Sampler
 from worker.stopping import Held
-from worker.writers import PROMPT_PIECE, WindowWriter, Writer, carried_writer, read_prompt
+from worker.writers import Writer, writer_for
 
 #: Seconds of writing between two events.
 BURST_S = 0.025
@@ -110,30 +108,22 @@ def generate(
         )  # fmt: skip
 
     yield Tick(outputs=outputs)
-    writer: Writer
-    if model.sizes.recipe == "classic":
-        writer = WindowWriter(model.module, prompt, lanes=request.n, window=model.sizes.seq_length)
-    else:
-        carried, logits = None, torch.empty(0)
-        for piece in _pieces(prompt):
-            logits, carried = read_prompt(model.module, piece, carried)
-            yield Tick(outputs=outputs)
-        writer = carried_writer(model.module, _known(carried), logits, lanes=request.n)
-    samplers = [
-        Sampler(temperature=request.temperature, top_k=request.top_k, top_p=request.top_p,
-                rng=rng(request.seed, "variant", index))
-        for index in range(request.n)
-    ]  # fmt: skip
-    lanes = list(range(request.n))
-    chosen: list[int] = []
+    options = Options(temperature=request.temperature, top_k=request.top_k, top_p=request.top_p)
+    samplers = [Sampler(options, rng(request.seed, "variant", index)) for index in range(request.n)]
+    window = model.sizes.seq_length if model.sizes.recipe == "classic" else None
+    writer = writer_for(model.module, model.packed, samplers, window=window, length=request.length)
+    for _ in writer.read(prompt):
+        yield Tick(outputs=outputs)
+    lanes, written = list(range(request.n)), 0
     while lanes:
         until = clock() + BURST_S
-        if request.n == 1:
-            ended[0] = _write_one(model, writer, samplers[0], texts[0], request.length, until, clock)
-            lanes = [] if ended[0] else lanes
-        else:
-            lanes, chosen = _write_many(model, writer, samplers, texts, request.length, lanes, chosen, until, clock)
-            ended = [index not in lanes for index in range(request.n)]
+        while lanes:
+            count = min(writer.burst, request.length - written)
+            lanes = _write(writer, count, model.vocabulary, texts, lanes, last=written + count == request.length)
+            written += count
+            if clock() >= until:
+                break
+        ended = [index not in lanes for index in range(request.n)]
         told = False
         for index, text in enumerate(texts):
             offset, delta = text.show(ended=ended[index])
@@ -145,67 +135,20 @@ def generate(
     yield Done(outputs=outputs)
 
 
-def _write_one(
-    model: LoadedModel,
-    writer: Writer,
-    sampler: Sampler,
-    text: Held,
-    length: int,
-    until: float,
-    clock: Callable[[], float],
-) -> bool:
-    """Write the only text there is until it ends or the time has come; tell whether it has ended."""
-    characters, logits = model.vocabulary.characters, writer.logits[0]
-    while True:
-        chosen = sampler.choose(logits)
-        if text.append(characters[chosen]) or len(text) >= length:
-            return True
-        writer.advance([chosen])
-        logits = writer.logits[0]
-        if clock() >= until:
-            return False
-
-
-def _write_many(
-    model: LoadedModel,
-    writer: Writer,
-    samplers: list[Sampler],
-    texts: list[Held],
-    length: int,
-    lanes: list[int],
-    chosen: list[int],
-    until: float,
-    clock: Callable[[], float],
-) -> tuple[list[int], list[int]]:
-    """Write the texts in `lanes` side by side until the time has come; return the lanes left and their last choices.
+def _write(
+    writer: Writer, count: int, vocabulary: Vocabulary, texts: list[Held], lanes: list[int], *, last: bool
+) -> list[int]:
+    """Write so many characters of the texts in `lanes`, their last ones or not; return the lanes left.
 
     One that ends leaves its lane, so the others go on faster.
     """
-    characters = model.vocabulary.characters
-    while lanes:
-        if chosen:
-            writer.advance(chosen)
-        chosen = [samplers[lane].choose(row) for lane, row in zip(lanes, writer.logits, strict=True)]
-        ends = [
-            texts[lane].append(characters[index]) or len(texts[lane]) >= length
-            for lane, index in zip(lanes, chosen, strict=True)
-        ]
-        if any(ends):
-            kept = [place for place, end in enumerate(ends) if not end]
-            lanes, chosen = [lanes[place] for place in kept], [chosen[place] for place in kept]
-            if lanes:
-                writer.keep(kept)
-        if clock() >= until:
-            break
-    return lanes, chosen
-
-
-def _pieces(prompt: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    for begin in range(0, len(prompt), PROMPT_PIECE):
-        yield prompt[begin : begin + PROMPT_PIECE]
-
-
-def _known(carried: Carried | None) -> Carried:
-    if carried is None:
-        raise ValueError("the prompt is empty")
-    return carried
+    ended = [
+        texts[lane].append(vocabulary.decode(codes)) or last
+        for lane, codes in zip(lanes, writer.write(count).tolist(), strict=True)
+    ]
+    if any(ended):
+        kept = [place for place, end in enumerate(ended) if not end]
+        lanes = [lanes[place] for place in kept]
+        if lanes:
+            writer.keep(kept)
+    return lanes

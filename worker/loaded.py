@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from torch import Tensor
 
 from shared.text import Vocabulary
+from worker.kernel.lanes import Packed
 from worker.model import CharLSTM
+from worker.writers import packed
 
 Recipe = Literal["stream", "classic"]
 
@@ -36,6 +39,11 @@ class LoadedModel:
     module: CharLSTM
     #: The options of the training that made it; of an imported one, what is known.
     params: Mapping[str, Any]
+
+    @cached_property
+    def packed(self) -> Packed | None:
+        """The weights as the compiled writers take them, arranged once; None where there are no such writers."""
+        return packed(self.module)
 
 
 def assemble(

@@ -8,8 +8,8 @@ from shared.requests import ClassicRequest, StreamRequest
 from worker.data import Codes
 from worker.model import CharLSTM
 from worker.randomness import rng
-from worker.sampling import Sampler
-from worker.writers import WindowWriter, Writer, carried_writer, read_prompt
+from worker.sampling import Options, Sampler
+from worker.writers import packed, writer_for
 
 #: Characters of the text that a sample goes on from (stream; classic takes a whole window), and its temperature.
 PROMPT_LENGTH, TEMPERATURE = 100, 0.7
@@ -29,21 +29,21 @@ class SampleWriter:
         self.prompt: list[int] = codes[begin : begin + length].tolist()
         self.written: list[int] = []
         self._length = request.sample_chars
-        self._sampler = Sampler(temperature=TEMPERATURE, rng=chance)
-        prompt = np.array(self.prompt)
-        self._writer: Writer
-        if request.recipe == "classic":
-            self._writer = WindowWriter(model, prompt, lanes=1, window=length)
-        else:
-            logits, carried = read_prompt(model, prompt, None)
-            self._writer = carried_writer(model, carried, logits, lanes=1)
+        sampler = Sampler(Options(temperature=TEMPERATURE), chance)
+        window = length if request.recipe == "classic" else None
+        self._writer = writer_for(model, packed(model), [sampler], window=window, length=max(1, self._length))
+        self._reading = self._writer.read(np.array(self.prompt))
+        self._read = False
 
     def write(self, began: float, clock: Callable[[], float]) -> bool:
-        """Write for a few hundredths of a second from `began` on, at least one character; tell whether it is whole."""
+        """Write for a few hundredths of a second from `began` on; tell whether it is whole."""
+        while not self._read:
+            self._read = next(self._reading, "read") == "read"
+            if clock() - began >= BURST_S:
+                return False
         while len(self.written) < self._length:
-            if self.written:
-                self._writer.advance(self.written[-1:])
-            self.written.append(self._sampler.choose(self._writer.logits[0]))
+            count = min(self._writer.burst, self._length - len(self.written))
+            self.written += self._writer.write(count)[0].tolist()
             if clock() - began >= BURST_S:
                 break
         return len(self.written) >= self._length

@@ -9,43 +9,47 @@ class Held:
     def __init__(self, stops: Sequence[str] = ()) -> None:
         self._stops = tuple(stops)
         self._longest = max(map(len, stops), default=0)
-        self._characters: list[str] = []
-        self._end = ""  # the last `_longest` characters
+        self._told: list[str] = []  # what has been shown
+        self._offset = 0  # how long that is
+        self._rest = ""  # what hasn't been
         self.stopped = False
-        self._shown = 0
 
     def __len__(self) -> int:
-        return len(self._characters)
+        return self._offset + len(self._rest)
 
     @property
     def text(self) -> str:
         """What has been written; once stopped, cut before the stop string."""
-        return "".join(self._characters)
+        return "".join([*self._told, self._rest])
 
-    def append(self, character: str) -> bool:
-        """Add a character; return whether a stop string is now complete, in which case the text ends before it.
+    def append(self, characters: str) -> bool:
+        """Add characters; return whether a stop string is now complete, in which case the text ends before it.
 
-        Of two that end here the longer one counts, since it began first.
+        The one that is complete first counts, and of two that end in one place the longer: it began first.
         """
-        self._characters.append(character)
-        if self._stops:
-            self._end = (self._end + character)[-self._longest :]
-            if ended := [len(stop) for stop in self._stops if self._end.endswith(stop)]:
-                del self._characters[-max(ended) :]
-                self.stopped = True
+        since = max(0, len(self._rest) - self._longest + 1)
+        self._rest += characters
+        found = ((self._rest.find(stop, since), len(stop)) for stop in self._stops)
+        if ends := [(place + length, -length) for place, length in found if place >= 0]:
+            end, length = min(ends)
+            self._rest = self._rest[: end + length]
+            self.stopped = True
         return self.stopped
 
     def show(self, *, ended: bool) -> tuple[int, str]:
         """Return (offset, text) of what can be shown now and hasn't been; everything when the text has ended."""
-        end = len(self._characters)
+        offset, end = self._offset, len(self._rest)
         if not ended and not self.stopped:
             end -= self._begun()
-        offset, self._shown = self._shown, max(self._shown, end)
-        return offset, "".join(self._characters[offset : self._shown])
+        shown, self._rest = self._rest[:end], self._rest[end:]
+        if shown:
+            self._told.append(shown)
+        self._offset += len(shown)
+        return offset, shown
 
     def _begun(self) -> int:
-        """Return how long the longest end of the text is that begins a stop string."""
-        for length in range(min(self._longest - 1, len(self._end)), 0, -1):
-            if any(len(stop) > length and stop.startswith(self._end[-length:]) for stop in self._stops):
+        """Return how long the longest end of the text is that begins a stop string: no such is shown."""
+        for length in range(min(self._longest - 1, len(self._rest)), 0, -1):
+            if any(len(stop) > length and stop.startswith(self._rest[-length:]) for stop in self._stops):
                 return length
         return 0

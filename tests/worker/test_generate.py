@@ -126,12 +126,12 @@ def test_the_deltas_make_up_the_texts() -> None:
 
 
 def test_a_caller_that_stops_early_has_what_was_written() -> None:
-    events = generate(small_model(), request(length=1000), clock=iter(range(10**6)).__next__)
+    events = generate(small_model(), request(length=5000), clock=iter(range(10**6)).__next__)
     some = list(islice(events, 20))
     events.close()
     (output,) = some[-1].outputs()
     assert output.finish_reason == "cancelled"
-    assert output.text == write(small_model(), length=1000)[0].text[: len(output.text)]
+    assert output.text == write(small_model(), length=5000)[0].text[: len(output.text)]
     assert len(output.text) > 0
 
 

@@ -185,12 +185,14 @@ def test_a_size_that_the_layer_doesnt_have_takes_torch() -> None:
 
 
 class Elsewhere:
-    """A folder with the source alone."""
+    """A folder with the sources alone."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
-        (folder / "lstm.c").write_bytes(kernel.SOURCE.read_bytes())
-        monkeypatch.setattr(kernel, "SOURCE", folder / "lstm.c")
+        self.sources = sorted(kernel.SOURCES + kernel.HEADERS)
+        for name in self.sources:
+            (folder / name).write_bytes((kernel.FOLDER / name).read_bytes())
+        monkeypatch.setattr(kernel, "FOLDER", folder)
 
     def files(self) -> list[str]:
         return sorted(path.name for path in self.folder.iterdir())
@@ -206,20 +208,22 @@ def test_it_is_compiled_once_and_again_when_its_source_changes(elsewhere: Elsewh
     made = first.stat().st_mtime_ns
     assert kernel.build() == first
     assert first.stat().st_mtime_ns == made
-    with kernel.SOURCE.open("a") as file:
-        file.write("/* more */\n")
-    second = kernel.build()
-    assert elsewhere.files() == sorted(["lstm.c", second.name])
-    assert second != first
+    for source in elsewhere.sources:
+        with (elsewhere.folder / source).open("a") as file:
+            file.write("/* more */\n")
+        second = kernel.build()
+        assert elsewhere.files() == sorted([*elsewhere.sources, second.name])
+        assert second != first
+        first = second
 
 
 @pytest.mark.parametrize(
     ("hurt", "why"),
     [
         (lambda patch: patch.setenv("PATH", "/nowhere"), "no C compiler"),
-        (lambda _: kernel.SOURCE.write_text("int nonsense = ;"), "refused it"),
+        (lambda _: (kernel.FOLDER / "write.c").write_text("int nonsense = ;"), "refused it"),
         (lambda patch: patch.setattr(platform, "machine", lambda: "aarch64"), "not for Linux aarch64"),
-        (lambda patch: patch.setattr(kernel, "FLAGS", (*kernel.FLAGS, "-c")), "can't be loaded"),
+        (lambda patch: patch.setattr(kernel, "FLAGS", (*kernel.FLAGS, "-fsyntax-only")), "can't be loaded"),
         (lambda patch: patch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2"), "no AVX-512"),
     ],
 )

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from worker.sampling import Sampler
+from worker.sampling import Options, Sampler
 
 LOGITS = np.log(np.array([0.1, 0.4, 0.3, 0.2], dtype=np.float32))
 
 
 def draw(logits: NDArray[np.float32], count: int, **options: float) -> NDArray[np.float64]:
     """Return how often each of the characters was chosen, as shares."""
-    sampler = Sampler(rng=np.random.default_rng(5), **{"temperature": 1.0} | options)  # type: ignore[arg-type]
+    wanted = Options(**{"temperature": 1.0} | options)  # type: ignore[arg-type]
+    sampler = Sampler(wanted, np.random.default_rng(5))
     chosen = [sampler.choose(logits) for _ in range(count)]
     return np.bincount(chosen, minlength=len(logits)) / count
 
@@ -58,5 +59,11 @@ class AlwaysLast(np.random.Generator):
 
 
 def test_the_largest_draw_takes_the_last_possible_character() -> None:
-    sampler = Sampler(temperature=1.0, top_k=3, rng=AlwaysLast())
+    sampler = Sampler(Options(temperature=1.0, top_k=3), AlwaysLast())
     assert sampler.choose(np.array([3, 1, 2, 0], dtype=np.float32)) == 2
+
+
+def test_numbers_drawn_together_are_those_drawn_one_by_one() -> None:
+    together, apart = (Sampler(Options(temperature=1.0), np.random.default_rng(5)) for _ in range(2))
+    drawn = np.concatenate([together.draw(count) for count in (3, 600, 1, 500, 0, 2000)])
+    assert drawn.tolist() == [float(apart.draw(1)[0]) for _ in drawn]

@@ -1,6 +1,7 @@
 """The LSTM layer as one compiled pass over a sequence: building it, finding it, calling it. Knows no models.
 
-`lstm.c` is compiled by the machine's C compiler when Charloom is set up, and by a worker that starts without it. Where
+`lstm.c` computes the layer, `write.c` writes with it (`lanes.py` calls that). Both are compiled into one file by the
+machine's C compiler when Charloom is set up, and by a worker that starts without it. Where
 there is no compiler, or the processor has no AVX-512, `load` returns None and callers take torch's own LSTM: the same
 mathematics, slower, other last digits.
 """
@@ -17,10 +18,14 @@ from enum import IntEnum
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-SOURCE = Path(__file__).with_name("lstm.c")
+FOLDER = Path(__file__).parent
+#: What is compiled, and what that includes.
+SOURCES, HEADERS = ("lstm.c", "write.c"), ("vectors.h",)
 #: No -march=native: an image may be built on one processor and run on another. Wider ones are asked for in the source.
 FLAGS = ("-O3", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-fopenmp", "-shared", "-fPIC")
 #: The units of a layer must be a multiple of this.
@@ -77,7 +82,7 @@ class Pass:
 
 
 class Kernel:
-    """The compiled layer. Arrays must be contiguous; nothing is checked, so this is for worker/fused.py alone."""
+    """The compiled layer. Arrays must be contiguous; nothing is checked, so this is for fused.py and lanes.py alone."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
@@ -88,6 +93,9 @@ class Kernel:
         library.charloom_dropout.argtypes = [
             _INT, _INT, _INT, ctypes.c_uint32, ctypes.c_double, _POINTER, _POINTER
         ]  # fmt: skip
+        library.charloom_read.restype = library.charloom_write.restype = None
+        library.charloom_read.argtypes = [_POINTER, _INT, _POINTER]
+        library.charloom_write.argtypes = [_POINTER, _INT, _POINTER, _POINTER]
         # torch has no public names for these yet.
         tiles = torch.cpu._is_amx_tile_supported() and not library.charloom_ask_for_tiles()  # noqa: SLF001
         dot = torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001
@@ -145,6 +153,17 @@ class Kernel:
         )
         return found
 
+    def read(self, writing: ctypes.Structure, codes: NDArray[np.int32]) -> None:
+        """Let a text read more of its prompt, (T,)."""
+        self._library.charloom_read(ctypes.byref(writing), len(codes), codes.ctypes.data)
+
+    def write(
+        self, writing: ctypes.Structure, draws: NDArray[np.float64] | None, codes: NDArray[np.int32]
+    ) -> None:
+        """Write as many characters of each text as there is room for, (texts, T), by as many numbers in 0..1."""
+        place = None if draws is None else draws.ctypes.data
+        self._library.charloom_write(ctypes.byref(writing), codes.shape[1], place, codes.ctypes.data)
+
 
 def _place(array: Tensor | None) -> int | None:
     return None if array is None else array.data_ptr()
@@ -161,9 +180,11 @@ def _sequence(arrays: Pass, weights: Tensor) -> _Sequence:
 
 
 def place() -> Path:
-    """Return where the compiled file is, or belongs: beside its source, named after all that it is made from."""
-    digest = hashlib.sha256(" ".join(FLAGS).encode() + SOURCE.read_bytes()).hexdigest()
-    return SOURCE.with_name(f"lstm-{digest[:12]}.so")
+    """Return where the compiled file is, or belongs: beside its sources, named after all that it is made from."""
+    digest = hashlib.sha256(" ".join(FLAGS).encode())
+    for name in SOURCES + HEADERS:
+        digest.update((FOLDER / name).read_bytes())
+    return FOLDER / f"lstm-{digest.hexdigest()[:12]}.so"
 
 
 def build() -> Path:
@@ -183,7 +204,7 @@ def build() -> Path:
     os.close(handle)
     made = Path(name)
     try:
-        words = [compiler, *FLAGS, "-o", str(made), str(SOURCE)]
+        words = [compiler, *FLAGS, "-o", str(made), *(str(FOLDER / name) for name in SOURCES)]
         subprocess.run(words, check=True, capture_output=True, text=True, timeout=_MOST_COMPILING_S)
         made.chmod(0o644)
         made.replace(path)

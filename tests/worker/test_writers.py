@@ -1,0 +1,225 @@
+"""The compiled writers write what the plain ones write, in either way of writing, and choose as the sampler does."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from shared.requests import GenerateRequest
+from tests.worker.models import small_model
+from worker import kernel
+from worker.generate import generate
+from worker.kernel.lanes import Lanes, Packed
+from worker.loaded import LoadedModel
+from worker.model import CharLSTM
+from worker.plainwriters import PlainWriter
+from worker.randomness import rng, seed_torch
+from worker.sampling import Options, Sampler
+from worker.writers import WindowWriter, Writer, packed, writer_for
+
+GREEDY, FREE = Options(temperature=0), Options(temperature=0.9)
+
+
+@pytest.fixture(autouse=True)
+def compiled() -> kernel.Kernel:
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":
+        pytest.skip("this processor has no AVX-512")
+    torch.set_num_threads(1)
+    return kernel.find()
+
+
+@pytest.fixture(params=[True, False], ids=["tiles", "vectors"])
+def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, compiled: kernel.Kernel) -> bool:
+    """With the products of tiles and without."""
+    if request.param and compiled.bfloat16 is not kernel.Kind.BFLOAT16_TILES:
+        pytest.skip("this processor has no tiles")
+    if not request.param:
+        monkeypatch.setattr(Packed, "has_tiles", False)
+    return bool(request.param)
+
+
+def module(vocab_size: int, **sizes: int) -> CharLSTM:
+    """Make a model of weights so large that its choices are clear."""
+    seed_torch(1, "test")
+    made = CharLSTM(vocab_size=vocab_size, **{"hidden_size": 64} | sizes).eval()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.mul_(4.0)
+    return made
+
+
+def samplers(count: int, options: Options) -> list[Sampler]:
+    return [Sampler(options, rng(3, "variant", index)) for index in range(count)]
+
+
+def prompt(model: CharLSTM, length: int) -> NDArray[np.int64]:
+    return rng(2, "prompt").integers(0, model.vocab_size, length)
+
+
+def both(
+    model: CharLSTM, lanes: int, options: Options, *, window: int | None = None, length: int = 100
+) -> tuple[Writer, Writer]:
+    """Return the compiled writer and the plain one."""
+    fast = writer_for(model, packed(model), samplers(lanes, options), window=window, length=length)
+    assert not isinstance(fast, PlainWriter)
+    return fast, PlainWriter(model, samplers(lanes, options), window=window)
+
+
+def written(writer: Writer, codes: NDArray[np.int64], *counts: int) -> NDArray[np.int32]:
+    """Read a prompt and write so many characters, one call for each count."""
+    assert all(pause is None for pause in writer.read(codes))
+    return np.concatenate([writer.write(count) for count in counts], axis=1)
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("window", [None, 20])
+@pytest.mark.parametrize(
+    ("vocab_size", "sizes"),
+    [
+        (67, {"hidden_size": 256, "embedding_size": 64}),
+        (67, {"hidden_size": 96}),
+        (2, {"embedding_size": 4}),
+        (64, {"embedding_size": 8, "layers": 2}),
+        (1000, {"embedding_size": 16, "layers": 3, "hidden_size": 32}),
+    ],
+)
+@pytest.mark.parametrize("lanes", [1, 3, 8, 16, 37, 70])
+def test_they_write_what_the_plain_ones_write(
+    vocab_size: int, sizes: dict[str, int], lanes: int, window: int | None
+) -> None:
+    model = module(vocab_size, **sizes)
+    codes = prompt(model, 40)
+    for options in (GREEDY, FREE):
+        fast, plain = both(model, lanes, options, window=window)
+        assert (written(fast, codes, 1, 7, 16) == written(plain, codes, 24)).all()
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize(
+    ("read", "window", "length"), [(30, 12, 500), (5, 12, 500), (30, 40, 9), (1, 1, 30), (1, 9, 30)]
+)
+def test_windows_move_on_over_any_length_and_no_more_are_begun_than_end(read: int, window: int, length: int) -> None:
+    model = module(30)
+    for options in (GREEDY, FREE):
+        fast, plain = both(model, 2, options, window=window, length=length)
+        counts = [1] * 3 + [17] * ((length - 3) // 17) + [(length - 3) % 17]
+        assert (written(fast, prompt(model, read), *counts) == written(plain, prompt(model, read), length)).all()
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("window", [None, 15])
+def test_lanes_that_are_kept_go_on_in_their_new_order(window: int | None) -> None:
+    model = module(30, layers=2, embedding_size=8)
+    ends = []
+    for writer in both(model, 12, FREE, window=window):
+        parts = [written(writer, prompt(model, 20), 10)]
+        for kept in ([11, 0, 4, 5, 6, 7, 8, 9, 10], [3, 8, 0], [1]):
+            writer.keep(kept)
+            parts.append(writer.write(10))
+        ends.append(np.concatenate(parts))
+    assert (ends[0] == ends[1]).all()
+
+
+@pytest.mark.parametrize(("few", "many"), [(1, 7), (8, 41)])
+def test_a_lanes_states_dont_depend_on_the_lanes_beside_it(few: int, many: int) -> None:
+    model = module(40, embedding_size=8, hidden_size=96)
+    states = []
+    for lanes in (few, many):
+        writer, _ = both(model, lanes, FREE)
+        written(writer, prompt(model, 10), 50)
+        states.append(writer._lanes._h[:, :, :few])  # type: ignore[attr-defined]
+    assert torch.equal(*states)
+
+
+class Fixed:
+    """A model whose logits are given: its LSTM is silent."""
+
+    def __init__(self, logits: list[float]) -> None:
+        self.logits = np.array(logits, np.float32)
+        model = CharLSTM(vocab_size=len(logits), hidden_size=32)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.zero_()
+            model.linear.bias.copy_(torch.from_numpy(self.logits))
+        weights = packed(model)
+        assert weights is not None
+        self.weights = weights
+
+    def choices(self, options: Options, draws: NDArray[np.float64]) -> list[int]:
+        lanes = Lanes(self.weights, options, tiles=False)
+        lanes.read(np.zeros(1, np.int32))
+        chosen: list[int] = lanes.write(len(draws), draws[None] if options.temperature else None)[0].tolist()
+        return chosen
+
+
+class Given(np.random.Generator):
+    """Draws the numbers it is given."""
+
+    def __init__(self, draws: NDArray[np.float64]) -> None:
+        super().__init__(np.random.PCG64(0))
+        self._draws = draws
+
+    def random(self, size: int) -> NDArray[np.float64]:  # type: ignore[override]
+        return np.resize(self._draws, size)
+
+
+LOGITS = st.lists(st.floats(-30, 30, width=32), min_size=2, max_size=12) | st.lists(
+    st.sampled_from([0.0, 1.0, 2.0]), min_size=2, max_size=90
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    LOGITS,
+    st.sampled_from([0.0, 1e-12, 0.1, 0.7, 1.0, 10.0]),
+    st.none() | st.integers(1, 20) | st.just(10**30),
+    st.none() | st.floats(1e-9, 1),
+    st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=20),
+)
+def test_they_choose_as_the_sampler_does(
+    logits: list[float], temperature: float, top_k: int | None, top_p: float | None, numbers: list[float]
+) -> None:
+    options = Options(temperature=temperature, top_k=top_k, top_p=top_p)
+    draws = np.array([*numbers, 0.0, np.nextafter(1, 0)])
+    sampler, fixed = Sampler(options, Given(draws)), Fixed(logits)
+    wanted = [sampler.choose(fixed.logits) for _ in draws]
+    assert fixed.choices(options, draws) == wanted
+
+
+def test_extreme_logits_choose_a_character_that_is_possible() -> None:
+    fixed, draws = Fixed([-1e30, 80, -80, 3e38]), np.linspace(0, 1, 50, endpoint=False)
+    for temperature in (1e-12, 0.1, 1, 10):
+        for top_p in (None, 1e-9, 0.5):
+            assert set(fixed.choices(Options(temperature=temperature, top_p=top_p), draws)) == {3}
+
+
+def test_states_of_more_windows_than_there_is_room_for_are_not_kept() -> None:
+    model = module(30)
+    many = samplers(64, FREE)
+    assert isinstance(writer_for(model, packed(model), many, window=100, length=10), WindowWriter)
+    assert isinstance(writer_for(model, packed(model), many, window=200_000, length=10), PlainWriter)
+
+
+def texts(model: LoadedModel, **options: Any) -> list[str]:
+    asked = {"model_id": "mod", "prompt": "then he", "seed": 4, "length": 300} | options
+    *_, done = generate(model, GenerateRequest.model_validate(asked))
+    return [output.text for output in done.outputs()]
+
+
+@pytest.mark.parametrize("recipe", ["stream", "classic"])
+def test_without_the_kernel_the_same_is_written(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    options: list[dict[str, Any]] = [{"temperature": 0}, {"n": 3, "stop": ["e"]}, {"n": 9, "top_k": 3}]
+    wanted = [texts(small_model(recipe), **more) for more in options]
+    monkeypatch.setattr("worker.writers.load", lambda: None)
+    assert [texts(small_model(recipe), **more) for more in options] == wanted
+
+
+@pytest.mark.parametrize("recipe", ["stream", "classic"])
+def test_a_size_that_the_kernel_doesnt_have_is_written_plainly(recipe: str) -> None:
+    model = small_model(recipe, hidden_size=24)
+    assert model.packed is None
+    assert len(texts(model)[0]) == 300
