@@ -13,6 +13,7 @@ Bar: 500 times sooner.
 from bisect import bisect_left
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from bench.common import Row, in_turns, report, text_argument
@@ -21,6 +22,7 @@ from shared.fit import fit
 from shared.requests import StreamRequest
 from shared.text import BOM, Vocabulary
 from worker.data import Windows, encode
+from worker.kernel import load
 from worker.model import CharLSTM
 from worker.presence import cores
 from worker.train import train
@@ -42,10 +44,13 @@ class Judge:
         self._windows = Windows(codes, seq_length=WINDOW, batch_size=EVERY * 128, seed=0)
         self._model = CharLSTM(vocab_size=len(vocabulary), hidden_size=request.hidden_size, layers=request.layers,
                                embedding_size=request.embedding_size)  # fmt: skip
+        # All windows take nn.LSTM a minute on two idle cores, and many where other processes keep its threads waiting.
+        self._model.fuse(load(), bfloat16=False)
         self._found: dict[tuple[int, int], float] = {}
 
     def loss(self, step: int, weights: dict[str, Tensor], *, every: int) -> float:
         """Return the loss over every so manieth window."""
+        torch.set_num_threads(cores())  # a training takes its own again
         if (step, every) not in self._found:
             self._found[step, every] = document_measure(self._model, weights, self._windows, every)
         return self._found[step, every]
@@ -67,7 +72,7 @@ def find_step(request: StreamRequest, text: str, mark: float) -> tuple[int, floa
     """Return the step at which the loss over all windows has come to the mark, and that loss."""
     judge = Judge(request, learnt(text))
     kept: list[tuple[int, dict[str, Tensor]]] = []
-    for event in train(request, text, threads=cores()):
+    for event in train(request, text, threads=1):
         if event.step >= (kept[-1][0] if kept else 0) + KEEP:
             kept.append((event.step, event.state().part("model")))
             if len(kept) % LOOK == 0 and judge.loss(*kept[-1], every=EVERY) <= mark - BEYOND:
