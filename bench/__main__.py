@@ -126,7 +126,7 @@ def table(found: dict[str, Any]) -> list[str]:
     lines = [f"  {'':{width}}  {'ours':>16}  {'peer':>16}  {'times':>7}  wanted"]
     for row in rows:
         wanted = f">= {row['least_ratio']:.4g} times" if row["least_ratio"] is not None else ""
-        wanted = f"<= {row['most']:.4g} {row['unit']}" if row["most"] is not None else wanted
+        wanted = f"<= {amount(row['most'], row['unit'])}" if row["most"] is not None else wanted
         met = {True: "yes", False: "NO", None: ""}[row["met"]]
         ours, peer = (amount(row[which], row["unit"]) for which in ("ours", "peer"))
         times = amount(row["ratio"], "")
