@@ -5,6 +5,7 @@ Options left out shrink to fit; options given are kept, or refused with the numb
 
 from typing import TypeVar, cast
 
+from shared.defaults import chosen
 from shared.errors import FieldError, InvalidRequest
 from shared.requests import ClassicRequest, StreamRequest
 
@@ -116,6 +117,7 @@ def _fit_stream(request: R, chars: int) -> R:
         share = 0.0 if chars < LEAST_VALIDATED_CHARS else request.validation_fraction
         request = _with(request, validation_fraction=min(share, MOST_VALIDATION_CHARS / chars))
     learnt = chars - int(chars * request.validation_fraction)
+    request = _with(request, **chosen(cast(StreamRequest, request), chars=learnt))
     if "seq_length" not in given:
         readers = request.batch_size if "batch_size" in given else 1
         request = _with(request, seq_length=max(1, min(request.seq_length, learnt // (LEAST_CHUNKS * readers))))

@@ -131,7 +131,7 @@ class StreamRequest(TrainRequest):
     batch_size: int = Field(16, ge=1, le=4096, description="Places of the text that are read side by side.")
     dropout: float = Field(0.2, ge=0, lt=1, description="Share of the signals dropped while learning.")
     epochs: int = Field(12, ge=1, le=10_000, description="Times to go through the text.")
-    learning_rate: float = Field(6e-3, gt=0, le=1, description="Highest step size of the schedule.")
+    learning_rate: float = Field(1e-2, gt=0, le=1, description="Highest step size of the schedule.")
     grad_clip: float = Field(1.0, ge=0, le=1000, description="Longest gradient allowed; 0 doesn't clip.")
     validation_fraction: float = Field(
         0.1, ge=0, le=0.5, description="Share of the text, at its end, kept back to judge the model; 0 keeps none."

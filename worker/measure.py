@@ -31,7 +31,7 @@ _PR_SET_PDEATHSIG = 1
 #: Two events closer than this have no step between them, seconds.
 _NO_STEP_S = 1e-4
 _TEXT = "the quick brown fox jumps over the lazy dog and runs, while 12 crows look on. " * 60
-_SMALL: Mapping[str, Any] = {"hidden_size": 16, "embedding_size": 16, "batch_size": 1, "seq_length": 50}
+_SMALL: Mapping[str, Any] = {"hidden_size": 32, "embedding_size": 16, "batch_size": 1, "seq_length": 50}
 _LARGE: Mapping[str, Any] = {"hidden_size": 256, "batch_size": 16, "seq_length": 50}
 
 

@@ -1,11 +1,9 @@
 """The default recipe: every position is a target, and the state is carried from chunk to chunk.
 
 Truncated backpropagation through time (Williams and Peng, 1990) as char-rnn does it, a learning rate that warms up and
-then falls along a cosine, and a validation part read once, in order, from a zero state. Knows one batch at a time; the
-loop around it is train.py's.
+then falls in a straight line, and a validation part read once, in order. Knows one batch at a time; the loop around it
+is trainloop.py's.
 """
-
-import math
 
 import torch
 from torch import Tensor
@@ -48,7 +46,7 @@ class Stream:
         if step < warm_up:
             return (step + 1) / (warm_up + 1)
         fallen = (step - warm_up) / max(1, total_steps - warm_up)
-        return LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, fallen)))
+        return LAST_RATE + (1 - LAST_RATE) * (1 - min(1.0, fallen))
 
     def train_batch(self, epoch: int, batch: int) -> tuple[float, int]:
         """Compute the gradients of one chunk; return its summed loss in nats and its targets."""

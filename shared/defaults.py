@@ -1,0 +1,56 @@
+"""What `stream` takes for options that were left out, by the text's length and the time there is.
+
+Found by search over three texts and three budgets; docs/adr/0013-defaults-by-search.md has the figures. The worker that
+a job lands on has no part in it, so a request and a seed ask for the same model wherever they are sent.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from shared.requests import StreamRequest
+
+#: What a training is counted on for: about half of what one core with AMX reaches, a little more than one with
+#: AVX-512 BF16 alone does.
+COUNTED_FLOPS = 300e9
+#: Widths to choose from, and passes over the text that there must be time for.
+WIDTHS, LEAST_PASSES = (128, 256, 384, 512), 3.0
+#: With a time limit the schedule is made for the time; read more often than this, a text is learned by heart.
+MOST_EPOCHS = 40
+#: From this width on, 32 readers of 128 characters: the products are large enough to be worth it.
+WIDE, WIDE_READERS, WIDE_LENGTH = 384, 32, 128
+#: The learning rate, 0.01, falls with the root of the width beyond this one.
+RATE, RATE_WIDTH = 1e-2, 256
+
+
+def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
+    """Return the options that were left out and depend on the time; chars: those to learn from."""
+    given = request.model_fields_set
+    width = request.hidden_size
+    found: dict[str, Any] = {}
+    if request.max_seconds is not None:
+        if "hidden_size" not in given:
+            width = _width(request, chars)
+            found["hidden_size"] = width
+        passes = _passes(request, width, chars)
+        found |= {"epochs": MOST_EPOCHS, "dropout": _dropout(passes)}
+    if width >= WIDE:
+        found |= {"batch_size": WIDE_READERS, "seq_length": WIDE_LENGTH}
+    found["learning_rate"] = round(RATE * math.sqrt(min(1.0, RATE_WIDTH / width)), 4)
+    return {name: value for name, value in found.items() if name not in given}
+
+
+def _passes(request: StreamRequest, width: int, chars: int) -> float:
+    """Return how often there is time to read the text."""
+    flops_per_char = 6.0 * 4 * width * (request.embedding_size + width + (request.layers - 1) * 2 * width)
+    return (request.max_seconds or math.inf) * COUNTED_FLOPS / flops_per_char / chars
+
+
+def _width(request: StreamRequest, chars: int) -> int:
+    fitting = [width for width in WIDTHS if _passes(request, width, chars) >= LEAST_PASSES]
+    return max(fitting, default=min(WIDTHS))
+
+
+def _dropout(passes: float) -> float:
+    """Return the share to drop: the more often a text is read, the more."""
+    return min(0.5, round(0.1 + 0.02 * passes, 2))
