@@ -1,7 +1,8 @@
 """Writing text with a model, as a generator of events. Knows no queue, no store and no files.
 
 The same request and seed give the same text on every worker with the same kind of processor and the same torch: torch
-takes one thread (sums split over two round differently), and each variant has random numbers of its own.
+takes one thread (sums split over two round differently), and each variant has random numbers of its own. Written by the
+compiled kernel, a variant is the same among however many.
 """
 
 import time

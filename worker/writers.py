@@ -17,8 +17,6 @@ from worker.sampling import Sampler
 
 #: Multiplications in one call: a few milliseconds. Characters in one call, as many as a caller may want to look after.
 _CALL, _MOST_WRITTEN, _MOST_READ = 1 << 28, 64, 512
-#: Lanes from which on tiles pay.
-_TILED = 8
 #: Bytes that the states of all windows may take; beyond, windows are read anew for each character.
 _MOST_STATES = 256 << 20
 
@@ -44,8 +42,7 @@ class CarriedWriter:
 
     def __init__(self, packed: Packed, samplers: Sequence[Sampler]) -> None:
         self._packed, self._samplers = packed, list(samplers)
-        tiles = len(self._samplers) >= _TILED
-        self._lanes = Lanes(packed, self._samplers[0].options, tiles=tiles)
+        self._lanes = Lanes(packed, self._samplers[0].options)
         self.burst = _at_once(packed, len(self._samplers), _MOST_WRITTEN)
 
     def read(self, prompt: NDArray[np.int64]) -> Iterator[None]:
@@ -86,11 +83,11 @@ class WindowWriter:
         """Read the prompt, (T,), pausing every few milliseconds."""
         prompt = prompt[-self._window :]
         window = len(prompt)
-        first = Lanes(self._packed, self._samplers[0].options, window=window, length=self._length, tiles=True)
+        first = Lanes(self._packed, self._samplers[0].options, window=window, length=self._length)
         for piece in _pieces(prompt, _at_once(self._packed, window, _MOST_READ)):
             first.read(piece)
             yield
-        self._texts = [first, *(first.copy() for _ in self._samplers[1:])]
+        self._texts = first.copies(len(self._samplers))
 
     def write(self, count: int) -> NDArray[np.int32]:
         """Write `count` characters of each text; return which, (lanes, count)."""
@@ -130,7 +127,7 @@ def writer_for(
         return PlainWriter(model, samplers, window=window)
     if window is None:
         return CarriedWriter(weights, samplers)
-    if len(samplers) * window * weights.layers * weights.units * 24 > _MOST_STATES:
+    if len(samplers) * window * weights.layers * weights.units * 12 > _MOST_STATES:
         return PlainWriter(model, samplers, window=window)
     return WindowWriter(weights, samplers, window=window, length=length)
 

@@ -13,7 +13,7 @@ from shared.requests import GenerateRequest
 from tests.worker.models import small_model
 from worker import kernel
 from worker.generate import generate
-from worker.kernel.lanes import Lanes, Packed
+from worker.kernel.lanes import Lanes
 from worker.loaded import LoadedModel
 from worker.model import CharLSTM
 from worker.plainwriters import PlainWriter
@@ -30,16 +30,6 @@ def compiled() -> kernel.Kernel:
         pytest.skip("this processor has no AVX-512")
     torch.set_num_threads(1)
     return kernel.find()
-
-
-@pytest.fixture(params=[True, False], ids=["tiles", "vectors"])
-def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, compiled: kernel.Kernel) -> bool:
-    """With the products of tiles and without."""
-    if request.param and compiled.bfloat16 is not kernel.Kind.BFLOAT16_TILES:
-        pytest.skip("this processor has no tiles")
-    if not request.param:
-        monkeypatch.setattr(Packed, "has_tiles", False)
-    return bool(request.param)
 
 
 def module(vocab_size: int, **sizes: int) -> CharLSTM:
@@ -75,7 +65,6 @@ def written(writer: Writer, codes: NDArray[np.int64], *counts: int) -> NDArray[n
     return np.concatenate([writer.write(count) for count in counts], axis=1)
 
 
-@pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("window", [None, 20])
 @pytest.mark.parametrize(
     ("vocab_size", "sizes"),
@@ -98,7 +87,6 @@ def test_they_write_what_the_plain_ones_write(
         assert (written(fast, codes, 1, 7, 16) == written(plain, codes, 24)).all()
 
 
-@pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize(
     ("read", "window", "length"), [(30, 12, 500), (5, 12, 500), (30, 40, 9), (1, 1, 30), (1, 9, 30)]
 )
@@ -110,7 +98,6 @@ def test_windows_move_on_over_any_length_and_no_more_are_begun_than_end(read: in
         assert (written(fast, prompt(model, read), *counts) == written(plain, prompt(model, read), length)).all()
 
 
-@pytest.mark.usefixtures("tiles")
 @pytest.mark.parametrize("window", [None, 15])
 def test_lanes_that_are_kept_go_on_in_their_new_order(window: int | None) -> None:
     model = module(30, layers=2, embedding_size=8)
@@ -124,14 +111,14 @@ def test_lanes_that_are_kept_go_on_in_their_new_order(window: int | None) -> Non
     assert (ends[0] == ends[1]).all()
 
 
-@pytest.mark.parametrize(("few", "many"), [(1, 7), (8, 41)])
-def test_a_lanes_states_dont_depend_on_the_lanes_beside_it(few: int, many: int) -> None:
+@pytest.mark.parametrize("lanes", [2, 6, 7, 41])
+def test_a_lanes_states_dont_depend_on_the_lanes_beside_it(lanes: int) -> None:
     model = module(40, embedding_size=8, hidden_size=96)
     states = []
-    for lanes in (few, many):
-        writer, _ = both(model, lanes, FREE)
+    for count in (1, lanes):
+        writer, _ = both(model, count, FREE)
         written(writer, prompt(model, 10), 50)
-        states.append(writer._lanes._h[:, :, :few])  # type: ignore[attr-defined]
+        states.append(writer._lanes._h[:, :, 0])  # type: ignore[attr-defined]
     assert torch.equal(*states)
 
 
@@ -150,7 +137,7 @@ class Fixed:
         self.weights = weights
 
     def choices(self, options: Options, draws: NDArray[np.float64]) -> list[int]:
-        lanes = Lanes(self.weights, options, tiles=False)
+        lanes = Lanes(self.weights, options)
         lanes.read(np.zeros(1, np.int32))
         chosen: list[int] = lanes.write(len(draws), draws[None] if options.temperature else None)[0].tolist()
         return chosen
@@ -208,6 +195,14 @@ def texts(model: LoadedModel, **options: Any) -> list[str]:
     asked = {"model_id": "mod", "prompt": "then he", "seed": 4, "length": 300} | options
     *_, done = generate(model, GenerateRequest.model_validate(asked))
     return [output.text for output in done.outputs()]
+
+
+@pytest.mark.parametrize("recipe", ["stream", "classic"])
+def test_a_variant_is_the_same_among_however_many(recipe: str) -> None:
+    model = small_model(recipe)
+    many = texts(model, n=20, stop=["qu", "xz"])
+    for n in (1, 4, 7):
+        assert texts(model, n=n, stop=["qu", "xz"]) == many[:n]
 
 
 @pytest.mark.parametrize("recipe", ["stream", "classic"])

@@ -3,24 +3,20 @@
 One text is one lane, whose state is carried on, or, in the seed document's way of writing, a window of lanes.
 """
 
+import copy
 import ctypes
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from worker.kernel import Kernel, Kind
+from worker.kernel import Kernel
 from worker.sampling import Options
 
-#: Units of a block, its gates, and the rows of a tile.
-_UNITS, _GATES, _TILE_DEPTH = 16, 4, 32
-#: Parts that a number is cut into for tiles.
-_PARTS = 3
-_BLOCK = _UNITS * _GATES
+#: Units of a block, and its gates.
+_UNITS, _GATES = 16, 4
 _INT, _POINTER, _DOUBLE = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
 
 
@@ -31,9 +27,8 @@ class Writing(ctypes.Structure):
         ("units", _INT), ("layers", _INT), ("characters", _INT),
         ("table", _POINTER), ("recurrent", _POINTER), ("inputs", _POINTER), ("biases", _POINTER),
         ("out", _POINTER), ("out_biases", _POINTER),
-        ("recurrent_tiles", _POINTER), ("input_tiles", _POINTER), ("out_tiles", _POINTER),
         ("lanes", _INT), ("window", _INT), ("last", _INT), ("read", _INT),
-        ("h", _POINTER), ("c", _POINTER), ("parts", _POINTER), ("newest", _POINTER), ("logits", _POINTER),
+        ("h", _POINTER), ("c", _POINTER), ("newest", _POINTER), ("logits", _POINTER),
         ("temperature", _DOUBLE), ("top_p", _DOUBLE), ("top_k", _INT),
         ("weights", _POINTER), ("heap", _POINTER),
     )  # fmt: skip
@@ -55,19 +50,9 @@ class Packed:
     out_biases: Tensor
 
     @property
-    def has_tiles(self) -> bool:
-        """Whether this processor multiplies tiles."""
-        return self.kernel.bfloat16 is Kind.BFLOAT16_TILES
-
-    @property
     def products(self) -> int:
         """Multiplications that one lane takes for a character."""
         return 4 * self.units * self.units * (2 * self.layers - 1) + self.out.numel()
-
-    @cached_property
-    def tiles(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The recurrent weights, the inputs' and the output layer's as tiles are loaded, in parts of eight bits."""
-        return _tiled(self.recurrent), _tiled(self.inputs), _tiled(self.out)
 
 
 @torch.no_grad()
@@ -93,8 +78,7 @@ def pack(
         out_biases: (V,), its biases.
     """
     characters, units = out.shape
-    missing = -characters % _BLOCK
-    columns = torch.cat([out, torch.zeros(missing, units)]).view(-1, _GATES, _UNITS, units)
+    missing = -characters % _UNITS
     gates = (_GATES, units // _UNITS, _UNITS)
     return Packed(
         kernel=kernel, units=units, layers=len(recurrent), characters=characters,
@@ -102,7 +86,7 @@ def pack(
         recurrent=_packed([weights.view(*gates, units).transpose(0, 1) for weights in recurrent], units),
         inputs=_packed([weights.view(*gates, units).transpose(0, 1) for weights in inputs], units),
         biases=torch.cat([part.view(gates).transpose(0, 1).reshape(1, -1) for part in biases] or [torch.empty(0)]),
-        out=_packed([columns], units),
+        out=torch.cat([out, torch.zeros(missing, units)]).view(-1, _UNITS, units).transpose(1, 2).contiguous(),
         out_biases=torch.cat([out_biases, torch.zeros(missing)]),
     )  # fmt: skip
 
@@ -114,22 +98,6 @@ def _packed(layers: list[Tensor], units: int) -> Tensor:
     return torch.cat(layers).permute(0, 3, 1, 2).contiguous()
 
 
-def _parts(numbers: Tensor) -> list[Tensor]:
-    """Cut float32 numbers into three of bfloat16 whose sum they are."""
-    parts = []
-    for _ in range(_PARTS):
-        parts.append(numbers.to(torch.bfloat16))
-        numbers = numbers - parts[-1]
-    return parts
-
-
-def _tiled(weights: Tensor) -> Tensor:
-    """Return (n, H / 32, 3, 4, 16, 16, 2) of weights (n, H, 4, 16): pairs of rows, in parts."""
-    blocks, units = weights.shape[:2]
-    by_pairs = weights.view(blocks, units // _TILE_DEPTH, _TILE_DEPTH // 2, 2, _GATES, _UNITS).permute(0, 1, 4, 2, 5, 3)
-    return torch.stack(_parts(by_pairs), dim=2).contiguous()
-
-
 class Lanes:
     """Texts that are written side by side by one call, one lane each; or one text with a window of lanes.
 
@@ -138,12 +106,10 @@ class Lanes:
         options: how characters are chosen.
         window: characters of a window, or 0: the state is carried on.
         length: characters that will be written at most; a window that none of them needs isn't begun.
-        tiles: take the products of tiles, where there are such.
     """
 
-    def __init__(self, packed: Packed, options: Options, *, window: int = 0, length: int = 1, tiles: bool) -> None:
+    def __init__(self, packed: Packed, options: Options, *, window: int = 0, length: int = 1) -> None:
         self._packed, self._options, self._window, self._length = packed, options, window, length
-        self._tiles = packed.tiles if tiles and packed.has_tiles else None
         rows = window or 1
         self._h = torch.zeros(packed.layers, 2, rows, packed.units)
         self._c = torch.zeros(packed.layers, rows, packed.units)
@@ -153,21 +119,15 @@ class Lanes:
         self._bind(read=0)
 
     def _bind(self, *, read: int) -> None:
-        """Make what depends on the number of lanes, and tell write.c where everything is."""
-        packed, options, rows = self._packed, self._options, self._h.shape[2]
-        texts = 1 if self._window else rows
-        self._logits = torch.empty(texts, len(packed.out_biases))
-        padded = functional.pad(self._h, (0, _TILE_DEPTH)) if self._tiles else None
-        self._in_parts = None if padded is None else torch.stack(_parts(padded), dim=2)
-        recurrent, inputs, out = (tensor.data_ptr() for tensor in self._tiles) if self._tiles else (None, None, None)
+        """Make room for logits, and tell write.c where everything is."""
+        packed, options = self._packed, self._options
+        self._logits = torch.empty(len(self._newest), len(packed.out_biases))
         self._writing = Writing(
             units=packed.units, layers=packed.layers, characters=packed.characters,
             table=packed.table.data_ptr(), recurrent=packed.recurrent.data_ptr(), inputs=packed.inputs.data_ptr(),
             biases=packed.biases.data_ptr(), out=packed.out.data_ptr(), out_biases=packed.out_biases.data_ptr(),
-            recurrent_tiles=recurrent, input_tiles=inputs, out_tiles=out,
-            lanes=rows, window=self._window, last=self._length - 1, read=read,
-            h=self._h.data_ptr(), c=self._c.data_ptr(), newest=self._newest.data_ptr(),
-            parts=None if self._in_parts is None else self._in_parts.data_ptr(), logits=self._logits.data_ptr(),
+            lanes=self._h.shape[2], window=self._window, last=self._length - 1, read=read,
+            h=self._h.data_ptr(), c=self._c.data_ptr(), newest=self._newest.data_ptr(), logits=self._logits.data_ptr(),
             temperature=options.temperature, top_k=min(options.top_k or 0, packed.characters),
             top_p=1.0 if options.top_p is None else options.top_p,
             weights=self._weights.data_ptr(), heap=self._heap.data_ptr(),
@@ -184,16 +144,20 @@ class Lanes:
         return codes
 
     def keep(self, lanes: list[int]) -> None:
-        """Go on with these lanes of carried states, in this order; a lane may be taken more than once."""
+        """Go on with these lanes of carried states, in this order; one may be taken several times."""
         rows = torch.tensor(lanes)
-        self._h, self._c = self._h[:, :, rows].contiguous(), self._c[:, rows].contiguous()
+        self._h, self._c = self._h.index_select(2, rows), self._c.index_select(1, rows)
         self._newest = self._newest[rows]
         self._bind(read=self._writing.read)
 
-    def copy(self) -> "Lanes":
-        """Return the same lanes with a state of their own."""
-        other = object.__new__(Lanes)
-        vars(other).update(vars(self))
-        other._h, other._c, other._newest = self._h.clone(), self._c.clone(), self._newest.clone()
-        other._bind(read=self._writing.read)
-        return other
+    def copies(self, count: int) -> "list[Lanes]":
+        """Return this text and others like it, `count` in all, each with a state of its own."""
+        others = [copy.copy(self) for _ in range(count - 1)]
+        for other in others:
+            other.part()
+        return [self, *others]
+
+    def part(self) -> None:
+        """Take a state of its own."""
+        self._h, self._c, self._newest = self._h.clone(), self._c.clone(), self._newest.clone()
+        self._bind(read=self._writing.read)

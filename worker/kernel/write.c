@@ -5,17 +5,14 @@
  * text with a lane for each window that has begun and isn't read to its end: what comes next moves all of them on, in one
  * product instead of `window` small ones, and the eldest gives the logits.
  *
- * Products are float32, either by AVX-512 or, with three parts of eight bits for each number, by AMX in bfloat16: the six
- * larger ones of nine partial products miss the whole by as little as float32's own rounding does.
- *
- * One thread. A lane's results don't depend on the lanes beside it. Weights are packed as in lstm.c; shapes: V characters,
+ * All in float32, on one thread. A lane's results don't depend on the lanes beside it. Weights are packed as in lstm.c; shapes: V characters,
  * H units (a multiple of 32), G = 4 H gate sums, R lanes.
  */
 #include "vectors.h"
 
 #include <float.h>
 
-enum { PARTS = 3, WIDE = 8 };
+enum { WIDE = 8 };
 
 struct writing {
     /* The model. */
@@ -24,10 +21,8 @@ struct writing {
     const float *recurrent;     /* (layers, H / 16, H, 4, 16) */
     const float *inputs;        /* (layers - 1, H / 16, H, 4, 16): from the layer below */
     const float *biases;        /* (layers - 1, G) */
-    const float *out;           /* (V / 64 rounded up, H, 4, 16), zeros behind the last character */
-    const float *out_biases;    /* (V rounded up to 64) */
-    const bf16 *recurrent_tiles; /* the same three in parts, (..., H / 32, 3, 4, 16, 16, 2), or NULL: no tiles are used */
-    const bf16 *input_tiles, *out_tiles;
+    const float *out;           /* (V / 16 rounded up, H, 16), zeros behind the last character */
+    const float *out_biases;    /* (V rounded up to 16) */
     /* The texts. */
     int64_t lanes;              /* R */
     int64_t window;             /* characters of a window, R then too, or 0: carried */
@@ -35,9 +30,8 @@ struct writing {
     int64_t read;               /* characters that have gone through the layers: their number tells which h is the newer */
     float *h;                   /* (layers, 2, R, H) */
     float *c;                   /* (layers, R, H) */
-    bf16 *parts;                /* (layers, 2, 3, R, H + 32): h in parts, or NULL without tiles */
     int32_t *newest;            /* (R), or (1) in windows: the last character of each text, which hasn't been read yet */
-    float *logits;              /* (R, V rounded up to 64) */
+    float *logits;              /* (R, V rounded up to 16), or (1, ...) in windows */
     /* The choice; see worker/sampling.py. */
     double temperature, top_p;
     int64_t top_k;
@@ -46,26 +40,24 @@ struct writing {
 };
 
 INLINE size_t texts(const struct writing *s) { return s->window ? 1 : (size_t)s->lanes; }
-INLINE size_t padded(const struct writing *s) { return ((size_t)s->characters + BLOCK - 1) / BLOCK * BLOCK; }
+INLINE size_t padded(const struct writing *s) { return ((size_t)s->characters + UNITS - 1) / UNITS * UNITS; }
 
 /* h of a layer: the one before this character (0) or after it (1). */
-INLINE size_t h_place(const struct writing *s, size_t layer, int after)
+INLINE float *h_of(const struct writing *s, size_t layer, int after)
 {
-    return (layer * 2 + (s->read + after) % 2) * s->lanes * s->units;
+    return s->h + (layer * 2 + (s->read + after) % 2) * s->lanes * s->units;
 }
 
 /* From the four gate sums of 16 units, `stride` apart, and what enters besides: move c on, put h. */
-INLINE vec cell(float *c, float *h, const float *sums, size_t stride, const float *in)
+INLINE void cell(float *c, float *h, const float *sums, size_t stride, const float *in)
 {
     vec x[GATES];
     for (int gate = 0; gate < GATES; gate++)
         x[gate] = _mm512_add_ps(_mm512_loadu_ps(sums + gate * stride), _mm512_loadu_ps(in + gate * UNITS));
     const vec i = sigmoid(0, x[0]), f = sigmoid(0, x[1]), g = tanh_of(0, x[2]), o = sigmoid(0, x[3]);
     const vec cell = _mm512_fmadd_ps(f, _mm512_loadu_ps(c), _mm512_mul_ps(i, g));
-    const vec out = _mm512_mul_ps(o, tanh_of(0, cell));
     _mm512_storeu_ps(c, cell);
-    _mm512_storeu_ps(h, out);
-    return out;
+    _mm512_storeu_ps(h, _mm512_mul_ps(o, tanh_of(0, cell)));
 }
 
 /* What enters the gate sums of a lane besides products. */
@@ -80,10 +72,10 @@ enum { SPAN = 8 };
 
 /* The cells of n lanes from `first` on, in these blocks. A function of its own: inlined, its constants would take
  * registers from the sums of the products before it. */
-static __attribute__((noinline)) void cells_f32(struct writing *s, size_t layer, size_t block, size_t last, size_t first,
+static __attribute__((noinline)) void cells(struct writing *s, size_t layer, size_t block, size_t last, size_t first,
                                                 size_t n, float sums[SPAN][MOST_ROWS * BLOCK])
 {
-    float *c = s->c + layer * s->lanes * s->units, *next = s->h + h_place(s, layer, 1);
+    float *c = s->c + layer * s->lanes * s->units, *next = h_of(s, layer, 1);
     for (size_t r = 0; r < n; r++) {
         const float *in = entering(s, layer, first + r);
         for (size_t i = block; i < last; i++) {
@@ -95,11 +87,11 @@ static __attribute__((noinline)) void cells_f32(struct writing *s, size_t layer,
 
 /* Move the lanes from..to - 1 of one layer on by the newest character. `stacked`, a constant, is whether there is a layer
  * below: asked in between, it would cost the sums their registers. */
-INLINE void any_layer_f32(const int stacked, struct writing *s, size_t layer, size_t from, size_t to)
+INLINE void any_layer(const int stacked, struct writing *s, size_t layer, size_t from, size_t to)
 {
     const size_t units = s->units, step = height(to - from, MOST_ROWS), block_size = BLOCK * units;
     const size_t blocks = units / UNITS;
-    const float *h = s->h + h_place(s, layer, 0), *below = stacked ? s->h + h_place(s, layer - 1, 1) : NULL;
+    const float *h = h_of(s, layer, 0), *below = stacked ? h_of(s, layer - 1, 1) : NULL;
     const float *weights = s->recurrent + layer * blocks * block_size;
     const float *from_below = stacked ? s->inputs + (layer - 1) * blocks * block_size : NULL;
     for (size_t block = 0; block < blocks; block += SPAN) {
@@ -116,250 +108,70 @@ INLINE void any_layer_f32(const int stacked, struct writing *s, size_t layer, si
                     KEEP(count, sums, kept[i - block], BLOCK);
                 })
             }
-            cells_f32(s, layer, block, last, first, n, kept);
+            cells(s, layer, block, last, first, n, kept);
         }
     }
 }
 
-static void first_layer_f32(struct writing *s, size_t from, size_t to) { any_layer_f32(0, s, 0, from, to); }
+static void first_layer(struct writing *s, size_t from, size_t to) { any_layer(0, s, 0, from, to); }
 
-static void later_layer_f32(struct writing *s, size_t layer, size_t from, size_t to)
+static void later_layer(struct writing *s, size_t layer, size_t from, size_t to)
 {
-    any_layer_f32(1, s, layer, from, to);
+    any_layer(1, s, layer, from, to);
 }
 
-/* The logits of lanes from..to - 1. */
-static void logits_f32(struct writing *s, size_t from, size_t to)
+/* The logits of `count` lanes, `groups` times 16 characters; both are constants. */
+INLINE void some_logits(const int count, const int groups, const float *h, size_t units, const float *out,
+                        const float *biases, float *logits, size_t width)
 {
-    const size_t units = s->units, step = height(to - from, MOST_ROWS), width = padded(s);
-    const float *h = s->h + h_place(s, s->layers - 1, 1);
-    for (size_t column = 0; column < width; column += BLOCK)
-        for (size_t first = from; first < to; first += step) {
-            vec sums[MOST_ROWS][GATES];
-            const size_t n = to - first < step ? to - first : step;
-            float *logits = s->logits + (s->window ? 0 : first) * width + column;
-            WITH_COUNT(n, {
-                product_f32(count, h + first * units, units, s->out + column * units, units, sums);
-                _Pragma("GCC unroll 6") for (int r = 0; r < count; r++)
-                    _Pragma("GCC unroll 4") for (int g = 0; g < GATES; g++)
-                        sums[r][g] = _mm512_add_ps(sums[r][g], _mm512_loadu_ps(s->out_biases + column + g * UNITS));
-                KEEP(count, sums, logits, width);
-            })
+    vec sums[MOST_ROWS][GATES];
+#pragma GCC unroll 6
+    for (int r = 0; r < count; r++)
+#pragma GCC unroll 4
+        for (int g = 0; g < groups; g++) sums[r][g] = _mm512_loadu_ps(biases + g * UNITS);
+#pragma GCC unroll 2
+    for (size_t k = 0; k < units; k++) {
+        vec w[GATES];
+#pragma GCC unroll 4
+        for (int g = 0; g < groups; g++) w[g] = _mm512_loadu_ps(out + (g * units + k) * UNITS);
+#pragma GCC unroll 6
+        for (int r = 0; r < count; r++) {
+            const vec a = splat(h[r * units + k]);
+#pragma GCC unroll 4
+            for (int g = 0; g < groups; g++) sums[r][g] = _mm512_fmadd_ps(a, w[g], sums[r][g]);
         }
-}
-
-/* Tiles 0 and 1 are sums of the upper rows, 2 and 3 of the lower, 4 and 5 parts of these rows, 6 and 7 weights. With no
- * lower rows, 0 to 3 are sums of the upper ones, 4 to 6 these rows in parts. */
-AMX static void use_tiles(size_t upper, size_t lower)
-{
-    const size_t rows[8] = {upper, upper, lower ? lower : upper, lower ? lower : upper,
-                            upper, lower ? lower : upper, lower ? 16 : upper, 16};
-    struct tile_config config = {.palette = 1};
-    for (int tile = 0; tile < 8; tile++) {
-        config.bytes[tile] = 64;
-        config.rows[tile] = (uint8_t)rows[tile];
     }
-    __asm__ volatile("" : : "m"(config)); /* the call below says that it reads eight bytes of it */
-    _tile_loadconfig(&config);
+#pragma GCC unroll 6
+    for (int r = 0; r < count; r++)
+#pragma GCC unroll 4
+        for (int g = 0; g < groups; g++) _mm512_storeu_ps(logits + r * width + g * UNITS, sums[r][g]);
 }
 
-AMX INLINE void no_tile_sums(void)
+/* The logits of n lanes from `from` on. */
+static void compute_logits(struct writing *s, size_t from, size_t lanes)
 {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-}
-
-/* Rows in parts, (3, rows, H), their strides in numbers, and the packed weights that they are multiplied with. */
-struct factors {
-    const bf16 *rows, *weights;
-    size_t stride, apart;
-};
-
-/* For all four sums, with the weights 6 and 7. */
-#define FOUR()                                                                                                         \
-    _tile_dpbf16ps(0, 4, 6);                                                                                           \
-    _tile_dpbf16ps(1, 4, 7);                                                                                           \
-    _tile_dpbf16ps(2, 5, 6);                                                                                           \
-    _tile_dpbf16ps(3, 5, 7)
-
-/* The tiles 0 to 3 += the product of up to 32 rows, the lower ones from `below` on, with two groups from `pair` on. The
- * smaller parts come first; a sum is ready only after three others have begun, so all four take turns. */
-AMX INLINE void add_product_twice(const struct factors *f, size_t below, size_t depth, int pair)
-{
-    const size_t bytes = f->stride * sizeof(bf16);
-    const bf16 *low = f->weights + (2 * GATES + pair) * TILE;
-    for (size_t k = 0; k < depth; k += DEPTH, low += PARTS * GATES * TILE) {
-        const bf16 *middle = low - GATES * TILE, *high = middle - GATES * TILE;
-        const bf16 *upper = f->rows + k, *lower = upper + below * f->stride;
-        _tile_loadd(4, upper, bytes);
-        _tile_loadd(6, low, 64);
-        _tile_loadd(7, low + TILE, 64);
-        _tile_loadd(5, lower, bytes);
-        FOUR();
-        _tile_loadd(6, middle, 64);
-        _tile_loadd(7, middle + TILE, 64);
-        FOUR();
-        _tile_loadd(4, upper + f->apart, bytes);
-        _tile_loadd(5, lower + f->apart, bytes);
-        FOUR();
-        _tile_loadd(6, high, 64);
-        _tile_loadd(7, high + TILE, 64);
-        FOUR();
-        _tile_loadd(4, upper + 2 * f->apart, bytes);
-        _tile_loadd(5, lower + 2 * f->apart, bytes);
-        FOUR();
-        _tile_loadd(4, upper, bytes);
-        _tile_loadd(5, lower, bytes);
-        FOUR();
-    }
-}
-
-/* The same for up to 16 rows, with four groups. */
-AMX INLINE void add_product_once(const struct factors *f, size_t depth)
-{
-    const size_t bytes = f->stride * sizeof(bf16);
-    const bf16 *low = f->weights + 2 * GATES * TILE;
-    for (size_t k = 0; k < depth; k += DEPTH, low += PARTS * GATES * TILE) {
-        const bf16 *middle = low - GATES * TILE, *high = middle - GATES * TILE;
-        _tile_loadd(4, f->rows + k, bytes);
-        _tile_loadd(5, f->rows + f->apart + k, bytes);
-        _tile_loadd(6, f->rows + 2 * f->apart + k, bytes);
-#define GROUP(group)                                                                                                   \
-    _tile_loadd(7, low + group * TILE, 64);                                                                            \
-    _tile_dpbf16ps(group, 4, 7)
-        GROUP(0);
-        GROUP(1);
-        GROUP(2);
-        GROUP(3);
-#undef GROUP
-#define GROUP(group)                                                                                                   \
-    _tile_loadd(7, middle + group * TILE, 64);                                                                         \
-    _tile_dpbf16ps(group, 4, 7);                                                                                       \
-    _tile_dpbf16ps(group, 5, 7)
-        GROUP(0);
-        GROUP(1);
-        GROUP(2);
-        GROUP(3);
-#undef GROUP
-#define GROUP(group)                                                                                                   \
-    _tile_loadd(7, high + group * TILE, 64);                                                                           \
-    _tile_dpbf16ps(group, 5, 7);                                                                                       \
-    _tile_dpbf16ps(group, 6, 7);                                                                                       \
-    _tile_dpbf16ps(group, 4, 7)
-        GROUP(0);
-        GROUP(1);
-        GROUP(2);
-        GROUP(3);
-#undef GROUP
-    }
-}
-
-/* Put the product of n rows with a packed group, and of other rows with another group unless NULL, at `to`: four times 16
- * columns, `apart` numbers from one to the next. *set is the n that the tiles were last set for. */
-AMX INLINE void product_tiles(size_t n, size_t *set, const struct factors *first, const struct factors *second,
-                              size_t depth, float *to, size_t apart, size_t stride)
-{
-    const size_t upper = n > TILE_ROWS ? (n + 1) / 2 : n, bytes = stride * sizeof(float);
-    if (n != *set) use_tiles(upper, n - upper);
-    *set = n;
-    if (n == upper) {
-        no_tile_sums();
-        add_product_once(first, depth);
-        if (second) add_product_once(second, depth);
-        _tile_stored(0, to, bytes);
-        _tile_stored(1, to + apart, bytes);
-        _tile_stored(2, to + 2 * apart, bytes);
-        _tile_stored(3, to + 3 * apart, bytes);
-        return;
-    }
-    for (int pair = 0; pair < GATES; pair += 2, to += 2 * apart) {
-        no_tile_sums();
-        add_product_twice(first, upper, depth, pair);
-        if (second) add_product_twice(second, upper, depth, pair);
-        _tile_stored(0, to, bytes);
-        _tile_stored(1, to + apart, bytes);
-        _tile_stored(2, to + upper * stride, bytes);
-        _tile_stored(3, to + upper * stride + apart, bytes);
-    }
-}
-
-/* Put x as the sum of three numbers of eight bits each: all of its 24. */
-BF16 INLINE void put_parts(bf16 *to, size_t apart, vec x)
-{
-    for (int part = 0; part < PARTS; part++) {
-        narrow(to + part * apart, x);
-        x = _mm512_sub_ps(x, widen(to + part * apart));
-    }
-}
-
-/* Where the parts of h are, as `h_place`, and from one lane to the next: rows of whole kilobytes share cache sets. */
-INLINE size_t part_stride(const struct writing *s) { return s->units + DEPTH; }
-INLINE bf16 *parts_of(const struct writing *s, size_t layer, int after)
-{
-    return s->parts + (layer * 2 + (s->read + after) % 2) * PARTS * s->lanes * part_stride(s);
-}
-
-AMX static void layer_tiles(struct writing *s, size_t layer, size_t from, size_t to)
-{
-    enum { MOST = 2 * TILE_ROWS };
-    float sums[GATES][MOST][UNITS] __attribute__((aligned(64)));
-    const size_t units = s->units, step = height(to - from, MOST), blocks = units / UNITS;
-    const size_t block_size = PARTS * BLOCK * units, stride = part_stride(s), apart = s->lanes * stride;
-    const bf16 *rows = parts_of(s, layer, 0), *below = layer ? parts_of(s, layer - 1, 1) : NULL;
-    bf16 *next_parts = parts_of(s, layer, 1);
-    float *next = s->h + h_place(s, layer, 1), *c = s->c + layer * s->lanes * units;
-    size_t set = 0;
-    for (size_t block = 0; block < blocks; block++)
-        for (size_t first = from; first < to; first += step) {
-            const size_t n = to - first < step ? to - first : step, place = first * stride;
-            const struct factors own = {rows + place, s->recurrent_tiles + (layer * blocks + block) * block_size, stride,
-                                        apart};
-            if (layer) {
-                const struct factors other = {
-                    below + place, s->input_tiles + ((layer - 1) * blocks + block) * block_size, stride, apart};
-                product_tiles(n, &set, &own, &other, units, sums[0][0], MOST * UNITS, UNITS);
-            } else {
-                product_tiles(n, &set, &own, NULL, units, sums[0][0], MOST * UNITS, UNITS);
-            }
-            for (size_t r = 0; r < n; r++) {
-                const size_t unit = (first + r) * units + block * UNITS;
-                const float *in = entering(s, layer, first + r) + block * BLOCK;
-                put_parts(next_parts + (first + r) * stride + block * UNITS, apart,
-                          cell(c + unit, next + unit, sums[0][r], MOST * UNITS, in));
-            }
-        }
-}
-
-AMX static void logits_tiles(struct writing *s, size_t from, size_t to)
-{
-    const size_t units = s->units, step = height(to - from, 2 * TILE_ROWS), width = padded(s), stride = part_stride(s);
-    const bf16 *rows = parts_of(s, s->layers - 1, 1);
-    size_t set = 0;
-    for (size_t column = 0; column < width; column += BLOCK)
-        for (size_t first = from; first < to; first += step) {
-            const size_t n = to - first < step ? to - first : step;
-            const struct factors own = {rows + first * stride, s->out_tiles + PARTS * column * units, stride,
-                                        s->lanes * stride};
+    const size_t units = s->units, step = height(lanes, MOST_ROWS), width = padded(s);
+    const float *h = h_of(s, s->layers - 1, 1) + from * units;
+    for (size_t column = 0; column < width;) {
+        const size_t groups = width - column < BLOCK ? 1 : GATES;
+        const float *out = s->out + column * units, *biases = s->out_biases + column;
+        for (size_t first = 0; first < lanes; first += step) {
+            const size_t n = lanes - first < step ? lanes - first : step;
+            const float *rows = h + first * units;
             float *logits = s->logits + first * width + column;
-            product_tiles(n, &set, &own, NULL, units, logits, UNITS, width);
-            for (size_t r = 0; r < n; r++)
-                for (size_t g = 0; g < BLOCK; g += UNITS)
-                    _mm512_storeu_ps(logits + r * width + g, _mm512_add_ps(_mm512_loadu_ps(logits + r * width + g),
-                                                                           _mm512_loadu_ps(s->out_biases + column + g)));
+            if (groups == 1) WITH_COUNT(n, some_logits(count, 1, rows, units, out, biases, logits, width))
+            else WITH_COUNT(n, some_logits(count, GATES, rows, units, out, biases, logits, width))
         }
+        column += groups * UNITS;
+    }
 }
-
-AMX static void release_tiles(void) { _tile_release(); }
 
 /* Move the lanes from..to - 1 on through all layers. */
 static void move(struct writing *s, size_t from, size_t to)
 {
     for (size_t layer = 0; from < to && layer < (size_t)s->layers; layer++) {
-        if (s->recurrent_tiles) layer_tiles(s, layer, from, to);
-        else if (layer) later_layer_f32(s, layer, from, to);
-        else first_layer_f32(s, from, to);
+        if (layer) later_layer(s, layer, from, to);
+        else first_layer(s, from, to);
     }
 }
 
@@ -369,9 +181,7 @@ static void begin_window(struct writing *s, size_t lane)
     const size_t units = s->units, cells = s->lanes * units;
     for (size_t layer = 0; layer < (size_t)s->layers; layer++) {
         memset(s->c + layer * cells + lane * units, 0, units * sizeof(float));
-        memset(s->h + h_place(s, layer, 0) + lane * units, 0, units * sizeof(float));
-        for (size_t part = 0; s->parts && part < PARTS; part++)
-            memset(parts_of(s, layer, 0) + (part * s->lanes + lane) * part_stride(s), 0, units * sizeof(bf16));
+        memset(h_of(s, layer, 0) + lane * units, 0, units * sizeof(float));
     }
 }
 
@@ -495,7 +305,6 @@ void charloom_read(struct writing *s, int64_t count, const int32_t *codes)
         }
         s->newest[0] = codes[i];
     }
-    if (s->recurrent_tiles) release_tiles();
     _mm_setcsr(mode);
 }
 
@@ -507,20 +316,12 @@ void charloom_write(struct writing *s, int64_t count, const double *draws, int32
     _mm_setcsr(mode | FLUSH);
     for (int64_t i = 0; i < count; i++) {
         read_newest(s);
-        if (s->window) {
-            const size_t whole = (s->read + 1) % lanes;
-            logits_f32(s, whole, whole + 1);
-        } else if (s->recurrent_tiles) {
-            logits_tiles(s, 0, lanes);
-        } else {
-            logits_f32(s, 0, lanes);
-        }
+        compute_logits(s, s->window ? (s->read + 1) % lanes : 0, texts(s));
         for (size_t text = 0; text < texts(s); text++) {
             const double draw = draws ? draws[text * count + i] : 0;
             s->newest[text] = codes[text * count + i] = choose(s, s->logits + text * width, draw);
         }
         s->read++;
     }
-    if (s->recurrent_tiles) release_tiles();
     _mm_setcsr(mode);
 }
