@@ -17,10 +17,12 @@ COUNTED_FLOPS = 300e9
 WIDTHS, LEAST_PASSES = (128, 256, 384, 512), 3.0
 #: With a time limit the schedule is made for the time; read more often than this, a text is learned by heart.
 MOST_EPOCHS = 40
+#: While the learning rate is high a loss may stand for some epochs and fall when the rate does.
+PATIENCE = 10
 #: From this width on, 32 readers of 128 characters: the products are large enough to be worth it.
 WIDE, WIDE_READERS, WIDE_LENGTH = 384, 32, 128
-#: The learning rate, 0.01, falls with the root of the width beyond this one.
-RATE, RATE_WIDTH = 1e-2, 256
+#: The learning rate, 0.01, falls with the width beyond this one.
+RATE, RATE_WIDTH = 1e-2, 384
 
 
 def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
@@ -33,10 +35,10 @@ def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
             width = _width(request, chars)
             found["hidden_size"] = width
         passes = _passes(request, width, chars)
-        found |= {"epochs": MOST_EPOCHS, "dropout": _dropout(passes)}
+        found |= {"epochs": MOST_EPOCHS, "patience": PATIENCE, "dropout": _dropout(passes)}
     if width >= WIDE:
         found |= {"batch_size": WIDE_READERS, "seq_length": WIDE_LENGTH}
-    found["learning_rate"] = round(RATE * math.sqrt(min(1.0, RATE_WIDTH / width)), 4)
+    found["learning_rate"] = round(RATE * min(1.0, RATE_WIDTH / width), 4)
     return {name: value for name, value in found.items() if name not in given}
 
 

@@ -31,7 +31,11 @@ class Classic:
         self.characters = self._windows.count
         self.warm_up = 0
 
-    def rate(self, _step: int, _total_steps: int) -> float:
+    def is_warm(self, _step: int, _total_steps: int) -> bool:
+        """Tell whether the learning rate falls from this step on: never."""
+        return False
+
+    def rate(self, _step: int, _total_steps: int, _height: float) -> float:
         """Return the share of the learning rate that this step takes: always all of it."""
         return 1.0
 

@@ -40,13 +40,18 @@ class Stream:
         self.warm_up = max(1, min(WARM_UP_STEPS, round(WARM_UP_SHARE * self.batches * request.epochs)))
         self._carried: Carried | None = None
 
-    def rate(self, step: int, total_steps: int) -> float:
-        """Return the share of the learning rate that this step takes, steps counted from 0."""
-        warm_up = min(self.warm_up, max(1, round(WARM_UP_SHARE * total_steps)))
-        if step < warm_up:
-            return (step + 1) / (warm_up + 1)
-        fallen = (step - warm_up) / max(1, total_steps - warm_up)
-        return LAST_RATE + (1 - LAST_RATE) * (1 - min(1.0, fallen))
+    def is_warm(self, step: int, total_steps: int) -> bool:
+        """Tell whether the learning rate falls from this step on, steps counted from 0."""
+        return step >= self._warm_up(total_steps)
+
+    def rate(self, step: int, total_steps: int, height: float) -> float:
+        """Return the share of the learning rate that this step takes; `height`: what is left of its fall, 1 to 0."""
+        if not self.is_warm(step, total_steps):
+            return (step + 1) / (self._warm_up(total_steps) + 1)
+        return LAST_RATE + (1 - LAST_RATE) * height
+
+    def _warm_up(self, total_steps: int) -> int:
+        return min(self.warm_up, max(1, round(WARM_UP_SHARE * total_steps)))
 
     def train_batch(self, epoch: int, batch: int) -> tuple[float, int]:
         """Compute the gradients of one chunk; return its summed loss in nats and its targets."""

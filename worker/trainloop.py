@@ -52,8 +52,9 @@ PROGRESS_S = 0.2
 #: A loss is taken to blow up when its mean over about this many characters is this many times its start.
 DIVERGED_CHARACTERS, DIVERGED_TIMES = 2000, 3.0
 #: With `max_seconds`: the speed is taken after these many steps, and when this share of the time, at most that many
-#: seconds, has passed; then this share of what remains is planned for, since other processes come and go.
-PLAN_AFTER_STEPS, PLAN_AFTER_SHARE, PLAN_AFTER_S, PLAN_USE = 8, 0.05, 3.0, 0.95
+#: seconds, has passed, and again each time that a tenth of it has: other processes come and go. This share of what
+#: remains is planned for.
+PLAN_AFTER_STEPS, PLAN_AFTER_SHARE, PLAN_AFTER_S, PLAN_AGAIN_SHARE, PLAN_USE = 8, 0.05, 3.0, 0.1, 0.97
 #: With `max_seconds`: the last evaluation is left out where it would take more than this share of the time.
 LAST_EVALUATION_SHARE = 0.2
 
@@ -75,10 +76,12 @@ class Ledger:
 
     #: "training", "evaluating", "sampling" or "finished".
     phase: str = "training"
-    #: Training batches done, and to do at most; the latter is lowered at most once, when `planned` becomes true.
+    #: Training batches done, and to do at most; the latter changes when `seconds` reach `plan_at`.
     step: int = 0
     total_steps: int
-    planned: bool
+    plan_at: float | None = None
+    #: How much of the learning rate is left to fall, 1 to 0: in a straight line to the last step that is planned.
+    height: float = 1.0
     #: The running epoch, from 0, and the next batch in it, of training and of evaluation.
     epoch: int = 0
     batch: int = 0
@@ -133,7 +136,9 @@ class Training:
         self._best: dict[str, Tensor] = {}
         total = self._request.epochs * recipe.batches
         limited = self._request.recipe == "stream" and self._request.max_seconds is not None
-        self._ledger = Ledger(total_steps=total, planned=not limited)
+        self._ledger = Ledger(total_steps=total)
+        if limited:
+            self._ledger.plan_at = min(PLAN_AFTER_S, PLAN_AFTER_SHARE * (self._request.max_seconds or 0.0))
         self._constants = {
             "version": FACTS_VERSION, "threads": setting.threads, "bfloat16": setting.bfloat16,
             "kernel_path": model.computed_by, "torch": str(torch.__version__),
@@ -185,10 +190,12 @@ class Training:
         self._watch(loss / characters, characters)
         if request.grad_clip:
             nn.utils.clip_grad_norm_(self._model.parameters(), request.grad_clip)
-        rate = self._recipe.rate(ledger.step, ledger.total_steps)
+        rate = self._recipe.rate(ledger.step, ledger.total_steps, ledger.height)
         self._optimizer.param_groups[0]["lr"] = request.learning_rate * rate
         self._optimizer.step()
         self._optimizer.zero_grad()
+        if self._recipe.is_warm(ledger.step, ledger.total_steps):
+            ledger.height -= ledger.height / max(1, ledger.total_steps - ledger.step)
         ledger.step, ledger.batch, ledger.work = ledger.step + 1, ledger.batch + 1, ledger.work + 1
         ledger.epoch_loss, ledger.epoch_characters = ledger.epoch_loss + loss, ledger.epoch_characters + characters
         ledger.row_loss, ledger.row_characters = ledger.row_loss + loss, ledger.row_characters + characters
@@ -216,7 +223,7 @@ class Training:
 
     def _after_training(self) -> None:
         ledger, recipe = self._ledger, self._recipe
-        if not ledger.planned:
+        if ledger.plan_at is not None and ledger.seconds >= ledger.plan_at and ledger.step >= PLAN_AFTER_STEPS:
             self._plan()
         over = self._time_is_up()
         ended = ledger.batch == recipe.batches or ledger.step >= ledger.total_steps or over
@@ -326,17 +333,16 @@ class Training:
     # -- time -------------------------------------------------------------------------------------------------------
 
     def _plan(self) -> None:
-        """Decide once how many steps fit into `max_seconds`, so that the learning rate falls to its end in time."""
+        """Decide how many steps fit into `max_seconds`, so that the learning rate falls to its end in time."""
         ledger, limit = self._ledger, self._request.max_seconds or math.inf
-        if ledger.step < PLAN_AFTER_STEPS or ledger.seconds < min(PLAN_AFTER_S, PLAN_AFTER_SHARE * limit):
-            return
-        ledger.planned = True
+        ledger.plan_at = ledger.seconds + PLAN_AGAIN_SHARE * limit
         evaluation = self._evaluation_seconds()
         if evaluation > self._most_for_evaluation():
             evaluation = 0.0
         remaining = (limit - ledger.seconds - evaluation) * PLAN_USE
         per_step = self._pace.seconds_per_step.value + evaluation / self._recipe.batches
-        ledger.total_steps = min(ledger.total_steps, ledger.step + max(1, int(remaining / per_step)))
+        most = self._request.epochs * self._recipe.batches
+        ledger.total_steps = min(most, ledger.step + max(1, int(remaining / per_step)))
 
     def _time_is_up(self) -> bool:
         """Tell whether what remains of `max_seconds` is needed for the last evaluation, or nothing remains."""
@@ -427,4 +433,5 @@ class Training:
                 }
         self._best = state.part("best")
         self._recipe.carry({name: value.clone() for name, value in state.part("carried").items()})
-        self._ledger = Ledger(**copy.deepcopy({name: state.facts[name] for name in Ledger.__dataclass_fields__}))
+        known = {name: state.facts[name] for name in Ledger.__dataclass_fields__ if name in state.facts}
+        self._ledger = Ledger(**copy.deepcopy(known))
