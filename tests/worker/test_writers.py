@@ -87,6 +87,14 @@ def test_they_write_what_the_plain_ones_write(
         assert (written(fast, codes, 1, 7, 16) == written(plain, codes, 24)).all()
 
 
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("length", [1, 2, 64, 65, 66, 700])
+def test_a_prompt_is_read_whole_whatever_its_length(layers: int, length: int) -> None:
+    model = module(30, layers=layers, embedding_size=8)
+    fast, plain = both(model, 2, FREE)
+    assert (written(fast, prompt(model, length), 20) == written(plain, prompt(model, length), 20)).all()
+
+
 @pytest.mark.parametrize(
     ("read", "window", "length"), [(30, 12, 500), (5, 12, 500), (30, 40, 9), (1, 1, 30), (1, 9, 30)]
 )

@@ -94,7 +94,7 @@ class Kernel:
             _INT, _INT, _INT, ctypes.c_uint32, ctypes.c_double, _POINTER, _POINTER
         ]  # fmt: skip
         library.charloom_read.restype = library.charloom_write.restype = None
-        library.charloom_read.argtypes = [_POINTER, _INT, _POINTER]
+        library.charloom_read.argtypes = [_POINTER, _INT, _POINTER, _POINTER]
         library.charloom_write.argtypes = [_POINTER, _INT, _POINTER, _POINTER]
         # torch has no public names for these yet.
         tiles = torch.cpu._is_amx_tile_supported() and not library.charloom_ask_for_tiles()  # noqa: SLF001
@@ -153,9 +153,9 @@ class Kernel:
         )
         return found
 
-    def read(self, writing: ctypes.Structure, codes: NDArray[np.int32]) -> None:
-        """Let a text read more of its prompt, (T,)."""
-        self._library.charloom_read(ctypes.byref(writing), len(codes), codes.ctypes.data)
+    def read(self, writing: ctypes.Structure, codes: NDArray[np.int32], room: Tensor) -> None:
+        """Let a text read more of its prompt, (T,); without a window there is room for 5 T H numbers."""
+        self._library.charloom_read(ctypes.byref(writing), len(codes), codes.ctypes.data, room.data_ptr())
 
     def write(
         self, writing: ctypes.Structure, draws: NDArray[np.float64] | None, codes: NDArray[np.int32]

@@ -17,6 +17,8 @@ from worker.sampling import Options
 
 #: Units of a block, and its gates.
 _UNITS, _GATES = 16, 4
+#: Characters of a prompt that go through one layer before the next.
+_STRETCH = 64
 _INT, _POINTER, _DOUBLE = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
 
 
@@ -28,7 +30,7 @@ class Writing(ctypes.Structure):
         ("table", _POINTER), ("recurrent", _POINTER), ("inputs", _POINTER), ("biases", _POINTER),
         ("out", _POINTER), ("out_biases", _POINTER),
         ("lanes", _INT), ("window", _INT), ("last", _INT), ("read", _INT),
-        ("h", _POINTER), ("c", _POINTER), ("newest", _POINTER), ("logits", _POINTER),
+        ("h", _POINTER), ("c", _POINTER), ("newest", _POINTER), ("entering", _POINTER), ("logits", _POINTER),
         ("temperature", _DOUBLE), ("top_p", _DOUBLE), ("top_k", _INT),
         ("weights", _POINTER), ("heap", _POINTER),
     )  # fmt: skip
@@ -135,7 +137,10 @@ class Lanes:
 
     def read(self, codes: NDArray[np.int32]) -> None:
         """Read more of a prompt, (T,), before anything is written."""
-        self._packed.kernel.read(self._writing, codes)
+        places = 0 if self._window else min(len(codes), _STRETCH)
+        room = torch.empty(places * 5 * self._packed.units)
+        for begin in range(0, len(codes), places or len(codes)):
+            self._packed.kernel.read(self._writing, codes[begin : begin + (places or len(codes))], room)
 
     def write(self, count: int, draws: NDArray[np.float64] | None) -> NDArray[np.int32]:
         """Write `count` characters of each text, (texts, count), by as many numbers in 0..1; greedily by None."""

@@ -31,6 +31,7 @@ struct writing {
     float *h;                   /* (layers, 2, R, H) */
     float *c;                   /* (layers, R, H) */
     int32_t *newest;            /* (R), or (1) in windows: the last character of each text, which hasn't been read yet */
+    const float *entering;      /* (G), or NULL: what enters the only lane's gate sums besides the recurrent product */
     float *logits;              /* (R, V rounded up to 16), or (1, ...) in windows */
     /* The choice; see worker/sampling.py. */
     double temperature, top_p;
@@ -64,6 +65,7 @@ INLINE void cell(float *c, float *h, const float *sums, size_t stride, const flo
 INLINE const float *entering(const struct writing *s, size_t layer, size_t lane)
 {
     const size_t sums = GATES * s->units;
+    if (s->entering) return s->entering;
     return layer ? s->biases + (layer - 1) * sums : s->table + (size_t)s->newest[s->window ? 0 : lane] * sums;
 }
 
@@ -113,9 +115,10 @@ INLINE void any_layer(const int stacked, struct writing *s, size_t layer, size_t
     }
 }
 
-static void first_layer(struct writing *s, size_t from, size_t to) { any_layer(0, s, 0, from, to); }
+/* By the recurrent product alone: the first layer, or one whose input has been multiplied already. */
+static void lone_layer(struct writing *s, size_t layer, size_t from, size_t to) { any_layer(0, s, layer, from, to); }
 
-static void later_layer(struct writing *s, size_t layer, size_t from, size_t to)
+static void stacked_layer(struct writing *s, size_t layer, size_t from, size_t to)
 {
     any_layer(1, s, layer, from, to);
 }
@@ -170,8 +173,8 @@ static void compute_logits(struct writing *s, size_t from, size_t lanes)
 static void move(struct writing *s, size_t from, size_t to)
 {
     for (size_t layer = 0; from < to && layer < (size_t)s->layers; layer++) {
-        if (layer) later_layer(s, layer, from, to);
-        else first_layer(s, from, to);
+        if (layer) stacked_layer(s, layer, from, to);
+        else lone_layer(s, layer, from, to);
     }
 }
 
@@ -293,12 +296,56 @@ static int32_t choose(const struct writing *s, const float *logits, double draw)
     return (int32_t)place;
 }
 
-/* Read `count` characters, of which the last becomes the newest: for one text. */
-void charloom_read(struct writing *s, int64_t count, const int32_t *codes)
+/* What enters a layer's gate sums at n places, (n, G), from h of the layer below there, (n, H). */
+static void multiply_inputs(const struct writing *s, size_t layer, size_t n, const float *below, float *sums)
+{
+    const size_t units = s->units, all = GATES * units, step = height(n, MOST_ROWS);
+    const float *weights = s->inputs + (layer - 1) * all * units, *biases = s->biases + (layer - 1) * all;
+    for (size_t column = 0; column < all; column += BLOCK)
+        for (size_t first = 0; first < n; first += step) {
+            const size_t rows = n - first < step ? n - first : step;
+            WITH_COUNT(rows, {
+                vec product[MOST_ROWS][GATES];
+                product_f32(count, below + first * units, units, weights + column * units, units, product);
+                _Pragma("GCC unroll 6") for (int r = 0; r < count; r++)
+                    _Pragma("GCC unroll 4") for (int g = 0; g < GATES; g++)
+                        product[r][g] = _mm512_add_ps(product[r][g], _mm512_loadu_ps(biases + column + g * UNITS));
+                KEEP(count, product, sums + first * all + column, all);
+            })
+        }
+}
+
+/* Read n characters of a text whose state is carried, one layer after the other: its weights stay in the cache. */
+static void read_in_layers(struct writing *s, size_t n, const int32_t *codes, float *room)
+{
+    const size_t units = s->units, all = GATES * units;
+    const int64_t before = s->read;
+    float *sums = room, *h = room + n * all;
+    for (size_t layer = 0; n && layer < (size_t)s->layers; layer++) {
+        if (layer) multiply_inputs(s, layer, n, h, sums);
+        for (size_t i = 0; i < n; i++) {
+            s->read = before + (int64_t)i;
+            s->entering = layer ? sums + i * all : s->table + codes[i] * all;
+            lone_layer(s, layer, 0, 1);
+            memcpy(h + i * units, h_of(s, layer, 1), units * sizeof(float));
+        }
+    }
+    s->read = before + (int64_t)n;
+    s->entering = NULL;
+}
+
+/* Read `count` characters of one text, of which the last becomes the newest. Without a window there is `room` for count
+ * (G + H) numbers. */
+void charloom_read(struct writing *s, int64_t count, const int32_t *codes, float *room)
 {
     const unsigned mode = _mm_getcsr();
     _mm_setcsr(mode | FLUSH);
-    for (int64_t i = 0; i < count; i++) {
+    if (!s->window) {
+        if (s->newest[0] >= 0) read_in_layers(s, 1, s->newest, room);
+        read_in_layers(s, count - 1, codes, room);
+        s->newest[0] = codes[count - 1];
+    }
+    for (int64_t i = 0; s->window && i < count; i++) {
         if (s->newest[0] >= 0) {
             read_newest(s);
             s->read++;
