@@ -10,11 +10,10 @@ from typing import Any
 
 from shared.requests import StreamRequest
 
-#: What a training is counted on for: about half of what one core with AMX reaches, a little more than one with
-#: AVX-512 BF16 alone does.
+#: What a training is counted on for, a second: some two thirds of what one core with AMX was measured at.
 COUNTED_FLOPS = 300e9
-#: Widths to choose from, and passes over the text that there must be time for.
-WIDTHS, LEAST_PASSES = (128, 256, 384, 512), 3.0
+#: Widths to choose from: the largest for which there is time to pass over the text once for so many units.
+WIDTHS, UNITS_PER_PASS = (128, 256, 384, 512, 768, 1024), 90
 #: With a time limit the schedule is made for the time; read more often than this, a text is learned by heart.
 MOST_EPOCHS = 40
 #: While the learning rate is high a loss may stand for some epochs and fall when the rate does.
@@ -49,10 +48,10 @@ def _passes(request: StreamRequest, width: int, chars: int) -> float:
 
 
 def _width(request: StreamRequest, chars: int) -> int:
-    fitting = [width for width in WIDTHS if _passes(request, width, chars) >= LEAST_PASSES]
+    fitting = [width for width in WIDTHS if _passes(request, width, chars) >= width / UNITS_PER_PASS]
     return max(fitting, default=min(WIDTHS))
 
 
 def _dropout(passes: float) -> float:
     """Return the share to drop: the more often a text is read, the more."""
-    return min(0.5, round(0.1 + 0.02 * passes, 2))
+    return min(0.5, round(0.05 + 0.02 * passes, 2))

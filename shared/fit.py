@@ -18,7 +18,7 @@ LEAST_STREAM_CHARS = 1000
 LEAST_VALIDATED_CHARS, MOST_VALIDATION_CHARS = 5_000, 200_000
 #: `stream`, where left out: chunks that the text is cut into at least, so that the state is carried on, and as few
 #: readers as leave each so many: an epoch of few steps learns little, however many characters each step holds.
-LEAST_CHUNKS, STEPS_AN_EPOCH = 8, 32
+LEAST_CHUNKS, STEPS_AN_EPOCH = 8, 64
 #: Longest time of a single batch: between two of them a lease is looked at and a cancel is seen.
 MOST_BATCH_SECONDS = 2.0
 #: What a slow host may be counted on for, float32: two AVX-512 cores reach 101 GFLOP/s in the seed document's training

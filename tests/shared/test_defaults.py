@@ -1,0 +1,76 @@
+"""What stream chooses by the text's length and the time there is."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.defaults import MOST_EPOCHS, WIDTHS, chosen
+from shared.fit import fit
+from shared.requests import StreamRequest
+
+BOOK, SHAKESPEARE = 148_066, 1_115_394
+
+
+def fitted(chars: int, **options: Any) -> StreamRequest:
+    request = StreamRequest.model_validate({"corpus_id": "cor"} | options)
+    return fit(request, chars=chars, vocab_size=65, memory_limit_bytes=None)
+
+
+def test_more_time_makes_a_wider_model_and_a_longer_text_a_narrower_one() -> None:
+    widths = {
+        (chars, seconds): fitted(chars, max_seconds=seconds).hidden_size
+        for chars in (BOOK, SHAKESPEARE)
+        for seconds in (1, 20, 60, 180, 1800)
+    }
+    for chars in (BOOK, SHAKESPEARE):
+        of_text = [widths[chars, seconds] for seconds in (1, 20, 60, 180, 1800)]
+        assert of_text == sorted(of_text)
+        assert len(set(of_text)) > 2
+    assert all(widths[BOOK, seconds] >= widths[SHAKESPEARE, seconds] for seconds in (1, 20, 60, 180, 1800))
+
+
+@pytest.mark.parametrize(
+    ("chars", "seconds", "width"),
+    [(BOOK, 20, 512), (BOOK, 60, 768), (SHAKESPEARE, 20, 256), (SHAKESPEARE, 113, 384), (SHAKESPEARE, 360, 512),
+     (SHAKESPEARE, 1800, 1024), (256 << 20, 60, 128)],
+)  # fmt: skip
+def test_the_widths_are_those_that_the_search_found(chars: int, seconds: float, width: int) -> None:
+    assert fitted(chars, max_seconds=seconds).hidden_size == width
+
+
+def test_without_a_time_limit_nothing_depends_on_the_time() -> None:
+    request = fitted(BOOK)
+    assert (request.hidden_size, request.epochs, request.dropout, request.learning_rate) == (256, 12, 0.2, 0.01)
+    assert fitted(BOOK, hidden_size=512).learning_rate == 0.0075
+    assert (fitted(SHAKESPEARE, hidden_size=512).batch_size, fitted(SHAKESPEARE).batch_size) == (32, 16)
+
+
+@given(
+    st.integers(1_000, 300_000_000),
+    st.floats(1, 604_800),
+    st.fixed_dictionaries({}, optional={
+        "hidden_size": st.sampled_from([16, 300, 1024]), "epochs": st.integers(1, 9), "dropout": st.just(0.01),
+        "learning_rate": st.just(1e-4), "batch_size": st.just(3), "seq_length": st.just(17), "patience": st.just(1),
+    }),
+)  # fmt: skip
+def test_what_is_given_is_kept_and_what_is_chosen_is_allowed(chars: int, seconds: float, given: dict[str, Any]) -> None:
+    request = fitted(chars, max_seconds=seconds, **given)
+    assert {name: getattr(request, name) for name in given} == given
+    assert StreamRequest.model_validate(request.model_dump()) == request
+    if "hidden_size" not in given:
+        assert request.hidden_size in WIDTHS
+    if "epochs" not in given:
+        assert request.epochs == MOST_EPOCHS
+    if "dropout" not in given:
+        assert 0.05 <= request.dropout <= 0.5
+
+
+def test_a_text_that_is_read_more_often_is_learned_with_more_dropout() -> None:
+    shares = [
+        chosen(StreamRequest(corpus_id="c", hidden_size=256, max_seconds=seconds), chars=BOOK)["dropout"]
+        for seconds in (1, 3, 5, 10, 100)
+    ]
+    assert shares == sorted(shares)
+    assert len(set(shares)) == len(shares)
