@@ -22,8 +22,6 @@ from client import Charloom, CharloomError, Corpus, Event, Texts
 SAMPLE = ROOT / "shared" / "sample.txt"
 #: Seconds of computing: with start and writing, the demo stays well under three minutes on two cores.
 TRAIN_S = 60
-#: More than fit into the time, even of a short text: the trainer plans its learning rate for as many as do.
-MOST_EPOCHS = 60
 #: Seconds without a sign of the training after which the demo looks why, and gives up unless it is queued.
 SILENCE_S = 60.0
 #: Longest silence of a stream, seconds, before the demo looks after the processes it keeps.
@@ -117,7 +115,7 @@ def _show(
 
 def _train(loom: Charloom, corpus: Corpus, seconds: int, console: Console, *, tend: Callable[[], None]) -> str:
     """Train for so long at most; return the model's id."""
-    job = loom.train(corpus, name=corpus.name, max_seconds=seconds, epochs=MOST_EPOCHS)
+    job = loom.train(corpus, name=corpus.name, max_seconds=seconds)
     with TrainingProgress(console) as progress:
         heard_at = time.monotonic()
         for event in loom.jobs.watch(job, silence_s=LOOK_S):

@@ -14,12 +14,14 @@ from shared.requests import StreamRequest
 COUNTED_FLOPS = 300e9
 #: Widths to choose from: the largest for which there is time to pass over the text once for so many units.
 WIDTHS, UNITS_PER_PASS = (128, 256, 384, 512, 768, 1024), 90
-#: With a time limit the schedule is made for the time; read more often than this, a text is learned by heart.
-MOST_EPOCHS = 40
 #: While the learning rate is high a loss may stand for some epochs and fall when the rate does.
 PATIENCE = 10
 #: From this width on, 32 readers of 128 characters: the products are large enough to be worth it.
 WIDE, WIDE_READERS, WIDE_LENGTH = 384, 32, 128
+#: As few readers as leave an epoch so many steps: one of few steps learns little, however much each step holds.
+STEPS_AN_EPOCH = 64
+#: Fewer readers than this take as long as so many: the weights have to be fetched for each position all the same.
+FULL_READERS = 16
 #: The learning rate, 0.01, falls with the width beyond this one.
 RATE, RATE_WIDTH = 1e-2, 384
 
@@ -34,7 +36,7 @@ def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
             width = _width(request, chars)
             found["hidden_size"] = width
         passes = _passes(request, width, chars)
-        found |= {"epochs": MOST_EPOCHS, "patience": PATIENCE, "dropout": _dropout(passes)}
+        found |= {"patience": PATIENCE, "dropout": _dropout(passes)}
     if width >= WIDE:
         found |= {"batch_size": WIDE_READERS, "seq_length": WIDE_LENGTH}
     found["learning_rate"] = round(RATE * min(1.0, RATE_WIDTH / width), 4)
@@ -44,7 +46,9 @@ def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
 def _passes(request: StreamRequest, width: int, chars: int) -> float:
     """Return how often there is time to read the text."""
     flops_per_char = 6.0 * 4 * width * (request.embedding_size + width + (request.layers - 1) * 2 * width)
-    return (request.max_seconds or math.inf) * COUNTED_FLOPS / flops_per_char / chars
+    readers = max(1, chars // (STEPS_AN_EPOCH * (WIDE_LENGTH if width >= WIDE else request.seq_length)))
+    used = min(1.0, readers / FULL_READERS)
+    return (request.max_seconds or math.inf) * COUNTED_FLOPS * used / flops_per_char / chars
 
 
 def _width(request: StreamRequest, chars: int) -> int:

@@ -5,7 +5,7 @@ Options left out shrink to fit; options given are kept, or refused with the numb
 
 from typing import TypeVar, cast
 
-from shared.defaults import chosen
+from shared.defaults import STEPS_AN_EPOCH, chosen
 from shared.errors import FieldError, InvalidRequest
 from shared.requests import ClassicRequest, StreamRequest
 
@@ -16,9 +16,8 @@ LEAST_STREAM_CHARS = 1000
 #: `stream`, where left out: texts shorter than this keep nothing back, since the loss of a few hundred characters says
 #: little; longer ones keep back at most so many, which one reader reads in some 3 seconds after each epoch.
 LEAST_VALIDATED_CHARS, MOST_VALIDATION_CHARS = 5_000, 200_000
-#: `stream`, where left out: chunks that the text is cut into at least, so that the state is carried on, and as few
-#: readers as leave each so many: an epoch of few steps learns little, however many characters each step holds.
-LEAST_CHUNKS, STEPS_AN_EPOCH = 8, 64
+#: `stream`, where left out: chunks that the text is cut into at least, so that the state is carried on.
+LEAST_CHUNKS = 8
 #: Longest time of a single batch: between two of them a lease is looked at and a cancel is seen.
 MOST_BATCH_SECONDS = 2.0
 #: What a slow host may be counted on for, float32: two AVX-512 cores reach 101 GFLOP/s in the seed document's training

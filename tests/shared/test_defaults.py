@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.defaults import MOST_EPOCHS, WIDTHS, chosen
+from shared.defaults import WIDTHS, chosen
 from shared.fit import fit
 from shared.requests import StreamRequest
 
@@ -61,8 +61,6 @@ def test_what_is_given_is_kept_and_what_is_chosen_is_allowed(chars: int, seconds
     assert StreamRequest.model_validate(request.model_dump()) == request
     if "hidden_size" not in given:
         assert request.hidden_size in WIDTHS
-    if "epochs" not in given:
-        assert request.epochs == MOST_EPOCHS
     if "dropout" not in given:
         assert 0.05 <= request.dropout <= 0.5
 
