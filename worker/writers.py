@@ -16,7 +16,7 @@ from worker.plainwriters import PlainWriter, per_character
 from worker.sampling import Sampler
 
 #: Multiplications in one call: a few milliseconds. Characters in one call, as many as a caller may want to look after.
-_CALL, _MOST_WRITTEN, _MOST_READ = 1 << 28, 64, 512
+_CALL, _MOST_WRITTEN, _MOST_READ = 1 << 29, 64, 512
 #: Bytes that the states of all windows may take; beyond, windows are read anew for each character.
 _MOST_STATES = 256 << 20
 

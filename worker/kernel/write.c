@@ -11,6 +11,7 @@
 #include "vectors.h"
 
 #include <float.h>
+#include <math.h>
 
 enum { WIDE = 8 };
 
@@ -275,11 +276,18 @@ static void leave_likeliest(const struct writing *s)
 static int32_t choose(const struct writing *s, const float *logits, double draw)
 {
     const size_t characters = s->characters;
-    size_t likeliest = 0;
-    for (size_t i = 1; i < characters; i++)
-        if (logits[i] > logits[likeliest]) likeliest = i;
-    if (s->temperature == 0) return (int32_t)likeliest;
-    const __m512d most = _mm512_set1_pd(logits[likeliest]), temperature = _mm512_set1_pd(s->temperature);
+    vec mosts = splat(-INFINITY);
+    for (size_t i = 0; i < characters; i += UNITS) {
+        const __mmask16 given = characters - i < UNITS ? (__mmask16)((1u << (characters - i)) - 1) : 0xFFFF;
+        mosts = _mm512_mask_max_ps(mosts, given, mosts, _mm512_loadu_ps(logits + i));
+    }
+    const float largest = _mm512_reduce_max_ps(mosts);
+    if (s->temperature == 0) {
+        size_t likeliest = 0;
+        while (likeliest + 1 < characters && logits[likeliest] != largest) likeliest++;
+        return (int32_t)likeliest;
+    }
+    const __m512d most = _mm512_set1_pd(largest), temperature = _mm512_set1_pd(s->temperature);
     double *weights = s->weights;
     for (size_t i = 0; i < characters; i += WIDE) {
         const __m512d less = _mm512_sub_pd(_mm512_cvtps_pd(_mm256_loadu_ps(logits + i)), most);
