@@ -12,8 +12,9 @@ from shared.requests import StreamRequest
 
 #: What a training is counted on for, a second: some two thirds of what one core with AMX was measured at.
 COUNTED_FLOPS = 300e9
-#: Widths to choose from: the largest for which there is time to pass over the text once for so many units.
-WIDTHS, UNITS_PER_PASS = (128, 256, 384, 512, 768, 1024), 90
+#: Widths to choose from: the largest for which there is time to pass over the text so often. Of two models that are given
+#: the same time the wider one is better from there on.
+LEAST_PASSES: Mapping[int, float] = {128: 0, 256: 2.5, 384: 4, 512: 7, 768: 10, 1024: 13}
 #: While the learning rate is high a loss may stand for some epochs and fall when the rate does.
 PATIENCE = 10
 #: From this width on, 32 readers of 128 characters: the products are large enough to be worth it.
@@ -52,8 +53,7 @@ def _passes(request: StreamRequest, width: int, chars: int) -> float:
 
 
 def _width(request: StreamRequest, chars: int) -> int:
-    fitting = [width for width in WIDTHS if _passes(request, width, chars) >= width / UNITS_PER_PASS]
-    return max(fitting, default=min(WIDTHS))
+    return max(width for width, least in LEAST_PASSES.items() if _passes(request, width, chars) >= least)
 
 
 def _dropout(passes: float) -> float:

@@ -19,6 +19,9 @@ from shared.requests import ClassicRequest, StreamRequest
 UNIT_FLOPS, PARAMETER_FLOPS, STEP_POSITIONS = 1600, 600, 50
 #: A position that is only read, by one reader, costs this share of one that is learned from.
 READ_SHARE = 0.4
+#: `stream`'s validation part is read by up to so many readers side by side, each after so many characters before its
+#: share.
+MOST_READERS, LEAD = 16, 500
 #: Below this hidden_size "auto" doesn't take bfloat16: the conversions eat what it wins (bench/LOG.md).
 LEAST_BFLOAT16_HIDDEN_SIZE = 128
 #: A finished training moves the factor of its recipe by this share of the way, and never beyond these.
@@ -95,6 +98,11 @@ def work_of(request: Training, chars: int) -> Work:
     return Work(steps=steps, positions=positions, chars_per_step=positions * request.batch_size, evaluated=evaluated)
 
 
+def readers_of(kept: int, learnt: int) -> int:
+    """Return how many readers share a validation part of so many characters that stands after so many others."""
+    return max(1, min(MOST_READERS, kept // (4 * LEAD), learnt // LEAD))
+
+
 def takes_bfloat16(request: Training, *, has: bool) -> bool:
     """Resolve `precision` on a processor that has bfloat16 products, or hasn't."""
     if request.precision == "auto":
@@ -118,13 +126,16 @@ def seconds(request: Training, chars: int, vocab_size: int, speed: Speed) -> flo
     step = step_seconds(request, chars, vocab_size, speed)
     one = request.model_copy(update={"batch_size": 1, "seq_length": 1})
     units = UNIT_FLOPS * request.layers * request.hidden_size
-    arithmetic = (flops(one, vocab_size) + units) / speed.flops_per_second
-    read = READ_SHARE * _factor(request, speed) * (speed.seconds_per_position * request.layers + arithmetic)
+    arithmetic = (flops(one, vocab_size) + units) / _rate(request, speed)
+    waiting = speed.seconds_per_position * request.layers
+    read = READ_SHARE * _factor(request, speed) * (waiting + arithmetic)
     if request.recipe == "classic":
         evaluation = READ_SHARE * step * work.steps
         sample = request.sample_chars * request.seq_length * read
     else:
-        evaluation = work.evaluated * read
+        readers = readers_of(work.evaluated, chars - work.evaluated)
+        positions = work.evaluated / readers + (LEAD if readers > 1 else 0)
+        evaluation = positions * READ_SHARE * _factor(request, speed) * (waiting + readers * arithmetic)
         sample = request.sample_chars * 2 * read
     return request.epochs * (work.steps * step + evaluation + sample)
 

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from shared.estimate import LEAD, readers_of
 from shared.text import Vocabulary
 from worker.randomness import Permutation, derive, rng
 
@@ -126,21 +127,18 @@ class Chunks:
 
 
 class Continuation:
-    """The part of a text from `start` on, each character predicted once, by up to 16 readers side by side.
+    """The part of a text from `start` on, each character predicted once, by some readers side by side.
 
     Each reads its share after the `LEAD` characters before it, so that it has in mind what a single reader of the
     whole would have: beyond some hundreds of characters nothing of an LSTM's state is left that changes the loss (to
     1e-4 nats where measured). The first has none before it, as the single one.
     """
 
-    #: Characters that a reader reads before its share, and readers at most.
-    LEAD, MOST_READERS = 500, 16
-
     def __init__(self, codes: Codes, *, start: int, length: int) -> None:
         self.count = len(codes) - start
-        self.readers = max(1, min(self.MOST_READERS, self.count // (4 * self.LEAD), start // self.LEAD))
+        self.readers = readers_of(self.count, start)
         self._share = -(-self.count // self.readers)
-        self._lead = self.LEAD if self.readers > 1 else 0
+        self._lead = LEAD if self.readers > 1 else 0
         self._length = max(1, length // self.readers)
         self._leads = -(-self._lead // self._length)
         self.batches = self._leads + -(-self._share // self._length)

@@ -1,0 +1,70 @@
+"""How good the defaults are that `stream` chooses by the text and the time: against three fixed settings.
+
+What: trainings on one thread with `max_seconds`, several texts (case kept), several budgets; each is judged by its best
+validation loss. The clock is the thread's processor time, so that neighbours count little.
+Peers: 128, 256 and 512 units with their learning rate, the dropout that the search found for each, and all else as left
+out.
+Bar: a lower mean over texts and budgets than each of them.
+
+    python -m bench.defaults TEXT [TEXT ...] [--seconds 20 60 180] [--peers 128 256 512]
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench.common import Row, report
+from bench.overtake import fitted
+from shared.text import normalise
+from worker.train import train
+from worker.trainevents import Done
+
+#: Fixed settings by their width.
+FIXED: Mapping[int, Mapping[str, float]] = {
+    128: {"hidden_size": 128, "dropout": 0.1},
+    256: {"hidden_size": 256, "dropout": 0.2},
+    512: {"hidden_size": 512, "dropout": 0.3},
+}
+
+
+def loss_of(text: str, seconds: float, options: Mapping[str, float]) -> float:
+    """Train for so long and return the best validation loss."""
+    request = fitted(text, lowercase=False, max_seconds=seconds, sample_chars=0, **options)
+    for event in train(request, text, threads=1, clock=time.thread_time):
+        if isinstance(event, Done) and event.losses.validation is not None:
+            print(f"  {request.hidden_size} units, {request.batch_size} readers of {request.seq_length}, dropout "
+                  f"{request.dropout}: {event.losses.validation:.4f} in epoch {event.losses.best_epoch}, "
+                  f"{event.step} steps, {event.metrics[-1].seconds:.0f} s", flush=True)  # fmt: skip
+            return event.losses.validation
+    raise AssertionError("it ended without a loss")
+
+
+def main() -> None:
+    """Train all; show each as it ends."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("texts", type=Path, nargs="+", metavar="TEXT", help="UTF-8 texts")
+    parser.add_argument("--seconds", type=float, nargs="+", default=[20.0, 60.0, 180.0])
+    parser.add_argument("--peers", type=int, nargs="*", choices=list(FIXED), default=list(FIXED))
+    given = parser.parse_args()
+    settings: dict[str, Mapping[str, float]] = {"chosen": {}, **{str(width): FIXED[width] for width in given.peers}}
+    losses: dict[str, list[float]] = {name: [] for name in settings}
+    for path in given.texts:
+        text = normalise(path.read_text(encoding="utf-8"), lowercase=False)
+        for seconds in given.seconds:
+            print(f"{path.name}, {seconds:g} s", flush=True)
+            for name, options in settings.items():
+                losses[name].append(loss_of(text, seconds, options))
+    means = {name: statistics.mean(found) for name, found in losses.items()}
+    rows = [
+        Row(what=f"mean against {name} units", unit="nats", ours=means["chosen"], peer=means[name],
+            ratio=means[name] / means["chosen"], least_ratio=1.0)
+        for name in settings if name != "chosen"
+    ]  # fmt: skip
+    report(bench="defaults", rows=rows, texts=[path.name for path in given.texts], seconds=given.seconds,
+           losses={name: [round(loss, 4) for loss in found] for name, found in losses.items()})  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
