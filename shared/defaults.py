@@ -12,8 +12,8 @@ from shared.requests import StreamRequest
 
 #: What a training is counted on for, a second: some two thirds of what one core with AMX was measured at.
 COUNTED_FLOPS = 300e9
-#: Widths to choose from: the largest for which there is time to pass over the text so often. Of two models that are given
-#: the same time the wider one is better from there on.
+#: Widths to choose from: the largest for which there is time to pass over the text so often. Of two models that are
+#: given the same time the wider one is better from there on.
 LEAST_PASSES: Mapping[int, float] = {128: 0, 256: 2.5, 384: 4, 512: 7, 768: 10, 1024: 13}
 #: While the learning rate is high a loss may stand for some epochs and fall when the rate does.
 PATIENCE = 10

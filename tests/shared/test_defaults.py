@@ -33,8 +33,8 @@ def test_more_time_makes_a_wider_model_and_a_longer_text_a_narrower_one() -> Non
 
 @pytest.mark.parametrize(
     ("chars", "seconds", "width"),
-    [(BOOK, 20, 384), (BOOK, 60, 512), (BOOK, 180, 1024), (SHAKESPEARE, 60, 384), (SHAKESPEARE, 20, 256), (SHAKESPEARE, 113, 384), (SHAKESPEARE, 360, 512),
-     (SHAKESPEARE, 1800, 1024), (256 << 20, 60, 128)],
+    [(BOOK, 20, 384), (BOOK, 60, 512), (BOOK, 180, 1024), (SHAKESPEARE, 20, 256), (SHAKESPEARE, 60, 384),
+     (SHAKESPEARE, 113, 384), (SHAKESPEARE, 360, 512), (SHAKESPEARE, 1800, 1024), (256 << 20, 60, 128)],
 )  # fmt: skip
 def test_the_widths_are_those_that_the_search_found(chars: int, seconds: float, width: int) -> None:
     assert fitted(chars, max_seconds=seconds).hidden_size == width
