@@ -1,5 +1,5 @@
-/* What the layer (lstm.c) and writing (write.c) have in common: sixteen numbers at once, their squashing, products whose
- * sums stay in registers, the tiles' settings. Processors: AVX-512 F, BW, DQ, VL at least.
+/* What the layer (lstm.c) and writing (write.c) have in common: sixteen numbers at once, their squashing, products
+ * whose sums stay in registers, the tiles' settings. Processors: AVX-512 F, BW, DQ, VL at least.
  */
 #ifndef CHARLOOM_VECTORS_H
 #define CHARLOOM_VECTORS_H

@@ -1,12 +1,12 @@
 /* Writing: a model goes on by one character again and again, for texts side by side, and chooses each character.
  *
- * Two ways. Carried: every text is one lane, whose state goes on from character to character. Window: the seed document's
- * way, in which each next character comes from the last `window` ones alone, read from a state of zeros. That is one
- * text with a lane for each window that has begun and isn't read to its end: what comes next moves all of them on, in one
- * product instead of `window` small ones, and the eldest gives the logits.
+ * Two ways. Carried: every text is one lane, whose state goes on from character to character. Window: the seed
+ * document's way, in which each next character comes from the last `window` ones alone, read from a state of zeros.
+ * That is one text with a lane for each window that has begun and isn't read to its end: what comes next moves all of
+ * them on, in one product instead of `window` small ones, and the eldest gives the logits.
  *
- * All in float32, on one thread. A lane's results don't depend on the lanes beside it. Weights are packed as in lstm.c; shapes: V characters,
- * H units (a multiple of 32), G = 4 H gate sums, R lanes.
+ * All in float32, on one thread. A lane's results don't depend on the lanes beside it. Weights are packed as in lstm.c;
+ * shapes: V characters, H units (a multiple of 32), G = 4 H gate sums, R lanes.
  */
 #include "vectors.h"
 
@@ -27,12 +27,12 @@ struct writing {
     /* The texts. */
     int64_t lanes;              /* R */
     int64_t window;             /* characters of a window, R then too, or 0: carried */
-    int64_t last;               /* window: no window is begun later than that of this character of the text, 0 the first */
-    int64_t read;               /* characters that have gone through the layers: their number tells which h is the newer */
+    int64_t last;               /* window: none is begun later than that of this character of the text, 0 the first */
+    int64_t read;               /* characters that have gone through the layers; odd or even tells which h is newer */
     float *h;                   /* (layers, 2, R, H) */
     float *c;                   /* (layers, R, H) */
-    int32_t *newest;            /* (R), or (1) in windows: the last character of each text, which hasn't been read yet */
-    const float *entering;      /* (G), or NULL: what enters the only lane's gate sums besides the recurrent product */
+    int32_t *newest;            /* (R), or (1) in windows: the last character of each text, not read yet */
+    const float *entering;      /* (G), or NULL: what enters the only lane's gate sums besides its own product */
     float *logits;              /* (R, V rounded up to 16), or (1, ...) in windows */
     /* The choice; see worker/sampling.py. */
     double temperature, top_p;
@@ -76,7 +76,7 @@ enum { SPAN = 8 };
 /* The cells of n lanes from `first` on, in these blocks. A function of its own: inlined, its constants would take
  * registers from the sums of the products before it. */
 static __attribute__((noinline)) void cells(struct writing *s, size_t layer, size_t block, size_t last, size_t first,
-                                                size_t n, float sums[SPAN][MOST_ROWS * BLOCK])
+                                            size_t n, float sums[SPAN][MOST_ROWS * BLOCK])
 {
     float *c = s->c + layer * s->lanes * s->units, *next = h_of(s, layer, 1);
     for (size_t r = 0; r < n; r++) {
@@ -88,8 +88,8 @@ static __attribute__((noinline)) void cells(struct writing *s, size_t layer, siz
     }
 }
 
-/* Move the lanes from..to - 1 of one layer on by the newest character. `stacked`, a constant, is whether there is a layer
- * below: asked in between, it would cost the sums their registers. */
+/* Move the lanes from..to - 1 of one layer on by the newest character. `stacked`, a constant, is whether there is a
+ * layer below: asked in between, it would cost the sums their registers. */
 INLINE void any_layer(const int stacked, struct writing *s, size_t layer, size_t from, size_t to)
 {
     const size_t units = s->units, step = height(to - from, MOST_ROWS), block_size = BLOCK * units;
