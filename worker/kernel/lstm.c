@@ -114,7 +114,21 @@ BF16 INLINE void product_bf16(const int count, const bf16 *rows, size_t stride, 
     }
 }
 
-#define FORWARD_STEP(TYPE, PRODUCT, CELL_OF)                                                                           \
+/* The cells of n rows from `first` on. Functions of their own: inlined, their constants would take registers from the
+ * sums of the product before them. */
+static __attribute__((noinline)) void cells_f32(const struct sequence *s, size_t t, size_t first, size_t n,
+                                                size_t block, const float *sums)
+{
+    for (size_t r = 0; r < n; r++) cell_f32(s, t, first + r, block, sums + r * BLOCK, UNITS);
+}
+
+BF16 static __attribute__((noinline)) void cells_bf16(const struct sequence *s, size_t t, size_t first, size_t n,
+                                                      size_t block, const float *sums)
+{
+    for (size_t r = 0; r < n; r++) cell_bf16(s, t, first + r, block, sums + r * BLOCK, UNITS);
+}
+
+#define FORWARD_STEP(TYPE, PRODUCT, CELLS_OF)                                                                          \
     do {                                                                                                               \
         const size_t units = s->units, step = height(to - from, MOST_ROWS);                                            \
         const TYPE *h = (const TYPE *)s->h + t * s->rows * units;                                                      \
@@ -128,19 +142,19 @@ BF16 INLINE void product_bf16(const int count, const bf16 *rows, size_t stride, 
                     PRODUCT(count, h + first * units, units, w, units, sums);                                          \
                     KEEP(count, sums, kept, BLOCK);                                                                    \
                 })                                                                                                     \
-                for (size_t r = 0; r < n; r++) CELL_OF(s, t, first + r, block, kept + r * BLOCK, UNITS);               \
+                CELLS_OF(s, t, first, n, block, kept);                                                                 \
             }                                                                                                          \
         }                                                                                                              \
     } while (0)
 
 static void forward_f32(const struct sequence *s, size_t t, size_t from, size_t to)
 {
-    FORWARD_STEP(float, product_f32, cell_f32);
+    FORWARD_STEP(float, product_f32, cells_f32);
 }
 
 BF16 static void forward_bf16(const struct sequence *s, size_t t, size_t from, size_t to)
 {
-    FORWARD_STEP(bf16, product_bf16, cell_bf16);
+    FORWARD_STEP(bf16, product_bf16, cells_bf16);
 }
 
 AMX static void use_tiles(size_t upper, size_t lower)
