@@ -165,6 +165,8 @@ AMX static void use_tiles(size_t upper, size_t lower)
         config.bytes[tile] = 64;
         config.rows[tile] = (uint8_t)rows[tile];
     }
+    /* gcc takes the next line to read eight bytes of it, and might leave out the others. */
+    __asm__ volatile("" : : "m"(config));
     _tile_loadconfig(&config);
 }
 
