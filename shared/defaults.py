@@ -15,6 +15,8 @@ COUNTED_FLOPS = 300e9
 #: Widths to choose from: the largest for which there is time to pass over the text so often. Of two models that are
 #: given the same time the wider one is better from there on.
 LEAST_PASSES: Mapping[int, float] = {128: 0, 256: 2.5, 384: 4, 512: 7, 768: 10, 1024: 13}
+#: Recurrent weights for each character of the text at most: beyond, a wider model is no better, however long it learns.
+MOST_WEIGHTS = 16
 #: While the learning rate is high a loss may stand for some epochs and fall when the rate does.
 PATIENCE = 10
 #: From this width on, 32 readers of 128 characters: the products are large enough to be worth it.
@@ -53,7 +55,12 @@ def _passes(request: StreamRequest, width: int, chars: int) -> float:
 
 
 def _width(request: StreamRequest, chars: int) -> int:
-    return max(width for width, least in LEAST_PASSES.items() if _passes(request, width, chars) >= least)
+    return max(
+        width
+        for width, least in LEAST_PASSES.items()
+        if width == min(LEAST_PASSES)
+        or (_passes(request, width, chars) >= least and 4 * width * width <= MOST_WEIGHTS * chars)
+    )
 
 
 def _dropout(passes: float) -> float:
