@@ -41,6 +41,7 @@ SUITE = (
          "--mark", "1.4697", "--within", "360", text="shakespeare"),
     long("shakespeare_1800", "shakespeare", "--seconds", "1800", "--peer", "1.461", "--most", "1.40",
          text="shakespeare"),
+    long("defaults"),
     long("parity", "classic", "--batches", "47", "--epochs", "3", "--rounds", "1"),
     long("stream_book"),
     long("growth_100000", "growth", text="none"),

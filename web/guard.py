@@ -11,8 +11,9 @@ name will do until some are set. Who holds a key is `door`'s to ask.
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask, Response, request
 
@@ -20,9 +21,6 @@ from shared.settings import PREFIX
 from web.callers import let_in_by
 from web.parts import parts
 from web.problems import Forbidden
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 #: Methods that change nothing.
 READING = frozenset({"GET", "HEAD", "OPTIONS"})

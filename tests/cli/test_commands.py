@@ -42,7 +42,7 @@ def test_a_text_comes_through_a_pipe_and_a_job_s_id_out_of_one(cli: Cli, stack: 
     assert queued.id.startswith("job_")
     assert stack.loom.jobs.wait(queued.id).check().params["name"] == "piped"
     assert [corpus.name for corpus in stack.loom.corpora.list(limit=1)] == ["piped"]
-    again = cli("train", "piped", "--json", *SMALL)
+    again = cli("train", "piped", "--json", *ENDLESS)
     assert again.json["params"]["corpus_id"] == stack.loom.jobs.get(queued.id).params["corpus_id"]
     stack.loom.jobs.cancel(again.json["id"])
 
@@ -168,7 +168,7 @@ def test_a_training_is_estimated_and_nothing_is_queued(cli: Cli, stack: Stack) -
 
 
 def test_whoever_reads_the_text_may_go_and_the_writing_is_cancelled(cli: Cli, model_id: str, stack: Stack) -> None:
-    words = charloom("write", model_id, "--length", "100000")
+    words = charloom("write", model_id, "--length", "100000", "--n", "64")  # seconds of writing
     with subprocess.Popen(words, cwd=cli.folder, env=cli.environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.read(20)
