@@ -77,7 +77,10 @@ class TrainRequest(Request):
     )
     lowercase: bool = Field(True, description="Lower-case the text first: fewer characters to learn.")
     seq_length: int = Field(100, ge=1, le=2048, description="Characters the network looks back over when it learns.")
-    hidden_size: int = Field(256, ge=1, le=4096, description="Width of the LSTM: more learns more, slower.")
+    hidden_size: int = Field(
+        256, ge=1, le=4096,
+        description="Width of the LSTM: more learns more, slower. With a time limit stream chooses it by the text.",
+    )  # fmt: skip
     layers: int = Field(1, ge=1, le=8, description="LSTM layers on top of one another.")
     batch_size: int = Field(ge=1, le=4096, description="Sequences that are learned from at once.")
     dropout: float = Field(ge=0, lt=1, description="Share of the signals dropped while learning, against copying.")
