@@ -58,7 +58,8 @@ def training_bytes(cluster: Cluster, corpus: Corpus, recipe: str) -> int:
     request = fit(kind.model_validate(asked), chars=chars, vocab_size=vocab_size, memory_limit_bytes=None)
     with cluster.worker(recipe) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        eventually(lambda: len(children.read_text().split()) > 1, "the worker's children are there")
+        # Until then there is one more child, which measures.
+        eventually(lambda: any(worker.speed for worker in cluster.seen()), "the speed is measured")
         idle = {}
         for pid in children.read_text().split():
             forget_peak(pid)
