@@ -186,7 +186,7 @@ class Settings(BaseModel):
     train_slots: int = Field(1, ge=0, le=64, description="Trainings that one host runs at once; 0 takes none.")
     generate_slots: int = Field(1, ge=0, le=64, description="Writing jobs that one host runs at once; 0 takes none.")
     train_threads: int = Field(
-        0, ge=0, le=1024, description="Threads of one training; 0 shares all cores but one among the slots."
+        0, ge=0, le=1024, description="Threads of one training at most; 0 shares all cores among the slots."
     )
     step_log: Path | None = Field(
         None, description="Folder where workers log every training step, its attempt and times; for tests."

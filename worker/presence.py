@@ -11,6 +11,7 @@ from pathlib import Path
 from shared.errors import StoreUnavailable
 from shared.settings import Settings
 from shared.store import Store, WorkerInfo
+from worker.kernel import load
 from worker.speedometer import Speedometer
 
 log = logging.getLogger(__name__)
@@ -27,12 +28,14 @@ def cores() -> int:
 
 
 def train_threads(settings: Settings) -> int:
-    """Return the threads that one training computes with on this host.
+    """Return the threads that one training computes with at most on this host.
 
-    One core is left to writing and to everything else. OpenMP's threads wait for each other by spinning, so two of them
-    beside another busy process on two cores are several times slower than one alone (bench/sharing.py).
+    The compiled layer's wait for one another a few times a step, asleep: beside writing they lose a tenth, and writing
+    loses nothing. torch's own LSTM has them wait several hundred times, so one core is left to everything else
+    (bench/sharing.py, bench/LOG.md).
     """
-    return settings.train_threads or max(1, (cores() - 1) // max(1, settings.train_slots))
+    free = cores() if load() is not None else cores() - 1
+    return settings.train_threads or max(1, free // max(1, settings.train_slots))
 
 
 def describe(name: str, settings: Settings, *, holder: str) -> WorkerInfo:

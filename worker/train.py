@@ -27,6 +27,9 @@ from worker.trainevents import TrainEvent
 from worker.trainloop import Setting, Training
 from worker.trainstate import TrainState
 
+#: Readers or windows that make a thread of the compiled layer worth its waiting (bench/LOG.md).
+ROWS_A_THREAD = 16
+
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
@@ -56,7 +59,8 @@ def train(
         state: an earlier training of the same request and text to go on with; it then ends with the same weights, bit
             for bit, as without the break, on the same kind of processor and the same torch. Its threads, precision
             and vocabulary hold.
-        threads: how many torch takes; all processors this process may use when None.
+        threads: how many to take at most; all processors this process may use when None. The compiled layer takes one
+            for each 16 readers or windows: fewer don't fill a thread.
         fused: compute with the compiled layer where there is one (worker/kernel).
         clock: seconds, for speeds, `max_seconds` and the rhythm of progress.
 
@@ -66,8 +70,6 @@ def train(
     if request.seed is None:
         raise ValueError("train() takes a request whose seed is set")
     facts = state.facts if state is not None else {}
-    threads = facts.get("threads") or threads or len(os.sched_getaffinity(0))
-    torch.set_num_threads(threads)
     given = Vocabulary(facts["vocabulary"]) if facts else start.vocabulary if start else None
     codes, vocabulary = _encoded(request, text, given)
     seed_torch(request.seed, "weights")
@@ -80,6 +82,8 @@ def train(
         model.load_state_dict(dict(start.weights))
     bfloat16 = bool(facts.get("bfloat16", takes_bfloat16(request)))
     model.fuse(load() if fused else None, bfloat16=bfloat16)
+    threads = facts.get("threads") or _threads(threads or len(os.sched_getaffinity(0)), request, model)
+    torch.set_num_threads(threads)
     seed = derive(request.seed, "data")
     recipe: Classic | Stream
     if isinstance(request, ClassicRequest):
@@ -88,6 +92,10 @@ def train(
         recipe = Stream(request, model, codes, seed=seed, bfloat16=bfloat16)
     setting = Setting(request=request, vocabulary=vocabulary, codes=codes, threads=threads, bfloat16=bfloat16)
     yield from Training(setting, model, recipe, clock=clock, state=state).events()
+
+
+def _threads(most: int, request: ClassicRequest | StreamRequest, model: CharLSTM) -> int:
+    return max(1, min(most, request.batch_size // ROWS_A_THREAD)) if model.fused else most
 
 
 def _encoded(
