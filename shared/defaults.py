@@ -38,8 +38,8 @@ def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
         if "hidden_size" not in given:
             width = _width(request, chars)
             found["hidden_size"] = width
-        passes = _passes(request, width, chars)
-        found |= {"patience": PATIENCE, "dropout": _dropout(passes)}
+        passes = min(request.epochs, _passes(request, width, chars))
+        found |= {"patience": PATIENCE, "dropout": _dropout(passes, 4 * width * width / chars)}
     if width >= WIDE:
         found |= {"batch_size": WIDE_READERS, "seq_length": WIDE_LENGTH}
     found["learning_rate"] = round(RATE * min(1.0, RATE_WIDTH / width), 4)
@@ -63,6 +63,6 @@ def _width(request: StreamRequest, chars: int) -> int:
     )
 
 
-def _dropout(passes: float) -> float:
-    """Return the share to drop: the more often a text is read, the more."""
-    return min(0.5, round(0.05 + 0.02 * passes, 2))
+def _dropout(passes: float, weights: float) -> float:
+    """Return the share to drop: more, the more often a text is read, and the more weights there are a character."""
+    return min(0.5, round(0.05 + 0.015 * passes + 0.025 * weights, 2))
