@@ -53,7 +53,7 @@ def test_ctrl_c_asks_and_everything_else_leaves_the_job_alone(terminal: Start, s
 
 
 def test_ctrl_c_stops_a_writing_and_keeps_what_is_there(terminal: Start, stack: Stack, model: str) -> None:
-    write = terminal("write", model, "--length", "100000", "--prompt", "the ")
+    write = terminal("write", model, "--length", "100000", "--n", "64", "--prompt", "the ")
     eventually(lambda: len(write.said) > 300, "it writes")
     write.type("\x03")
     assert write.ended() == 130

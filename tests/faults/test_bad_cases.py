@@ -235,7 +235,7 @@ def test_an_emptied_redis_forgets_no_text_and_no_cancel(stage: Stage) -> None:
     model_id = made["result"]["model_id"]
     # Given a text that is written, one that is being written, and one that waits
     written = client.ended(client.write(model_id))
-    long = client.write(model_id, length=100_000)
+    long = client.write(model_id, length=100_000, n=16)
     for number in (1, 2):
         site.hosts[number].terminate()
     waiting = client.write(model_id)
