@@ -106,10 +106,9 @@ class Fused:
                 inputs = self._input_sums(self._read(codes.t()).flatten(0, 1), 0)
             weight = getattr(module, f"weight_hh_l{number}")
             call = _Call(kernel=self._kernel, arrays=self._room(number, codes, kind, inputs, index))
-            arrays = call.arrays
-            arrays.h[0], arrays.c.view(-1, *arrays.h.shape[1:])[0] = (
-                (0.0, 0.0) if carried is None else (carried[0][number], carried[1][number])
-            )
+            h, c = (0.0, 0.0) if carried is None else (carried[0][number], carried[1][number])
+            call.arrays.h[0] = h
+            call.arrays.c.view(-1, *call.arrays.h.shape[1:])[0] = c
             passed.append(_Outputs(*_Layer.apply(inputs, weight, call)))  # type: ignore[no-untyped-call]
         return passed
 
