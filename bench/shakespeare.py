@@ -3,8 +3,7 @@
 What: a training with `max_seconds`, case kept, the last tenth kept back; the loss is the training's own, over that
 tenth, each character predicted once; seconds are all that the training takes, its validations included.
 Peers: published figures (`--peer`): nanoGPT's with its own settings for a processor, 1.886 after 113 s on this kind of
-machine, and with those for a GPU, 1.4697; and a plain `nn.LSTM` loop (bench/plain.py), whose characters a second are
-taken in turns with ours.
+machine, and with those for a GPU, 1.4697. Threads sleep while they wait, as a worker's do.
 Bar: `--most`, of the loss; with `--mark`, of the seconds until that loss, `--within`.
 
     python -m bench.shakespeare TEXT --seconds 113 --peer 1.886 --most 1.53 [--options '{"hidden_size": 512}']
@@ -13,23 +12,22 @@ Bar: `--most`, of the loss; with `--mark`, of the seconds until that loss, `--wi
 import json
 import time
 
+import worker  # noqa: F401  # before torch: it says how threads wait
 from bench.common import Row, report, text_argument
 from bench.overtake import fitted
-from bench.pace import compare
 from worker.presence import cores
 from worker.train import train
 from worker.trainevents import Done, Metric
 
 
 def main() -> None:
-    """Compare the paces, then train once."""
+    """Train once; show each validation as it comes."""
     text, given = text_argument(
         __doc__ or "", seconds=float, peer=float, most=float, mark=float, within=float, options=json.loads, threads=int
     )
     seconds, threads = given.seconds or 113.0, given.threads or cores()
     request = fitted(text, **{"lowercase": False, "max_seconds": seconds, **(given.options or {})})
-    rows = [compare(request, text, threads=threads)]
-    print(rows[0], flush=True)
+    rows: list[Row] = []
     curve: list[list[float]] = []
     began, loss = time.perf_counter(), None
     for event in train(request, text, threads=threads):

@@ -17,10 +17,15 @@ COUNTED_FLOPS = 300e9
 LEAST_PASSES: Mapping[int, float] = {128: 0, 256: 2.5, 384: 4, 512: 7, 768: 10, 1024: 13}
 #: Recurrent weights for each character of the text at most: beyond, a wider model is no better, however long it learns.
 MOST_WEIGHTS = 16
+#: With a time limit epochs are what the time allows, several times that of a counted-on worker, within these: more than
+#: the least where weights are dropped, and the time ends the training.
+LEAST_EPOCHS, MOST_EPOCHS, EPOCHS_A_PASS = 12, 48, 3
 #: While the learning rate is high a loss may stand for some epochs and fall when the rate does.
 PATIENCE = 10
-#: From this width on, 32 readers of 128 characters: the products are large enough to be worth it.
+#: From this width on, 32 readers of 128 characters: the products are large enough to be worth it. From the other one on
+#: shorter chunks, so that a modest host is done with a batch in two seconds (fit.py).
 WIDE, WIDE_READERS, WIDE_LENGTH = 384, 32, 128
+WIDEST, WIDEST_LENGTH = 1024, 100
 #: As few readers as leave an epoch so many steps: one of few steps learns little, however much each step holds.
 STEPS_AN_EPOCH = 64
 #: Fewer readers than this take as long as so many: the weights have to be fetched for each position all the same.
@@ -38,10 +43,16 @@ def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
         if "hidden_size" not in given:
             width = _width(request, chars)
             found["hidden_size"] = width
-        passes = min(request.epochs, _passes(request, width, chars))
-        found |= {"patience": PATIENCE, "dropout": _dropout(passes, 4 * width * width / chars)}
+        passes = _passes(request, width, chars)
+        if "epochs" in given:
+            passes = min(passes, request.epochs)
+        else:
+            found["epochs"] = min(MOST_EPOCHS, max(LEAST_EPOCHS, math.ceil(EPOCHS_A_PASS * passes)))
+        weights = 4 * width * width / chars
+        found |= {"patience": PATIENCE, "dropout": _dropout(passes, weights)}
+        found["weight_dropout"] = _weight_dropout(passes, weights)
     if width >= WIDE:
-        found |= {"batch_size": WIDE_READERS, "seq_length": WIDE_LENGTH}
+        found |= {"batch_size": WIDE_READERS, "seq_length": WIDE_LENGTH if width < WIDEST else WIDEST_LENGTH}
     found["learning_rate"] = round(RATE * min(1.0, RATE_WIDTH / width), 4)
     return {name: value for name, value in found.items() if name not in given}
 
@@ -64,5 +75,10 @@ def _width(request: StreamRequest, chars: int) -> int:
 
 
 def _dropout(passes: float, weights: float) -> float:
-    """Return the share to drop: more, the more often a text is read, and the more weights there are a character."""
-    return min(0.5, round(0.05 + 0.015 * passes + 0.025 * weights, 2))
+    """Return the share of units: more, the more often a text is read, and the more weights there are a character."""
+    return min(0.4, round(0.05 + 0.015 * min(14.0, passes) + 0.025 * weights, 2))
+
+
+def _weight_dropout(passes: float, weights: float) -> float:
+    """Return the share of recurrent weights: none in a few passes, which it would only make less of."""
+    return min(0.3, max(0.0, round(0.0125 * (passes - 4) + 0.01 * weights, 2)))

@@ -84,6 +84,9 @@ class TrainRequest(Request):
     layers: int = Field(1, ge=1, le=8, description="LSTM layers on top of one another.")
     batch_size: int = Field(ge=1, le=4096, description="Sequences that are learned from at once.")
     dropout: float = Field(ge=0, lt=1, description="Share of the signals dropped while learning, against copying.")
+    weight_dropout: float = Field(
+        0.0, ge=0, lt=1, description="Share of the recurrent weights left out of each step, for many epochs of a text."
+    )
     epochs: int = Field(ge=1, le=10_000, description="Times to go through the text.")
     max_seconds: float | None = Field(
         None, ge=1, le=604_800, description="Stop after this many seconds of computing and keep the best so far."

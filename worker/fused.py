@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from worker.dropout import NONE, Dropout
 from worker.kernel import UNITS, Kernel, Kind, Pass
 
 #: What an LSTM carries on: (h, c), each (layers, B, H) float32.
@@ -65,28 +66,20 @@ class Fused:
         """What a training's state tells of how it was computed."""
         return f"lstm.c, {self._kernel.bfloat16.name.lower() if self._kernel.bfloat16 else Kind.FLOAT32.name.lower()}"
 
-    def __call__(self, codes: Tensor, carried: Carried | None) -> tuple[Tensor, Carried]:
+    def __call__(self, codes: Tensor, carried: Carried | None, dropout: Dropout = NONE) -> tuple[Tensor, Carried]:
         """Return h after each character, (T, B, H), good until the next call, and the state to carry on.
 
         codes: (B, T) int64. Under autocast the products, and h, are bfloat16.
         """
-        passed = self._pass(codes, carried)
+        passed = self._pass(codes, carried, dropout)
         last = (torch.stack([layer.last_h for layer in passed]), torch.stack([layer.last_c for layer in passed]))
         return passed[-1].h, last
 
-    def last(self, codes: Tensor) -> Tensor:
+    def last(self, codes: Tensor, dropout: Dropout = NONE) -> Tensor:
         """Return h after the last character of windows that start from zero, (B, H) float32; codes: (B, T) int64."""
-        return self._pass(codes, None)[-1].last_h
+        return self._pass(codes, None, dropout)[-1].last_h
 
-    def dropout(self, numbers: Tensor, share: float) -> Tensor:
-        """Drop a share of what a layer gives, while training: as torch does, forty times faster, by another chance."""
-        if not share or not self._module.training:
-            return numbers
-        seed = int(torch.randint(1 << 32, ()))
-        found: Tensor = _Dropout.apply(numbers, share, seed, self._kernel)  # type: ignore[no-untyped-call]
-        return found
-
-    def _pass(self, codes: Tensor, carried: Carried | None) -> list[_Outputs]:
+    def _pass(self, codes: Tensor, carried: Carried | None, dropout: Dropout) -> list[_Outputs]:
         module, kind = self._module, Kind.FLOAT32
         if torch.is_autocast_enabled("cpu"):
             if self._kernel.bfloat16 is None:
@@ -96,15 +89,14 @@ class Fused:
         for number in range(module.num_layers):
             index = None
             if number:
-                below = self.dropout(passed[-1].h, module.dropout)
-                inputs = self._input_sums(below.flatten(0, 1), number)
+                inputs = self._input_sums(dropout.silence(passed[-1].h).flatten(0, 1), number)
             elif self._vocab_size <= _TABLE_SHARE * codes.numel():
                 index = codes.t().to(torch.int32).contiguous()
                 with torch.autocast("cpu", enabled=False):
                     inputs = self._input_sums(self._read(torch.arange(self._vocab_size)), 0)
             else:
                 inputs = self._input_sums(self._read(codes.t()).flatten(0, 1), 0)
-            weight = getattr(module, f"weight_hh_l{number}")
+            weight = dropout.thin(getattr(module, f"weight_hh_l{number}"), self._kernel)
             call = _Call(kernel=self._kernel, arrays=self._room(number, codes, kind, inputs, index))
             h, c = (0.0, 0.0) if carried is None else (carried[0][number], carried[1][number])
             call.arrays.h[0] = h
@@ -182,19 +174,3 @@ class _Layer(torch.autograd.Function):
 def _summed(parts: Tensor) -> Tensor:
     """Sum what each thread has summed, always in the same order."""
     return parts[0] if len(parts) == 1 else parts.sum(0)
-
-
-class _Dropout(torch.autograd.Function):
-    """Dropout whose places are computed again for the gradients, not kept."""
-
-    @staticmethod
-    def forward(ctx: Any, numbers: Tensor, share: float, seed: int, kernel: Kernel) -> Tensor:
-        def drop(given: Tensor) -> Tensor:
-            return kernel.dropout(given.contiguous(), share=share, seed=seed, threads=torch.get_num_threads())
-
-        ctx.drop = drop
-        return drop(numbers)
-
-    @staticmethod
-    def backward(ctx: Any, grads: Tensor) -> tuple[Tensor, None, None, None]:
-        return ctx.drop(grads), None, None, None

@@ -2,7 +2,7 @@
 
 The same request and seed give the same text on every worker with the same kind of processor and the same torch: torch
 takes one thread (sums split over two round differently), and each variant has random numbers of its own. Written by the
-compiled kernel, a variant is the same among however many.
+compiled kernel, a variant is the same among however many, on however many threads.
 """
 
 import time

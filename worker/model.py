@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from worker.dropout import NONE, Dropout
 from worker.fused import Carried, Fused
 from worker.kernel import Kernel
 
@@ -22,19 +23,24 @@ class CharLSTM(nn.Module):
         hidden_size: H, width of each layer.
         layers: LSTM layers on top of one another.
         embedding_size: E, numbers that stand for a character; 0 reads it as one number in 0..1 (classic).
-        dropout: share of the LSTM's outputs dropped, between layers and after the last, while training.
+        dropout: what is left out while training: of the units of every layer, and of its recurrent weights.
     """
 
     def __init__(
-        self, *, vocab_size: int, hidden_size: int, layers: int = 1, embedding_size: int = 0, dropout: float = 0.0
+        self,
+        *,
+        vocab_size: int,
+        hidden_size: int,
+        layers: int = 1,
+        embedding_size: int = 0,
+        dropout: Dropout = NONE,
     ) -> None:
         super().__init__()
         self.vocab_size, self.hidden_size, self.layers = vocab_size, hidden_size, layers
         self.embedding_size, self.dropout = embedding_size, dropout
         if embedding_size:
             self.embedding = nn.Embedding(vocab_size, embedding_size)
-        between = dropout if layers > 1 else 0.0
-        self.lstm = nn.LSTM(embedding_size or 1, hidden_size, layers, batch_first=True, dropout=between)
+        self.lstm = nn.LSTM(embedding_size or 1, hidden_size, layers, batch_first=True)
         self.linear = nn.Linear(hidden_size, vocab_size)
         self.fused: Fused | None = None
 
@@ -57,17 +63,32 @@ class CharLSTM(nn.Module):
 
     def forward(self, codes: Tensor, carried: Carried | None = None) -> tuple[Tensor, Carried]:
         """Return the logits after each character, (B, T, V), and the state to carry on; codes: (B, T) int64."""
-        if self.fused:
-            outputs, carried = self.fused(codes, carried)  # (T, B, H)
-            return self.linear(self.fused.dropout(outputs, self.dropout)).transpose(0, 1), carried
-        outputs, carried = self.lstm(self.read(codes), carried)
-        return self.linear(functional.dropout(outputs, self.dropout, self.training)), carried
+        dropout = self.dropout if self.training else NONE
+        outputs, carried = (self.fused or self._plain)(codes, carried, dropout)
+        return self.linear(dropout.silence(outputs)).transpose(0, 1), carried
 
     def last(self, codes: Tensor) -> Tensor:
         """Return the logits after the last character of windows that start from zero, (B, V); codes: (B, T) int64."""
-        output = self.fused.last(codes) if self.fused else self.lstm(self.read(codes))[0][:, -1, :]
-        logits: Tensor = self.linear(functional.dropout(output, self.dropout, self.training))
+        dropout = self.dropout if self.training else NONE
+        output = self.fused.last(codes, dropout) if self.fused else self._plain(codes, None, dropout)[0][-1]
+        logits: Tensor = self.linear(functional.dropout(output, self.dropout.units, self.training))
         return logits
+
+    def _plain(self, codes: Tensor, carried: Carried | None, dropout: Dropout) -> tuple[Tensor, Carried]:
+        """Do what `Fused` does by torch's own LSTM: h after each character, (T, B, H), and the state to carry on."""
+        if dropout == NONE or (self.layers == 1 and not dropout.weights):
+            outputs, carried = self.lstm(self.read(codes), carried)
+            return outputs.transpose(0, 1), carried
+        outputs = self.read(codes).transpose(0, 1)
+        zeros = torch.zeros(self.layers, len(codes), self.hidden_size)
+        before, after = carried or (zeros, zeros), []
+        for number, (of_inputs, recurrent, *biases) in enumerate(self.lstm.all_weights):
+            below = dropout.silence(outputs) if number else outputs
+            begin = [part[number : number + 1] for part in before]
+            weights = [of_inputs, dropout.thin(recurrent), *biases]
+            outputs, *ends = torch.lstm(below, begin, weights, True, 1, 0.0, False, False, False)
+            after.append(ends)
+        return outputs, (torch.cat([h for h, _ in after]), torch.cat([c for _, c in after]))
 
     def weights(self) -> dict[str, Tensor]:
         """Return a true copy of the weights, float32: later steps don't change it."""

@@ -18,6 +18,7 @@ from shared.requests import ClassicRequest, StreamRequest
 from shared.text import Vocabulary, name_characters
 from worker.classic import Classic
 from worker.data import Codes, encode, survey
+from worker.dropout import Dropout
 from worker.kernel import load
 from worker.model import CharLSTM, faults, shapes
 from worker.precision import takes_bfloat16
@@ -75,7 +76,7 @@ def train(
     seed_torch(request.seed, "weights")
     sizes = {"vocab_size": len(vocabulary), "hidden_size": request.hidden_size, "layers": request.layers,
              "embedding_size": request.embedding_size}  # fmt: skip
-    model = CharLSTM(**sizes, dropout=request.dropout)
+    model = CharLSTM(**sizes, dropout=Dropout(units=request.dropout, weights=request.weight_dropout))
     if start is not None:
         if fault := faults(start.weights, shapes(**sizes)):
             raise JobFailed(f"the model to start from doesn't have this request's sizes: {fault}", code="init_mismatch")

@@ -63,13 +63,29 @@ def test_what_is_given_is_kept_and_what_is_chosen_is_allowed(chars: int, seconds
     if "hidden_size" not in given:
         assert request.hidden_size in LEAST_PASSES
     if "dropout" not in given:
-        assert 0.05 <= request.dropout <= 0.5
+        assert 0.05 <= request.dropout <= 0.4
+    assert 0 <= request.weight_dropout <= 0.3
+    if "epochs" not in given:
+        assert 12 <= request.epochs <= 48
 
 
-def test_a_text_that_is_read_more_often_is_learned_with_more_dropout() -> None:
+@pytest.mark.parametrize("share", ["dropout", "weight_dropout"])
+def test_a_text_that_is_read_more_often_is_learned_with_more_left_out(share: str) -> None:
     shares = [
-        chosen(StreamRequest(corpus_id="c", hidden_size=256, max_seconds=seconds), chars=BOOK)["dropout"]
-        for seconds in (1, 3, 5, 10, 100)
+        chosen(StreamRequest(corpus_id="c", hidden_size=256, max_seconds=seconds), chars=BOOK)[share]
+        for seconds in (2, 5, 7, 10)
     ]
     assert shares == sorted(shares)
     assert len(set(shares)) == len(shares)
+
+
+def test_epochs_that_are_given_count_for_what_is_left_out() -> None:
+    few, many = (fitted(BOOK, max_seconds=600, epochs=epochs) for epochs in (2, 40))
+    assert few.dropout < many.dropout
+    assert few.weight_dropout < 0.1 < many.weight_dropout
+
+
+@pytest.mark.parametrize("seconds", [1, 60, 1800, 100_000])
+def test_two_threads_have_enough_readers_of_a_wide_model(seconds: float) -> None:
+    request = fitted(SHAKESPEARE, max_seconds=seconds)
+    assert request.batch_size == (32 if request.hidden_size >= 384 else 16)

@@ -72,7 +72,7 @@ def distance(found: Tensor, wanted: Tensor) -> float:
     ],
 )
 def test_logits_and_gradients_are_those_of_torch(
-    compiled: Kernel, kind: Kind, sizes: dict[str, int], shape: tuple[int, int], last: bool
+    compiled: Kernel, kind: Kind, sizes: dict[str, Any], shape: tuple[int, int], last: bool
 ) -> None:
     torch.manual_seed(1)
     model = CharLSTM(**sizes).eval()
@@ -136,12 +136,9 @@ def test_extreme_sums_saturate_and_what_is_no_number_stays_none(compiled: Kernel
                 assert model(codes)[1][0].abs().max() < 1e-6
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_dropout_drops_its_share_and_keeps_the_mean(compiled: Kernel, dtype: torch.dtype) -> None:
-    if dtype is torch.bfloat16 and compiled.bfloat16 is None:
-        pytest.skip("this processor has no bfloat16")
-    ones = torch.ones(100, 16, 256, dtype=dtype)
-    found = [compiled.dropout(ones, share=0.2, seed=seed, threads=threads).float()
+def test_dropout_drops_its_share_and_keeps_the_mean(compiled: Kernel) -> None:
+    ones = torch.ones(100, 16, 256)
+    found = [compiled.dropout(ones, share=0.2, seed=seed, threads=threads)
              for seed, threads in ((1, 1), (1, 2), (2, 1))]  # fmt: skip
     assert torch.equal(found[0], found[1])
     assert set(found[0].flatten().tolist()) == {0.0, 1.25}

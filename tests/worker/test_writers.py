@@ -32,7 +32,7 @@ def compiled() -> kernel.Kernel:
     return kernel.find()
 
 
-def module(vocab_size: int, **sizes: int) -> CharLSTM:
+def module(vocab_size: int, **sizes: Any) -> CharLSTM:
     """Make a model of weights so large that its choices are clear."""
     seed_torch(1, "test")
     made = CharLSTM(vocab_size=vocab_size, **{"hidden_size": 64} | sizes).eval()

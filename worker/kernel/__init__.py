@@ -90,9 +90,7 @@ class Kernel:
         library.charloom_forward.restype = library.charloom_pack.restype = None
         library.charloom_pack.argtypes = [_INT, _INT, _POINTER, _POINTER, _POINTER]
         library.charloom_dropout.restype = None
-        library.charloom_dropout.argtypes = [
-            _INT, _INT, _INT, ctypes.c_uint32, ctypes.c_double, _POINTER, _POINTER
-        ]  # fmt: skip
+        library.charloom_dropout.argtypes = [_INT, _INT, ctypes.c_uint32, ctypes.c_double, _POINTER, _POINTER]
         library.charloom_read.restype = library.charloom_write.restype = None
         library.charloom_read.argtypes = [_POINTER, _INT, _POINTER, _POINTER]
         library.charloom_write.argtypes = [_POINTER, _INT, _POINTER, _POINTER]
@@ -144,13 +142,10 @@ class Kernel:
     def dropout(self, numbers: Tensor, *, share: float, seed: int, threads: int) -> Tensor:
         """Return numbers of which that share is zero, the others scaled up; the seed (32 bits) says which.
 
-        numbers: of any shape, float32 or bfloat16, a multiple of 16 of them.
+        numbers: of any shape, contiguous, float32, a multiple of 16 of them.
         """
-        kind = Kind.FLOAT32 if numbers.dtype is torch.float32 else Kind.BFLOAT16
         found = torch.empty_like(numbers)
-        self._library.charloom_dropout(
-            kind, threads, numbers.numel(), seed, share, numbers.data_ptr(), found.data_ptr()
-        )
+        self._library.charloom_dropout(threads, numbers.numel(), seed, share, numbers.data_ptr(), found.data_ptr())
         return found
 
     def read(self, writing: ctypes.Structure, codes: NDArray[np.int32], room: Tensor) -> None:

@@ -5,6 +5,7 @@ One text is one lane, whose state is carried on, or, in the seed document's way 
 
 import copy
 import ctypes
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from worker.sampling import Options
 _UNITS, _GATES = 16, 4
 #: Characters of a prompt that go through one layer before the next.
 _STRETCH = 64
+#: Texts that make a thread worth its start.
+_TEXTS_A_THREAD = 8
 _INT, _POINTER, _DOUBLE = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
 
 
@@ -32,7 +35,7 @@ class Writing(ctypes.Structure):
         ("lanes", _INT), ("window", _INT), ("last", _INT), ("read", _INT),
         ("h", _POINTER), ("c", _POINTER), ("newest", _POINTER), ("entering", _POINTER), ("logits", _POINTER),
         ("temperature", _DOUBLE), ("top_p", _DOUBLE), ("top_k", _INT),
-        ("weights", _POINTER), ("heap", _POINTER),
+        ("threads", _INT), ("weights", _POINTER), ("heap", _POINTER),
     )  # fmt: skip
 
 
@@ -116,14 +119,15 @@ class Lanes:
         self._h = torch.zeros(packed.layers, 2, rows, packed.units)
         self._c = torch.zeros(packed.layers, rows, packed.units)
         self._newest = torch.full((1,), -1, dtype=torch.int32)
-        self._weights = torch.empty(packed.characters + -packed.characters % 8, dtype=torch.float64)
-        self._heap = torch.empty(packed.characters, dtype=torch.int32)
         self._bind(read=0)
 
     def _bind(self, *, read: int) -> None:
-        """Make room for logits, and tell write.c where everything is."""
-        packed, options = self._packed, self._options
-        self._logits = torch.empty(len(self._newest), len(packed.out_biases))
+        """Make room for logits and choices, and tell write.c where everything is."""
+        packed, options, texts = self._packed, self._options, len(self._newest)
+        threads = max(1, min(len(os.sched_getaffinity(0)), texts // _TEXTS_A_THREAD))
+        self._logits = torch.empty(texts, len(packed.out_biases))
+        self._weights = torch.empty(threads, packed.characters + -packed.characters % 8, dtype=torch.float64)
+        self._heap = torch.empty(threads, packed.characters, dtype=torch.int32)
         self._writing = Writing(
             units=packed.units, layers=packed.layers, characters=packed.characters,
             table=packed.table.data_ptr(), recurrent=packed.recurrent.data_ptr(), inputs=packed.inputs.data_ptr(),
@@ -132,7 +136,7 @@ class Lanes:
             h=self._h.data_ptr(), c=self._c.data_ptr(), newest=self._newest.data_ptr(), logits=self._logits.data_ptr(),
             temperature=options.temperature, top_k=min(options.top_k or 0, packed.characters),
             top_p=1.0 if options.top_p is None else options.top_p,
-            weights=self._weights.data_ptr(), heap=self._heap.data_ptr(),
+            threads=threads, weights=self._weights.data_ptr(), heap=self._heap.data_ptr(),
         )  # fmt: skip
 
     def read(self, codes: NDArray[np.int32]) -> None:

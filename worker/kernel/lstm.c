@@ -480,39 +480,23 @@ INLINE __m512i scrambled(__m512i x)
     return _mm512_xor_si512(x, _mm512_srli_epi32(x, 16));
 }
 
-#define DROPOUT(NARROWED, PUT)                                                                                         \
-    for (size_t i = first; i < last; i += UNITS) {                                                                     \
-        const __m512i place = _mm512_add_epi32(_mm512_set1_epi32((int)(uint32_t)i), counting);                         \
-        const __mmask16 kept = _mm512_cmpge_epu32_mask(scrambled(_mm512_xor_si512(scrambled(place), mixed)), limit);   \
-        PUT(to, i, _mm512_maskz_mul_ps(kept, get(NARROWED, from, i), splat(scale)));                                   \
-    }
-
-static void dropout_f32(size_t first, size_t last, __m512i mixed, __m512i limit, float scale, const void *from,
-                        void *to)
-{
-    const __m512i counting = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    DROPOUT(0, put_f32)
-}
-
-BF16 static void dropout_bf16(size_t first, size_t last, __m512i mixed, __m512i limit, float scale, const void *from,
-                              void *to)
-{
-    const __m512i counting = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    DROPOUT(1, put_bf16)
-}
-
 /* Drop this share of n numbers, a multiple of 16, and scale the others up. The same seed drops the same places. */
-void charloom_dropout(int64_t kind, int64_t threads, int64_t n, uint32_t seed, double share, const void *from, void *to)
+void charloom_dropout(int64_t threads, int64_t n, uint32_t seed, double share, const float *from, float *to)
 {
     const __m512i mixed = _mm512_set1_epi32((int)seed);
+    const __m512i counting = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     const __m512i limit = _mm512_set1_epi32((int)(uint32_t)(share * 4294967296.0));
-    const float scale = (float)(1 / (1 - share));
+    const vec scale = splat((float)(1 / (1 - share)));
 #pragma omp parallel num_threads(threads)
     {
         const size_t number = omp_get_thread_num(), running = omp_get_num_threads(), vectors = n / UNITS;
-        const size_t first = vectors * number / running * UNITS, last = vectors * (number + 1) / running * UNITS;
-        if (kind == FLOAT32) dropout_f32(first, last, mixed, limit, scale, from, to);
-        else dropout_bf16(first, last, mixed, limit, scale, from, to);
+        const size_t last = vectors * (number + 1) / running * UNITS;
+        for (size_t i = vectors * number / running * UNITS; i < last; i += UNITS) {
+            const __m512i place = _mm512_add_epi32(_mm512_set1_epi32((int)(uint32_t)i), counting);
+            const __m512i mark = scrambled(_mm512_xor_si512(scrambled(place), mixed));
+            const vec number_or_zero = _mm512_maskz_loadu_ps(_mm512_cmpge_epu32_mask(mark, limit), from + i);
+            _mm512_storeu_ps(to + i, _mm512_mul_ps(number_or_zero, scale));
+        }
     }
 }
 

@@ -5,13 +5,15 @@
  * That is one text with a lane for each window that has begun and isn't read to its end: what comes next moves all of
  * them on, in one product instead of `window` small ones, and the eldest gives the logits.
  *
- * All in float32, on one thread. A lane's results don't depend on the lanes beside it. Weights are packed as in lstm.c;
+ * All in float32. A lane's results don't depend on the lanes beside it, so threads share many lanes out among them and
+ * need not wait for one another. Weights are packed as in lstm.c;
  * shapes: V characters, H units (a multiple of 32), G = 4 H gate sums, R lanes.
  */
 #include "vectors.h"
 
 #include <float.h>
 #include <math.h>
+#include <omp.h>
 
 enum { WIDE = 8 };
 
@@ -37,8 +39,9 @@ struct writing {
     /* The choice; see worker/sampling.py. */
     double temperature, top_p;
     int64_t top_k;
-    double *weights;            /* room for V rounded up to 8 */
-    int32_t *heap;              /* room for V */
+    int64_t threads;            /* that write; no more than texts */
+    double *weights;            /* (threads, V rounded up to 8), room */
+    int32_t *heap;              /* (threads, V), room */
 };
 
 INLINE size_t texts(const struct writing *s) { return s->window ? 1 : (size_t)s->lanes; }
@@ -151,20 +154,20 @@ INLINE void some_logits(const int count, const int groups, const float *h, size_
         for (int g = 0; g < groups; g++) _mm512_storeu_ps(logits + r * width + g * UNITS, sums[r][g]);
 }
 
-/* The logits of n lanes from `from` on. */
-static void compute_logits(struct writing *s, size_t from, size_t lanes)
+/* The logits of n texts from `text` on, whose lanes begin at `lane`. */
+static void compute_logits(struct writing *s, size_t text, size_t lane, size_t n)
 {
-    const size_t units = s->units, step = height(lanes, MOST_ROWS), width = padded(s);
-    const float *h = h_of(s, s->layers - 1, 1) + from * units;
+    const size_t units = s->units, step = height(n, MOST_ROWS), width = padded(s);
+    const float *h = h_of(s, s->layers - 1, 1) + lane * units;
     for (size_t column = 0; column < width;) {
         const size_t groups = width - column < BLOCK ? 1 : GATES;
         const float *out = s->out + column * units, *biases = s->out_biases + column;
-        for (size_t first = 0; first < lanes; first += step) {
-            const size_t n = lanes - first < step ? lanes - first : step;
+        for (size_t first = 0; first < n; first += step) {
+            const size_t some = n - first < step ? n - first : step;
             const float *rows = h + first * units;
-            float *logits = s->logits + first * width + column;
-            if (groups == 1) WITH_COUNT(n, some_logits(count, 1, rows, units, out, biases, logits, width))
-            else WITH_COUNT(n, some_logits(count, GATES, rows, units, out, biases, logits, width))
+            float *logits = s->logits + (text + first) * width + column;
+            if (groups == 1) WITH_COUNT(some, some_logits(count, 1, rows, units, out, biases, logits, width))
+            else WITH_COUNT(some, some_logits(count, GATES, rows, units, out, biases, logits, width))
         }
         column += groups * UNITS;
     }
@@ -363,20 +366,35 @@ void charloom_read(struct writing *s, int64_t count, const int32_t *codes, float
     _mm_setcsr(mode);
 }
 
-/* Write `count` characters of each text, (texts, count), by as many numbers in 0..1. */
-void charloom_write(struct writing *s, int64_t count, const double *draws, int32_t *codes)
+/* Write `count` characters of the texts from..to - 1. */
+static void write_texts(struct writing *s, size_t from, size_t to, size_t count, const double *draws, int32_t *codes)
 {
-    const unsigned mode = _mm_getcsr();
-    const size_t lanes = s->lanes, width = padded(s);
-    _mm_setcsr(mode | FLUSH);
-    for (int64_t i = 0; i < count; i++) {
-        read_newest(s);
-        compute_logits(s, s->window ? (s->read + 1) % lanes : 0, texts(s));
-        for (size_t text = 0; text < texts(s); text++) {
+    const size_t width = padded(s);
+    for (size_t i = 0; i < count; i++) {
+        if (s->window) read_newest(s);
+        else move(s, from, to);
+        compute_logits(s, from, s->window ? (s->read + 1) % s->lanes : from, to - from);
+        for (size_t text = from; text < to; text++) {
             const double draw = draws ? draws[text * count + i] : 0;
             s->newest[text] = codes[text * count + i] = choose(s, s->logits + text * width, draw);
         }
         s->read++;
     }
-    _mm_setcsr(mode);
+}
+
+/* Write `count` characters of each text, (texts, count), by as many numbers in 0..1. */
+void charloom_write(struct writing *s, int64_t count, const double *draws, int32_t *codes)
+{
+#pragma omp parallel num_threads(s->threads)
+    {
+        const size_t number = omp_get_thread_num(), running = omp_get_num_threads(), all = texts(s);
+        const unsigned mode = _mm_getcsr();
+        struct writing own = *s;
+        own.weights += number * (((size_t)s->characters + WIDE - 1) / WIDE * WIDE);
+        own.heap += number * s->characters;
+        _mm_setcsr(mode | FLUSH);
+        write_texts(&own, all * number / running, all * (number + 1) / running, count, draws, codes);
+        _mm_setcsr(mode);
+    }
+    s->read += count;
 }

@@ -1,0 +1,104 @@
+"""What training leaves out by chance: shares hold, for a whole sequence or step, and both ways of computing agree."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from worker import kernel
+from worker.dropout import NONE, Dropout
+from worker.model import CharLSTM
+
+
+@pytest.fixture(params=["compiled", "torch"])
+def fused(request: pytest.FixtureRequest) -> kernel.Kernel | None:
+    if request.param == "torch":
+        return None
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":
+        pytest.skip("this processor has no AVX-512")
+    return kernel.find()
+
+
+def model(fused: kernel.Kernel | None, dropout: Dropout, layers: int = 2) -> CharLSTM:
+    torch.manual_seed(1)
+    made = CharLSTM(vocab_size=30, hidden_size=64, embedding_size=16, layers=layers, dropout=dropout)
+    made.fuse(fused, bfloat16=False)
+    return made
+
+
+def codes() -> Tensor:
+    return torch.randint(0, 30, (5, 40), generator=torch.Generator().manual_seed(2))
+
+
+def learnt(made: CharLSTM) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the logits and the gradients of one step."""
+    torch.manual_seed(3)
+    made.zero_grad()
+    logits, _ = made(codes())
+    functional.cross_entropy(logits.flatten(0, 1), codes().flatten()).backward()  # type: ignore[no-untyped-call]
+    return logits.detach().clone(), {name: p.grad.clone() for name, p in made.named_parameters() if p.grad is not None}
+
+
+def test_a_unit_is_silent_for_a_whole_sequence() -> None:
+    torch.manual_seed(1)
+    found = Dropout(units=0.2).silence(torch.ones(50, 40, 256))
+    assert set(found.flatten().tolist()) == {0.0, 1.25}
+    assert torch.equal(found, found[:1].expand_as(found))
+    share = float((found[0] == 0).float().mean())
+    assert abs(share - 0.2) < 0.02  # five standard deviations of 10,240 trials
+    assert not torch.equal(found[:, 0], found[:, 1])
+
+
+def test_weights_are_missing_for_a_whole_step(fused: kernel.Kernel | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[Tensor] = []
+    thin = Dropout.thin
+
+    def seen(self: Dropout, weights: Tensor, kernel: kernel.Kernel | None = None) -> Tensor:
+        taken.append(thin(self, weights, kernel))
+        return taken[-1]
+
+    monkeypatch.setattr(Dropout, "thin", seen)
+    made = model(fused, Dropout(weights=0.4))
+    logits, grads = learnt(made)
+    assert len(taken) == 2
+    without = model(fused, NONE)
+    for number, weights in enumerate(taken):
+        missing = weights == 0
+        assert abs(float(missing.float().mean()) - 0.4) < 0.02
+        name = f"lstm.weight_hh_l{number}"
+        torch.testing.assert_close(weights[~missing], made.state_dict()[name][~missing] / 0.6)
+        assert not grads[name][missing].any()
+        assert grads[name][~missing].all()
+        without.get_parameter(name).data.copy_(weights.detach())
+    torch.testing.assert_close(logits, learnt(without)[0])
+    _, again = learnt(made)
+    assert torch.equal(again["lstm.weight_hh_l0"], grads["lstm.weight_hh_l0"])
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_the_compiled_layer_is_silenced_as_torchs_is(layers: int) -> None:
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":
+        pytest.skip("this processor has no AVX-512")
+    (logits, grads), (wanted, wanted_grads) = (
+        learnt(model(way, Dropout(units=0.3), layers)) for way in (kernel.find(), None)
+    )
+    torch.testing.assert_close(logits, wanted, rtol=1e-4, atol=1e-6)
+    assert grads.keys() == wanted_grads.keys()
+    for name, value in wanted_grads.items():
+        torch.testing.assert_close(grads[name], value, rtol=1e-3, atol=1e-7)
+
+
+def test_nothing_is_left_out_of_what_is_only_judged(fused: kernel.Kernel | None) -> None:
+    made, plain = model(fused, Dropout(units=0.5, weights=0.5)), model(fused, NONE)
+    logits = made(codes())[0].detach().clone()
+    assert not torch.allclose(logits, plain(codes())[0])
+    torch.testing.assert_close(made.eval()(codes())[0], plain.eval()(codes())[0].clone())
+
+
+def test_a_state_is_carried_on_through_what_is_left_out(fused: kernel.Kernel | None) -> None:
+    """Silent units are silent to the layer above alone: what a layer carries on isn't scaled."""
+    made, plain = model(fused, Dropout(units=0.5), layers=1), model(fused, NONE, layers=1)
+    _, (h, c) = made(codes())
+    _, (plain_h, plain_c) = plain(codes())
+    torch.testing.assert_close(h, plain_h)
+    torch.testing.assert_close(c, plain_c)
