@@ -12,14 +12,16 @@ from shared.requests import StreamRequest
 
 #: What a training is counted on for, a second: some two thirds of what one core with AMX was measured at.
 COUNTED_FLOPS = 300e9
-#: Widths to choose from: the largest for which there is time to pass over the text so often. Of two models that are
-#: given the same time the wider one is better from there on.
-LEAST_PASSES: Mapping[int, float] = {128: 0, 256: 2.5, 384: 4, 512: 7, 768: 10, 1024: 13}
+#: Widths to choose from: the largest for which there is time for so many steps. Of two models that are given the same
+#: time the wider one is better from there on.
+LEAST_STEPS: Mapping[int, int] = {128: 0, 256: 200, 384: 500, 512: 1100, 768: 1350, 1024: 1600}
 #: Recurrent weights for each character of the text at most: beyond, a wider model is no better, however long it learns.
-MOST_WEIGHTS = 16
-#: With a time limit epochs are what the time allows, several times that of a counted-on worker, within these: more than
-#: the least where weights are dropped, and the time ends the training.
-LEAST_EPOCHS, MOST_EPOCHS, EPOCHS_A_PASS = 12, 48, 3
+MOST_WEIGHTS = 20
+#: Epochs with a time limit: so many times what the time is counted on to allow, since the time ends the training too,
+#: within these bounds and that of steps, beyond which a text is only learned by heart.
+EPOCHS_A_PASS, LEAST_EPOCHS, MOST_EPOCHS, MOST_STEPS = 3, 12, 48, 6000
+#: A worker with AMX makes so many passes for each that is counted on, on one thread.
+TRUE_PASSES = 1.5
 #: While the learning rate is high a loss may stand for some epochs and fall when the rate does.
 PATIENCE = 10
 #: From this width on, 32 readers of 128 characters: the products are large enough to be worth it. From the other one on
@@ -43,16 +45,15 @@ def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
         if "hidden_size" not in given:
             width = _width(request, chars)
             found["hidden_size"] = width
-        passes = _passes(request, width, chars)
-        if "epochs" in given:
-            passes = min(passes, request.epochs)
-        else:
-            found["epochs"] = min(MOST_EPOCHS, max(LEAST_EPOCHS, math.ceil(EPOCHS_A_PASS * passes)))
-        weights = 4 * width * width / chars
+        passes, weights = _passes(request, width, chars), 4 * width * width / chars
+        most = MOST_STEPS / _steps_an_epoch(request, width, chars)
+        epochs = round(max(LEAST_EPOCHS, min(MOST_EPOCHS, most, EPOCHS_A_PASS * passes)))
+        found["epochs"] = epochs
+        passes = min(passes, (request.epochs if "epochs" in given else epochs) / TRUE_PASSES)
         found |= {"patience": PATIENCE, "dropout": _dropout(passes, weights)}
         found["weight_dropout"] = _weight_dropout(passes, weights)
     if width >= WIDE:
-        found |= {"batch_size": WIDE_READERS, "seq_length": WIDE_LENGTH if width < WIDEST else WIDEST_LENGTH}
+        found |= {"batch_size": WIDE_READERS, "seq_length": _length(request, width)}
     found["learning_rate"] = round(RATE * min(1.0, RATE_WIDTH / width), 4)
     return {name: value for name, value in found.items() if name not in given}
 
@@ -60,7 +61,7 @@ def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
 def _passes(request: StreamRequest, width: int, chars: int) -> float:
     """Return how often there is time to read the text."""
     flops_per_char = 6.0 * 4 * width * (request.embedding_size + width + (request.layers - 1) * 2 * width)
-    readers = max(1, chars // (STEPS_AN_EPOCH * (WIDE_LENGTH if width >= WIDE else request.seq_length)))
+    readers = max(1, chars // (STEPS_AN_EPOCH * _length(request, width)))
     used = min(1.0, readers / FULL_READERS)
     return (request.max_seconds or math.inf) * COUNTED_FLOPS * used / flops_per_char / chars
 
@@ -68,17 +69,30 @@ def _passes(request: StreamRequest, width: int, chars: int) -> float:
 def _width(request: StreamRequest, chars: int) -> int:
     return max(
         width
-        for width, least in LEAST_PASSES.items()
-        if width == min(LEAST_PASSES)
-        or (_passes(request, width, chars) >= least and 4 * width * width <= MOST_WEIGHTS * chars)
+        for width, least in LEAST_STEPS.items()
+        if width == min(LEAST_STEPS)
+        or (
+            _passes(request, width, chars) * _steps_an_epoch(request, width, chars) >= least
+            and 4 * width * width <= MOST_WEIGHTS * chars
+        )
     )
+
+
+def _steps_an_epoch(request: StreamRequest, width: int, chars: int) -> float:
+    readers = WIDE_READERS if width >= WIDE else request.batch_size
+    return max(STEPS_AN_EPOCH, chars / (readers * _length(request, width)))
+
+
+def _length(request: StreamRequest, width: int) -> int:
+    """Return how many characters a reader reads in a step."""
+    return WIDEST_LENGTH if width >= WIDEST else WIDE_LENGTH if width >= WIDE else request.seq_length
 
 
 def _dropout(passes: float, weights: float) -> float:
     """Return the share of units: more, the more often a text is read, and the more weights there are a character."""
-    return min(0.4, round(0.05 + 0.015 * min(14.0, passes) + 0.025 * weights, 2))
+    return min(0.4, round(0.06 + 0.015 * passes + 0.02 * weights, 2))
 
 
 def _weight_dropout(passes: float, weights: float) -> float:
     """Return the share of recurrent weights: none in a few passes, which it would only make less of."""
-    return min(0.3, max(0.0, round(0.0125 * (passes - 4) + 0.01 * weights, 2)))
+    return min(0.3, max(0.0, round(0.012 * (passes - 1) + 0.01 * weights, 2)))

@@ -88,9 +88,9 @@ def test_a_batch_that_takes_too_long_shrinks_or_is_refused() -> None:
 
 
 def test_a_job_too_large_for_the_memory_shrinks_or_is_refused() -> None:
-    fitted = fit(stream(hidden_size=1024), chars=10**6, vocab_size=67, memory_limit_bytes=800 << 20)
+    fitted = fit(stream(hidden_size=1024), chars=10**6, vocab_size=67, memory_limit_bytes=700 << 20)
     assert fitted.batch_size < 32
-    assert memory_bytes(fitted, 10**6, 67) <= 800 << 20
+    assert memory_bytes(fitted, 10**6, 67) <= 700 << 20
     with pytest.raises(InvalidRequest, match="parameters") as caught:
         fit(stream(hidden_size=2048), chars=10**6, vocab_size=67, memory_limit_bytes=600 << 20)
     assert pointers(caught.value) == ["/hidden_size"]
