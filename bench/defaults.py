@@ -2,8 +2,8 @@
 
 What: trainings on one thread with `max_seconds`, several texts (case kept), several budgets; each is judged by its best
 validation loss. The clock is the thread's processor time, so that neighbours count little.
-Peers: 128, 256 and 512 units with their learning rate, the dropout that the search found for each, and all else as left
-out.
+Peers: 128, 256 and 512 units with their learning rate, the dropout that the search found for each, no dropped weights,
+twelve epochs as without a time limit, and all else as left out.
 Bar: a lower mean over texts and budgets than each of them.
 
     python -m bench.defaults TEXT [TEXT ...] [--seconds 20 60 180] [--peers 128 256 512]
@@ -21,12 +21,8 @@ from shared.text import normalise
 from worker.train import train
 from worker.trainevents import Done
 
-#: Fixed settings by their width.
-FIXED: Mapping[int, Mapping[str, float]] = {
-    128: {"hidden_size": 128, "dropout": 0.1},
-    256: {"hidden_size": 256, "dropout": 0.2},
-    512: {"hidden_size": 512, "dropout": 0.3},
-}
+#: Dropout of the fixed settings by their width.
+FIXED: Mapping[int, float] = {128: 0.1, 256: 0.2, 512: 0.3}
 
 
 def loss_of(text: str, seconds: float, options: Mapping[str, float]) -> float:
@@ -35,8 +31,9 @@ def loss_of(text: str, seconds: float, options: Mapping[str, float]) -> float:
     for event in train(request, text, threads=1, clock=time.thread_time):
         if isinstance(event, Done) and event.losses.validation is not None:
             print(f"  {request.hidden_size} units, {request.batch_size} readers of {request.seq_length}, dropout "
-                  f"{request.dropout}: {event.losses.validation:.4f} in epoch {event.losses.best_epoch}, "
-                  f"{event.step} steps, {event.metrics[-1].seconds:.0f} s", flush=True)  # fmt: skip
+                  f"{request.dropout} and {request.weight_dropout}: {event.losses.validation:.4f} in epoch "
+                  f"{event.losses.best_epoch}, {event.step} steps, {event.metrics[-1].seconds:.0f} s",
+                  flush=True)  # fmt: skip
             return event.losses.validation
     raise AssertionError("it ended without a loss")
 
@@ -48,7 +45,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, nargs="+", default=[20.0, 60.0, 180.0])
     parser.add_argument("--peers", type=int, nargs="*", choices=list(FIXED), default=list(FIXED))
     given = parser.parse_args()
-    settings: dict[str, Mapping[str, float]] = {"chosen": {}, **{str(width): FIXED[width] for width in given.peers}}
+    settings: dict[str, Mapping[str, float]] = {"chosen": {}}
+    for width in given.peers:
+        settings[str(width)] = {"hidden_size": width, "dropout": FIXED[width], "weight_dropout": 0.0, "epochs": 12}
     losses: dict[str, list[float]] = {name: [] for name in settings}
     for path in given.texts:
         text = normalise(path.read_text(encoding="utf-8"), lowercase=False)
