@@ -1,8 +1,7 @@
 """When `stream`'s defaults overtake the seed document: seconds until the loss that its 20th epoch ends with.
 
 What: seconds from the text to the step at which the loss on the document's own measure, over all windows, has come to
-1.865, on all threads and on one. The step is found first, by a training that is looked at often; then trainings to just
-that step are timed, since the losses of a step don't depend on threads beyond their last digits.
+1.865. The step is found first, by a training that is looked at often; then trainings to just that step are timed.
 Peer: the document's loop (tests/worker/reference.py): a training batch's and an evaluation batch's seconds, times the
 batches of its 20 epochs. They are timed in turns with ours.
 Bar: 500 times sooner.
@@ -11,7 +10,6 @@ Bar: 500 times sooner.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -102,21 +100,16 @@ def main() -> None:
     def document() -> None:
         paces.append(pace(text, threads=cores()))
 
-    def ours(threads: int) -> Callable[[], None]:
-        def act() -> None:
-            for event in train(request, text, threads=threads):
-                if event.step >= step:
-                    break
+    def ours() -> None:
+        for event in train(request, text):
+            if event.step >= step:
+                break
 
-        return act
-
-    names = {threads: f"threads_{threads}" for threads in (cores(), 1)}
-    turns = in_turns({"document": document, **{name: ours(n) for n, name in names.items()}}, rounds=given.rounds or 3)
+    turns = in_turns({"document": document, "ours": ours}, rounds=given.rounds or 3)
     turns.seconds["document"][:] = [one.whole(len(text)) for one in paces[-len(turns.seconds["document"]) :]]
     rows = [
-        Row(what=f"to {mark:g} nats, {threads} thread{'s' * (threads > 1)}", unit="s", ours=turns.median(name),
-            peer=turns.median("document"), ratio=turns.ratio("document", name), least_ratio=WANTED)
-        for threads, name in names.items()
+        Row(what=f"to {mark:g} nats", unit="s", ours=turns.median("ours"), peer=turns.median("document"),
+            ratio=turns.ratio("document", "ours"), least_ratio=WANTED)
     ]  # fmt: skip
     report(bench="overtake", rows=rows, step=step, loss=loss, seconds=turns.seconds,
            document_training_batch_s=[round(one.training, 4) for one in paces],
