@@ -19,7 +19,7 @@ LEAST_STEPS: Mapping[int, int] = {128: 0, 256: 200, 384: 500, 512: 1100, 768: 13
 MOST_WEIGHTS = 20
 #: Epochs with a time limit: so many times what the time is counted on to allow, since the time ends the training too,
 #: within these bounds and that of steps, beyond which a text is only learned by heart.
-EPOCHS_A_PASS, LEAST_EPOCHS, MOST_EPOCHS, MOST_STEPS = 3, 12, 48, 6000
+EPOCHS_A_PASS, LEAST_EPOCHS, MOST_EPOCHS, MOST_STEPS = 3, 12, 48, 4000
 #: A worker with AMX makes so many passes for each that is counted on, on one thread.
 TRUE_PASSES = 1.5
 #: While the learning rate is high a loss may stand for some epochs and fall when the rate does.
@@ -95,4 +95,4 @@ def _dropout(passes: float, weights: float) -> float:
 
 def _weight_dropout(passes: float, weights: float) -> float:
     """Return the share of recurrent weights: none in a few passes, which it would only make less of."""
-    return min(0.3, max(0.0, round(0.012 * (passes - 1) + 0.01 * weights, 2)))
+    return min(0.35, max(0.0, round(0.02 * (passes - 3.3) + 0.02 * weights, 2)))

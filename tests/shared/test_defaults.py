@@ -65,7 +65,7 @@ def test_what_is_given_is_kept_and_what_is_chosen_is_allowed(chars: int, seconds
         assert request.hidden_size in LEAST_STEPS
     if "dropout" not in given:
         assert 0.05 <= request.dropout <= 0.4
-    assert 0 <= request.weight_dropout <= 0.3
+    assert 0 <= request.weight_dropout <= 0.35
     if "epochs" not in given:
         assert 12 <= request.epochs <= 48
 
