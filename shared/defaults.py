@@ -19,7 +19,7 @@ LEAST_STEPS: Mapping[int, int] = {128: 0, 256: 200, 384: 500, 512: 1100, 768: 13
 MOST_WEIGHTS = 20
 #: Epochs with a time limit: so many times what the time is counted on to allow, since the time ends the training too,
 #: within these bounds and that of steps, beyond which a text is only learned by heart.
-EPOCHS_A_PASS, LEAST_EPOCHS, MOST_EPOCHS, MOST_STEPS = 3, 12, 48, 4000
+EPOCHS_A_PASS, LEAST_EPOCHS, MOST_EPOCHS, MOST_STEPS = 3, 10, 48, 2800
 #: A worker with AMX makes so many passes for each that is counted on, on one thread.
 TRUE_PASSES = 1.5
 #: While the learning rate is high a loss may stand for some epochs and fall when the rate does.
@@ -27,7 +27,7 @@ PATIENCE = 10
 #: From this width on, 32 readers of 128 characters: the products are large enough to be worth it. From the other one on
 #: shorter chunks, so that a modest host is done with a batch in two seconds (fit.py).
 WIDE, WIDE_READERS, WIDE_LENGTH = 384, 32, 128
-WIDEST, WIDEST_LENGTH = 1024, 100
+WIDEST, WIDEST_LENGTH = 1024, 112
 #: As few readers as leave an epoch so many steps: one of few steps learns little, however much each step holds.
 STEPS_AN_EPOCH = 64
 #: Fewer readers than this take as long as so many: the weights have to be fetched for each position all the same.
@@ -90,7 +90,7 @@ def _length(request: StreamRequest, width: int) -> int:
 
 def _dropout(passes: float, weights: float) -> float:
     """Return the share of units: more, the more often a text is read, and the more weights there are a character."""
-    return min(0.4, round(0.06 + 0.015 * passes + 0.02 * weights, 2))
+    return min(0.4, round(0.08 + 0.02 * passes + 0.02 * weights, 2))
 
 
 def _weight_dropout(passes: float, weights: float) -> float:

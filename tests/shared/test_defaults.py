@@ -67,7 +67,7 @@ def test_what_is_given_is_kept_and_what_is_chosen_is_allowed(chars: int, seconds
         assert 0.05 <= request.dropout <= 0.4
     assert 0 <= request.weight_dropout <= 0.35
     if "epochs" not in given:
-        assert 12 <= request.epochs <= 48
+        assert 10 <= request.epochs <= 48
 
 
 @pytest.mark.parametrize("share", ["dropout", "weight_dropout"])

@@ -190,7 +190,7 @@ def test_copied_passages_are_underlined(world: World) -> None:
     world.finish(world.claim(job_id), {"prompt": "the", "seed": 9, "outputs": [output]})
     page = world.http.get(f"/jobs/{job_id}").text
     assert '<span class="prompt">the</span><span class="text">x &lt;b&gt; <mark class="copied"' in page
-    assert "80 %" in page
+    assert "80\N{NO-BREAK SPACE}%" in page
 
 
 def test_text_is_shown_while_it_is_written(world: World) -> None:

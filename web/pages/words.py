@@ -63,8 +63,8 @@ def visible(character: str) -> str:
 
 
 def percent(share: float) -> str:
-    """Say a share: "43 %"."""
-    return f"{share * 100:.0f} %"
+    """Say a share, "43 %", that no line breaks in."""
+    return f"{share * 100:.0f}\N{NO-BREAK SPACE}%"
 
 
 def duration(seconds: float | None) -> str:

@@ -2,7 +2,7 @@
 const UNITS = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
 
 export const number = (value) => Math.round(value).toLocaleString("en-US");
-export const percent = (share) => `${Math.round(share * 100)} %`;
+export const percent = (share) => `${Math.round(share * 100)}\u00a0%`;
 export const loss = (value) => value.toFixed(3);
 export const tenths = (value) => value.toFixed(1);
 
