@@ -46,12 +46,12 @@ def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
             width = _width(request, chars)
             found["hidden_size"] = width
         passes, weights = _passes(request, width, chars), 4 * width * width / chars
-        most = MOST_STEPS / _steps_an_epoch(request, width, chars)
-        epochs = round(max(LEAST_EPOCHS, min(MOST_EPOCHS, most, EPOCHS_A_PASS * passes)))
+        steps = _steps_an_epoch(request, width, chars)
+        epochs = round(max(LEAST_EPOCHS, min(MOST_EPOCHS, MOST_STEPS / steps, EPOCHS_A_PASS * passes)))
         found["epochs"] = epochs
         passes = min(passes, (request.epochs if "epochs" in given else epochs) / TRUE_PASSES)
         found |= {"patience": PATIENCE, "dropout": _dropout(passes, weights)}
-        found["weight_dropout"] = _weight_dropout(passes, weights)
+        found["weight_dropout"] = _weight_dropout(passes, passes * steps, weights)
     if width >= WIDE:
         found |= {"batch_size": WIDE_READERS, "seq_length": _length(request, width)}
     found["learning_rate"] = round(RATE * min(1.0, RATE_WIDTH / width), 4)
@@ -90,9 +90,10 @@ def _length(request: StreamRequest, width: int) -> int:
 
 def _dropout(passes: float, weights: float) -> float:
     """Return the share of units: more, the more often a text is read, and the more weights there are a character."""
-    return min(0.4, round(0.08 + 0.02 * passes + 0.02 * weights, 2))
+    return min(0.4, round(0.1 + 0.02 * passes + 0.02 * weights, 2))
 
 
-def _weight_dropout(passes: float, weights: float) -> float:
-    """Return the share of recurrent weights: none in a few passes, which it would only make less of."""
-    return min(0.35, max(0.0, round(0.02 * (passes - 3.3) + 0.02 * weights, 2)))
+def _weight_dropout(passes: float, steps: float, weights: float) -> float:
+    """Return the share of recurrent weights: none in few passes or few steps, which it would only make less of."""
+    long = min(passes, steps / 200)
+    return min(0.35, max(0.0, round(0.02 * (long - 4) + 0.015 * weights, 2)))

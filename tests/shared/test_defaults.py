@@ -74,7 +74,7 @@ def test_what_is_given_is_kept_and_what_is_chosen_is_allowed(chars: int, seconds
 def test_a_text_that_is_read_more_often_is_learned_with_more_left_out(share: str) -> None:
     shares = [
         chosen(StreamRequest(corpus_id="c", hidden_size=256, max_seconds=seconds), chars=BOOK)[share]
-        for seconds in (2, 5, 7, 10)
+        for seconds in (5, 7, 8, 10)
     ]
     assert shares == sorted(shares)
     assert len(set(shares)) == len(shares)
