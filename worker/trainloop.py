@@ -139,7 +139,7 @@ class Training:
         self._ledger = Ledger(total_steps=total)
         if limited:
             self._ledger.plan_at = min(PLAN_AFTER_S, PLAN_AFTER_SHARE * (self._request.max_seconds or 0.0))
-        self._constants = {
+        self._constants: dict[str, Any] = {
             "version": FACTS_VERSION, "threads": setting.threads, "bfloat16": setting.bfloat16,
             "kernel_path": model.computed_by, "torch": str(torch.__version__),
             "vocabulary": setting.vocabulary.characters,
@@ -420,8 +420,12 @@ class Training:
 
     def _restore(self, state: TrainState) -> None:
         for name in _MUST_AGREE:
-            value = self._constants[name]
-            if (found := state.facts.get(name)) != value:
+            value, found = self._constants[name], state.facts.get(name)
+            if name == "request" and isinstance(found, dict):
+                # An option that is newer than the state was as its default has it.
+                fields = type(self._request).model_fields
+                found = {option: fields[option].default for option in value} | found
+            if found != value:
                 what = f"{name} was {str(found)[:100]!r} and is {str(value)[:100]!r}"
                 raise JobFailed(f"the saved training can't go on here: {what}", code="state_mismatch")
         self._model.load_state_dict(state.part("model"))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,17 @@ def test_a_state_is_a_copy_that_later_steps_leave_alone() -> None:
     assert_same(first.tensors, kept)
     assert first.facts == facts
     assert facts["step"] == 0
+
+
+def test_a_state_from_before_an_option_goes_on_with_its_default_and_no_other() -> None:
+    state, _ = broken_at(STREAM, "training", 3)
+    older = {name: value for name, value in state.facts["request"].items() if name != "weight_dropout"}
+    state = replace(state, facts={**state.facts, "request": older})
+    _, whole = run(STREAM, TEXTS["stream"])
+    _, done = run(STREAM, TEXTS["stream"], state=state)
+    assert_same(done.weights, whole.weights)
+    with pytest.raises(JobFailed, match="request was"):
+        list(train(STREAM.model_copy(update={"weight_dropout": 0.5}), TEXTS["stream"], state=state))
 
 
 def test_a_state_of_another_text_is_refused() -> None:
