@@ -18,6 +18,7 @@ class TrainOptions(TypedDict, total=False):
     layers: int
     embedding_size: int
     dropout: float
+    weight_dropout: float
     batch_size: int
     epochs: int
     max_seconds: float

@@ -4,6 +4,8 @@ import { codePoints, number } from "./words.js";
 const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 // Unknown characters that are named.
 const MOST_NAMED = 5;
+// Milliseconds until a server that didn't answer is asked again.
+const AGAIN_MS = 2000;
 
 const named = (character) => {
   const code = `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
@@ -76,16 +78,20 @@ export function marking(form) {
     const id = form.elements.model_id.value;
     const answer = await fetch(`/api/v1/models/${id}`);
     if (form.elements.model_id.value !== id) return;
+    if (answer.status >= 500) throw new Error(answer.statusText);
     model = answer.ok ? await answer.json() : null;
     if (model) model.known = new Set(model.vocabulary);
     look();
   }
 
+  // Without the model's characters the server marks them.
+  const learn = () => meet().catch(() => setTimeout(learn, AGAIN_MS));
+
   area.addEventListener("input", look);
   area.addEventListener("scroll", () => (behind.scrollTop = area.scrollTop));
   form.elements.unknown_chars.addEventListener("change", look);
-  form.elements.model_id.addEventListener("change", meet);
-  meet().catch(() => {}); // without the model's characters the server marks them
+  form.elements.model_id.addEventListener("change", learn);
+  learn();
   look();
 }
 
