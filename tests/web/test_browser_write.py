@@ -46,6 +46,17 @@ def test_unknown_characters_are_marked_before_anything_is_sent(browser: Browser,
         expect(told).to_be_empty()
 
 
+def test_a_server_that_was_away_is_asked_again_what_a_model_knows(
+    browser: Browser, served: Served, live: World
+) -> None:
+    live.model()
+    with tab(browser, served, complains=True) as page:
+        page.route("**/api/v1/models/*", lambda route: route.abort(), times=1)
+        page.goto("/write")
+        page.get_by_label("Prompt").fill("The ☃ wind")
+        expect(page.locator(".behind mark")).to_have_text(["☃"], timeout=15_000)
+
+
 def test_text_streams_in_beside_the_form_until_it_is_stopped(browser: Browser, served: Served, live: World) -> None:
     live.model()
     with tab(browser, served) as page:
