@@ -46,12 +46,12 @@ def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
             width = _width(request, chars)
             found["hidden_size"] = width
         passes, weights = _passes(request, width, chars), 4 * width * width / chars
-        steps = _steps_an_epoch(request, width, chars)
-        epochs = round(max(LEAST_EPOCHS, min(MOST_EPOCHS, MOST_STEPS / steps, EPOCHS_A_PASS * passes)))
+        an_epoch = _steps_an_epoch(request, width, chars)
+        epochs = round(max(LEAST_EPOCHS, min(MOST_EPOCHS, MOST_STEPS / an_epoch, EPOCHS_A_PASS * passes)))
         found["epochs"] = epochs
         passes = min(passes, (request.epochs if "epochs" in given else epochs) / TRUE_PASSES)
         found |= {"patience": PATIENCE, "dropout": _dropout(passes, weights)}
-        found["weight_dropout"] = _weight_dropout(passes, passes * steps, weights)
+        found["weight_dropout"] = _weight_dropout(passes, passes * an_epoch, weights)
     if width >= WIDE:
         found |= {"batch_size": WIDE_READERS, "seq_length": _length(request, width)}
     found["learning_rate"] = round(RATE * min(1.0, RATE_WIDTH / width), 4)
@@ -79,13 +79,16 @@ def _width(request: StreamRequest, chars: int) -> int:
 
 
 def _steps_an_epoch(request: StreamRequest, width: int, chars: int) -> float:
-    readers = WIDE_READERS if width >= WIDE else request.batch_size
+    wide = width >= WIDE and "batch_size" not in request.model_fields_set
+    readers = WIDE_READERS if wide else request.batch_size
     return max(STEPS_AN_EPOCH, chars / (readers * _length(request, width)))
 
 
 def _length(request: StreamRequest, width: int) -> int:
     """Return how many characters a reader reads in a step."""
-    return WIDEST_LENGTH if width >= WIDEST else WIDE_LENGTH if width >= WIDE else request.seq_length
+    if width < WIDE or "seq_length" in request.model_fields_set:
+        return request.seq_length
+    return WIDE_LENGTH if width < WIDEST else WIDEST_LENGTH
 
 
 def _dropout(passes: float, weights: float) -> float:

@@ -136,7 +136,9 @@ class StreamRequest(TrainRequest):
     embedding_size: int = Field(64, ge=1, le=1024, description="Numbers that stand for one character.")
     batch_size: int = Field(16, ge=1, le=4096, description="Places of the text that are read side by side.")
     dropout: float = Field(0.2, ge=0, lt=1, description="Share of the signals dropped while learning.")
-    epochs: int = Field(12, ge=1, le=10_000, description="Times to go through the text.")
+    epochs: int = Field(
+        12, ge=1, le=10_000, description="Times to go through the text; with a time limit, chosen by time and text."
+    )
     learning_rate: float = Field(1e-2, gt=0, le=1, description="Highest step size of the schedule.")
     grad_clip: float = Field(1.0, ge=0, le=1000, description="Longest gradient allowed; 0 doesn't clip.")
     validation_fraction: float = Field(

@@ -71,7 +71,8 @@ class CharLSTM(nn.Module):
         """Return the logits after the last character of windows that start from zero, (B, V); codes: (B, T) int64."""
         dropout = self.dropout if self.training else NONE
         output = self.fused.last(codes, dropout) if self.fused else self._plain(codes, None, dropout)[0][-1]
-        logits: Tensor = self.linear(functional.dropout(output, self.dropout.units, self.training))
+        # One position, so a unit is silent for the whole sequence; drawn as the seed document's nn.Dropout draws.
+        logits: Tensor = self.linear(functional.dropout(output, dropout.units, self.training))
         return logits
 
     def _plain(self, codes: Tensor, carried: Carried | None, dropout: Dropout) -> tuple[Tensor, Carried]:
