@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from shared.fit import flops, parameters
+from shared.fit import flops, optimizer_flops, parameters
 from shared.requests import ClassicRequest, StreamRequest
 
 #: Arithmetic beside the products: of a unit at one position (gates), of a parameter in one step (Adam); and the
@@ -115,7 +115,8 @@ def step_seconds(request: Training, chars: int, vocab_size: int, speed: Speed) -
     work = work_of(request, chars)
     as_cut = request.model_copy(update={"seq_length": work.positions})
     units = request.batch_size * work.positions * request.layers * request.hidden_size
-    arithmetic = flops(as_cut, vocab_size) + UNIT_FLOPS * units + PARAMETER_FLOPS * parameters(request, vocab_size)
+    arithmetic = flops(as_cut, vocab_size) + optimizer_flops(request)
+    arithmetic += UNIT_FLOPS * units + PARAMETER_FLOPS * parameters(request, vocab_size)
     waiting = speed.seconds_per_position * (request.layers * work.positions + STEP_POSITIONS)
     return _factor(request, speed) * (waiting + arithmetic / _rate(request, speed))
 

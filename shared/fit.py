@@ -18,11 +18,14 @@ LEAST_STREAM_CHARS = 1000
 LEAST_VALIDATED_CHARS, MOST_VALIDATION_CHARS = 5_000, 200_000
 #: `stream`, where left out: chunks that the text is cut into at least, so that the state is carried on.
 LEAST_CHUNKS = 8
-#: Longest time of a single batch: between two of them a lease is looked at and a cancel is seen.
-MOST_BATCH_SECONDS = 2.0
+#: Longest time of a single step: between two of them a lease is looked at and a cancel is seen.
+MOST_BATCH_SECONDS = 4.0
 #: What a slow host may be counted on for, float32: two AVX-512 cores reach 101 GFLOP/s in the seed document's training
 #: step; two cores with half as wide vectors, half of it.
 FLOPS_PER_SECOND = 50e9
+#: `stream` makes gradients orthogonal (worker/optimizer.py) up to this width: its cost grows with the cube. In so many
+#: rounds, each of three products of H x H for each gate.
+MOST_ORTHOGONAL, ROUNDS = 1024, 3
 #: Measured (bench/memory_slope.py): a process with torch loaded, and what its libraries take at the first steps.
 BASE_BYTES = 380 << 20
 #: Copies of the weights: themselves, gradients, two moments of Adam, the best, and a state held for saving (4).
@@ -45,11 +48,12 @@ def fit(request: R, *, chars: int, vocab_size: int, memory_limit_bytes: int | No
         memory_limit_bytes: what one training may take on the workers, or None where that isn't known.
 
     Raises InvalidRequest where the text is too short, options that were given don't fit it, one batch would take over
-    two seconds, or the job is too large for the memory.
+    four seconds, or the job is too large for the memory.
     """
     request = _fit_to_text(request, chars)
     given = request.model_fields_set
-    most = int(MOST_BATCH_SECONDS * FLOPS_PER_SECOND / flops(request, vocab_size, batch_size=1))
+    left = MOST_BATCH_SECONDS * FLOPS_PER_SECOND - optimizer_flops(request)
+    most = max(0, int(left / flops(request, vocab_size, batch_size=1)))
     if request.batch_size > most:
         if "batch_size" in given or most < 1:
             _refuse_slow(request, vocab_size, most)
@@ -68,13 +72,24 @@ def parameters(request: ClassicRequest | StreamRequest, vocab_size: int) -> int:
 
 
 def flops(request: ClassicRequest | StreamRequest, vocab_size: int, *, batch_size: int | None = None) -> float:
-    """Return the floating-point operations of one training batch: 2 a weight forward, 4 backward, at each position."""
+    """Return the floating-point operations of a batch's gradients: 2 a weight forward, 4 backward, at each position."""
     hidden = request.hidden_size
     batch_size = request.batch_size if batch_size is None else batch_size
     positions = batch_size * request.seq_length
     recurrent = parameters(request, vocab_size) - vocab_size * (request.embedding_size + hidden + 1)
     predicted = positions if request.recipe == "stream" else batch_size
     return 6.0 * (recurrent * positions + vocab_size * hidden * predicted)
+
+
+def takes_muon(request: ClassicRequest | StreamRequest) -> bool:
+    """Tell whether a training steps its square matrices by Muon."""
+    return request.recipe == "stream" and request.hidden_size <= MOST_ORTHOGONAL
+
+
+def optimizer_flops(request: ClassicRequest | StreamRequest) -> float:
+    """Return the floating-point operations that a step takes beside its gradients, whatever the batch's size."""
+    square = 2 * request.layers - 1
+    return 2.0 * 3 * 4 * ROUNDS * square * request.hidden_size**3 if takes_muon(request) else 0.0
 
 
 def memory_bytes(request: ClassicRequest | StreamRequest, chars: int, vocab_size: int) -> int:
@@ -153,7 +168,7 @@ def _fit_to_memory(request: R, chars: int, vocab_size: int, limit: int) -> R:
 
 
 def _refuse_slow(request: ClassicRequest | StreamRequest, vocab_size: int, most: int) -> None:
-    seconds = flops(request, vocab_size) / FLOPS_PER_SECOND
+    seconds = (flops(request, vocab_size) + optimizer_flops(request)) / FLOPS_PER_SECOND
     detail = f"one batch would take about {seconds:.1f} seconds on a modest host; {MOST_BATCH_SECONDS:g} are allowed"
     if most >= 1:
         _refuse(request, ("batch_size",), f"{detail}: with the other options batch_size may be {most} at most")

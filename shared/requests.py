@@ -91,7 +91,7 @@ class TrainRequest(Request):
     max_seconds: float | None = Field(
         None, ge=1, le=604_800, description="Stop after this many seconds of computing and keep the best so far."
     )
-    learning_rate: float = Field(gt=0, le=1, description="Size of Adam's steps; stream's highest, classic's only one.")
+    learning_rate: float = Field(gt=0, le=1, description="Size of the steps; stream's highest, classic's only one.")
     grad_clip: float = Field(ge=0, le=1000, description="Longest gradient allowed; 0 doesn't clip.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         description="Numbers to compute with: auto takes bfloat16 where the processor has it."

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from shared.errors import JobFailed
+from shared.fit import takes_muon
 from shared.pieces import learnt
 from shared.requests import ClassicRequest, StreamRequest
 from shared.text import Vocabulary, name_characters
@@ -82,6 +83,8 @@ def train(
             raise JobFailed(f"the model to start from doesn't have this request's sizes: {fault}", code="init_mismatch")
         model.load_state_dict(dict(start.weights))
     bfloat16 = bool(facts.get("bfloat16", takes_bfloat16(request)))
+    # A state that is older than Muon here goes on with Adam alone.
+    muon = bool(facts.get("muon")) if facts else takes_muon(request)
     model.fuse(load() if fused else None, bfloat16=bfloat16)
     threads = facts.get("threads") or _threads(threads or len(os.sched_getaffinity(0)), request, model)
     torch.set_num_threads(threads)
@@ -91,7 +94,9 @@ def train(
         recipe = Classic(request, model, codes, seed=seed, bfloat16=bfloat16)
     else:
         recipe = Stream(request, model, codes, seed=seed, bfloat16=bfloat16)
-    setting = Setting(request=request, vocabulary=vocabulary, codes=codes, threads=threads, bfloat16=bfloat16)
+    setting = Setting(
+        request=request, vocabulary=vocabulary, codes=codes, threads=threads, bfloat16=bfloat16, muon=muon
+    )
     yield from Training(setting, model, recipe, clock=clock, state=state).events()
 
 

@@ -21,6 +21,7 @@ from shared.text import Vocabulary
 from worker.classic import Classic
 from worker.data import Codes
 from worker.model import CharLSTM
+from worker.optimizer import Optimizer
 from worker.pace import Beat, Pace
 from worker.randomness import seed_torch
 from worker.samples import SampleWriter
@@ -68,6 +69,7 @@ class Setting:
     codes: Codes
     threads: int
     bfloat16: bool
+    muon: bool
 
 
 @dataclass(kw_only=True)
@@ -130,8 +132,7 @@ class Training:
     ) -> None:
         self._setting, self._request, self._model, self._recipe = setting, setting.request, model, recipe
         self._clock, self._pace, self._beat = clock, Pace(), Beat(PROGRESS_S)
-        self._names = [name for name, _ in model.named_parameters()]
-        self._optimizer = torch.optim.Adam(model.parameters(), lr=self._request.learning_rate, fused=True)
+        self._optimizer = Optimizer(model, muon=setting.muon, bfloat16=setting.bfloat16)
         self._sample: SampleWriter | None = None
         self._best: dict[str, Tensor] = {}
         total = self._request.epochs * recipe.batches
@@ -141,7 +142,7 @@ class Training:
             self._ledger.plan_at = min(PLAN_AFTER_S, PLAN_AFTER_SHARE * (self._request.max_seconds or 0.0))
         self._constants: dict[str, Any] = {
             "version": FACTS_VERSION, "threads": setting.threads, "bfloat16": setting.bfloat16,
-            "kernel_path": model.computed_by, "torch": str(torch.__version__),
+            "muon": setting.muon, "kernel_path": model.computed_by, "torch": str(torch.__version__),
             "vocabulary": setting.vocabulary.characters,
             "text_sha256": hashlib.sha256(setting.codes.data).hexdigest(),
             "request": self._request.model_dump(mode="json", exclude={"corpus_id", "name", "metadata", "webhook"}),
@@ -191,9 +192,7 @@ class Training:
         if request.grad_clip:
             nn.utils.clip_grad_norm_(self._model.parameters(), request.grad_clip)
         rate = self._recipe.rate(ledger.step, ledger.total_steps, ledger.height)
-        self._optimizer.param_groups[0]["lr"] = request.learning_rate * rate
-        self._optimizer.step()
-        self._optimizer.zero_grad()
+        self._optimizer.step(request.learning_rate * rate)
         if self._recipe.is_warm(ledger.step, ledger.total_steps):
             ledger.height -= ledger.height / max(1, ledger.total_steps - ledger.step)
         ledger.step, ledger.batch, ledger.work = ledger.step + 1, ledger.batch + 1, ledger.work + 1
@@ -411,9 +410,7 @@ class Training:
     def capture(self) -> TrainState:
         """Copy everything that decides the next move."""
         tensors = {f"model.{name}": value for name, value in self._model.weights().items()}
-        for name, parameter in zip(self._names, self._model.parameters(), strict=True):
-            for moment, value in self._optimizer.state.get(parameter, {}).items():
-                tensors[f"adam.{moment}.{name}"] = value.detach().clone()
+        tensors |= self._optimizer.capture()
         tensors |= {f"best.{name}": value for name, value in self._best.items()}
         tensors |= {f"carried.{name}": value for name, value in self._recipe.carried().items()}
         return TrainState(tensors=tensors, facts=self._constants | asdict(self._ledger))
@@ -429,12 +426,7 @@ class Training:
                 what = f"{name} was {str(found)[:100]!r} and is {str(value)[:100]!r}"
                 raise JobFailed(f"the saved training can't go on here: {what}", code="state_mismatch")
         self._model.load_state_dict(state.part("model"))
-        moments = state.part("adam")
-        if moments:
-            for name, parameter in zip(self._names, self._model.parameters(), strict=True):
-                self._optimizer.state[parameter] = {
-                    moment: moments[f"{moment}.{name}"].clone() for moment in ("step", "exp_avg", "exp_avg_sq")
-                }
+        self._optimizer.restore(state.tensors)
         self._best = state.part("best")
         self._recipe.carry({name: value.clone() for name, value in state.part("carried").items()})
         known = {name: state.facts[name] for name in Ledger.__dataclass_fields__ if name in state.facts}

@@ -33,7 +33,7 @@ class StateFileDamaged(CharloomError):
 class TrainState:
     """A training between two steps. Its tensors are copies: nothing the training does later changes them."""
 
-    #: Weights `model.…`, optimizer `adam.…`, best weights `best.…`, carried state `carried.…`, by flat names.
+    #: Weights `model.…`, optimizer `adam.…` and `muon.…`, best weights `best.…`, carried state `carried.…`, flat names.
     tensors: Mapping[str, Tensor]
     #: All the rest, such as the place in the data, as JSON can hold it.
     facts: Mapping[str, Any]

@@ -127,6 +127,21 @@ def test_a_state_from_before_an_option_goes_on_with_its_default_and_no_other() -
         list(train(STREAM.model_copy(update={"weight_dropout": 0.5}), TEXTS["stream"], state=state))
 
 
+def test_a_state_from_before_muon_goes_on_with_adam_alone() -> None:
+    state, _ = broken_at(STREAM, "training", 1)
+    assert state.facts["muon"]
+    # An older state, before its first step: it tells no kind of optimizer, and has remembered nothing.
+    older = replace(state, facts={name: value for name, value in state.facts.items() if name != "muon"})
+    events = train(STREAM, TEXTS["stream"], state=older)
+    later = next(event.state() for event in events if event.state().facts["step"] == 5)
+    assert "adam.exp_avg.lstm.weight_hh_l1" in later.tensors
+    assert not later.part("muon")
+    # And a state of that training goes on so, too.
+    assert later.facts["muon"] is False
+    _, end = run(STREAM, TEXTS["stream"], state=later)
+    assert_same(end.weights, next(e for e in events if isinstance(e, Done)).weights)
+
+
 def test_a_state_of_another_text_is_refused() -> None:
     state, _ = broken_at(STREAM, "training", 3)
     with pytest.raises(JobFailed, match="text_sha256") as caught:

@@ -1,0 +1,115 @@
+"""Muon and Adam beside each other: the steps are those of torch's own, each for the weights that are its."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from shared.fit import ROUNDS
+from worker.model import CharLSTM
+from worker.optimizer import COEFFICIENTS, DECAY, MOMENTUM, TIMES_ADAM, Optimizer, orthogonal
+
+SQUARE = {"lstm.weight_hh_l0", "lstm.weight_hh_l1", "lstm.weight_ih_l1"}
+
+
+def model() -> CharLSTM:
+    torch.manual_seed(1)
+    # As wide an embedding as the layer: what enters the first layer would be square, too.
+    return CharLSTM(vocab_size=30, hidden_size=32, embedding_size=32, layers=2)
+
+
+def gradients(made: nn.Module, seed: int) -> None:
+    torch.manual_seed(seed)
+    codes = torch.randint(0, 30, (5, 40))
+    logits, _ = made(codes)
+    functional.cross_entropy(logits.flatten(0, 1), codes.roll(-1, 1).flatten()).backward()  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_orthogonal_brings_all_singular_values_near_one_and_keeps_the_directions(dtype: torch.dtype) -> None:
+    torch.manual_seed(1)
+    left, _ = torch.linalg.qr(torch.randn(48, 48))
+    right, _ = torch.linalg.qr(torch.randn(48, 48))
+    strengths = torch.logspace(0, -1, 48) * 1e-6
+    first = left @ torch.diag(strengths) @ right
+    found, other = orthogonal(torch.stack([first, first.t()]), dtype)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, other.t(), atol=0.05)
+    inner = left.t() @ found @ right.t()
+    assert float(inner.diag().min()) > 0.6
+    assert float(inner.diag().max()) < 1.3
+    assert float((inner - inner.diag().diag()).abs().max()) < 0.05
+
+
+def test_orthogonal_of_nothing_is_nothing() -> None:
+    assert torch.equal(orthogonal(torch.zeros(1, 8, 8), torch.bfloat16), torch.zeros(1, 8, 8))
+
+
+def test_steps_are_those_of_torchs_muon_for_each_gate_and_of_its_adam_for_the_rest() -> None:
+    ours, theirs = model(), model()
+    optimizer = Optimizer(ours, muon=True, bfloat16=True)
+    named = dict(theirs.named_parameters())
+    gates: list[tuple[str, int, Tensor]] = [
+        (name, gate, part.requires_grad_())
+        for name in SQUARE
+        for gate, part in enumerate(named[name].detach().chunk(4))  # they share the weight's memory
+    ]
+    muon = torch.optim.Muon(
+        [part for *_, part in gates], lr=TIMES_ADAM * 0.01, weight_decay=DECAY, momentum=MOMENTUM, nesterov=True,
+        ns_coefficients=COEFFICIENTS, ns_steps=ROUNDS,
+    )  # fmt: skip
+    adam = torch.optim.Adam([value for name, value in named.items() if name not in SQUARE], lr=0.01)
+    for step in range(5):
+        gradients(ours, step)
+        # The same gradients, since what is compared is the step; theirs would drift apart by rounding.
+        for name, parameter in ours.named_parameters():
+            assert parameter.grad is not None
+            named[name].grad = parameter.grad.clone()
+        for name, gate, part in gates:
+            grad = named[name].grad
+            assert grad is not None
+            part.grad = grad.chunk(4)[gate].clone()
+        optimizer.step(0.01)
+        muon.step()  # type: ignore[no-untyped-call]
+        adam.step()
+    untouched = dict(model().named_parameters())
+    for name, parameter in ours.named_parameters():
+        moved = float((named[name] - untouched[name]).detach().norm())
+        apart = float((named[name] - parameter).detach().norm())
+        assert moved > 0.01, name
+        # torch's divides by the norm after rounding, ours before.
+        assert apart < (0.05 if name in SQUARE else 1e-5) * moved, name
+
+
+def test_without_muon_every_weight_takes_adams_step() -> None:
+    ours, theirs = model(), model()
+    optimizer = Optimizer(ours, muon=False, bfloat16=False)
+    adam = torch.optim.Adam(theirs.parameters(), lr=0.01, fused=True)
+    for step in range(3):
+        gradients(ours, step)
+        gradients(theirs, step)
+        optimizer.step(0.01)
+        adam.step()
+        adam.zero_grad()
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_what_it_remembers_goes_on_elsewhere() -> None:
+    ours = model()
+    first = Optimizer(ours, muon=True, bfloat16=True)
+    gradients(ours, 1)
+    first.step(0.01)
+    kept = first.capture()
+    assert {name for name in kept if name.startswith("muon.")} == {f"muon.{name}" for name in SQUARE}
+    assert not any(name.endswith(tuple(SQUARE)) for name in kept if name.startswith("adam."))
+    elsewhere = model()
+    elsewhere.load_state_dict(ours.weights())
+    second = Optimizer(elsewhere, muon=True, bfloat16=True)
+    second.restore(kept)
+    for made, optimizer in ((ours, first), (elsewhere, second)):
+        gradients(made, 2)
+        optimizer.step(0.01)
+    for one, other in zip(ours.parameters(), elsewhere.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert all(torch.equal(first.capture()[name], value) for name, value in second.capture().items())
