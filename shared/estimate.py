@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from shared.fit import flops, optimizer_flops, parameters
+from shared.flops import flops, optimizer_flops, parameters
 from shared.requests import ClassicRequest, StreamRequest
 
 #: Arithmetic beside the products: of a unit at one position (gates), of a parameter in one step (Adam); and the

@@ -7,6 +7,7 @@ from typing import TypeVar, cast
 
 from shared.defaults import STEPS_AN_EPOCH, chosen
 from shared.errors import FieldError, InvalidRequest
+from shared.flops import flops, optimizer_flops, parameters
 from shared.requests import ClassicRequest, StreamRequest
 
 R = TypeVar("R", bound=ClassicRequest | StreamRequest)
@@ -23,9 +24,6 @@ MOST_BATCH_SECONDS = 4.0
 #: What a slow host may be counted on for, float32: two AVX-512 cores reach 101 GFLOP/s in the seed document's training
 #: step; two cores with half as wide vectors, half of it.
 FLOPS_PER_SECOND = 50e9
-#: `stream` makes gradients orthogonal (worker/optimizer.py) up to this width: its cost grows with the cube. In so many
-#: rounds, each of three products of H x H for each gate.
-MOST_ORTHOGONAL, ROUNDS = 1024, 3
 #: Measured (bench/memory_slope.py): a process with torch loaded, and what its libraries take at the first steps.
 BASE_BYTES = 380 << 20
 #: Copies of the weights: themselves, gradients, two moments of Adam, the best, and a state held for saving (4).
@@ -61,35 +59,6 @@ def fit(request: R, *, chars: int, vocab_size: int, memory_limit_bytes: int | No
     if memory_limit_bytes is not None:
         request = _fit_to_memory(request, chars, vocab_size, memory_limit_bytes)
     return request
-
-
-def parameters(request: ClassicRequest | StreamRequest, vocab_size: int) -> int:
-    """Return how many numbers the model learns."""
-    hidden, inputs = request.hidden_size, request.embedding_size or 1
-    first = 4 * hidden * (inputs + hidden + 2)
-    others = (request.layers - 1) * 4 * hidden * (2 * hidden + 2)
-    return vocab_size * request.embedding_size + first + others + vocab_size * (hidden + 1)
-
-
-def flops(request: ClassicRequest | StreamRequest, vocab_size: int, *, batch_size: int | None = None) -> float:
-    """Return the floating-point operations of a batch's gradients: 2 a weight forward, 4 backward, at each position."""
-    hidden = request.hidden_size
-    batch_size = request.batch_size if batch_size is None else batch_size
-    positions = batch_size * request.seq_length
-    recurrent = parameters(request, vocab_size) - vocab_size * (request.embedding_size + hidden + 1)
-    predicted = positions if request.recipe == "stream" else batch_size
-    return 6.0 * (recurrent * positions + vocab_size * hidden * predicted)
-
-
-def takes_muon(request: ClassicRequest | StreamRequest) -> bool:
-    """Tell whether a training steps its square matrices by Muon."""
-    return request.recipe == "stream" and request.hidden_size <= MOST_ORTHOGONAL
-
-
-def optimizer_flops(request: ClassicRequest | StreamRequest) -> float:
-    """Return the floating-point operations that a step takes beside its gradients, whatever the batch's size."""
-    square = 2 * request.layers - 1
-    return 2.0 * 3 * 4 * ROUNDS * square * request.hidden_size**3 if takes_muon(request) else 0.0
 
 
 def memory_bytes(request: ClassicRequest | StreamRequest, chars: int, vocab_size: int) -> int:

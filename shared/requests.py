@@ -134,8 +134,14 @@ class StreamRequest(TrainRequest):
 
     recipe: Literal["stream"] = Field("stream", description="Every character is a target; the state is carried on.")
     embedding_size: int = Field(64, ge=1, le=1024, description="Numbers that stand for one character.")
-    batch_size: int = Field(16, ge=1, le=4096, description="Places of the text that are read side by side.")
-    dropout: float = Field(0.2, ge=0, lt=1, description="Share of the signals dropped while learning.")
+    seq_length: int = Field(128, ge=1, le=2048, description="Characters the network looks back over when it learns.")
+    batch_size: int = Field(32, ge=1, le=4096, description="Places of the text that are read side by side.")
+    dropout: float = Field(
+        0.2, ge=0, lt=1, description="Share of the signals dropped while learning; chosen by epochs and text."
+    )
+    weight_dropout: float = Field(
+        0.0, ge=0, lt=1, description="Share of the recurrent weights left out of each step; chosen by epochs and text."
+    )
     epochs: int = Field(
         12, ge=1, le=10_000, description="Times to go through the text; with a time limit, chosen by time and text."
     )

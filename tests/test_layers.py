@@ -14,8 +14,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("shared", "worker", "web", "client", "cli")
 
 #: Files of shared/ that are only words: the standard library and pydantic.
-WORDS = ("errors", "settings", "text", "requests", "jobs", "events", "keys", "ids", "defaults", "fit", "estimate",
-         "receivers", "shown", "apikeys", "pieces", "prompt", "sizes")  # fmt: skip
+WORDS = ("errors", "settings", "text", "requests", "jobs", "events", "keys", "ids", "flops", "defaults", "fit",
+         "estimate", "receivers", "shown", "apikeys", "pieces", "prompt", "sizes")  # fmt: skip
 #: The one outside thing that each adapter may know.
 ADAPTERS = {"store": {"redis"}, "broker": {"celery", "kombu"}, "volume": {"charset_normalizer"}}
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from shared.fit import ROUNDS
+from shared.flops import ROUNDS
 
 #: Muon's step as a multiple of Adam's, share of a matrix that a step of size 1 takes away, and memory of the gradients.
-TIMES_ADAM, DECAY, MOMENTUM = 12.0, 0.05, 0.95
+TIMES_ADAM, DECAY, MOMENTUM = 12.0, 0.1, 0.95
 #: The Newton-Schulz iteration's published coefficients: they bring all but small singular values to 0.7..1.2, fast.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 #: The four gates' products in one call up to this width; wider ones are faster one by one.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from shared.errors import JobFailed
-from shared.fit import takes_muon
+from shared.flops import takes_muon
 from shared.pieces import learnt
 from shared.requests import ClassicRequest, StreamRequest
 from shared.text import Vocabulary, name_characters

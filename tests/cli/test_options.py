@@ -58,7 +58,7 @@ def test_help_tells_defaults_and_limits() -> None:
         for parameter in command.params
         if isinstance(parameter, click.Option)
     }
-    assert words["batch_size"].endswith("[stream 16, classic 128; 1 to 4096]")
+    assert words["batch_size"].endswith("[stream 32, classic 128; 1 to 4096]")
     assert words["hidden_size"].endswith("[default 256; 1 to 4096]")
     assert words["learning_rate"].endswith("[stream 0.01, classic 0.001; above 0 to 1]")
     assert words["embedding_size"].endswith("[stream 64, classic 0; 1 to 1024]")

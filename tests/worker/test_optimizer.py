@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shared.fit import ROUNDS
+from shared.flops import ROUNDS
 from worker.model import CharLSTM
 from worker.optimizer import COEFFICIENTS, DECAY, MOMENTUM, TIMES_ADAM, Optimizer, orthogonal
 
