@@ -20,7 +20,7 @@ LEAST_STEPS: Mapping[int, int] = {128: 0, 256: 200, 384: 450, 512: 720, 768: 105
 MOST_WEIGHTS = 20
 #: Epochs with a time limit: so many times what the time is counted on to allow, since the time ends the training too,
 #: within these bounds and that of steps, beyond which a text is only learned by heart.
-EPOCHS_A_PASS, LEAST_EPOCHS, MOST_EPOCHS, MOST_STEPS = 3, 10, 48, 2800
+EPOCHS_A_PASS, LEAST_EPOCHS, MOST_EPOCHS, MOST_STEPS = 3, 10, 48, 3200
 #: A worker with AMX makes so many passes for each that is counted on, on one thread.
 TRUE_PASSES = 1.5
 #: While the learning rate is high a loss may stand for some epochs and fall when the rate does.
