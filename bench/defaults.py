@@ -2,8 +2,8 @@
 
 What: trainings on one thread with `max_seconds`, several texts (case kept), several budgets; each is judged by its best
 validation loss. The clock is the thread's processor time, so that neighbours count little.
-Peers: 128, 256 and 512 units with their learning rate, the dropout that the search found for each, no dropped weights,
-twelve epochs as without a time limit, and all else as left out.
+Peers: 128, 256 and 512 units with a dropout for each, no dropped weights, twelve epochs as without a time limit, and
+all else as left out.
 Bar: a lower mean over texts and budgets than each of them.
 
     python -m bench.defaults TEXT [TEXT ...] [--seconds 20 60 180] [--peers 128 256 512]

@@ -51,7 +51,7 @@ def fit(request: R, *, chars: int, vocab_size: int, memory_limit_bytes: int | No
     request = _fit_to_text(request, chars)
     given = request.model_fields_set
     left = MOST_BATCH_SECONDS * FLOPS_PER_SECOND - optimizer_flops(request)
-    most = max(0, int(left / flops(request, vocab_size, batch_size=1)))
+    most = int(left / flops(request, vocab_size, batch_size=1))
     if request.batch_size > most:
         if "batch_size" in given or most < 1:
             _refuse_slow(request, vocab_size, most)

@@ -2,9 +2,10 @@
 
 from shared.requests import ClassicRequest, StreamRequest
 
-#: `stream` makes gradients orthogonal (worker/optimizer.py) up to this width: its cost grows with the cube. In so many
-#: rounds, each of three products of H x H for each gate.
-MOST_ORTHOGONAL, ROUNDS = 1024, 3
+#: Rounds in which `stream` makes gradients orthogonal (worker/optimizer.py): for each gate three products of H x H.
+ROUNDS = 3
+#: It does where they take so much of a step at most, as in one layer of 1,024 units: they grow with the width's cube.
+MOST_ORTHOGONAL_FLOPS = 80e9
 
 
 def parameters(request: ClassicRequest | StreamRequest, vocab_size: int) -> int:
@@ -27,10 +28,14 @@ def flops(request: ClassicRequest | StreamRequest, vocab_size: int, *, batch_siz
 
 def takes_muon(request: ClassicRequest | StreamRequest) -> bool:
     """Tell whether a training steps its square matrices by Muon."""
-    return request.recipe == "stream" and request.hidden_size <= MOST_ORTHOGONAL
+    return request.recipe == "stream" and _orthogonal_flops(request) <= MOST_ORTHOGONAL_FLOPS
 
 
 def optimizer_flops(request: ClassicRequest | StreamRequest) -> float:
     """Return the floating-point operations that a step takes beside its gradients, whatever the batch's size."""
-    square = 2 * request.layers - 1
-    return 2.0 * 3 * 4 * ROUNDS * square * request.hidden_size**3 if takes_muon(request) else 0.0
+    return _orthogonal_flops(request) if takes_muon(request) else 0.0
+
+
+def _orthogonal_flops(request: ClassicRequest | StreamRequest) -> float:
+    gates = 4 * (2 * request.layers - 1)  # what enters the first layer is no square matrix
+    return 2.0 * 3 * ROUNDS * gates * request.hidden_size**3

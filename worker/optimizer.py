@@ -36,7 +36,7 @@ class Optimizer:
         square = [name for name in self._by_adam if muon and _is_square(name)]
         self._by_muon = {name: self._by_adam.pop(name) for name in square}
         self._adam = torch.optim.Adam(self._by_adam.values(), fused=True)
-        self._averages: dict[str, Tensor] = {}
+        self._averages = {name: torch.zeros_like(weight) for name, weight in self._by_muon.items()}
         self._dtype = torch.bfloat16 if bfloat16 else torch.float32
 
     def step(self, learning_rate: float) -> None:
@@ -49,8 +49,7 @@ class Optimizer:
             grad, weight.grad = weight.grad, None
             if grad is None:
                 continue
-            average = self._averages.setdefault(name, torch.zeros_like(grad))
-            average.lerp_(grad, 1 - MOMENTUM)
+            average = self._averages[name].lerp_(grad, 1 - MOMENTUM)
             ahead = grad.lerp_(average, MOMENTUM)  # as Nesterov's momentum looks ahead
             with torch.no_grad():
                 weight.mul_(1 - size * DECAY)
@@ -67,9 +66,8 @@ class Optimizer:
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up what `capture` returned; other names are left alone."""
-        for name in self._by_muon:
-            if f"{_MUON}.{name}" in tensors:
-                self._averages[name] = tensors[f"{_MUON}.{name}"].clone()
+        for name in self._averages:
+            self._averages[name] = tensors[f"{_MUON}.{name}"].clone()
         for name, parameter in self._by_adam.items():
             found = {moment: f"{_ADAM}.{moment}.{name}" for moment in ("step", "exp_avg", "exp_avg_sq")}
             if found["step"] in tensors:

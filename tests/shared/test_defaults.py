@@ -44,7 +44,9 @@ def test_the_widths_are_those_that_the_search_found(chars: int, seconds: float, 
 
 def test_without_a_time_limit_nothing_depends_on_the_time() -> None:
     request = fitted(BOOK)
-    assert (request.hidden_size, request.epochs, request.batch_size, request.seq_length) == (256, 12, 16, 128)
+    assert (request.hidden_size, request.epochs, request.dropout, request.learning_rate) == (256, 12, 0.27, 0.01)
+    assert (request.batch_size, request.seq_length, request.weight_dropout) == (16, 128, 0.11)
+    assert fitted(BOOK, hidden_size=512).learning_rate == 0.01
     assert request.dropout < fitted(BOOK, epochs=16).dropout
     assert fitted(SHAKESPEARE).batch_size == 32
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.errors import InvalidRequest
 from shared.fit import MOST_BATCH_SECONDS, fit, memory_bytes
-from shared.flops import flops, parameters
+from shared.flops import flops, optimizer_flops, parameters, takes_muon
 from shared.requests import ClassicRequest, StreamRequest
 
 GIB = 1 << 30
@@ -75,6 +75,22 @@ def test_given_options_that_do_not_fit_are_refused_where_they_stand() -> None:
     with pytest.raises(InvalidRequest) as caught:
         fit(classic(seq_length=500), chars=600, vocab_size=40, memory_limit_bytes=None)
     assert pointers(caught.value) == ["/seq_length"]
+
+
+@pytest.mark.parametrize("layers", range(1, 9))
+@pytest.mark.parametrize("hidden_size", [512, 768, 1024, 1100])
+def test_a_step_holds_its_optimizer_too_and_no_model_is_refused_for_it(hidden_size: int, layers: int) -> None:
+    wish = stream(hidden_size=hidden_size, layers=layers)
+    fitted = fit(wish, chars=10**6, vocab_size=67, memory_limit_bytes=None)
+    assert flops(fitted, 67) + optimizer_flops(fitted) <= MOST_BATCH_SECONDS * 50e9
+    # Two seconds and more are left for the gradients.
+    assert fitted.batch_size == 32 or flops(fitted, 67, batch_size=fitted.batch_size + 1) > 2 * 50e9
+
+
+def test_wide_and_deep_models_leave_muon_to_others() -> None:
+    assert [takes_muon(stream(hidden_size=1024, layers=layers)) for layers in (1, 2)] == [True, False]
+    assert [takes_muon(stream(hidden_size=width)) for width in (1024, 2048)] == [True, False]
+    assert not takes_muon(classic(hidden_size=64))
 
 
 def test_a_batch_that_takes_too_long_shrinks_or_is_refused() -> None:
