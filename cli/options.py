@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from cli.exits import Exit, Failure
+from shared.requests import is_chosen
 
 #: What tells the recipes apart, so that each has its own words.
 _TELLS_APART = ("recipe",)
@@ -147,7 +148,7 @@ def _help(name: str, by_recipe: Mapping[str, FieldInfo], help_of: type[BaseModel
 
 def _default(by_recipe: Mapping[str, FieldInfo]) -> str:
     told = {
-        recipe: _spell(field.default)
+        recipe: "by the text" if is_chosen(field) else _spell(field.default)
         for recipe, field in by_recipe.items()
         if not field.is_required() and field.default is not None and field.default_factory is None
     }

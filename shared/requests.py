@@ -16,6 +16,7 @@ from pydantic import (
     Tag,
     field_validator,
 )
+from pydantic.fields import FieldInfo
 
 from shared.receivers import MAX_URL_CHARS, parse
 
@@ -35,6 +36,21 @@ def _holds_nul(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_holds_nul(part) for pair in value.items() for part in pair)
     return isinstance(value, list) and any(_holds_nul(part) for part in value)
+
+
+def _left_open(schema: dict[str, Any]) -> None:
+    """Tell no default: shared/defaults.py chooses it for each text."""
+    del schema["default"]
+
+
+def is_chosen(field: FieldInfo) -> bool:
+    """Tell whether an option that is left out is chosen for each text, so that its default says nothing."""
+    return field.json_schema_extra is _left_open
+
+
+def is_default(field: FieldInfo, value: Any) -> bool:
+    """Tell whether leaving an option out comes to this value whatever the text."""
+    return not is_chosen(field) and bool(value == field.get_default(call_default_factory=True))
 
 
 class Request(BaseModel):
@@ -137,11 +153,13 @@ class StreamRequest(TrainRequest):
     seq_length: int = Field(128, ge=1, le=2048, description="Characters the network looks back over when it learns.")
     batch_size: int = Field(32, ge=1, le=4096, description="Places of the text that are read side by side.")
     dropout: float = Field(
-        0.2, ge=0, lt=1, description="Share of the signals dropped while learning; chosen by epochs and text."
-    )
+        0.2, ge=0, lt=1, json_schema_extra=_left_open,
+        description="Share of the signals dropped while learning. Left out, chosen by epochs and text.",
+    )  # fmt: skip
     weight_dropout: float = Field(
-        0.0, ge=0, lt=1, description="Share of the recurrent weights left out of each step; chosen by epochs and text."
-    )
+        0.0, ge=0, lt=1, json_schema_extra=_left_open,
+        description="Share of the recurrent weights left out of each step. Left out, chosen by epochs and text.",
+    )  # fmt: skip
     epochs: int = Field(
         12, ge=1, le=10_000, description="Times to go through the text; with a time limit, chosen by time and text."
     )

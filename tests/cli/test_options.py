@@ -11,7 +11,7 @@ from cli.options import check, given
 from cli.train import train
 from cli.write import write
 from shared.jobs import Job, JobType, Status
-from shared.requests import AnyTrainRequest, ClassicRequest, GenerateRequest, StreamRequest
+from shared.requests import AnyTrainRequest, ClassicRequest, GenerateRequest, StreamRequest, is_chosen
 from web.pages import commands
 
 #: Fields that a command has a way of its own for.
@@ -60,6 +60,7 @@ def test_help_tells_defaults_and_limits() -> None:
     }
     assert words["batch_size"].endswith("[stream 32, classic 128; 1 to 4096]")
     assert words["hidden_size"].endswith("[default 256; 1 to 4096]")
+    assert words["dropout"].endswith("[stream by the text, classic 0.2; 0 to below 1]")
     assert words["learning_rate"].endswith("[stream 0.01, classic 0.001; above 0 to 1]")
     assert words["embedding_size"].endswith("[stream 64, classic 0; 1 to 1024]")
     assert words["top_k"].endswith("[1 and more]")
@@ -95,5 +96,7 @@ def test_the_line_that_the_page_shows_asks_for_the_same(kind: JobType, params: B
     assert shown is not None
     words = shlex.split(shown.charloom)
     command = {"train": train, "write": write}[words[1]]
-    wanted = {name: getattr(params, name) for name in params.model_fields_set if name not in NAMED}
+    # What was chosen for the text is asked for too: left out, it might be chosen otherwise.
+    chosen = {name for name, field in type(params).model_fields.items() if is_chosen(field)}
+    wanted = {name: getattr(params, name) for name in params.model_fields_set | chosen if name not in NAMED}
     assert _parse(command, *words[2:]) == wanted

@@ -2,11 +2,11 @@
 
 import pytest
 
-from shared.requests import ClassicRequest, GenerateRequest
+from shared.requests import ClassicRequest, GenerateRequest, StreamRequest
 from shared.sizes import size
 from web.pages.curve import HEIGHT, WIDTH, Curve, Run
 from web.pages.curve import draw as draw_runs
-from web.pages.fields import fields_of
+from web.pages.fields import fields_of, values_of
 from web.pages.words import duration
 from web.pages.written import cut
 
@@ -87,6 +87,10 @@ def test_fields_take_limits_defaults_and_help_from_the_request_types() -> None:
     fields = fields_of(ClassicRequest)
     assert "embedding_size" not in fields, "it has one value only"
     assert fields["hidden_size"].hint.endswith("1 to 4,096. Left empty: 256.")
+    assert fields["dropout"].hint.endswith("less than 1. Left empty: 0.2.")
+    chosen = fields_of(StreamRequest)["dropout"]
+    assert chosen.hint.endswith("Left out, chosen by epochs and text. From 0, less than 1.")
+    assert values_of({"dropout": 0.2, "epochs": 12}, StreamRequest) == {"dropout": "0.2"}, "left out: another"
     assert fields["lowercase"].choices == [("true", "yes"), ("false", "no")]
     assert fields_of(GenerateRequest)["n"].default == "1"
     assert "random one" in fields["seed"].hint

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.jobs import Job, JobType
-from shared.requests import ClassicRequest, GenerateRequest, StreamRequest
+from shared.requests import ClassicRequest, GenerateRequest, StreamRequest, is_default
 
 #: Ids and what the command line has no option for.
 _ARGUMENTS = ("corpus_id", "model_id", "metadata", "webhook")
@@ -53,7 +53,7 @@ def _kind(job: Job) -> type[BaseModel]:
 
 def _differs(kind: type[BaseModel], name: str, value: Any) -> bool:
     field = kind.model_fields.get(name)
-    return field is not None and value is not None and value != field.get_default(call_default_factory=True)
+    return field is not None and value is not None and not is_default(field, value)
 
 
 def _options(kind: type[BaseModel], body: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.errors import InvalidRequest
+from shared.requests import is_default
 from web.openapi import limits_of, words_of
 
 _LABELS = {
@@ -80,7 +81,7 @@ def values_of(params: Mapping[str, Any], model: type[BaseModel]) -> dict[str, st
     typed = {}
     for name, field in model.model_fields.items():
         value = params.get(name)
-        if value is None or value == field.get_default(call_default_factory=True) or isinstance(value, dict):
+        if value is None or is_default(field, value) or isinstance(value, dict):
             continue
         typed[name] = "\n".join(value) if isinstance(value, list) else _spell(value)
     return typed
