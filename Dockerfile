@@ -38,7 +38,7 @@ COPY shared/ shared/
 COPY worker/ worker/
 # The layer that training takes most of its time in; the compiler isn't kept.
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev \
-    && python -m worker.kernel && ls worker/kernel/*.so \
+    && python -m worker.nn.kernel && ls worker/nn/kernel/*.so \
     && apt-get purge -y -qq --auto-remove gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 USER charloom
 # It is well while Redis has lately heard of a worker on this host: each container is a host of its own.

@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.errors import SettingsError
 from shared.settings import check_binding, load
-from web import shutdown
+from web.streaming import shutdown
 
 try:
     _settings = load()
@@ -35,7 +35,7 @@ control_socket_disable = True
 proc_name = "charloom-web"
 #: Scheme and address as a proxy tells them are believed in one place: CHARLOOM_TRUSTED_PROXIES, in web/app.py.
 forwarded_allow_ips = ""
-logger_class = "web.serverlog.Quiet"
+logger_class = "web.http.gunicorn_log.Quiet"
 accesslog = None
 errorlog = "-"
 loglevel = _settings.log_level.lower()

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from bench.common import Row, in_turns, report, text_argument
 from bench.document import BATCH, WINDOW, document_epochs
-from shared.requests import ClassicRequest
-from worker.presence import cores
-from worker.train import train
-from worker.trainevents import Done
+from shared.requests.options import ClassicRequest
+from worker.maintenance.heartbeat import cores
+from worker.training.events import Done
+from worker.training.train import train
 
 SEED = 1
 #: Wanted: how many times faster, and how far the losses may be off.

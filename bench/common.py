@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from shared.text import normalise
-from worker.precision import has_bfloat16
+from shared.text.vocabulary import normalise
+from worker.nn.precision import has_bfloat16
 
 #: Seconds after which no further round is begun.
 MOST_S = 100.0

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from bench.common import Row, report
 from bench.overtake import fitted
-from shared.text import normalise
-from worker.train import train
-from worker.trainevents import Done
+from shared.text.vocabulary import normalise
+from worker.training.events import Done
+from worker.training.train import train
 
 #: Dropout of the fixed settings by their width.
 FIXED: Mapping[int, float] = {128: 0.1, 256: 0.2, 512: 0.3}

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from shared.requests import ClassicRequest
+from shared.requests.options import ClassicRequest
 from tests.worker.reference import DocumentModel, document_training
-from worker.data import Windows
-from worker.model import CharLSTM
-from worker.randomness import Permutation, derive, seed_torch
+from worker.nn.model import CharLSTM
+from worker.nn.randomness import Permutation, derive, seed_torch
+from worker.training.data import Windows
 
 WINDOW, HIDDEN, BATCH, EPOCHS = 100, 256, 128, 20
 #: Where the document's 20th epoch stands on its own book, nats a character over all windows.

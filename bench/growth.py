@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.common import Row, Turns, in_turns, report
 from bench.service import valkey
-from shared.jobs import JobType, Status
+from shared.jobs.record import JobType, Status
 from shared.store import JobStore, Store, connect
 from tests.jobs import make_job
 

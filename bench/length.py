@@ -16,11 +16,11 @@ from functools import partial
 from pathlib import Path
 
 from bench.common import Row, Turns, in_turns, report, text_argument, write_lengthened
-from shared.pieces import learnt
-from shared.requests import StreamRequest
+from shared.requests.options import StreamRequest
+from shared.text.text_stream import learnt
 from shared.volume import Corpora
-from worker.data import encode, survey
-from worker.train import train
+from worker.training.data import encode, survey
+from worker.training.train import train
 
 #: Characters, and how often in each round: what is short is done more often.
 LENGTHS = {100_000: 20, 1_000_000: 10, 10_000_000: 2, 100_000_000: 1}

@@ -16,9 +16,9 @@ from pathlib import Path
 from bench.common import Row, forget_peak, memory_of, report, text_argument, write_lengthened
 from bench.document import BATCH, HIDDEN, WINDOW
 from bench.service import own_cluster
-from shared.fit import fit
-from shared.jobs import JobType
-from shared.requests import ClassicRequest, StreamRequest
+from shared.jobs.record import JobType
+from shared.requests.fit import fit
+from shared.requests.options import ClassicRequest, StreamRequest
 from shared.volume import Corpus
 from tests.waiting import eventually
 from tests.worker.cluster import Cluster

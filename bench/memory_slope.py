@@ -1,9 +1,9 @@
-"""Bytes of memory that a training takes for each character of its corpus, and what `shared/fit.py` foretells.
+"""Bytes of memory that a training takes for each character of its corpus, and what `shared/requests/fit.py` foretells.
 
 Trains for a few batches on corpora of growing length, made of the given text over and over and read from the volume as
 a worker does, each in a process of its own. What a training takes is its highest resident memory less what the process
 had before: an idle worker. The slope is that of the least squares line.
-Peer: the peak that `shared/fit.py` foretells, by which a worker refuses what doesn't fit it.
+Peer: the peak that `shared/requests/fit.py` foretells, by which a worker refuses what doesn't fit it.
 Bar: foretold is never less than what was taken.
 """
 
@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from bench.common import Row, forget_peak, memory_of, report, text_argument, write_lengthened
-from shared.fit import memory_bytes
-from shared.requests import ClassicRequest, StreamRequest
+from shared.requests.fit import memory_bytes
+from shared.requests.options import ClassicRequest, StreamRequest
 from shared.volume import Corpora
-from worker.train import train
+from worker.training.train import train
 
 LENGTHS = (100_000, 1_000_000, 10_000_000, 100_000_000)
 LARGER = (("stream", 256, 32), ("stream", 1024, 32), ("classic", 256, 128), ("stream", 256, 256))

@@ -16,14 +16,14 @@ from torch import Tensor
 
 from bench.common import Row, in_turns, report, text_argument
 from bench.document import MARK, WINDOW, Pace, document_measure, pace
-from shared.fit import fit
-from shared.requests import StreamRequest
-from shared.text import BOM, Vocabulary
-from worker.data import Windows, encode
-from worker.kernel import load
-from worker.model import CharLSTM
-from worker.presence import cores
-from worker.train import train
+from shared.requests.fit import fit
+from shared.requests.options import StreamRequest
+from shared.text.vocabulary import BOM, Vocabulary
+from worker.maintenance.heartbeat import cores
+from worker.nn.kernel import load
+from worker.nn.model import CharLSTM
+from worker.training.data import Windows, encode
+from worker.training.train import train
 
 #: Steps between two models that are kept, and models between two that are looked at on the way.
 KEEP, LOOK = 4, 15

@@ -15,9 +15,9 @@ import torch
 from bench.common import Row, in_turns, report, text_argument
 from bench.overtake import fitted, learnt
 from bench.plain import PlainLoop
-from shared.requests import StreamRequest
-from worker.presence import cores
-from worker.train import train
+from shared.requests.options import StreamRequest
+from worker.maintenance.heartbeat import cores
+from worker.training.train import train
 
 #: Steps of a block, and pairs of blocks.
 STEPS, ROUNDS = 20, 7

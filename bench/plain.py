@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shared.requests import StreamRequest
-from shared.text import Vocabulary
+from shared.requests.options import StreamRequest
+from shared.text.vocabulary import Vocabulary
 
 
 class PlainLoop:

@@ -18,8 +18,8 @@ from pathlib import Path
 from bench.common import Row, report
 from bench.service import cluster_of_argument
 from bench.sharing import write
-from shared.jobs import JobType, Status
-from shared.requests import StreamRequest
+from shared.jobs.record import JobType, Status
+from shared.requests.options import StreamRequest
 from tests.faults.judge import Steps
 from tests.waiting import eventually
 from tests.worker.cluster import Cluster

@@ -25,9 +25,9 @@ from bench.common import report
 from bench.empty import make_celery
 from bench.service import cluster_of_argument
 from bench.streams import HOST, processor_s, served
-from cli.ports import find_free
-from shared.jobs import JobType
-from shared.requests import StreamRequest
+from cli.service.ports import find_free
+from shared.jobs.record import JobType
+from shared.requests.options import StreamRequest
 from tests.waiting import eventually
 from tests.worker.cluster import ROOT, Cluster
 

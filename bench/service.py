@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.common import SAMPLE
-from cli import valkey as embedded
+from cli.service import valkey as embedded
 from tests.waiting import eventually
 from tests.worker.cluster import Cluster
 

@@ -15,9 +15,9 @@ import time
 import worker  # noqa: F401  # before torch: it says how threads wait
 from bench.common import Row, report, text_argument
 from bench.overtake import fitted
-from worker.presence import cores
-from worker.train import train
-from worker.trainevents import Done, Metric
+from worker.maintenance.heartbeat import cores
+from worker.training.events import Done, Metric
+from worker.training.train import train
 
 
 def main() -> None:

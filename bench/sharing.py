@@ -15,11 +15,11 @@ from dataclasses import replace
 
 from bench.common import Row, report
 from bench.service import cluster_of_argument
-from shared.jobs import JobType
-from shared.requests import StreamRequest
+from shared.jobs.record import JobType
+from shared.requests.options import StreamRequest
 from shared.volume import Corpus
 from tests.worker.cluster import Cluster
-from worker.presence import cores
+from worker.maintenance.heartbeat import cores
 
 #: Seconds of each measurement, and turns of each number of threads.
 MEASURE_S, TURNS = 8.0, 2

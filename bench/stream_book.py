@@ -12,9 +12,9 @@ Bar: below the document's loss. `overtake` times when it is passed.
 from bench.common import Row, report, text_argument
 from bench.document import MARK, pace
 from bench.overtake import EVERY, Judge, fitted, learnt
-from worker.presence import cores
-from worker.train import train
-from worker.trainevents import Done, Metric
+from worker.maintenance.heartbeat import cores
+from worker.training.events import Done, Metric
+from worker.training.train import train
 
 
 def main() -> None:

@@ -23,9 +23,9 @@ import httpx
 
 from bench.common import Row, report
 from bench.service import SAMPLE, cluster_of_argument
-from cli.ports import find_free
-from shared.events import Event, EventType
-from shared.jobs import JobType
+from cli.service.ports import find_free
+from shared.jobs.events import Event, EventType
+from shared.jobs.record import JobType
 from tests.waiting import eventually
 from tests.worker.cluster import ROOT, Cluster
 

@@ -19,13 +19,13 @@ import torch
 from torch.nn import functional
 
 from bench.common import Row, in_turns, report, text_argument
-from shared.requests import GenerateRequest
-from shared.text import Vocabulary
+from shared.requests.options import GenerateRequest
+from shared.text.vocabulary import Vocabulary
 from tests.worker.reference import document_generation
-from worker.generate import generate
-from worker.loaded import LoadedModel, Sizes, assemble
-from worker.model import CharLSTM
-from worker.presence import cores
+from worker.generation.generate import generate
+from worker.generation.loaded import LoadedModel, Sizes, assemble
+from worker.maintenance.heartbeat import cores
+from worker.nn.model import CharLSTM
 
 HIDDEN, WINDOW, ROUNDS = 256, 100, 5
 #: Characters of a text of each way: some hundredths of a second to a second.

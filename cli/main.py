@@ -7,18 +7,27 @@ import click
 #: The commands as the help page groups them, each with the module that has it: only the one that is called is loaded,
 #: since loading all takes three times as long.
 GROUPS = {
-    "A whole service": {"up": "cli.up", "demo": "cli.demo"},
-    "Train and write": {"train": "cli.train", "estimate": "cli.train", "write": "cli.write"},
-    "Jobs": {"jobs": "cli.jobs", "job": "cli.jobs", "cancel": "cli.jobs", "resume": "cli.jobs"},
-    "Models and texts": {
-        "models": "cli.models",
-        "model": "cli.models",
-        "download": "cli.models",
-        "import": "cli.models",
-        "delete": "cli.models",
-        "corpora": "cli.corpora",
+    "A whole service": {"up": "cli.commands.up", "demo": "cli.commands.demo"},
+    "Train and write": {
+        "train": "cli.commands.train",
+        "estimate": "cli.commands.train",
+        "write": "cli.commands.write",
     },
-    "The server": {"workers": "cli.workers", "doctor": "cli.doctor"},
+    "Jobs": {
+        "jobs": "cli.commands.jobs",
+        "job": "cli.commands.jobs",
+        "cancel": "cli.commands.jobs",
+        "resume": "cli.commands.jobs",
+    },
+    "Models and texts": {
+        "models": "cli.commands.models",
+        "model": "cli.commands.models",
+        "download": "cli.commands.models",
+        "import": "cli.commands.models",
+        "delete": "cli.commands.models",
+        "corpora": "cli.commands.corpora",
+    },
+    "The server": {"workers": "cli.commands.workers", "doctor": "cli.doctor.doctor"},
 }
 #: Names that Python keeps for itself.
 _NAMED = {"import": "import_"}

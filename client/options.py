@@ -1,6 +1,6 @@
 """The options of jobs, for those whose editor completes them. Their meaning, limits and defaults are the server's.
 
-`tests/client/test_options.py` holds these names and types against the server's own (`shared/requests.py`).
+`tests/client/test_options.py` holds these names and types against the server's own (`shared/requests/options.py`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from web import api
-from web.calls import Call
-from web.cases import CASES, cases_of
+from web.http.endpoints import Call
+from web.openapi.error_cases import CASES, cases_of
 
 PAGE = Path(__file__).parent.parent / "docs" / "api.md"
 _BEGIN, _END = "<!-- made from the code: {} -->\n", "<!-- end -->\n"

@@ -88,7 +88,7 @@ LAUNCHER
 chmod +x "$venv/bin/charloom"
 
 # The layer that training takes most of its time in; without a compiler it says what that means, and goes on.
-"$venv/bin/python" -m worker.kernel
+"$venv/bin/python" -m worker.nn.kernel
 
 fingerprint "$venv/bin/python" >"$venv/.installed-$kind"
 if [ "$kind" = dev ]; then  # it holds all of the other

@@ -11,7 +11,7 @@ from kombu.entity import Queue as KombuQueue
 from kombu.exceptions import OperationalError
 
 from shared.errors import StoreUnavailable
-from shared.jobs import Queue
+from shared.jobs.record import Queue
 from shared.settings import Settings
 
 

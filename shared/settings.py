@@ -18,7 +18,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from shared import apikeys
+from shared.api_keys import LEAST_CHARS as LEAST_KEY_CHARS
+from shared.api_keys import ApiKey
+from shared.api_keys import read as read_api_keys
 from shared.errors import SettingsError
 
 PREFIX = "CHARLOOM_"
@@ -141,9 +143,9 @@ class Settings(BaseModel):
     port: int = Field(8000, ge=0, le=65_535, description="Port that the web server binds.")
     web_threads: int = Field(64, ge=4, le=1024, description="Requests that one web process answers at once.")
     web_streams: int = Field(48, ge=1, le=1000, description="Open event streams at most; fewer than the threads.")
-    api_keys: Annotated[tuple[apikeys.ApiKey, ...], BeforeValidator(apikeys.read)] = Field(
+    api_keys: Annotated[tuple[ApiKey, ...], BeforeValidator(read_api_keys)] = Field(
         (),
-        description=f"Keys that open the service, comma-separated, each `key` or `name:key`, {apikeys.LEAST_CHARS} "
+        description=f"Keys that open the service, comma-separated, each `key` or `name:key`, {LEAST_KEY_CHARS} "
         "characters or more; every caller needs one then. Only their hashes are kept.",
     )
     allow_anonymous: bool = Field(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.service import ROOT
+from cli.service.service import ROOT
 
 #: Where the volume is seen in there: a folder that every Linux has, empty.
 VOLUME = Path("/srv")

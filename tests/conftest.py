@@ -9,7 +9,7 @@ import pytest
 import redis
 
 import worker  # noqa: F401  (says how threads wait, before any test loads torch)
-from cli import valkey as embedded
+from cli.service import valkey as embedded
 from shared.store import Store, connect
 from tests.waiting import eventually
 

@@ -11,7 +11,7 @@ from typing import Any
 import redis
 from kombu import pools
 
-from shared.jobs import Status
+from shared.jobs.record import Status
 from shared.settings import Settings, load
 from tests.servers import serving
 from tests.waiting import eventually

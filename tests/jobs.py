@@ -3,7 +3,7 @@
 from typing import Any
 
 from shared.ids import model_id_of, new_id
-from shared.jobs import JobType, NewJob
+from shared.jobs.record import JobType, NewJob
 
 
 def make_job(job_type: JobType = JobType.TRAIN, **changes: Any) -> NewJob:

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cli.ending import process_lives
-from cli.service import ROOT
+from cli.service.service import ROOT
+from cli.service.shutdown import process_lives
 from tests.waiting import eventually
 
 

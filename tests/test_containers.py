@@ -17,8 +17,8 @@ import httpx
 import pytest
 import yaml
 
-from cli import ports
-from cli.service import ROOT
+from cli.service import ports
+from cli.service.service import ROOT
 from shared.settings import PREFIX, Settings, check_binding, load
 from tests.confined import VOLUME, confined
 from tests.servers import serving

@@ -8,7 +8,7 @@ import pytest
 
 from shared.broker import Broker
 from shared.errors import StoreUnavailable
-from shared.jobs import Queue
+from shared.jobs.record import Queue
 from shared.store import Store
 from tests.guarded import Guarded, go_the_whole_way, guarded, settings_of
 from tests.servers import make_certificates, need_redis_server

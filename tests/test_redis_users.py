@@ -10,7 +10,7 @@ from redis.exceptions import NoPermissionError
 
 from shared.broker import Broker, make_app
 from shared.errors import StoreUnavailable
-from shared.jobs import Queue
+from shared.jobs.record import Queue
 from shared.store import Store
 from tests.guarded import LINE, QUOTED, Guarded, go_the_whole_way, guarded, settings_of
 from tests.waiting import eventually

@@ -8,11 +8,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, Map, UnicodeConverter
 
 from shared.settings import Settings, load
-from web import api, door, guard, leftovers, limits, pages, problems
-from web.nosession import NoSession
-from web.openapi import JSON_DOCUMENT, Document
-from web.parts import Parts
-from web.uploads import Request
+from web import api, pages
+from web.http import body_drain, problems
+from web.http.no_session import NoSession
+from web.http.uploads import Request
+from web.openapi.document import JSON_DOCUMENT, Document
+from web.security import auth, origin_checks, rate_limits
+from web.services import Parts
 
 
 class _Named(UnicodeConverter):
@@ -51,10 +53,10 @@ def create_app(settings: Settings | None = None, *, ping_s: float = 15.0) -> Fla
     parts = Parts.of(settings or load(), ping_s=ping_s)
     app.extensions[parts.name] = parts
     problems.install(app)
-    leftovers.install(app)
-    guard.install(app)
-    door.install(app)
-    limits.install(app)
+    body_drain.install(app)
+    origin_checks.install(app)
+    auth.install(app)
+    rate_limits.install(app)
     if proxies := parts.settings.trusted_proxies:
         # Not X-Forwarded-Host: a proxy is to pass `Host` on, which the rules for `Host` and `Origin` look at.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
@@ -63,6 +65,6 @@ def create_app(settings: Settings | None = None, *, ping_s: float = 15.0) -> Fla
     app.extensions[JSON_DOCUMENT] = Document.of(
         [call for group in api.ALL for call in group.calls], locked=bool(parts.settings.api_keys)
     )
-    app.register_blueprint(api.document.blueprint)
+    app.register_blueprint(api.openapi_routes.blueprint)
     pages.install(app)
     return app

@@ -18,18 +18,18 @@ from celery import Celery, Task, signals
 
 from shared.broker import make_app, task_name
 from shared.errors import SettingsError, StoreUnavailable
-from shared.jobs import Queue
+from shared.jobs.record import Queue
 from shared.settings import Settings, load
 from shared.store import Store
 from shared.volume import Volume
-from worker.attempt import Host
-from worker.caretaker import Caretaker
-from worker.journal import Journal
-from worker.presence import train_threads
-from worker.pulse import Pulse
-from worker.runner import run_job
-from worker.slots import TrainSlots
-from worker.warm import Warm
+from worker.consumer.slots import TrainSlots
+from worker.jobs.attempt import Host
+from worker.jobs.lease_renewer import Pulse
+from worker.jobs.model_cache import Warm
+from worker.jobs.runner import run_job
+from worker.jobs.step_log import Journal
+from worker.maintenance.bootsteps import Caretaker
+from worker.maintenance.heartbeat import train_threads
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Entry:
         app.conf.charloom_settings = self._settings
         app.conf.charloom_holder = self._holder
         app.conf.worker_concurrency = max(1, self._settings.train_slots + self._settings.generate_slots)
-        app.conf.worker_consumer = "worker.consumer:Alone"
+        app.conf.worker_consumer = "worker.consumer.consumer:Alone"
         app.steps["worker"].add(Caretaker)
         app.steps["consumer"].add(TrainSlots)
         for queue in Queue:

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.jobs import Queue, Status
+from shared.jobs.record import Queue, Status
 from tests.faults.site import Process, Site
-from worker.lease import boottime
+from worker.jobs.lease import boottime
 
 #: Seconds that a stopped or cut host stays so, and a Redis or a disk: some shorter than a lease of 10 s, some longer.
 HOST_S, REDIS_S, DISK_S = (2.0, 25.0), (0.5, 6.0), (1.0, 5.0)

@@ -2,9 +2,9 @@
 
 from shared.store.connection import connect
 from shared.store.events import EventLog
-from shared.store.jobs import CancelOutcome, Claim, JobStore, Page, Reaped
+from shared.store.idempotency import Begun, KeyReused
+from shared.store.job_store import CancelOutcome, Claim, JobStore, Page, Reaped
 from shared.store.rates import Allowance
-from shared.store.repeats import Begun, KeyReused
 from shared.store.server import ServerFacts
 from shared.store.store import Store
 from shared.store.webhooks import Message

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared import keys
-from shared.events import EventType, StoredEvent
+from shared.jobs.events import EventType, StoredEvent
+from shared.store import keys
 from shared.store.connection import Client, translated
 
 #: Seconds that an alarm's key is kept after its last ring.

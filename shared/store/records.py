@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from shared.jobs import Job, JobError, JobType, Losses, NewJob, Progress, Status
+from shared.jobs.record import Job, JobError, JobType, Losses, NewJob, Progress, Status
 
 #: A record or a part of one: a dataclass.
 Part = TypeVar("Part", bound=Any)

@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from shared import keys
-from shared.jobs import TRANSITIONS
+from shared.jobs.record import TRANSITIONS
+from shared.store import keys
 from shared.store.connection import Client, translated
 
 _FOLDER = Path(__file__).parent / "lua"

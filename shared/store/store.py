@@ -1,13 +1,13 @@
 """The store whole: one client, its parts."""
 
-from shared import keys
 from shared.settings import Settings
+from shared.store import keys
 from shared.store.connection import Client, connect, translated
-from shared.store.door import DoorLog
 from shared.store.events import EventLog
-from shared.store.jobs import JobStore
+from shared.store.idempotency import Repeats
+from shared.store.job_store import JobStore
+from shared.store.login_attempts import DoorLog
 from shared.store.rates import Rates
-from shared.store.repeats import Repeats
 from shared.store.scripts import Scripts
 from shared.store.server import ServerFacts, ask
 from shared.store.webhooks import Webhooks

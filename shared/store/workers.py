@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from shared import keys
+from shared.store import keys
 from shared.store.connection import Client, translated
 from shared.store.records import known
 
@@ -30,7 +30,7 @@ class WorkerInfo:
     versions: Mapping[str, str]
     #: Which process of this name; "" from an older version.
     holder: str = ""
-    #: How fast a training goes there, as `shared.estimate.Speed` reads it; empty until it is measured.
+    #: How fast a training goes there, as `shared.requests.estimate.Speed` reads it; empty until it is measured.
     speed: Mapping[str, Any] = field(default_factory=dict)
     running: Sequence[str] = field(default=())
     #: When it told this, milliseconds since 1970 on the store's clock, and on its own; 0 from an older version.

@@ -1,7 +1,7 @@
 """The data volume that all hosts share: corpora, models and the files of jobs. The only user of its folders."""
 
 from shared.volume.corpora import Corpora, Corpus
-from shared.volume.jobs import JobFolders, SavedState
+from shared.volume.job_folders import JobFolders, SavedState
 from shared.volume.models import Model, Models
 from shared.volume.volume import Volume
 

@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 from shared.errors import InvalidRequest, NotFound, TooLarge
 from shared.ids import is_id, new_id
-from shared.pieces import Lowering, read
-from shared.text import BOM, normalise
+from shared.text.text_stream import Lowering, read
+from shared.text.vocabulary import BOM, normalise
 from shared.volume.decoding import tell_encoding
 from shared.volume.files import (
     building,

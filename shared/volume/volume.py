@@ -8,7 +8,7 @@ from shared.errors import VolumeUnavailable
 from shared.settings import Settings
 from shared.volume.corpora import Corpora
 from shared.volume.files import translated
-from shared.volume.jobs import JobFolders
+from shared.volume.job_folders import JobFolders
 from shared.volume.models import Models
 
 

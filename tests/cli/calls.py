@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.service import ROOT
+from cli.service.service import ROOT
 from tests.processes import charloom
 
 

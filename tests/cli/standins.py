@@ -10,9 +10,9 @@ import os
 import sys
 from pathlib import Path
 
-from cli.lock import DataLock
-from cli.signals import Signals
-from cli.supervisor import ChildSpec, Supervisor
+from cli.service.lock import DataLock
+from cli.service.signals import Signals
+from cli.service.supervisor import ChildSpec, Supervisor
 
 #: In Python, so that it behaves alike everywhere; the grandchild is what a pool's process would be.
 CHILD = """

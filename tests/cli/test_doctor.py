@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from cli import machine_checks
-from cli.findings import Finding, Level
-from cli.machine_checks import look_at_data, pinned
-from cli.service_checks import look_at_clocks, look_at_facts, look_at_redis, look_at_workers
+from cli.doctor import machine_checks
+from cli.doctor.findings import Finding, Level
+from cli.doctor.machine_checks import look_at_data, pinned
+from cli.doctor.service_checks import look_at_clocks, look_at_facts, look_at_redis, look_at_workers
 from client import Worker
 from shared.settings import load
 from shared.store import ServerFacts, WorkerInfo

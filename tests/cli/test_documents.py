@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 import pytest
 
-from cli import exits
-from cli.exits import Exit
+from cli.commands import exit_codes
+from cli.commands.exit_codes import Exit
 from cli.main import GROUPS, main
-from cli.service import ROOT
+from cli.service.service import ROOT
 from tests.cli.calls import Cli
 from tests.client.stack import SAMPLE
 
@@ -67,7 +67,7 @@ def test_the_page_has_every_command_and_every_exit_code() -> None:
     for names in GROUPS.values():
         for name in names:
             assert f"`{name}`" in page
-    table = exits.__doc__ or ""
+    table = exit_codes.__doc__ or ""
     told = dict(re.findall(r"^\| (\d+) \| (.*) \|$", page, re.MULTILINE))
     assert told == dict(re.findall(r"^\| (\d+) \| (.*) \|$", table, re.MULTILINE))
     assert {int(code) for code in told} == set(Exit)

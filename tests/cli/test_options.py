@@ -6,12 +6,12 @@ import click
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from cli.exits import Exit, Failure
-from cli.options import check, given
-from cli.train import train
-from cli.write import write
-from shared.jobs import Job, JobType, Status
-from shared.requests import AnyTrainRequest, ClassicRequest, GenerateRequest, StreamRequest, is_chosen
+from cli.commands.exit_codes import Exit, Failure
+from cli.commands.options import check, given
+from cli.commands.train import train
+from cli.commands.write import write
+from shared.jobs.record import Job, JobType, Status
+from shared.requests.options import AnyTrainRequest, ClassicRequest, GenerateRequest, StreamRequest, is_chosen
 from web.pages import commands
 
 #: Fields that a command has a way of its own for.

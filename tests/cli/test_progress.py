@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from cli.progress import TrainingProgress
+from cli.terminal.progress import TrainingProgress
 
 PROGRESS = {
     "progress": {"step": 3, "fraction": 0.5, "epoch": 1, "total_epochs": 2, "eta_seconds": 65},

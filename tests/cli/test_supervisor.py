@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.ending import process_lives as lives
-from cli.lock import DataLock, Taken
-from cli.supervisor import MOST_QUICK_DEATHS, QUICK_S, ChildFailed, ChildSpec, Supervisor
+from cli.service.lock import DataLock, Taken
+from cli.service.shutdown import process_lives as lives
+from cli.service.supervisor import MOST_QUICK_DEATHS, QUICK_S, ChildFailed, ChildSpec, Supervisor
 from tests.cli.standins import pids, spec
 from tests.processes import below
 from tests.waiting import eventually
@@ -176,7 +176,7 @@ def test_a_killed_guardian_is_replaced_and_knows_whom_to_end(keeper: "subprocess
     everyone = _all_run(tmp_path)
 
     def guardians() -> list[int]:
-        return [pid for pid, args in below(keeper.pid).items() if "cli.guardian" in args]
+        return [pid for pid, args in below(keeper.pid).items() if "cli.service.guardian" in args]
 
     (first,) = guardians()
     os.kill(first, signal.SIGKILL)

@@ -53,7 +53,7 @@ def test_it_serves_says_where_and_ends_with_everything_on_ctrl_c(run: Run, data_
     url = address_of(up)
     assert httpx.get(f"{url}/readyz", trust_env=False).status_code == httpx.codes.OK
     below = " ".join(up.descendants().values())
-    for part in ("valkey-server", "gunicorn", "celery", "cli.guardian"):
+    for part in ("valkey-server", "gunicorn", "celery", "cli.service.guardian"):
         assert part in below
 
     up.process.send_signal(signal.SIGINT)

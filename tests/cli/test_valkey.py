@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 import redis
 
-from cli import valkey as embedded
+from cli.service import valkey as embedded
 
 
 def _socket_of(url: str) -> Path:

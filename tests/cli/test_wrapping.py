@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.wrapping import Wrap
+from cli.terminal.wrapping import Wrap
 
 TEXT = "the loom stood by the river,  and\n\nthe badger stood by the loom. averyveryverylongword end"
 WANTED = "the loom stood by\nthe river,  and\n\nthe badger stood\nby the loom.\naveryveryverylongword\nend"

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import redis
 
-from cli.ending import process_lives
+from cli.service.shutdown import process_lives
 from client import Charloom, Corpus, Event, Job, Model
 from tests.processes import below
 from tests.waiting import eventually

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from client import Charloom, Conflict, Damaged, Event, Invalid, JobFailed, NotFound, Texts, TimedOut
-from shared import keys
+from shared.store import keys
 from tests.client.scripted import Cutting, Reply, Scripted
 from tests.client.stack import ENDLESS, SAMPLE, SMALL, Stack
 from tests.waiting import eventually

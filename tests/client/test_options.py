@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from client import GenerateOptions, TrainOptions
-from shared.requests import ClassicRequest, GenerateRequest, StreamRequest
+from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest
 
 
 def plain(kind: Any) -> Any:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from flask import Flask
 
 from shared.broker import Broker
-from shared.jobs import Queue
+from shared.jobs.record import Queue
 from web import create_app
-from web.parts import Parts
+from web.services import Parts
 
 
 class DyingBroker(Broker):

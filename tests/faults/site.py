@@ -17,7 +17,7 @@ import httpx
 import redis
 from pydantic import SecretStr
 
-from cli import valkey as embedded
+from cli.service import valkey as embedded
 from shared.broker import Broker
 from shared.settings import Settings, load
 from shared.store import Store

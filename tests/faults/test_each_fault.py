@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.jobs import Queue
+from shared.jobs.record import Queue
 from tests.faults.conftest import LEASE_TTL_S, Stage
 from tests.faults.jobs import go_on, pause, stop
 from tests.faults.judge import Steps, events_of, litter, weights_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared import apikeys
+from shared import api_keys
 from shared.errors import SettingsError
 from shared.settings import Settings, check_binding, load
 
@@ -16,15 +16,15 @@ def settings_of(keys: str) -> Settings:
 def test_keys_have_names_of_their_own_or_their_place() -> None:
     keys = settings_of(f" {GOOD}, anna:{OTHER},").api_keys
     assert [key.name for key in keys] == ["key-1", "anna"]
-    assert apikeys.find(keys, GOOD) == keys[0]
-    assert apikeys.find(keys, OTHER) == keys[1]
+    assert api_keys.find(keys, GOOD) == keys[0]
+    assert api_keys.find(keys, OTHER) == keys[1]
 
 
 @pytest.mark.parametrize(
     "presented", ["", GOOD[:-1], GOOD + " ", GOOD.upper(), "key-1", f"anna:{OTHER}", "\ud800", "ü"]
 )
 def test_nothing_else_fits(presented: str) -> None:
-    assert apikeys.find(settings_of(f"{GOOD},anna:{OTHER}").api_keys, presented) is None
+    assert api_keys.find(settings_of(f"{GOOD},anna:{OTHER}").api_keys, presented) is None
 
 
 @pytest.mark.parametrize(

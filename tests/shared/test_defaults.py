@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.defaults import LEAST_STEPS, chosen
-from shared.fit import fit
-from shared.requests import StreamRequest
+from shared.requests.defaults import LEAST_STEPS, chosen
+from shared.requests.fit import fit
+from shared.requests.options import StreamRequest
 
 BOOK, SHAKESPEARE = 148_066, 1_115_394
 

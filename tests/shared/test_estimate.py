@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from shared.estimate import MOST_FACTOR, Speed, Training, estimate, seconds, step_seconds, work_of
-from shared.requests import ClassicRequest, StreamRequest
+from shared.requests.estimate import MOST_FACTOR, Speed, Training, estimate, seconds, step_seconds, work_of
+from shared.requests.options import ClassicRequest, StreamRequest
 
 SPEED = Speed(seconds_per_position=2e-5, flops_per_second=50e9)
 CHARS, VOCAB = 30_000, 40

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidRequest
-from shared.fit import MOST_BATCH_SECONDS, fit, memory_bytes
-from shared.flops import flops, optimizer_flops, parameters, takes_muon
-from shared.requests import ClassicRequest, StreamRequest
+from shared.requests.fit import MOST_BATCH_SECONDS, fit, memory_bytes
+from shared.requests.flops import flops, optimizer_flops, parameters, takes_muon
+from shared.requests.options import ClassicRequest, StreamRequest
 
 GIB = 1 << 30
 

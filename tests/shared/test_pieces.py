@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import pieces
+from shared.text import text_stream
 
 #: Sigmas among what lower-casing looks past (points, marks, joiners, a U+FEFF) and what it stops at; and a letter that
 #: becomes two.
@@ -26,7 +26,7 @@ def test_pieces_together_are_the_whole(text: str, cuts: list[int], lowercase: bo
     parts = [text[begin:end] for begin, end in pairwise(places)] if cuts else [text]
     assert "".join(parts) == text
     # When
-    found = list(pieces.learnt(parts, lowercase=lowercase, drop_bom=drop_bom))
+    found = list(text_stream.learnt(parts, lowercase=lowercase, drop_bom=drop_bom))
     # Then
     whole = text.removeprefix("\ufeff") if drop_bom else text
     assert "".join(found) == (whole.lower() if lowercase else whole)
@@ -38,9 +38,9 @@ def test_a_long_text_is_cut_into_pieces_of_the_size_that_is_read(tmp_path: Path,
     path = tmp_path / "text.txt"
     text = "\ufeff" + "".join(line.format(number) for number in range(300_000))
     path.write_text(text, "utf-8", newline="")
-    found = list(pieces.learnt(pieces.read(path), lowercase=True, drop_bom=True))
+    found = list(text_stream.learnt(text_stream.read(path), lowercase=True, drop_bom=True))
     assert "".join(found) == text[1:].lower()
-    assert max(map(len, found)) <= pieces._PART_CHARS + 20
+    assert max(map(len, found)) <= text_stream._PART_CHARS + 20
 
 
 @pytest.mark.parametrize("end", ["", "A"])
@@ -49,11 +49,11 @@ def test_a_sigma_is_told_by_neighbours_that_are_far_away(begin: str, end: str) -
     for middle in ("." * 300, "'\u0301" * 150 + "Σ" + "." * 10):
         text = begin + middle + end
         parts = [text[start : start + 100] for start in range(0, len(text), 100)]
-        assert "".join(pieces.learnt(parts, lowercase=True, drop_bom=False)) == text.lower()
+        assert "".join(text_stream.learnt(parts, lowercase=True, drop_bom=False)) == text.lower()
 
 
 def test_points_alone_are_not_held_back() -> None:
-    lowering = pieces.Lowering()
+    lowering = text_stream.Lowering()
     assert lowering.feed("A" + "." * 9) == "a" + "." * 9
     assert lowering.feed("." * 10) == "." * 10
     assert lowering.feed("Σ..") == ""

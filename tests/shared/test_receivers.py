@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from shared.receivers import parse, refusal_of, refusal_of_address
+from shared.requests.webhook_urls import parse, refusal_of, refusal_of_address
 
 INSIDE = [
     "127.0.0.1", "127.8.8.8", "0.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",

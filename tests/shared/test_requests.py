@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from shared.requests import AnyTrainRequest, ClassicRequest, GenerateRequest, StreamRequest
+from shared.requests.options import AnyTrainRequest, ClassicRequest, GenerateRequest, StreamRequest
 
 TRAIN: TypeAdapter[StreamRequest | ClassicRequest] = TypeAdapter(AnyTrainRequest)
 

@@ -1,6 +1,6 @@
 """The state machine on a real server: every pair of states, stale tokens, duplicates, places in the queue.
 
-Longer than most: what one record can meet, a case each, in the order of `shared/store/jobs.py`.
+Longer than most: what one record can meet, a case each, in the order of `shared/store/job_store.py`.
 """
 
 import json
@@ -12,11 +12,10 @@ from itertools import product
 import pytest
 import redis
 
-from shared import keys
 from shared.errors import Conflict, LeaseLost, NotFound, StoreUnavailable
-from shared.events import Event, EventType
-from shared.jobs import TRANSITIONS, JobError, JobType, Losses, NewJob, Progress, Queue, Status
-from shared.store import CancelOutcome, Claim, Store, WorkerInfo, connect
+from shared.jobs.events import Event, EventType
+from shared.jobs.record import TRANSITIONS, JobError, JobType, Losses, NewJob, Progress, Queue, Status
+from shared.store import CancelOutcome, Claim, Store, WorkerInfo, connect, keys
 from tests.jobs import make_job
 
 LEASE_S = 10.0

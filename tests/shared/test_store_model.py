@@ -25,12 +25,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared import keys
 from shared.errors import Conflict, LeaseLost, NotFound, RecordGone
-from shared.events import Event, EventType
-from shared.jobs import JobError, JobType, NewJob, Progress, Queue, Status
-from shared.store import CancelOutcome, Store, connect
-from shared.store import jobs as store_jobs
+from shared.jobs.events import Event, EventType
+from shared.jobs.record import JobError, JobType, NewJob, Progress, Queue, Status
+from shared.store import CancelOutcome, Store, connect, keys
+from shared.store import job_store as store_jobs
 
 #: Time passes in steps of a thousand seconds, and every span ends between two steps, ms.
 TICK = 1_000_000

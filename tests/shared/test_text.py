@@ -1,6 +1,6 @@
 """Vocabulary and normal form, as the seed document makes them."""
 
-from shared.text import Vocabulary, name_characters, normalise
+from shared.text.vocabulary import Vocabulary, name_characters, normalise
 
 
 def test_a_vocabulary_is_the_document_s() -> None:

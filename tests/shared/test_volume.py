@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import InvalidRequest, LeaseLost, NotFound, TooLarge, VolumeUnavailable
-from shared.jobs import JobType, NewJob
+from shared.jobs.record import JobType, NewJob
 from shared.volume import Corpus, SavedState, Volume
 from shared.volume.files import translated
 from tests.jobs import make_job

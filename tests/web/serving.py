@@ -13,7 +13,8 @@ from pathlib import Path
 from flask import Flask
 
 from tests.waiting import eventually
-from web import create_app, leftovers
+from web import create_app
+from web.http import body_drain
 
 ROOT = Path(__file__).parent.parent.parent
 #: Seconds between pings of a silent stream: short, so that a test needn't wait for long.
@@ -26,7 +27,7 @@ STREAMS = 3
 
 def make_app() -> Flask:
     """Make the app that gunicorn serves in tests; it is short of patience with strangers."""
-    leftovers.MOST_S = STRANGER_S
+    body_drain.MOST_S = STRANGER_S
     return create_app(ping_s=PING_S)
 
 

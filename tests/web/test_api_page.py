@@ -13,9 +13,11 @@ from shared.errors import CharloomError
 from shared.settings import webhook_key
 from tests.web.test_webhooks import SECRET
 from tests.web.world import World
-from web import api, examples, problems, views
-from web.cases import CASES
-from worker.courier import sign
+from web import api
+from web.http import problems, schemas
+from web.openapi import examples
+from web.openapi.error_cases import CASES
+from worker.webhooks.sender import sign
 
 CALLS = [call for group in api.ALL for call in group.calls]
 
@@ -76,7 +78,7 @@ def test_every_problem_has_an_example_for_each_code(document: Any) -> None:
             given = answer["content"]["application/problem+json"]["examples"]
             assert given, (name, status)
             for code, example in given.items():
-                problem = views.Problem.model_validate(example["value"])
+                problem = schemas.Problem.model_validate(example["value"])
                 assert (str(problem.status), problem.code) == (status, code)
             assert (status in ("429", "503")) == ("Retry-After" in answer.get("headers", {})), (name, status)
 

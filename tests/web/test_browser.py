@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from shared.events import EventType
+from shared.jobs.events import EventType
 from tests.web.browsing import tab, unfold, violations
 from tests.web.serving import Served
 from tests.web.world import BOOK, World

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from shared.events import EventType
+from shared.jobs.events import EventType
 from tests.web.browsing import tab, violations
 from tests.web.locked import ANNA, WRONG, locked_world
 from tests.web.serving import Served, serve

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import APIResponse, Browser, Route, expect
 
-from shared.events import EventType
+from shared.jobs.events import EventType
 from tests.waiting import eventually
 from tests.web.browsing import tab, violations
 from tests.web.serving import STREAMS, Served, serve

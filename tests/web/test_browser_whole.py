@@ -8,7 +8,7 @@ import pytest
 import redis
 from playwright.sync_api import Browser, expect
 
-from shared.jobs import Status
+from shared.jobs.record import Status
 from tests.web.browsing import tab
 from tests.web.serving import serve
 from tests.worker.cluster import ROOT, Cluster

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from shared.events import EventType
+from shared.jobs.events import EventType
 from tests.web.browsing import tab, violations
 from tests.web.serving import Served
 from tests.web.world import BOOK, World

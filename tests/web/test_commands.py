@@ -9,9 +9,9 @@ from typing import Any
 import click
 import pytest
 
+from cli.commands.options import given
 from cli.main import main
-from cli.options import given
-from shared.requests import ClassicRequest, GenerateRequest, StreamRequest
+from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest
 from tests.web.world import World
 
 

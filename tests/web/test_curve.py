@@ -2,13 +2,13 @@
 
 import pytest
 
-from shared.requests import ClassicRequest, GenerateRequest, StreamRequest
+from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest
 from shared.sizes import size
-from web.pages.curve import HEIGHT, WIDTH, Curve, Run
-from web.pages.curve import draw as draw_runs
-from web.pages.fields import fields_of, values_of
-from web.pages.words import duration
-from web.pages.written import cut
+from web.pages.form_fields import fields_of, values_of
+from web.pages.formatting import duration
+from web.pages.loss_curve import HEIGHT, WIDTH, Curve, Run
+from web.pages.loss_curve import draw as draw_runs
+from web.pages.passages import cut
 
 
 def row(step: int, epoch: int, train: float | None, validation: float | None = None) -> dict[str, float | None]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.estimate import Speed
+from shared.requests.estimate import Speed
 from shared.store import WorkerInfo
 from tests.web.world import API, Answer, World, pointers
 

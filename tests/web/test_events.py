@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import redis
 
-from shared import keys
-from shared.events import EventType
+from shared.jobs.events import EventType
+from shared.store import keys
 from tests.web.world import API, World, pointers, settings_of
 
 SSE = {"Accept": "text/event-stream"}

@@ -10,14 +10,14 @@ import pytest
 import redis
 
 from shared.errors import StoreUnavailable
-from shared.events import Event, EventType
-from shared.jobs import Status
+from shared.jobs.events import Event, EventType
+from shared.jobs.record import Status
 from shared.store import Claim, Store, connect
 from shared.store.connection import MOST_CONNECTIONS
 from tests.jobs import make_job
 from tests.waiting import eventually
-from web import feeds
-from web.feeds import BATCH, Feed, Feeds, Heard
+from web.streaming import event_hub
+from web.streaming.event_hub import BATCH, Feed, Feeds, Heard
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_an_event_is_spelled_once_for_all(store: Store, hub: Feeds) -> None:
 def test_who_is_slow_is_told_that_something_is_missing(
     store: Store, hub: Feeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feeds, "_WAITING", 10)
+    monkeypatch.setattr(event_hub, "_WAITING", 10)
     claim = running(store)
     with hub.watch(claim.job.id) as slow, hub.watch(claim.job.id) as quick:
         for number in range(20):
@@ -179,7 +179,7 @@ def test_the_end_of_the_process_wakes_everybody(store: Store, hub: Feeds, closin
     threads = [threading.Thread(target=wait) for _ in range(5)]
     for thread in threads:
         thread.start()
-    eventually(lambda: len(hub._jobs.get(claim.job.id, feeds._Watched(last="")).feeds) == 5, "all wait")
+    eventually(lambda: len(hub._jobs.get(claim.job.id, event_hub._Watched(last="")).feeds) == 5, "all wait")
     closing.set()
     for thread in threads:
         thread.join(30)

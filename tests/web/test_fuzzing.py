@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from shared.estimate import Speed
+from shared.requests.estimate import Speed
 from tests.web.serving import serve
 from tests.web.test_webhooks import SECRET
 from tests.web.world import World, settings_of

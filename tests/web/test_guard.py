@@ -3,7 +3,7 @@
 import pytest
 
 from tests.web.world import API, World, settings_of
-from web.guard import is_own_name
+from web.security.origin_checks import is_own_name
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from shared.events import EventType
+from shared.jobs.events import EventType
 from tests.waiting import eventually
 from tests.web.world import API, Answer, World, pointers
-from web import shutdown
+from web.streaming import shutdown
 
 JOB = "job_" + "0" * 26
 

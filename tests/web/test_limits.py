@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 import redis
 
-from shared import keys
 from shared.errors import SettingsError
-from shared.jobs import Status
+from shared.jobs.record import Status
 from shared.settings import Rate, load
-from shared.store import Store
+from shared.store import Store, keys
 from tests.jobs import make_job
 from tests.web.world import API, World, settings_of
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import redis
 
-from shared.events import EventType
+from shared.jobs.events import EventType
 from tests.waiting import eventually
 from tests.web.serving import STREAMS, Served, serve
 from tests.web.world import API, BOOK, World, settings_of

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from shared.requests import ClassicRequest, GenerateRequest, StreamRequest
+from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest
 from tests.web.world import World
 
 #: The calls of the contract that this version has.

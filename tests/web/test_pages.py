@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.events import EventType
+from shared.jobs.events import EventType
 from tests.web.world import BOOK, Answer, World
 
 JOB, MODEL, CORPUS = (f"{kind}_{'0' * 26}" for kind in ("job", "mod", "cor"))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import prompt
+from shared.text import prompt
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import redis
 
 from shared.errors import StoreUnavailable
 from shared.ids import new_id
-from shared.jobs import Job, NewJob
-from shared.store import Begun, repeats
+from shared.jobs.record import Job, NewJob
+from shared.store import Begun, idempotency
 from tests.web.test_resuming import failed
 from tests.web.world import API, Answer, World, pointers, settings_of
-from web import training
+from web.submission import training
 
 KEY = "order-7c9e6679"
 
@@ -109,9 +109,9 @@ def test_many_at_once_make_one_job(world: World, redis_url: str, data_dir: Path)
 
 def died(world: World, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> str:
     """Begin a request as a web process does that is then killed, its hold over; return its job's id."""
-    monkeypatch.setattr(repeats, "HOLD_MS", -1)
+    monkeypatch.setattr(idempotency, "HOLD_MS", -1)
     with world.app.test_request_context(f"{API}/train-jobs", method="POST"):
-        from web import repeats as door  # noqa: PLC0415
+        from web.submission import idempotency as door  # noqa: PLC0415
 
         fingerprint = door._fingerprint(training._REQUEST.validate_python(body))
     begun = world.parts.store.repeats.begin(KEY, fingerprint, job_id=new_id("job"))

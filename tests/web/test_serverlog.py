@@ -5,7 +5,7 @@ import logging
 import pytest
 from gunicorn.config import Config
 
-from web.serverlog import Quiet
+from web.http.gunicorn_log import Quiet
 
 
 def test_what_was_asked_for_is_not_told(caplog: pytest.LogCaptureFixture) -> None:

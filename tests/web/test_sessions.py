@@ -7,7 +7,7 @@ import pytest
 
 from tests.web.locked import ANNA, BERT, WRONG, bearer, locked_world, sign_in, token_in
 from tests.web.world import API, World
-from web.pages.login import own_path
+from web.pages.login_page import own_path
 
 
 def test_a_browser_is_sent_to_sign_in_and_back_to_where_it_wanted(locked: World) -> None:

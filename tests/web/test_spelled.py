@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from shared.jobs import Job, NewJob, Status
-from shared.store.jobs import JobStore
+from shared.jobs.record import Job, NewJob, Status
+from shared.store.job_store import JobStore
 from tests.web.world import World
-from web import spelled
+from web import response_cache
 
 ASKED = ("id", "type", "params", "metadata", "model_id", "uses", "parent_id", "max_attempts")
 
@@ -75,11 +75,11 @@ def test_one_whose_record_was_put_back_is_read_anew(world: World) -> None:
 
 
 def test_long_ones_and_the_oldest_are_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spelled, "MOST", 2)
+    monkeypatch.setattr(response_cache, "MOST", 2)
     jobs = [ended(world) for _ in range(3)]
     for job_id in jobs:
         assert world.get(f"/jobs/{job_id}").status_code == 200
     assert [world.parts.answers.find(job_id) is not None for job_id in jobs] == [False, True, True]
-    monkeypatch.setattr(spelled, "MOST_BYTES", 10)
+    monkeypatch.setattr(response_cache, "MOST_BYTES", 10)
     assert world.get(f"/jobs/{jobs[0]}").status_code == 200
     assert world.parts.answers.find(jobs[0]) is None

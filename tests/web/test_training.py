@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from shared.jobs import JobType
-from shared.requests import StreamRequest
+from shared.jobs.record import JobType
+from shared.requests.options import StreamRequest
 from tests.web.world import BOOK, World, pointers, settings_of
 
 

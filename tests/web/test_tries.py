@@ -9,7 +9,7 @@ import redis
 
 from tests.web.locked import BERT, WRONG, bearer, locked_world, sign_in
 from tests.web.world import API, World
-from web.callers import caller
+from web.security.callers import caller
 
 
 def test_an_address_that_tries_keys_is_held_off(locked: World, redis_url: str) -> None:

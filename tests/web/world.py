@@ -13,17 +13,17 @@ import redis
 from flask import Flask
 from kombu import pools
 
-from shared.estimate import Speed
-from shared.events import Event, EventType
 from shared.ids import model_id_of, new_id
-from shared.jobs import JobError, Losses, Progress, Status
+from shared.jobs.events import Event, EventType
+from shared.jobs.record import JobError, Losses, Progress, Status
+from shared.requests.estimate import Speed
 from shared.settings import Settings, load
 from shared.store import Claim, WorkerInfo
-from shared.text import Vocabulary
+from shared.text.vocabulary import Vocabulary
 from shared.volume import Model, SavedState
 from shared.volume.models import ModelFile, write_meta
 from web import create_app
-from web.parts import Parts
+from web.services import Parts
 
 API = "/api/v1"
 #: A test client's response; its type says that its JSON may be missing, which no test needs to hear.

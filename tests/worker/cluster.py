@@ -13,13 +13,13 @@ from typing import Any
 
 from shared.broker import Broker
 from shared.ids import model_id_of, new_id
-from shared.jobs import Job, JobType, NewJob, Queue, Status
-from shared.requests import StreamRequest
+from shared.jobs.record import Job, JobType, NewJob, Queue, Status
+from shared.requests.options import StreamRequest
 from shared.settings import Settings, load
 from shared.store import Store
-from shared.submit import submit
 from shared.volume import Corpus, Volume
 from tests.waiting import eventually
+from web.submission.enqueue import submit
 
 ROOT = Path(__file__).parents[2]
 #: A training of a second or two on the repository's own sample.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from shared.jobs import Job
+from shared.jobs.record import Job
 from shared.volume import Corpus
 from tests.worker.clock import Clock
 from tests.worker.cluster import MIDDLING, ROOT, Cluster

@@ -2,10 +2,10 @@
 
 import torch
 
-from shared.text import Vocabulary
-from worker.loaded import LoadedModel, Sizes, assemble
-from worker.model import CharLSTM
-from worker.randomness import seed_torch
+from shared.text.vocabulary import Vocabulary
+from worker.generation.loaded import LoadedModel, Sizes, assemble
+from worker.nn.model import CharLSTM
+from worker.nn.randomness import seed_torch
 
 CHARACTERS = "\n !,.abcdefghijklmnopqrstuvwxyz"
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from shared.errors import BadModelFile
-from shared.jobs import JobType, Status
+from shared.jobs.record import JobType, Status
 from tests.worker.cluster import Cluster
 from tests.worker.test_bundle import config, remade, written
-from worker.bundle import read_upload
+from worker.formats.bundle import read_upload
 
 #: Memory that reading a bomb may take, bytes.
 MOST_MEMORY_BYTES = 20 << 20

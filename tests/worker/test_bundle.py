@@ -12,8 +12,8 @@ from safetensors.torch import save
 
 from shared.errors import BadModelFile
 from tests.worker.models import small_model
-from worker.bundle import load_model, load_start, read_bundle, read_upload, write_model
-from worker.trainevents import Losses, MetricRow, SampleRow
+from worker.formats.bundle import load_model, load_start, read_bundle, read_upload, write_model
+from worker.training.events import Losses, MetricRow, SampleRow
 
 METRICS = [MetricRow(step=1, epoch=1, seconds=0.5, train_loss=2.5), MetricRow(step=2, epoch=1, seconds=1.0)]
 SAMPLES = [SampleRow(step=2, epoch=1, text="pooh\n€\ud800", prompt="said", temperature=0.7)]

@@ -6,8 +6,8 @@ import torch
 
 from tests.worker.reference import document_training
 from tests.worker.training import classic, run, sample_text
-from worker.randomness import Permutation, derive, seed_torch
-from worker.train import train
+from worker.nn.randomness import Permutation, derive, seed_torch
+from worker.training.train import train
 
 SEED, TOLERANCE_LOSS, TOLERANCE_WEIGHTS = 11, 1e-5, 1e-4
 

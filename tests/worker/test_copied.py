@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.worker.training import sample_text
-from worker import copied as module
-from worker.copied import COPIED_RUN, copied
-from worker.runs import Runs
+from worker.generation import overlap as module
+from worker.generation.overlap import COPIED_RUN, copied
+from worker.generation.substring_index import Runs
 
 
 def plainly(text: str, corpus: str) -> dict[str, Any]:

@@ -12,16 +12,15 @@ import pytest
 import redis
 import standardwebhooks
 
-from shared import keys
-from shared.jobs import JobError, NewJob, Status
+from shared.jobs.record import JobError, NewJob, Status
+from shared.jobs.schemas import Job as JobView
 from shared.settings import Settings, load
-from shared.shown import Job as JobView
-from shared.store import Store
+from shared.store import Store, keys
 from tests.jobs import make_job
 from tests.waiting import eventually
 from tests.worker.receiver import Receiver, receiving
-from worker.courier import RETRIES_S, Courier
-from worker.outbound import Caller, look_up
+from worker.webhooks.safe_http import Caller, look_up
+from worker.webhooks.sender import RETRIES_S, Courier
 
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ENDS = ["job.succeeded", "job.failed", "job.cancelled"]

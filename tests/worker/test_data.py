@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.text import Vocabulary
+from shared.text.vocabulary import Vocabulary
 from tests.worker.training import BOOK
-from worker.data import Chunks, Continuation, Windows, encode, survey
-from worker.randomness import Permutation
+from worker.nn.randomness import Permutation
+from worker.training.data import Chunks, Continuation, Windows, encode, survey
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=[]))))

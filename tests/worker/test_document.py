@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from shared.errors import BadModelFile
-from shared.requests import GenerateRequest
+from shared.requests.options import GenerateRequest
 from tests.worker.models import small_model
 from tests.worker.reference import document_generation
-from worker.bundle import load_model, write_model
-from worker.document import read_document, vocabulary_from, write_document
-from worker.generate import generate
-from worker.trainevents import Losses
+from worker.formats.bundle import load_model, write_model
+from worker.formats.document import read_document, vocabulary_from, write_document
+from worker.generation.generate import generate
+from worker.training.events import Losses
 
 
 @pytest.fixture

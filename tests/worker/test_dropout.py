@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from worker import kernel
-from worker.dropout import NONE, Dropout
-from worker.model import CharLSTM
+from worker.nn import kernel
+from worker.nn.dropout import NONE, Dropout
+from worker.nn.model import CharLSTM
 
 
 @pytest.fixture(params=["compiled", "torch"])

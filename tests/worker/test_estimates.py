@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from shared.estimate import Speed, Training, estimate, seconds, work_of
-from shared.jobs import JobType
-from shared.requests import ClassicRequest, StreamRequest
+from shared.jobs.record import JobType
+from shared.requests.estimate import Speed, Training, estimate, seconds, work_of
+from shared.requests.options import ClassicRequest, StreamRequest
 from shared.volume import Corpus
 from tests.waiting import eventually
 from tests.worker.cluster import Cluster
 from tests.worker.training import classic, run, sample_text, stream
-from worker.measure import measure
-from worker.trainevents import Progress
+from worker.training.events import Progress
+from worker.training.measure import measure
 
 #: Seconds that a training is to run for: a worker looks at what it runs every two.
 SEEN_S = 6.0

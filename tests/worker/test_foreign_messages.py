@@ -12,7 +12,7 @@ from kombu.exceptions import ContentDisallowed
 from kombu.serialization import loads
 
 from shared.broker import Broker, make_app
-from shared.jobs import Queue, Status
+from shared.jobs.record import Queue, Status
 from shared.volume import Corpus
 from tests.waiting import eventually
 from tests.worker.cluster import Cluster

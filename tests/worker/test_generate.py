@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from shared.errors import InvalidRequest
-from shared.requests import GenerateRequest
+from shared.requests.options import GenerateRequest
 from tests.worker.models import small_model
-from worker.generate import Done, Output, Text, generate
-from worker.loaded import LoadedModel
+from worker.generation.generate import Done, Output, Text, generate
+from worker.generation.loaded import LoadedModel
 
 PROMPT = "said pooh, and then he went"
 

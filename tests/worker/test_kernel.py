@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from tests.worker.training import assert_same, classic, run, sample_text, stream
-from worker import kernel
-from worker.kernel import Kernel, KernelUnavailable, Kind
-from worker.model import CharLSTM
-from worker.precision import has_bfloat16
-from worker.train import train
+from worker.nn import kernel
+from worker.nn.kernel import Kernel, KernelUnavailable, Kind
+from worker.nn.model import CharLSTM
+from worker.nn.precision import has_bfloat16
+from worker.training.train import train
 
 #: Relative error of gradients: rounding to float32, and to bfloat16's eight bits.
 EXACT, ROUNDED = 2e-6, 1.5e-2
@@ -234,7 +234,7 @@ def test_without_it_the_reason_is_said_and_nothing_is_left(
 
 
 def test_the_command_says_how_it_went() -> None:
-    words = [sys.executable, "-m", "worker.kernel"]
+    words = [sys.executable, "-m", "worker.nn.kernel"]
     for environment in (None, {"PATH": "/nowhere"}):  # the second finds it compiled
         said = subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout
         assert said.startswith("The LSTM layer is ")

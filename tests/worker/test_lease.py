@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from shared.errors import LeaseLost
-from shared.jobs import JobType
+from shared.jobs.record import JobType
 from shared.store import Claim, Store
 from tests.jobs import make_job
 from tests.waiting import eventually
 from tests.worker.clock import Clock
-from worker.lease import Lease, Wish
-from worker.pulse import Pulse
+from worker.jobs.lease import Lease, Wish
+from worker.jobs.lease_renewer import Pulse
 
 TTL_S = 10.0
 

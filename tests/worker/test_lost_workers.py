@@ -11,8 +11,8 @@ import pytest
 import redis
 import torch
 
-from shared.events import EventType
-from shared.jobs import Job, Status
+from shared.jobs.events import EventType
+from shared.jobs.record import Job, Status
 from shared.volume import Corpus, SavedState
 from tests.waiting import eventually
 from tests.worker.cluster import ENDLESS, MIDDLING, Cluster

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from shared.flops import ROUNDS
-from worker.model import CharLSTM
-from worker.optimizer import COEFFICIENTS, DECAY, MOMENTUM, TIMES_ADAM, Optimizer, orthogonal
+from shared.requests.flops import ROUNDS
+from worker.nn.model import CharLSTM
+from worker.nn.optimizer import COEFFICIENTS, DECAY, MOMENTUM, TIMES_ADAM, Optimizer, orthogonal
 
 SQUARE = {"lstm.weight_hh_l0", "lstm.weight_hh_l1", "lstm.weight_ih_l1"}
 

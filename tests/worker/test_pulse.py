@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from tests.waiting import eventually
-from worker import pulse as module
-from worker.pulse import Pulse
+from worker.jobs import lease_renewer as module
+from worker.jobs.lease_renewer import Pulse
 
 
 @pytest.fixture(autouse=True)

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from shared.jobs import Status
+from shared.jobs.record import Status
 from shared.volume import Corpus
 from tests.worker.cluster import Cluster
 from tests.worker.training import sample_text
-from worker.attempt import Attempt, Host, Stopped
-from worker.journal import Journal
-from worker.lease import Lease, Wish
-from worker.pulse import Pulse
-from worker.reporter import Reporter
-from worker.train_job import run_train
-from worker.warm import Warm
+from worker.jobs.attempt import Attempt, Host, Stopped
+from worker.jobs.lease import Lease, Wish
+from worker.jobs.lease_renewer import Pulse
+from worker.jobs.model_cache import Warm
+from worker.jobs.reporter import Reporter
+from worker.jobs.step_log import Journal
+from worker.jobs.train_job import run_train
 
 #: Some parts of what is read at once.
 CHARS = 500_000

@@ -6,15 +6,14 @@ from typing import Any
 import pytest
 import redis
 
-from shared import keys
 from shared.broker import Broker
-from shared.jobs import Queue, Status
+from shared.jobs.record import Queue, Status
 from shared.settings import Settings
-from shared.store import Store
+from shared.store import Store, keys
 from shared.volume import Volume
 from tests.jobs import make_job
 from tests.worker.clock import Clock
-from worker.reaper import Reaper
+from worker.maintenance.reaper import Reaper
 
 
 @pytest.fixture

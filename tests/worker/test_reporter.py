@@ -3,12 +3,12 @@
 import pytest
 
 from shared.errors import LeaseLost, StoreUnavailable
-from shared.events import EventType
-from shared.jobs import Progress, Status
+from shared.jobs.events import EventType
+from shared.jobs.record import Progress, Status
 from shared.store import Claim, JobStore, Store, connect
 from tests.jobs import make_job
 from tests.worker.clock import Clock
-from worker.reporter import RECORD_S, Reporter
+from worker.jobs.reporter import RECORD_S, Reporter
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 from safetensors.torch import load_file
 
 from shared.errors import JobFailed
-from shared.requests import ClassicRequest, StreamRequest
+from shared.requests.options import ClassicRequest, StreamRequest
 from tests.worker.training import assert_same, classic, rows, run, sample_text, stream
-from worker.train import train
-from worker.trainevents import Done, Metric, Sample, TrainEvent
-from worker.trainstate import TrainState, load_state, save_state
+from worker.training.events import Done, Metric, Sample, TrainEvent
+from worker.training.state import TrainState, load_state, save_state
+from worker.training.train import train
 
 #: A size that the compiled layer has, a validation part that two readers share; and one that torch computes.
 STREAM = stream(validation_fraction=0.4, layers=2, dropout=0.3, epochs=3, hidden_size=32)

@@ -8,11 +8,11 @@ import pytest
 import redis
 import torch
 
-from shared import keys
-from shared.events import EventType
 from shared.ids import model_id_of
-from shared.jobs import Job, JobType, Queue, Status
-from shared.requests import ClassicRequest
+from shared.jobs.events import EventType
+from shared.jobs.record import Job, JobType, Queue, Status
+from shared.requests.options import ClassicRequest
+from shared.store import keys
 from shared.volume import Corpus
 from tests.waiting import eventually
 from tests.worker.cluster import ENDLESS, MIDDLING, Cluster

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.worker.training import sample_text
-from worker import runs as module
-from worker.runs import Runs
+from worker.generation import substring_index as module
+from worker.generation.substring_index import Runs
 
 
 def plainly(text: str, corpus: str, most: int) -> list[int]:

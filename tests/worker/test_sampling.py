@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from worker.sampling import Options, Sampler
+from worker.nn.sampling import Options, Sampler
 
 LOGITS = np.log(np.array([0.1, 0.4, 0.3, 0.2], dtype=np.float32))
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.stopping import Held
+from worker.generation.stopping import Held
 
 STOPS = st.lists(st.text("ab\n", min_size=1, max_size=5), min_size=1, max_size=3)
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from shared.errors import JobFailed
-from shared.requests import ClassicRequest, StreamRequest
-from shared.text import Vocabulary
+from shared.requests.options import ClassicRequest, StreamRequest
+from shared.text.vocabulary import Vocabulary
 from tests.worker.training import assert_same, classic, rows, run, sample_text, stream
-from worker.data import encode
-from worker.model import CharLSTM
-from worker.train import Start, train
-from worker.trainevents import Done, Metric, Progress, Sample, Snapshot, TrainEvent, TrainingDiverged, row
+from worker.nn.model import CharLSTM
+from worker.training.data import encode
+from worker.training.events import Done, Metric, Progress, Sample, Snapshot, TrainEvent, TrainingDiverged, row
+from worker.training.train import Start, train
 
 TEXT = sample_text(3000)
 

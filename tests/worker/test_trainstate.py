@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from worker.trainstate import StateFileDamaged, TrainState, load_state, save_state
+from worker.training.state import StateFileDamaged, TrainState, load_state, save_state
 
 STATE = TrainState(
     tensors={"model.a": torch.arange(12.0).reshape(3, 4), "adam.step.a": torch.tensor(3.0)},

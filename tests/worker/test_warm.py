@@ -2,11 +2,11 @@
 
 import pytest
 
-from shared.jobs import Job
+from shared.jobs.record import Job
 from shared.volume import Corpus
 from tests.worker.cluster import Cluster
-from worker import warm as module
-from worker.warm import Warm
+from worker.jobs import model_cache as module
+from worker.jobs.model_cache import Warm
 
 pytestmark = pytest.mark.usefixtures("steady_worker")
 

@@ -8,8 +8,8 @@ import pytest
 import redis
 import standardwebhooks
 
-from shared import keys
-from shared.shown import Job as JobView
+from shared.jobs.schemas import Job as JobView
+from shared.store import keys
 from tests.waiting import eventually
 from tests.worker.cluster import ENDLESS, ROOT, Cluster
 from tests.worker.receiver import receiving

@@ -9,17 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shared.requests import GenerateRequest
+from shared.requests.options import GenerateRequest
 from tests.worker.models import small_model
-from worker import kernel
-from worker.generate import generate
-from worker.kernel.lanes import Lanes
-from worker.loaded import LoadedModel
-from worker.model import CharLSTM
-from worker.plainwriters import PlainWriter
-from worker.randomness import rng, seed_torch
-from worker.sampling import Options, Sampler
-from worker.writers import WindowWriter, Writer, packed, writer_for
+from worker.generation.decoders import WindowWriter, Writer, packed, writer_for
+from worker.generation.fallback_decoders import PlainWriter
+from worker.generation.generate import generate
+from worker.generation.loaded import LoadedModel
+from worker.nn import kernel
+from worker.nn.kernel.lanes import Lanes
+from worker.nn.model import CharLSTM
+from worker.nn.randomness import rng, seed_torch
+from worker.nn.sampling import Options, Sampler
 
 GREEDY, FREE = Options(temperature=0), Options(temperature=0.9)
 
@@ -217,7 +217,7 @@ def test_a_variant_is_the_same_among_however_many(recipe: str) -> None:
 def test_without_the_kernel_the_same_is_written(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     options: list[dict[str, Any]] = [{"temperature": 0}, {"n": 3, "stop": ["e"]}, {"n": 9, "top_k": 3}]
     wanted = [texts(small_model(recipe), **more) for more in options]
-    monkeypatch.setattr("worker.writers.load", lambda: None)
+    monkeypatch.setattr("worker.generation.decoders.load", lambda: None)
     assert [texts(small_model(recipe), **more) for more in options] == wanted
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 import shared
-from shared.requests import ClassicRequest, StreamRequest
-from worker.train import train
-from worker.trainevents import Done, MetricRow, TrainEvent, bare
+from shared.requests.options import ClassicRequest, StreamRequest
+from worker.training.events import Done, MetricRow, TrainEvent, bare
+from worker.training.train import train
 
 SAMPLE = Path(shared.__file__).with_name("sample.txt")
 #: The seed document's book, where someone has it.

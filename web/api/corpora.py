@@ -5,12 +5,12 @@ from typing import Any
 
 from flask import Response, send_file
 
-from web.api.answers import json_answer, reply, reply_empty
-from web.calls import API, Answer
-from web.parts import parts
-from web.queries import CorporaQuery, NameQuery
-from web.uploads import receive
-from web.views import Corpus, Page, page_of
+from web.http.endpoints import API, Answer
+from web.http.queries import CorporaQuery, NameQuery
+from web.http.responses import json_answer, reply, reply_empty
+from web.http.schemas import Corpus, Page, page_of
+from web.http.uploads import receive
+from web.services import parts
 
 api = API("corpora")
 

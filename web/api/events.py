@@ -4,12 +4,12 @@ from flask import Response, request
 
 from shared.errors import InvalidRequest
 from shared.store.events import is_event_id
-from web.api.answers import reply
-from web.calls import API, Answer
-from web.parts import parts
-from web.queries import EventsQuery
-from web.sse import stream
-from web.views import Event, Page, page_of
+from web.api.sse import stream
+from web.http.endpoints import API, Answer
+from web.http.queries import EventsQuery
+from web.http.responses import reply
+from web.http.schemas import Event, Page, page_of
+from web.services import parts
 
 api = API("events")
 

@@ -3,12 +3,12 @@
 from flask import Response
 
 from shared.errors import StoreUnavailable, VolumeUnavailable
-from web import door
-from web.api.answers import json_answer, reply
-from web.calls import API
-from web.parts import parts
-from web.problems import NotReady
-from web.views import Health, Readiness
+from web.http.endpoints import API
+from web.http.problems import NotReady
+from web.http.responses import json_answer, reply
+from web.http.schemas import Health, Readiness
+from web.security import auth
+from web.services import parts
 
 api = API("health", prefix="")
 
@@ -40,6 +40,6 @@ def ready() -> Response:
     except VolumeUnavailable as exc:
         missing["volume"] = exc.detail
     if missing:
-        known = door.is_known()
+        known = auth.is_known()
         raise NotReady("; ".join(f"{name}: {detail}" if known else name for name, detail in missing.items()))
     return reply(Readiness(workers=workers), headers={"Cache-Control": "no-store"})

@@ -4,17 +4,18 @@ import time
 
 from flask import Response, request
 
-from shared.events import EventType
-from shared.jobs import Job
+from shared.jobs.events import EventType
+from shared.jobs.record import Job
 from shared.store import CancelOutcome
-from web import cancelling, shutdown
-from web.api.answers import JSON, etag_of, json_answer, reply, reply_job
-from web.calls import API, Answer
-from web.losses import reply_csv, rows_of
-from web.parts import Parts, parts
-from web.queries import JobQuery, JobsQuery
-from web.views import Job as JobView
-from web.views import Metric, Page, page_of
+from web.http.endpoints import API, Answer
+from web.http.loss_rows import reply_csv, rows_of
+from web.http.queries import JobQuery, JobsQuery
+from web.http.responses import JSON, etag_of, json_answer, reply, reply_job
+from web.http.schemas import Job as JobView
+from web.http.schemas import Metric, Page, page_of
+from web.services import Parts, parts
+from web.streaming import shutdown
+from web.submission import cancellation
 
 api = API("jobs")
 
@@ -77,7 +78,7 @@ def get_job(job_id: str, query: JobQuery) -> Response:
 )
 def cancel_job(job_id: str) -> Response:
     """Cancel a job. A queued one ends at once; a running one as soon as its worker sees it."""
-    outcome = cancelling.cancel(parts(), job_id)
+    outcome = cancellation.cancel(parts(), job_id)
     return reply_job(parts().store.jobs.get(job_id), 202 if outcome is CancelOutcome.CANCELLING else 200)
 
 

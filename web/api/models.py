@@ -5,14 +5,14 @@ import re
 from flask import Response, send_file
 
 from shared.errors import NotFound
-from shared.requests import ModelPatch
-from web.api.answers import json_answer, reply, reply_empty
-from web.calls import API, Answer
-from web.examples import PATCH
-from web.parts import parts
-from web.queries import DownloadQuery, ModelsQuery
-from web.views import Model as ModelView
-from web.views import Page, page_of
+from shared.requests.options import ModelPatch
+from web.http.endpoints import API, Answer
+from web.http.queries import DownloadQuery, ModelsQuery
+from web.http.responses import json_answer, reply, reply_empty
+from web.http.schemas import Model as ModelView
+from web.http.schemas import Page, page_of
+from web.openapi.examples import PATCH
+from web.services import parts
 
 api = API("models")
 

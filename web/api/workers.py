@@ -2,10 +2,10 @@
 
 from flask import Response
 
-from web.api.answers import json_answer, reply
-from web.calls import API
-from web.parts import parts
-from web.views import Page, Worker, page_of
+from web.http.endpoints import API
+from web.http.responses import json_answer, reply
+from web.http.schemas import Page, Worker, page_of
+from web.services import parts
 
 api = API("workers")
 

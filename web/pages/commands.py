@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shared.jobs import Job, JobType
-from shared.requests import ClassicRequest, GenerateRequest, StreamRequest, is_default
+from shared.jobs.record import Job, JobType
+from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest, is_default
 
 #: Ids and what the command line has no option for.
 _ARGUMENTS = ("corpus_id", "model_id", "metadata", "webhook")

@@ -12,10 +12,10 @@ import secrets
 from flask import Response, g, request
 from werkzeug.datastructures import MultiDict
 
-from web import sessions
-from web.cookies import cookie_name, set_cookie
-from web.parts import parts
-from web.problems import Forbidden
+from web.http.problems import Forbidden
+from web.security import sessions
+from web.security.cookies import cookie_name, set_cookie
+from web.services import parts
 
 FIELD = "csrf_token"
 _GOOD = re.compile(r"[0-9a-f]{32}")

@@ -4,7 +4,7 @@ import { codePoints, number } from "./words.js";
 
 // Quiet time after the last key before the server is asked, ms.
 const QUIET_MS = 350;
-// The shortest text that stream takes, as shared/fit.py has it.
+// The shortest text that stream takes, as shared/requests/fit.py has it.
 const LEAST_CHARS = 1000;
 
 // Keeps a recipe's figures those of its options.

@@ -1,4 +1,4 @@
-// How figures are said, as web/pages/words.py says them.
+// How figures are said, as web/pages/formatting.py says them.
 const UNITS = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
 
 export const number = (value) => Math.round(value).toLocaleString("en-US");

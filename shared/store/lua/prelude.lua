@@ -1,6 +1,6 @@
 -- Stands in front of every script here. ARGV[1], the same for all, is JSON made by shared/store/scripts.py:
---   layout       what each kind of key begins with (shared/keys.py)
---   transitions  status -> list of the statuses that may follow (shared/jobs.py); restated nowhere
+--   layout       what each kind of key begins with (shared/store/keys.py)
+--   transitions  status -> list of the statuses that may follow (shared/jobs/record.py); restated nowhere
 --   events_cap   newest events kept of one job
 -- Each script opens with its own ARGV (from 2 on) and what it returns. A reply's first element is a word: "ok", or why not.
 -- Scripts name keys that they find by id, so Charloom wants one Redis (or a primary with replicas), not a cluster.

@@ -1,0 +1,56 @@
+"""`charloom corpora`: the texts on the server."""
+
+import click
+
+from cli.commands.command import Calling, calling, examples
+from cli.commands.find import find_corpus
+from cli.commands.texts import corpus_of
+from cli.terminal.console import printable
+from cli.terminal.formatting import age, number
+from cli.terminal.tables import Column, print_table
+
+_COLUMNS = (
+    Column(title="ID"),
+    Column(title="NAME", cut=True),
+    Column(title="CHARACTERS", rank=1, right=True),
+    Column(title="DISTINCT", rank=3, right=True),
+    Column(title="AGE", rank=2, right=True),
+)
+
+
+@click.command(
+    epilog=examples("charloom corpora", "charloom corpora --add book.txt", "charloom corpora --text reeds > reeds.txt")
+)
+@click.option("--add", metavar="FILE", help="Send this text (- for standard input) and print its id.")
+@click.option("--name", help="With --add -: what to call it.")
+@click.option("--text", metavar="TEXT", help="Print this text: its id, the beginning or end of one, or its name.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="List so many at most.")
+@click.option("--all", "everything", is_flag=True, help="List all of them.")
+@calling
+def corpora(call: Calling, add: str | None, name: str | None, text: str | None, limit: int, everything: bool) -> None:
+    """List the texts, add one, or print one."""
+    if add is not None:
+        corpus = corpus_of(call, add, name=name)
+        if call.json:
+            call.document(corpus)
+        else:
+            call.result(corpus.id, f"The text: {corpus.id}")
+        return
+    if text is not None:
+        corpus = find_corpus(call, text)
+        content = call.loom.corpora.text(corpus)
+        if call.json:
+            call.document({**corpus.model_dump(mode="json"), "text": content})
+        else:
+            click.echo(printable(content) if call.out.is_terminal else content, nl=not content.endswith("\n"))
+        return
+    found = list(call.loom.corpora.list(limit=None if everything else limit))
+    if call.json:
+        call.listing(found)
+    elif not found:
+        call.notes.print(
+            "There is no text yet. `charloom corpora --add FILE` sends one; `charloom train FILE` does too."
+        )
+    else:
+        rows = [(one.id, one.name, number(one.chars), number(one.vocab_size), age(one.created_at)) for one in found]
+        print_table(call.out, _COLUMNS, rows)

@@ -1,0 +1,232 @@
+"""`charloom models`, `model`, `download`, `import` and `delete`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from cli.commands.command import Calling, calling, examples
+from cli.commands.exit_codes import Exit, Failure
+from cli.commands.find import find_corpus, find_model
+from cli.commands.jobs import watch_job
+from cli.commands.options import Pair
+from cli.terminal.console import printable
+from cli.terminal.formatting import age, loss, number
+from cli.terminal.prompts import ask
+from cli.terminal.tables import Column, print_card, print_table
+from client import Corpus, Model
+from shared.sizes import size
+
+_COLUMNS = (
+    Column(title="ID"),
+    Column(title="NAME", cut=True),
+    Column(title="LOSS", rank=1, right=True),
+    Column(title="SIZE", rank=3, right=True),
+    Column(title="AGE", rank=2, right=True),
+    Column(title="RECIPE", rank=4),
+)
+
+
+@click.command(epilog=examples("charloom models", "charloom models --limit 5 --json"))
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="So many at most.")
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+@calling
+def models(call: Calling, limit: int, everything: bool) -> None:
+    """List models, newest first. LOSS is validation's, nats per character."""
+    found = list(call.loom.models.list(limit=None if everything else limit))
+    if call.json:
+        call.listing(found)
+    elif not found:
+        call.notes.print("There is no model yet. `charloom train FILE` makes one.")
+    else:
+        print_table(call.out, _COLUMNS, [_row(model) for model in found])
+
+
+@click.command(
+    epilog=examples(
+        "charloom model reeds",
+        'charloom model x7k2pq --name "Reeds, second try"',
+        "charloom model reeds --metadata mood=calm",
+    )
+)
+@click.argument("model", metavar="MODEL")
+@click.option("--name", help="Call it so from now on.")
+@click.option(
+    "--metadata", multiple=True, type=Pair(), help="Pairs of your own; they replace the old ones. May be given again."
+)
+@calling
+def model(call: Calling, model: str, name: str | None, metadata: Sequence[tuple[str, str]]) -> None:
+    """Show a model, or change its name or metadata.
+
+    MODEL is a model's id, the beginning or the end of one, or its name.
+    """
+    changes = name is not None or bool(metadata)
+    found = find_model(call, model, newest=not changes)
+    if changes:
+        found = call.loom.models.patch(found, name=name, metadata=dict(metadata) if metadata else None)
+    if call.json:
+        call.document(found)
+    else:
+        print_card(call.out, _card(found))
+
+
+@click.command(
+    epilog=examples(
+        "charloom download reeds", "charloom download reeds -o reeds.zip", "charloom download x7k2pq --format pth"
+    )
+)
+@click.argument("model", metavar="MODEL")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="File or directory to write. [default: here]",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["bundle", "pth"]),
+    default="bundle",
+    show_default=True,
+    help="pth is the tutorial's file, of classic models.",
+)
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@calling
+def download(call: Calling, model: str, output: Path, kind: str, force: bool) -> None:
+    """Download a model.
+
+    A download that broke off goes on where it was, and is checked at its end.
+    """
+    found = find_model(call, model)
+    bar = Progress(
+        TextColumn("downloading"),
+        BarColumn(bar_width=20),
+        DownloadColumn(),
+        console=call.notes,
+        transient=True,
+        disable=not call.notes.is_terminal,
+    )
+    try:
+        with bar:
+            task = bar.add_task("", total=None)
+            path = call.loom.models.download(
+                found,
+                output,
+                format="pth" if kind == "pth" else "bundle",
+                overwrite=force,
+                tell=lambda there, total: bar.update(task, completed=there, total=total),
+            )
+    except FileExistsError as exc:
+        raise Failure(f"{exc.filename} is there already. --force replaces it.", Exit.USAGE) from exc
+    except OSError as exc:
+        raise Failure(f"{exc.filename or output} can't be written: {exc.strerror}.", Exit.USAGE) from exc
+    if call.json:
+        call.document({"object": "file", "path": str(path), "bytes": path.stat().st_size, "model_id": found.id})
+    else:
+        call.result(str(path), f"{path} ({size(path.stat().st_size)})")
+
+
+@click.command(
+    "import", epilog=examples("charloom import reeds.zip", "charloom import text_generator.pth --name tutorial")
+)
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", help="What to call the model; the file's name else.")
+@calling
+def import_(call: Calling, file: Path, name: str | None) -> None:
+    """Bring in a model.
+
+    FILE is a bundle, or a file in the tutorial's format; it is never unpickled.
+
+    Waits until it is read, and prints the model's id.
+    """
+    try:
+        job = call.loom.models.import_file(file, name=name)
+    except OSError as exc:
+        raise Failure(f"{file} can't be read: {exc.strerror}.", Exit.USAGE) from exc
+    watch_job(call, job)
+
+
+@click.command(epilog=examples("charloom delete reeds", "charloom delete mod_01jd2m3n4p cor_01jd2m3n5q --yes"))
+@click.argument("names", metavar="MODEL|TEXT...", nargs=-1, required=True)
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@calling
+def delete(call: Calling, names: Sequence[str], yes: bool) -> None:
+    """Delete models and texts.
+
+    One that a live job uses stays.
+    """
+    found = [_model_or_corpus(call, name) for name in names]
+    if not yes:
+        what = "\n".join(f"  {one.id}  {printable(one.name)}" for one in found)
+        answer = ask(call.notes, f"Delete for good?\n{what}\n[y/N]")
+        if answer is None:
+            raise Failure("Nothing was deleted: there is nobody to ask. --yes deletes without asking.", Exit.USAGE)
+        if not answer.lower().startswith("y"):
+            call.notes.print("Nothing was deleted.")
+            sys.exit(Exit.INTERRUPTED)
+    for one in found:
+        if isinstance(one, Model):
+            call.loom.models.delete(one)
+        else:
+            call.loom.corpora.delete(one)
+        if call.json:
+            call.line({"object": one.object, "id": one.id, "deleted": True})
+        else:
+            call.result(one.id, f"Deleted: {one.id}")
+
+
+def _model_or_corpus(call: Calling, name: str) -> Model | Corpus:
+    if name.startswith("cor_"):
+        return find_corpus(call, name, newest=False)
+    try:
+        return find_model(call, name, newest=False)
+    except Failure as failure:
+        if failure.exit_code is not Exit.NOT_FOUND or name.startswith("mod_"):
+            raise
+    try:
+        return find_corpus(call, name, newest=False)
+    except Failure as failure:
+        if failure.exit_code is not Exit.NOT_FOUND:
+            raise
+        raise Failure(f"There is no model and no text {name!r}.", Exit.NOT_FOUND) from failure
+
+
+def _row(model: Model) -> Sequence[str]:
+    return model.id, model.name, loss(_loss(model)), size(model.bytes), age(model.created_at), model.recipe
+
+
+def _loss(model: Model) -> float | None:
+    return model.losses.train if model.losses.validation is None else model.losses.validation
+
+
+def _card(model: Model) -> list[tuple[str, str]]:
+    measured = [
+        f"{label} {loss(value)}"
+        for label, value in (("training", model.losses.train), ("validation", model.losses.validation))
+        if value is not None
+    ]
+    if measured and model.losses.best_epoch is not None:
+        measured.append(f"epoch {model.losses.best_epoch}")
+    shape = [
+        f"{name} {model.params[name]}"
+        for name in ("hidden_size", "layers", "embedding_size", "seq_length")
+        if model.params.get(name) is not None
+    ]
+    return [
+        ("model", model.id),
+        ("name", model.name),
+        ("recipe", model.recipe),
+        ("parameters", number(model.parameters)),
+        ("shape", ", ".join(shape)),
+        ("losses", f"{', '.join(measured)} (nats per character)" if measured else ""),
+        ("characters", f"{model.vocab_size}: {' '.join(model.vocabulary.split())}"),
+        ("text", model.corpus_id or ""),
+        ("job", model.job_id),
+        ("began as", model.parent_model_id or ""),
+        ("size", f"{size(model.bytes)}; downloads as {', '.join(model.formats)}"),
+        ("made", f"{age(model.created_at)} ago"),
+        ("metadata", ", ".join(f"{key}={value}" for key, value in model.metadata.items())),
+    ]

@@ -1,0 +1,1 @@
+"""`charloom doctor`: checks of this machine and of a running service."""

@@ -1,0 +1,1 @@
+"""The embedded service that `charloom up` runs: processes, supervision and their orderly end."""

@@ -1,0 +1,1 @@
+"""What is printed: tables, progress, prompts, text that is safe to show."""

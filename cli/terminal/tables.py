@@ -1,0 +1,90 @@
+"""Lists in columns and things as cards: as much as a terminal is wide, everything in a pipe."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.terminal.console import printable
+
+#: Columns of space between two cells.
+GAP = 2
+#: Narrowest that a column which may be cut still says something.
+LEAST_CUT = 12
+_STYLES = {
+    "succeeded": "green",
+    "failed": "red",
+    "running": "cyan",
+    "cancelling": "yellow",
+    "cancelled": "yellow",
+    "queued": "dim",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column."""
+
+    title: str
+    #: Those of the highest rank go first where there is no room; 0 never.
+    rank: int = 0
+    right: bool = False
+    #: Whether its cells may be cut short.
+    cut: bool = False
+
+
+def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under their titles; columns that a terminal has no room for are left out."""
+    cells = [[printable(cell).replace("\n", " ") for cell in row] for row in rows]
+    widths = [max(map(cell_len, (column.title, *(row[at] for row in cells)))) for at, column in enumerate(columns)]
+    kept = list(range(len(columns)))
+    if console.is_terminal:
+        while _too_wide(columns, widths, kept, console.width):
+            kept.remove(max(kept, key=lambda at: columns[at].rank))
+        over = sum(widths[at] + GAP for at in kept) - GAP - console.width
+        for at in kept:
+            if columns[at].cut and over > 0:
+                narrower = max(LEAST_CUT, widths[at] - over)
+                over -= widths[at] - narrower
+                widths[at] = narrower
+    console.print(_line(columns, widths, kept, [column.title for column in columns]), style="dim", soft_wrap=True)
+    for row in cells:
+        console.print(_line(columns, widths, kept, row), soft_wrap=True)
+
+
+def print_card(console: Console, rows: Sequence[tuple[str, str]]) -> None:
+    """Print names and what is said of each; those of which nothing is said are left out."""
+    told = [(name, printable(value)) for name, value in rows if value]
+    if not console.is_terminal:
+        width = max(len(name) for name, _ in told) + GAP
+        for name, value in told:
+            console.print(f"{name:<{width}}{value}")
+        return
+    grid = Table.grid(padding=(0, GAP, 0, 0))
+    grid.add_column(no_wrap=True, style="dim")
+    grid.add_column(overflow="fold")
+    for name, value in told:
+        grid.add_row(name, Text(value, style=_STYLES.get(value.partition(",")[0], "")))
+    console.print(grid)
+
+
+def _too_wide(columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int], room: int) -> bool:
+    least = sum((min(widths[at], LEAST_CUT) if columns[at].cut else widths[at]) + GAP for at in kept) - GAP
+    return least > room and any(columns[at].rank for at in kept)
+
+
+def _line(columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int], cells: Sequence[str]) -> Text:
+    line = Text()
+    for at in kept:
+        cell, width = cells[at], widths[at]
+        if cell_len(cell) > width:
+            cell = set_cell_size(cell, width - 1).rstrip() + "…"
+        space = " " * (width - cell_len(cell))
+        if line:
+            line.append(" " * GAP)
+        line.append(space + cell if columns[at].right else cell + space, style=_STYLES.get(cells[at], ""))
+    line.rstrip()
+    return line

@@ -1,0 +1,110 @@
+"""A job as everyone is shown it: by the API, on the page, in a webhook's message. Knows records and pydantic only."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.jobs import record
+
+
+class View(BaseModel):
+    """An answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True, protected_namespaces=())
+
+
+class Progress(View):
+    """How far a job is."""
+
+    step: int
+    total_steps: int | None
+    epoch: int | None
+    total_epochs: int | None
+    fraction: float = Field(description="Share of the work done, 0 to 1.")
+    chars_per_second: float | None
+    eta_seconds: float | None
+
+
+class Losses(View):
+    """The newest losses, mean nats per character."""
+
+    train_loss: float | None
+    validation_loss: float | None
+    best_loss: float | None
+    best_epoch: int | None
+
+
+class JobError(View):
+    """Why a job failed."""
+
+    code: str
+    detail: str
+    retryable: bool
+
+
+class Links(View):
+    """Where to go from a job; null where there is nothing."""
+
+    self: str
+    events: str
+    cancel: str | None = Field(description="Null once the job has ended.")
+    model: str | None = Field(description="The model that writes, or that was made.")
+
+
+class Job(View):
+    """A job: a training, a writing or an import."""
+
+    id: str
+    object: Literal["job"] = "job"
+    type: record.JobType
+    status: record.Status
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    queue_position: int | None = Field(description="1 for the next of its queue; null when not queued.")
+    attempt: int
+    worker: str | None = Field(description="Name of the node that claimed it last.")
+    parent_id: str | None
+    progress: Progress
+    metrics: Losses
+    params: dict[str, Any] = Field(description="The request, every option concrete.")
+    result: dict[str, Any] | None
+    error: JobError | None
+    metadata: dict[str, str]
+    links: Links
+
+    @classmethod
+    def of(cls, job: record.Job) -> "Job":
+        """Show a job."""
+        here = f"/api/v1/jobs/{job.id}"
+        has_model = job.type is record.JobType.GENERATE or job.status is record.Status.SUCCEEDED
+        return cls(
+            id=job.id,
+            type=job.type,
+            status=job.shown_status,
+            created_at=spell_time(job.created_ms),
+            started_at=None if job.started_ms is None else spell_time(job.started_ms),
+            finished_at=None if job.finished_ms is None else spell_time(job.finished_ms),
+            queue_position=job.queue_position,
+            attempt=job.attempt,
+            worker=job.worker,
+            parent_id=job.parent_id,
+            progress=Progress.model_validate(job.progress),
+            metrics=Losses.model_validate(job.metrics),
+            params=dict(job.params),
+            result=None if job.result is None else dict(job.result),
+            error=None if job.error is None else JobError.model_validate(job.error),
+            metadata=dict(job.metadata),
+            links=Links(
+                self=here,
+                events=f"{here}/events",
+                cancel=None if job.ended else f"{here}/cancel",
+                model=f"/api/v1/models/{job.model_id}" if has_model else None,
+            ),
+        )
+
+
+def spell_time(ms: int) -> str:
+    """Spell milliseconds since 1970 as RFC 3339 in UTC."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,159 @@
+"""Fitting a training's options to its text and to the memory it will have. Knows numbers only: no torch, no files.
+
+Options left out shrink to fit; options given are kept, or refused with the numbers and what to do.
+"""
+
+from typing import TypeVar, cast
+
+from shared.errors import FieldError, InvalidRequest
+from shared.requests.defaults import STEPS_AN_EPOCH, chosen
+from shared.requests.flops import flops, optimizer_flops, parameters
+from shared.requests.options import ClassicRequest, StreamRequest
+
+R = TypeVar("R", bound=ClassicRequest | StreamRequest)
+
+#: The shortest text that `stream` takes.
+LEAST_STREAM_CHARS = 1000
+#: `stream`, where left out: texts shorter than this keep nothing back, since the loss of a few hundred characters says
+#: little; longer ones keep back at most so many, which one reader reads in some 3 seconds after each epoch.
+LEAST_VALIDATED_CHARS, MOST_VALIDATION_CHARS = 5_000, 200_000
+#: `stream`, where left out: chunks that the text is cut into at least, so that the state is carried on.
+LEAST_CHUNKS = 8
+#: Longest time of a single step: between two of them a lease is looked at and a cancel is seen.
+MOST_BATCH_SECONDS = 4.0
+#: What a slow host may be counted on for, float32: two AVX-512 cores reach 101 GFLOP/s in the seed document's training
+#: step; two cores with half as wide vectors, half of it.
+FLOPS_PER_SECOND = 50e9
+#: Measured (bench/memory_slope.py): a process with torch loaded, and what its libraries take at the first steps.
+BASE_BYTES = 380 << 20
+#: Copies of the weights: themselves, gradients, two moments of Adam, the best, and a state held for saving (4).
+WEIGHT_COPIES = 9
+#: Numbers kept per position and unit of each layer, forward and backward: gates, cell, output and their gradients.
+NUMBERS_PER_UNIT = 16
+#: The same per position and character of the vocabulary, where there are logits.
+NUMBERS_PER_LOGIT = 4
+#: Taken on the way by a text that is read in pieces, whatever its length.
+READING_BYTES = 16 << 20
+
+
+def fit(request: R, *, chars: int, vocab_size: int, memory_limit_bytes: int | None) -> R:
+    """Return the request with the options that were left out fitted to the text.
+
+    Arguments:
+        request: as it was sent; what was left out is told by its `model_fields_set`.
+        chars: characters of the text, as the recipe reads it.
+        vocab_size: distinct characters of it, lower-cased where `request.lowercase`.
+        memory_limit_bytes: what one training may take on the workers, or None where that isn't known.
+
+    Raises InvalidRequest where the text is too short, options that were given don't fit it, one batch would take over
+    four seconds, or the job is too large for the memory.
+    """
+    request = _fit_to_text(request, chars)
+    given = request.model_fields_set
+    left = MOST_BATCH_SECONDS * FLOPS_PER_SECOND - optimizer_flops(request)
+    most = int(left / flops(request, vocab_size, batch_size=1))
+    if request.batch_size > most:
+        if "batch_size" in given or most < 1:
+            _refuse_slow(request, vocab_size, most)
+        request = _with(request, batch_size=most)
+    if memory_limit_bytes is not None:
+        request = _fit_to_memory(request, chars, vocab_size, memory_limit_bytes)
+    return request
+
+
+def memory_bytes(request: ClassicRequest | StreamRequest, chars: int, vocab_size: int) -> int:
+    """Return the memory that a training takes at most, its process included. Checked by bench/memory_slope.py."""
+    positions = request.batch_size * request.seq_length
+    units = NUMBERS_PER_UNIT * request.layers * request.hidden_size + 2 * (request.embedding_size or 1)
+    predicted = positions if request.recipe == "stream" else request.batch_size
+    numbers = positions * units + predicted * NUMBERS_PER_LOGIT * vocab_size
+    weights = WEIGHT_COPIES * parameters(request, vocab_size)
+    return BASE_BYTES + _text_bytes(chars, vocab_size) + 4 * (numbers + weights)
+
+
+def _text_bytes(chars: int, vocab_size: int) -> int:
+    """Return the memory that a text takes: one index a character, as `worker/training/data.py` encodes it."""
+    width = 1 if vocab_size <= 1 << 8 else 2 if vocab_size <= 1 << 16 else 4
+    return READING_BYTES + width * chars
+
+
+def _fit_to_text(request: R, chars: int) -> R:
+    return _fit_stream(request, chars) if request.recipe == "stream" else _fit_classic(request, chars)
+
+
+def _fit_classic(request: R, chars: int) -> R:
+    least = request.seq_length + request.batch_size + 1
+    if chars < least:
+        detail = (f"the text has {chars:,} characters; classic needs more than seq_length {request.seq_length} + "
+                  f"batch_size {request.batch_size}, {least:,} at least")  # fmt: skip
+        _refuse(request, ("seq_length", "batch_size"), detail + ". Make one of them smaller, or take a longer text")
+    return request
+
+
+def _fit_stream(request: R, chars: int) -> R:
+    given = request.model_fields_set
+    if chars < LEAST_STREAM_CHARS:
+        raise InvalidRequest.at(
+            "/corpus_id", f"the text has {chars:,} characters; stream needs {LEAST_STREAM_CHARS:,}. Take a longer text"
+        )
+    if "validation_fraction" not in given:
+        share = 0.0 if chars < LEAST_VALIDATED_CHARS else request.validation_fraction
+        request = _with(request, validation_fraction=min(share, MOST_VALIDATION_CHARS / chars))
+    learnt = chars - int(chars * request.validation_fraction)
+    request = _with(request, **chosen(cast(StreamRequest, request), chars=learnt))
+    if "seq_length" not in given:
+        readers = request.batch_size if "batch_size" in given else 1
+        request = _with(request, seq_length=max(1, min(request.seq_length, learnt // (LEAST_CHUNKS * readers))))
+    if "batch_size" not in given:
+        readers = max(1, learnt // (STEPS_AN_EPOCH * request.seq_length))
+        request = _with(request, batch_size=min(request.batch_size, readers))
+    if request.batch_size * request.seq_length > learnt:
+        _refuse(
+            request,
+            ("batch_size", "seq_length"),
+            f"batch_size {request.batch_size} times seq_length {request.seq_length} is more than the {learnt:,} "
+            "characters to learn from. Make one of them smaller, or take a longer text",
+        )
+    return request
+
+
+def _fit_to_memory(request: R, chars: int, vocab_size: int, limit: int) -> R:
+    needed = memory_bytes(request, chars, vocab_size)
+    while needed > limit and "batch_size" not in request.model_fields_set and request.batch_size > 1:
+        request = _with(request, batch_size=request.batch_size // 2)
+        needed = memory_bytes(request, chars, vocab_size)
+    if needed <= limit:
+        return request
+    detail = f"the training needs about {needed >> 20:,} MiB; a worker has {limit >> 20:,} MiB for one"
+    if BASE_BYTES + _text_bytes(chars, vocab_size) > limit:
+        raise InvalidRequest.at("/corpus_id", f"{detail}, and the text of {chars:,} characters alone is too large")
+    smallest = request.model_copy(update={"batch_size": 1})
+    if memory_bytes(smallest, chars, vocab_size) > limit:
+        count = parameters(request, vocab_size)
+        _refuse(request, ("hidden_size", "layers"), f"{detail}; the model has {count:,} parameters. Make it smaller")
+    sizes = f"batch_size {request.batch_size} or seq_length {request.seq_length}"
+    _refuse(request, ("batch_size", "seq_length"), f"{detail}. Make {sizes} smaller")
+    return request
+
+
+def _refuse_slow(request: ClassicRequest | StreamRequest, vocab_size: int, most: int) -> None:
+    seconds = (flops(request, vocab_size) + optimizer_flops(request)) / FLOPS_PER_SECOND
+    detail = f"one batch would take about {seconds:.1f} seconds on a modest host; {MOST_BATCH_SECONDS:g} are allowed"
+    if most >= 1:
+        _refuse(request, ("batch_size",), f"{detail}: with the other options batch_size may be {most} at most")
+    _refuse(request, ("hidden_size", "layers", "seq_length"),
+            f"{detail}, even with batch_size 1: make hidden_size {request.hidden_size}, layers {request.layers} or "
+            f"seq_length {request.seq_length} smaller")  # fmt: skip
+
+
+def _refuse(request: ClassicRequest | StreamRequest, names: tuple[str, ...], detail: str) -> None:
+    """Raise InvalidRequest at those of these options that were given, or at the first where none was."""
+    at = [name for name in names if name in request.model_fields_set] or names[:1]
+    raise InvalidRequest(detail, [FieldError(pointer=f"/{name}", detail=detail) for name in at])
+
+
+def _with(request: R, **changes: float) -> R:
+    """Return the request with options changed that go on counting as left out."""
+    changed = cast(R, request.model_copy(update=changes))
+    object.__setattr__(changed, "__pydantic_fields_set__", set(request.model_fields_set))
+    return changed

@@ -1,0 +1,41 @@
+"""How many numbers a model learns, and what one step of its training computes. Knows numbers only: no torch."""
+
+from shared.requests.options import ClassicRequest, StreamRequest
+
+#: Rounds in which `stream` makes gradients orthogonal (worker/nn/optimizer.py): for each gate three products of H x H.
+ROUNDS = 3
+#: It does where they take so much of a step at most, as in one layer of 1,024 units: they grow with the width's cube.
+MOST_ORTHOGONAL_FLOPS = 80e9
+
+
+def parameters(request: ClassicRequest | StreamRequest, vocab_size: int) -> int:
+    """Return how many numbers the model learns."""
+    hidden, inputs = request.hidden_size, request.embedding_size or 1
+    first = 4 * hidden * (inputs + hidden + 2)
+    others = (request.layers - 1) * 4 * hidden * (2 * hidden + 2)
+    return vocab_size * request.embedding_size + first + others + vocab_size * (hidden + 1)
+
+
+def flops(request: ClassicRequest | StreamRequest, vocab_size: int, *, batch_size: int | None = None) -> float:
+    """Return the floating-point operations of a batch's gradients: 2 a weight forward, 4 backward, at each position."""
+    hidden = request.hidden_size
+    batch_size = request.batch_size if batch_size is None else batch_size
+    positions = batch_size * request.seq_length
+    recurrent = parameters(request, vocab_size) - vocab_size * (request.embedding_size + hidden + 1)
+    predicted = positions if request.recipe == "stream" else batch_size
+    return 6.0 * (recurrent * positions + vocab_size * hidden * predicted)
+
+
+def takes_muon(request: ClassicRequest | StreamRequest) -> bool:
+    """Tell whether a training steps its square matrices by Muon."""
+    return request.recipe == "stream" and _orthogonal_flops(request) <= MOST_ORTHOGONAL_FLOPS
+
+
+def optimizer_flops(request: ClassicRequest | StreamRequest) -> float:
+    """Return the floating-point operations that a step takes beside its gradients, whatever the batch's size."""
+    return _orthogonal_flops(request) if takes_muon(request) else 0.0
+
+
+def _orthogonal_flops(request: ClassicRequest | StreamRequest) -> float:
+    gates = 4 * (2 * request.layers - 1)  # what enters the first layer is no square matrix
+    return 2.0 * 3 * ROUNDS * gates * request.hidden_size**3

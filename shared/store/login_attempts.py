@@ -1,0 +1,42 @@
+"""What the door remembers for all hosts: wrong keys by the address they came from, and sessions that were ended."""
+
+from shared.store import keys
+from shared.store.connection import Client, translated
+
+#: Seconds for which the wrong keys of an address are counted, from the first one on.
+TRIES_S = 600
+
+
+class DoorLog:
+    """The door's memory. Any method raises StoreUnavailable."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def note_wrong_key(self, address: str, mark: str) -> bool:
+        """Note that a wrong key came from an address, and tell whether it is a new one, by its mark."""
+        with translated():
+            pipeline = self._client.pipeline()
+            pipeline.sadd(keys.tries(address), mark)
+            pipeline.expire(keys.tries(address), TRIES_S, nx=True)
+            added, _ = pipeline.execute()
+        return bool(added)
+
+    def wrong_keys(self, address: str) -> tuple[int, int]:
+        """Return how many different wrong keys came from an address, and for how many seconds that still counts."""
+        with translated():
+            pipeline = self._client.pipeline()
+            pipeline.scard(keys.tries(address))
+            pipeline.ttl(keys.tries(address))
+            count, left = pipeline.execute()
+        return int(count), max(1, int(left))
+
+    def end_session(self, session_id: str, *, left_s: int) -> None:
+        """Note that a session is over; `left_s` seconds later it would have been anyway."""
+        with translated():
+            self._client.set(keys.signedout(session_id), "1", ex=max(1, left_s))
+
+    def has_ended(self, session_id: str) -> bool:
+        """Tell whether a session was ended before its time."""
+        with translated():
+            return bool(self._client.exists(keys.signedout(session_id)))

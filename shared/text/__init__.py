@@ -1,0 +1,1 @@
+"""Text: vocabulary, normal form, reading it in pieces, prompts. No tensors."""

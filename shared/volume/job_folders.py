@@ -1,0 +1,200 @@
+"""The files of jobs: what was asked, an uploaded file, the training state of each attempt, the end.
+
+Those of a generate job are not synced to the disk: its text can be written again by its seed, and it should be quick.
+
+jobs/<id>/job.json          what was asked; there before the message is sent
+jobs/<id>/upload            an import's file
+jobs/<id>/t<token>/         one attempt's own: nobody else writes there
+    state-<step>.safetensors, state.json (the manifest, last)
+    model/                  a model being built
+jobs/<id>/cancel.json       somebody wished its end while it ran
+jobs/<id>/end.json          how it ends; there before the record says so
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from shared.errors import InvalidRequest, LeaseLost, TooLarge
+from shared.ids import is_id
+from shared.jobs.record import JobType, NewJob
+from shared.volume.files import list_ids, read_json, remove_tree, sync_folder, translated, write_json
+
+_CHUNK_BYTES = 1 << 20
+#: Jobs looked through for a state, each the resume of the next: only those that ended before they saved one are passed.
+LONGEST_LINE = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedState:
+    """One training state on the volume."""
+
+    path: Path
+    sha256: str
+    step: int
+
+
+class JobFolders:
+    """The folder of jobs. Any method raises VolumeUnavailable."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def create(self, job: NewJob, upload: BinaryIO | None = None, *, max_bytes: int = 0) -> None:
+        """Commit what was asked, and an import's file before it. On an error nothing is left.
+
+        Raises:
+            TooLarge: the file has more than `max_bytes`.
+            InvalidRequest: the file is empty.
+        """
+        folder = self._folder / job.id
+        try:
+            with translated():
+                folder.mkdir(parents=True)
+                if upload is not None:
+                    _copy(upload, folder / "upload", max_bytes)
+            synced = job.type is not JobType.GENERATE
+            write_json(folder / "job.json", vars(job), synced=synced)
+            if synced:
+                with translated():
+                    sync_folder(self._folder)
+        except BaseException:
+            remove_tree(folder)
+            raise
+
+    def remove(self, job_id: str) -> None:
+        """Remove all files of a job. None there is fine."""
+        if is_id(job_id, "job"):
+            remove_tree(self._folder / job_id)
+
+    def upload(self, job_id: str) -> Path:
+        """Return where an import's file lies."""
+        return self._folder / job_id / "upload"
+
+    def drop_upload(self, job_id: str) -> None:
+        """Remove an import's file."""
+        with translated():
+            (self._folder / job_id / "upload").unlink(missing_ok=True)
+
+    def floor(self, job_id: str) -> int:
+        """Return the highest token that has written here, 0 for none: a new token must be above it."""
+        return max(self._tokens(job_id), default=0)
+
+    def open_attempt(self, job_id: str, token: int) -> Path:
+        """Make the folder that only this token writes to. Raises LeaseLost where the token was used before."""
+        folder = self._folder / job_id / f"t{token}"
+        try:
+            with translated():
+                folder.mkdir(parents=True)
+                sync_folder(folder.parent)
+        except FileExistsError as exc:
+            raise LeaseLost(f"Token {token} of {job_id} has been used before") from exc
+        return folder
+
+    def commit_state(self, attempt: Path, state: SavedState) -> None:
+        """Name the newest state of an attempt, its file written before, and remove the older ones."""
+        write_json(attempt / "state.json", {"file": state.path.name, "sha256": state.sha256, "step": state.step})
+        for old in attempt.glob("state-*.safetensors"):
+            if old.name != state.path.name:
+                old.unlink(missing_ok=True)
+
+    def states(self, job_id: str) -> list[SavedState]:
+        """Return the states of a job, newest (token, step) first. Whoever reads one checks its hash."""
+        found = []
+        for token in sorted(self._tokens(job_id), reverse=True):
+            folder = self._folder / job_id / f"t{token}"
+            manifest = read_json(folder / "state.json")
+            if manifest:
+                path = folder / manifest["file"]
+                found.append(SavedState(path=path, sha256=manifest["sha256"], step=manifest["step"]))
+        return found
+
+    def states_of_line(self, job_id: str) -> list[tuple[str, SavedState]]:
+        """Return the states that a training may go on from, with their jobs: its own, then those of what it resumes.
+
+        Newest first within each job. A chain of resumes is followed for `LONGEST_LINE` jobs.
+        """
+        found: list[tuple[str, SavedState]] = []
+        for _ in range(LONGEST_LINE):
+            found += [(job_id, state) for state in self.states(job_id)]
+            job = self.asked(job_id)
+            if job is None or job.parent_id is None:
+                break
+            job_id = job.parent_id
+        return found
+
+    def drop_attempts(self, job_id: str, *, keep: Path | None = None) -> None:
+        """Remove the attempts' folders, but the one to keep."""
+        for token in self._tokens(job_id):
+            folder = self._folder / job_id / f"t{token}"
+            if folder != keep:
+                remove_tree(folder)
+
+    def built_model(self, job_id: str, token: int) -> Path:
+        """Return where the attempt of this token builds its model."""
+        return self._folder / job_id / f"t{token}" / "model"
+
+    def end(self, job_id: str, outcome: Mapping[str, Any], *, synced: bool = True) -> None:
+        """Commit how a job ends, before its record says so."""
+        folder = self._folder / job_id
+        if folder.is_dir():
+            write_json(folder / "end.json", outcome, synced=synced)
+
+    def wish_cancel(self, job_id: str) -> None:
+        """Note that somebody wished the end of a running job."""
+        folder = self._folder / job_id
+        if folder.is_dir():
+            write_json(folder / "cancel.json", {}, synced=False)
+
+    def cancel_wished(self, job_id: str) -> bool:
+        """Tell whether somebody did."""
+        return read_json(self._folder / job_id / "cancel.json") is not None
+
+    def asked(self, job_id: str) -> NewJob | None:
+        """Return what was asked, or None."""
+        found = read_json(self._folder / job_id / "job.json")
+        if not found:
+            return None
+        known = {name: found[name] for name in NewJob.__dataclass_fields__ if name in found}
+        return NewJob(**known | {"type": JobType(found["type"]), "uses": tuple(found["uses"])})
+
+    def built_models(self, job_id: str) -> list[Path]:
+        """Return the whole models that attempts have built and not published, newest token first."""
+        built = [self.built_model(job_id, token) for token in sorted(self._tokens(job_id), reverse=True)]
+        return [folder for folder in built if (folder / "meta.json").exists()]
+
+    def ended(self, job_id: str) -> Mapping[str, Any] | None:
+        """Return how a job ended, or None."""
+        found: Mapping[str, Any] | None = read_json(self._folder / job_id / "end.json")
+        return found
+
+    def ended_ms(self, job_id: str) -> int:
+        """Return when the end of an ended job was noted, ms since 1970."""
+        with translated():
+            return round((self._folder / job_id / "end.json").stat().st_mtime * 1000)
+
+    def list_ids(self) -> list[str]:
+        """Return the ids of all jobs that have files, oldest first."""
+        return [name for name in list_ids(self._folder) if is_id(name, "job")]
+
+    def _tokens(self, job_id: str) -> list[int]:
+        names = list_ids(self._folder / job_id) if is_id(job_id, "job") else []
+        return [int(name[1:]) for name in names if name.startswith("t") and name[1:].isdigit()]
+
+
+def _copy(stream: BinaryIO, path: Path, max_bytes: int) -> None:
+    size, digest = 0, hashlib.sha256()
+    with path.open("wb") as file:
+        while chunk := stream.read(_CHUNK_BYTES):
+            size += len(chunk)
+            if size > max_bytes:
+                raise TooLarge(f"The file is larger than {max_bytes:,} bytes, the most that is taken here.")
+            digest.update(chunk)
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    if size == 0:
+        raise InvalidRequest.at("/file", "The file is empty. Send a model's bundle.zip, or the document's .pth file.")

@@ -1,0 +1,37 @@
+"""The OpenAPI document and its page for people."""
+
+import re
+
+from flask import Blueprint, Response, current_app, render_template
+from markupsafe import Markup, escape
+
+from web.openapi.document import JSON_DOCUMENT, Document, Schema, words_of
+
+blueprint = Blueprint("document", __name__)
+
+
+def document() -> Document:
+    """Return the document of the present app."""
+    found: Document = current_app.extensions[JSON_DOCUMENT]
+    return found
+
+
+@blueprint.get("/api/openapi.json")
+def openapi() -> Response:
+    """Send the document."""
+    return Response(document().json, content_type="application/json")
+
+
+@blueprint.get("/api/docs")
+def docs() -> str:
+    """Show the document to people."""
+    return render_template("docs.html", document=document(), words_of=words_of, linked=_linked)
+
+
+def _linked(schema: Schema) -> Markup:
+    """Say a schema in words, the types it names linked to where they are told."""
+    words = escape(words_of(schema))
+    for name in document().data["components"]["schemas"]:
+        link = Markup('<a href="#type-{0}">{0}</a>').format(name)
+        words = Markup(re.sub(rf"\b{name}\b", link, words))  # noqa: S704 (words are escaped, names are ours)
+    return words

@@ -1,0 +1,1 @@
+"""HTTP: endpoints, validation, problems, uploads and the types of the responses."""

@@ -1,0 +1,157 @@
+"""Files that come in: never whole in memory, and gone with the request unless somebody keeps them.
+
+A multipart file is spooled to a file without a name on the data volume (a container's /tmp may be memory), a plain body
+is read as it comes. `Request` is the app's request class.
+"""
+
+import io
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO, Any, BinaryIO
+
+from flask import Request as FlaskRequest
+from flask import request
+from pydantic import TypeAdapter, ValidationError
+from werkzeug.datastructures import FileStorage
+from werkzeug.formparser import FormDataParser
+
+from shared.errors import FieldError, InvalidRequest, TooLarge
+from shared.requests.options import Name
+from shared.volume.files import translated
+from web.http.problems import Malformed, UnsupportedMediaType
+from web.http.validation import refused
+from web.services import parts
+
+#: What boundaries, headers and small fields of a multipart body may take beside the file.
+_OVERHEAD_BYTES = 64 * 1024
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+
+
+class Request(FlaskRequest):
+    """A request whose uploads go to the volume, and whose body counts as cut short when less came than was told."""
+
+    def __init__(self, environ: dict[str, Any], **options: Any) -> None:
+        # Werkzeug compares a body with its Content-Length only where the server doesn't claim to end it. gunicorn
+        # claims to, and ends it quietly when the client hangs up.
+        if environ.get("CONTENT_LENGTH"):
+            environ.pop("wsgi.input_terminated", None)
+        super().__init__(environ, **options)
+        self._spooled: list[IO[bytes]] = []
+
+    def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
+        folder = parts().volume.folder
+        with translated():
+            folder.mkdir(parents=True, exist_ok=True)
+            spooled = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed with the request)
+        self._spooled.append(spooled)
+        return spooled
+
+    def close(self) -> None:
+        """Close the uploads, those too that a broken form never gave out."""
+        super().close()
+        for file in self._spooled:
+            file.close()
+
+    def make_form_data_parser(self) -> FormDataParser:
+        """Make a parser that says what is wrong instead of finding nothing."""
+        parser = super().make_form_data_parser()
+        parser.silent = False
+        return parser
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """One file that comes in."""
+
+    stream: BinaryIO
+    #: As the client calls it, without folders; "" where it doesn't.
+    filename: str
+    #: What to call it here.
+    name: str
+
+
+def receive(*, limit: int, name: str | None = None, plain: bool = False) -> Upload:
+    """Return the file that the present request brings.
+
+    Args:
+        limit: most bytes of the file. Whoever reads it still counts.
+        name: a name from the query.
+        plain: whether a text/plain body will do.
+
+    Raises:
+        TooLarge: the headers tell of more.
+        UnsupportedMediaType, Malformed, InvalidRequest: it isn't what is taken here.
+    """
+    multipart = request.mimetype == "multipart/form-data"
+    if not multipart and not (plain and request.mimetype == "text/plain"):
+        wanted = "multipart/form-data with a field `file`" + (", or text/plain" if plain else "")
+        raise UnsupportedMediaType(f"Send the file as {wanted}; this says {request.mimetype or 'nothing'}.")
+    room = limit + (_OVERHEAD_BYTES if multipart else 0)
+    if request.content_length is not None and request.content_length > room:
+        raise TooLarge(f"The file is larger than {limit:,} bytes, the most that is taken here.")
+    request.max_content_length = room + 1
+    if multipart:
+        return _from_form(name)
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if charset not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedMediaType(
+            f"The text says charset={charset}. Send it in UTF-8, or as a multipart file: its encoding is told by its "
+            "bytes."
+        )
+    return Upload(stream=request.stream, filename="", name=check_name(name) or "Untitled")  # type: ignore[arg-type]
+
+
+def check_name(name: str | None) -> str | None:
+    """Return a name without spaces around it; None and "" stay away. Raises InvalidRequest."""
+    if name is None or not name.strip():
+        return None
+    if "\0" in name:
+        raise InvalidRequest.at("/name", "name holds a NUL character (U+0000); remove it")
+    try:
+        return _NAME.validate_python(name)
+    except ValidationError as exc:
+        raise InvalidRequest.at("/name", f"name has {len(name)} characters, but may have at most 200") from exc
+
+
+def name_of_file(filename: str) -> str:
+    """Make a name of a file's: no folders, no ending, nothing that can't be shown."""
+    stem = _CONTROL.sub("", os.path.splitext(base_name(filename))[0]).strip()  # noqa: PTH122 (a client's, not a path here)
+    return stem[:200].strip() or "Untitled"
+
+
+def base_name(filename: str) -> str:
+    """Return what stands behind the last slash of either kind."""
+    return re.split(r"[/\\]", filename)[-1]
+
+
+def _from_form(name: str | None) -> Upload:
+    try:
+        files, fields = request.files, request.form
+    except ValueError as exc:
+        raise Malformed(f"The multipart body can't be read: {exc}.") from exc
+    # A part without a name is known as None.
+    strange = sorted({field or "" for field in (*files, *fields)} - {"file", "name"})
+    if strange:
+        raise refused(
+            [FieldError(pointer=f"/{field}", detail=f"{field} is not a field of this request") for field in strange]
+        )
+    return upload_of(files.getlist("file"), fields.get("name") or name)
+
+
+def upload_of(sent: Sequence[FileStorage], name: str | None) -> Upload:
+    """Return the one file that a form brings. Raises InvalidRequest."""
+    if len(sent) != 1:
+        raise InvalidRequest.at("/file", f"The body brings {len(sent)} files named `file`, but must bring one.")
+    filename = base_name(sent[0].filename or "")
+    chosen = check_name(name) or name_of_file(filename)
+    return Upload(stream=sent[0].stream, filename=filename[:255], name=chosen)  # type: ignore[arg-type]
+
+
+def pasted(text: str) -> tuple[BinaryIO, str]:
+    """Return a pasted text as a stream, and its first line as a name."""
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return io.BytesIO(text.encode("utf-8", "replace")), name_of_file(first[:60].replace("/", " ").rstrip("."))

@@ -1,0 +1,130 @@
+"""An example of everything that is sent and answered, for the OpenAPI document. A test holds each against its type."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.jobs.schemas import Job
+from web.http import schemas
+
+_CORPUS, _JOB, _MODEL = (
+    "cor_01m86z5k9q3c1f7e5x2y8n0v4a",
+    "job_01m86z6zv2e5vq8r8b3z3w8k4d",
+    "mod_01m86z6zv2e5vq8r8b3z3w8k4d",
+)
+_LOSSES = {"train_loss": 1.842, "validation_loss": 1.913, "best_loss": 1.913, "best_epoch": 4}
+_EVENT = {"id": "1764000000000-0", "type": "metric", "data": {"step": 240, "epoch": 4, "validation_loss": 1.913}}
+
+TRAIN: Mapping[str, Any] = {
+    "a minute of stream": {"corpus_id": _CORPUS, "max_seconds": 60, "metadata": {"who": "me"}},
+    "the document's recipe": {"corpus_id": _CORPUS, "recipe": "classic", "epochs": 5, "seed": 1},
+    "tell me when it ends": {"corpus_id": _CORPUS, "webhook": {"url": "https://hooks.example.org/charloom"}},
+}
+GENERATE: Mapping[str, Any] = {
+    "go on from a prompt": {"model_id": _MODEL, "prompt": "There was a ", "length": 400, "temperature": 0.7},
+    "three variants": {"model_id": _MODEL, "n": 3, "top_k": 20, "stop": ["\n\n"], "seed": 7},
+}
+PATCH: Mapping[str, Any] = {"a new name": {"name": "Pooh, twelve epochs"}}
+
+#: Examples of answers, by their type.
+VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
+    schemas.Corpus: {
+        "id": _CORPUS,
+        "object": "corpus",
+        "name": "Winnie-the-Pooh",
+        "bytes": 151_020,
+        "chars": 148_067,
+        "lines": 4_201,
+        "vocab_size": 94,
+        "vocab_size_lowercase": 67,
+        "encoding": "utf-8",
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "preview": "Here is Edward Bear, coming downstairs now, bump, bump, bump,",
+        "created_at": "2026-11-24T12:00:00.000Z",
+    },
+    Job: {
+        "id": _JOB,
+        "object": "job",
+        "type": "train",
+        "status": "running",
+        "created_at": "2026-11-24T12:00:00.000Z",
+        "started_at": "2026-11-24T12:00:01.250Z",
+        "finished_at": None,
+        "queue_position": None,
+        "attempt": 1,
+        "worker": "celery@loom-1",
+        "parent_id": None,
+        "progress": {
+            "step": 240,
+            "total_steps": 1008,
+            "epoch": 4,
+            "total_epochs": 12,
+            "fraction": 0.24,
+            "chars_per_second": 48_210.5,
+            "eta_seconds": 21.4,
+        },
+        "metrics": _LOSSES,
+        "params": {"corpus_id": _CORPUS, "recipe": "stream", "hidden_size": 256, "epochs": 12, "seed": 7},
+        "result": None,
+        "error": None,
+        "metadata": {"who": "me"},
+        "links": {
+            "self": f"/api/v1/jobs/{_JOB}",
+            "events": f"/api/v1/jobs/{_JOB}/events",
+            "cancel": f"/api/v1/jobs/{_JOB}/cancel",
+            "model": None,
+        },
+    },
+    schemas.Estimate: {"parameters": 341_284, "steps": 1008, "seconds": 46.2, "memory_bytes": 451_000_000},
+    schemas.Metric: {"step": 240, "epoch": 4, "seconds": 9.8, "train_loss": 1.842, "validation_loss": 1.913,
+                   "evaluation_loss": None, "evaluation_sum": None},
+    schemas.Model: {
+        "id": _MODEL,
+        "object": "model",
+        "name": "Winnie-the-Pooh",
+        "recipe": "stream",
+        "job_id": _JOB,
+        "parent_model_id": None,
+        "corpus_id": _CORPUS,
+        "params": {"recipe": "stream", "hidden_size": 256},
+        "vocab_size": 5,
+        "vocabulary": "\n abt",
+        "parameters": 341_284,
+        "losses": {"train": 1.171, "validation": 1.602, "best_epoch": 11},
+        "formats": ["bundle"],
+        "bytes": 1_402_112,
+        "created_at": "2026-11-24T12:01:00.000Z",
+        "metadata": {},
+    },
+    schemas.Worker: {
+        "name": "celery@loom-1",
+        "host": "loom-1",
+        "cores": 2,
+        "threads": 1,
+        "bfloat16": True,
+        "versions": {"python": "3.11.7", "torch": "2.13.0"},
+        "running": [_JOB],
+        "seen_at": "2026-11-24T12:00:10.000Z",
+    },
+    schemas.Event: _EVENT,
+    schemas.Health: {"status": "ok"},
+    schemas.Readiness: {"status": "ready", "workers": 2},
+}  # fmt: skip
+#: Examples of what isn't JSON, by its media type.
+TEXTS: Mapping[str, str] = {
+    "text/plain": "Here is Edward Bear, coming downstairs now, bump, bump, bump,\n",
+    "text/csv": "step,epoch,seconds,train_loss,validation_loss,evaluation_loss,evaluation_sum\r\n"
+    "240,4,9.8,1.842,1.913,,\r\n",
+    "text/event-stream": "retry: 3000\n\nid: 1764000000000-0\nevent: metric\n"
+    'data: {"step":240,"epoch":4,"validation_loss":1.913}\n\n',
+}
+
+
+def of_answer(media_type: str, view: Any) -> Any:
+    """Return an example of an answer, or None: there is none of this type."""
+    if view in VIEWS:
+        return VIEWS[view]
+    if isinstance(view, type) and issubclass(view, schemas.Page):
+        (item,) = view.__pydantic_generic_metadata__["args"]
+        named = VIEWS[item].get("id") or VIEWS[item].get("name")
+        return {"object": "list", "data": [VIEWS[item]], "has_more": False, "first_id": named, "last_id": named}
+    return TEXTS.get(media_type)

@@ -1,0 +1,154 @@
+"""Two to five models side by side: their curves on one plot, the options that differ, one prompt through all of them.
+
+The address carries the models (`ids`) and, once a prompt was sent, the jobs that write (`jobs`).
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+from pydantic import TypeAdapter
+from werkzeug.wrappers import Response as AnyResponse
+
+from shared.errors import FieldError, InvalidRequest
+from shared.jobs.record import Job, JobType
+from shared.requests.options import GenerateRequest
+from shared.text.vocabulary import Vocabulary, name_characters
+from shared.volume import Model
+from web.http.validation import check_strings
+from web.pages import csrf
+from web.pages.form_fields import errors_by_field, fields_of
+from web.pages.loss_curve import draw
+from web.pages.model_facts import facts_of
+from web.pages.model_pages import run_of
+from web.pages.passages import Written, written
+from web.services import Parts, parts
+from web.submission import generation
+
+blueprint = Blueprint("comparing_page", __name__)
+
+LEAST, MOST = 2, 5
+_REQUEST: TypeAdapter[GenerateRequest] = TypeAdapter(GenerateRequest)
+_FIELDS = ("temperature", "length", "seed", "unknown_chars")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """What one model wrote."""
+
+    model: Model
+    job: Job
+    text: Written
+    #: The newest event that the text holds.
+    after: str
+
+
+@blueprint.get("/models/compare")
+def show() -> AnyResponse:
+    """Show the models that the address names; the boxes of the list of models send them one by one."""
+    picked = request.args.getlist("id")
+    if picked:
+        return redirect(_address(picked))
+    return _page(parts())
+
+
+@blueprint.post("/models/compare")
+def write() -> AnyResponse:
+    """Give one prompt to all of them, with one seed, and come back to see what they write."""
+    here = parts()
+    typed = {name: value for name, value in csrf.form().items() if name != csrf.FIELD}
+    models = _models(here)
+    try:
+        requests = _requests(models, typed)
+        jobs = [generation.order(here, one) for one in requests]
+    except InvalidRequest as exc:
+        return _page(here, typed=typed, errors=errors_by_field(exc), status=422)
+    return redirect(_address([model.id for model in models], [job.id for job in jobs]) + "#texts", 303)
+
+
+def _page(
+    here: Parts,
+    *,
+    typed: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    models = _models(here)
+    columns = _columns(here, models)
+    runs = [run_of(here, model) for model in models]
+    drawn = [run for run in runs if run.metrics]
+    facts = facts_of(here, models)
+    fields = fields_of(GenerateRequest)
+    first = columns[0].job.params if columns else {}
+    page = render_template(
+        "compare.html",
+        models=models,
+        without={model.id: _address([one.id for one in models if one is not model]) for model in models},
+        can_leave=len(models) > LEAST,
+        runs=drawn,
+        silent=[run.name for run in runs if not run.metrics],
+        curve=draw(drawn),
+        differing=[fact for fact in facts if fact.differs],
+        shared=[fact for fact in facts if not fact.differs],
+        columns=columns,
+        live=any(not column.job.ended for column in columns),
+        fields=[fields[name] for name in _FIELDS],
+        prompt=fields["prompt"],
+        typed=typed if typed is not None else {name: first[name] for name in ("prompt", *_FIELDS) if first.get(name)},
+        errors=errors or {},
+        here=_address([model.id for model in models]),
+    )
+    return make_response(page, status)
+
+
+def _models(here: Parts) -> list[Model]:
+    """Return the models of the address. Raises InvalidRequest where they are too few or too many, NotFound."""
+    ids = list(dict.fromkeys(one for one in request.args.get("ids", "").split(",") if one))
+    if not LEAST <= len(ids) <= MOST:
+        raise InvalidRequest.at(
+            "/ids", f"{len(ids)} models were picked; {LEAST} to {MOST} can be compared. Pick them in their list."
+        )
+    return [here.volume.models.get(one) for one in ids]
+
+
+def _columns(here: Parts, models: Sequence[Model]) -> list[Column]:
+    """Return what the jobs of the address wrote, those that are still there, by model."""
+    by_id = {model.id: model for model in models}
+    found = (here.store.jobs.find(one) for one in request.args.get("jobs", "").split(",")[:MOST] if one)
+    jobs = [job for job in found if job is not None and job.type is JobType.GENERATE and job.model_id in by_id]
+    columns = []
+    for job in jobs:
+        events = here.store.events.newest(job.id, limit=here.settings.events_cap)
+        texts = written(job, events[::-1])
+        if texts:
+            after = events[0].id if events else "0-0"
+            columns.append(Column(model=by_id[job.model_id], job=job, text=texts[0], after=after))
+    return columns
+
+
+def _requests(models: Sequence[Model], typed: Mapping[str, str]) -> list[GenerateRequest]:
+    """Return a request for each model. Raises InvalidRequest before any is sent, naming who can't read the prompt."""
+    wish = {name: value if name == "prompt" else value.strip() for name, value in typed.items() if value.strip()}
+    if "prompt" not in wish:
+        raise InvalidRequest.at("/prompt", "prompt is empty; all the models go on from the same one.")
+    wish.setdefault("seed", str(secrets.randbelow(2**32)))
+    requests = [check_strings(_REQUEST, wish | {"model_id": model.id}) for model in models]
+    errors = [
+        FieldError(pointer="/prompt", detail=f"{model.name} never saw {name_characters(unknown)}.")
+        for model, one in zip(models, requests, strict=True)
+        if one.unknown_chars == "error" and (unknown := _unknown(model, one.prompt or ""))
+    ]
+    if errors:
+        said = " ".join(error.detail for error in errors)
+        detail = f"{said} Take them out, or have unknown characters dropped."
+        raise InvalidRequest(detail, [FieldError(pointer="/prompt", detail=detail)])
+    return requests
+
+
+def _unknown(model: Model, text: str) -> str:
+    return Vocabulary(model.vocabulary).unknown(generation.fitted_to(model, text))
+
+
+def _address(ids: Sequence[str], jobs: Sequence[str] = ()) -> str:
+    return f"/models/compare?ids={','.join(ids)}" + (f"&jobs={','.join(jobs)}" if jobs else "")

@@ -1,0 +1,159 @@
+"""The list of jobs, and the page of one: how it stands, what it has done, what it was asked."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+from pydantic import TypeAdapter
+from werkzeug.wrappers import Response as AnyResponse
+
+from shared.errors import Conflict
+from shared.jobs.events import EventType
+from shared.jobs.record import Job, JobType, Status
+from web.http.loss_rows import reply_csv, rows_of
+from web.http.queries import JobsQuery
+from web.http.validation import check_strings
+from web.pages import commands, csrf
+from web.pages.formatting import KINDS, STATES
+from web.pages.loss_curve import Run, draw
+from web.pages.passages import written
+from web.services import parts
+from web.submission import cancellation, resuming
+
+blueprint = Blueprint("jobs_page", __name__)
+
+_QUERY: TypeAdapter[JobsQuery] = TypeAdapter(JobsQuery)
+#: Samples and lines of what happened that are shown, the newest.
+_SAMPLES, _LINES = 30, 40
+#: Events of a training among which those lines are looked for, the newest: minutes of its progress.
+_LOOK_BACK = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """One filter of the list, as a link."""
+
+    name: str
+    address: str
+    chosen: bool
+
+
+@blueprint.get("/jobs")
+def show_list() -> str:
+    """List the jobs that the address asks for."""
+    here = parts()
+    query: JobsQuery = check_strings(_QUERY, {name: value for name, value in request.args.items() if value})
+    page = here.store.jobs.page(
+        types=query.type,
+        statuses=query.status,
+        model_id=query.model_id,
+        after=query.after,
+        limit=query.limit,
+        newest_first=query.order == "desc",
+    )
+    live = any(not job.ended for job in page.jobs)
+    return render_template(
+        "jobs.html",
+        jobs=page.jobs,
+        live=live,
+        query=query,
+        types=_filters("type", [(kind.value, KINDS[kind]) for kind in JobType]),
+        statuses=_filters("status", [(status.value, STATES[status]) for status in Status]),
+        next_page=_address(after=page.jobs[-1].id) if page.has_more else None,
+        first_page=_address(after=None) if query.after else None,
+        model=here.volume.models.find(query.model_id) if query.model_id else None,
+        of_all_models=_address(model_id=None, after=None),
+    )
+
+
+@blueprint.get("/jobs/<job_id>")
+def show(job_id: str) -> Response:
+    """Show one job."""
+    here = parts()
+    # Read first: what happens meanwhile is then told twice rather than never.
+    after = here.store.events.last_id(job_id)
+    job = here.store.jobs.get(job_id)
+    writes = job.type is JobType.GENERATE
+    events = here.store.events.newest(job_id, limit=here.settings.events_cap if writes else _LOOK_BACK)
+    model = here.volume.models.find(job.model_id)
+    corpus_id = job.params.get("corpus_id") or (model.corpus_id if model else None)
+    corpus = here.volume.corpora.find(corpus_id) if corpus_id else None
+    runs = [_run(job, here.store.jobs.metrics(job_id))] if job.type is JobType.TRAIN else []
+    page = render_template(
+        "job.html",
+        job=job,
+        after=after,
+        model=model,
+        corpus=corpus,
+        runs=runs,
+        curve=draw(runs),
+        samples=here.store.jobs.samples(job_id)[: -_SAMPLES - 1 : -1],
+        texts=written(job, events[::-1]) if writes else [],
+        lines=[event for event in events if event.type in (EventType.STATUS, EventType.LOG)][:_LINES],
+        params=_shown(job),
+        commands=commands.of(job, host_url=request.host_url),
+        resumable=resuming.why_not(here, job) is None,
+    )
+    return make_response(page)
+
+
+@blueprint.get("/jobs/<job_id>/losses.csv")
+def send_losses(job_id: str) -> Response:
+    """Send every loss of a training as a CSV file, which a link can't ask the API for."""
+    jobs = parts().store.jobs
+    jobs.get(job_id)
+    return reply_csv(rows_of(jobs.metrics(job_id)), job_id)
+
+
+@blueprint.post("/jobs/<job_id>/cancel")
+def cancel(job_id: str) -> AnyResponse:
+    """Cancel a job and come back to its page, which tells what came of it."""
+    csrf.form()
+    with suppress(Conflict):
+        cancellation.cancel(parts(), job_id)
+    return redirect(f"/jobs/{job_id}", 303)
+
+
+@blueprint.post("/jobs/<job_id>/resume")
+def resume(job_id: str) -> AnyResponse:
+    """Go on with a training, and show the job that does."""
+    csrf.form()
+    here = parts()
+    job = resuming.order(here, here.store.jobs.get(job_id))
+    return redirect(f"/jobs/{job.id}", 303)
+
+
+def _address(**changes: str | None) -> str:
+    """Return the present list's address with some filters changed."""
+    wanted = {name: value for name, value in request.args.items() if value} | changes
+    kept = {name: value for name, value in wanted.items() if value}
+    return f"/jobs?{urlencode(kept, safe=',')}" if kept else "/jobs"
+
+
+def _filters(name: str, choices: list[tuple[str, str]]) -> list[Filter]:
+    present = request.args.get(name, "")
+    return [
+        Filter(name=said, address=_address(**{name: value or None, "after": None}), chosen=value == present)
+        for value, said in [("", "All"), *choices]
+    ]
+
+
+def _shown(job: Job) -> dict[str, Any]:
+    """Return the options that are worth a line: no prompt (it stands above), nothing that isn't set."""
+    return {name: value for name, value in job.params.items() if value not in (None, {}, []) and name != "prompt"}
+
+
+def _run(job: Job, measured: Sequence[Mapping[str, Any]]) -> Run:
+    """Return the losses of a training, with those that are still to come."""
+    judged = "evaluation_loss" if job.params["recipe"] == "classic" else "validation_loss"
+    keeps_back = judged == "evaluation_loss" or job.params["validation_fraction"]
+    return Run(
+        id=job.id,
+        name=str(job.params["name"]),
+        metrics=[row.model_dump() for row in rows_of(measured)],
+        best_epoch=job.metrics.best_epoch,
+        awaited=["train_loss", *([judged] if keeps_back else [])],
+    )

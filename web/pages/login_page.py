@@ -1,0 +1,73 @@
+"""The page that takes a key and begins a session, and the form that ends it."""
+
+import re
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from web.http.body_drain import impatience
+from web.http.problems import TooManyTries, Unauthorized
+from web.pages import csrf
+from web.security import sessions
+from web.security.auth import LOGIN, LOGOUT, key_shown
+from web.services import parts
+
+blueprint = Blueprint("login_page", __name__)
+
+#: A path of this service: one slash first, then nothing that a browser would read as another host or drop.
+_OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
+#: Largest form, bytes: a key, a path and a token.
+_FORM_BYTES = 16 * 1024
+
+
+@blueprint.get(LOGIN)
+def show() -> AnyResponse:
+    """Show the form; without keys there is nothing to sign in to."""
+    if not parts().settings.api_keys:
+        return redirect("/", 303)
+    return _page(request.args.get("next", ""))
+
+
+@blueprint.post(LOGIN)
+def sign_in() -> AnyResponse:
+    """Begin a session for the key that was sent, and go where it was asked for."""
+    with impatience():
+        form = csrf.form(max_bytes=_FORM_BYTES, max_field_bytes=_FORM_BYTES)
+    wanted = form.get("next", "")
+    if not parts().settings.api_keys:
+        return redirect("/", 303)
+    shown = form.get("key", "").strip()
+    if not shown:
+        return _page(wanted, error="Type or paste a key.", status=422)
+    try:
+        key = key_shown(shown)
+    except Unauthorized as exc:
+        return _page(wanted, error=exc.detail, status=403)
+    except TooManyTries as exc:
+        response = _page(wanted, error=exc.detail, status=429)
+        response.headers["Retry-After"] = str(exc.retry_s)
+        return response
+    answer = make_response(redirect(own_path(wanted), 303))
+    sessions.begin(answer, key)
+    return answer
+
+
+@blueprint.post(LOGOUT)
+def sign_out() -> AnyResponse:
+    """End the session."""
+    csrf.form(max_bytes=_FORM_BYTES, max_field_bytes=_FORM_BYTES)
+    answer = make_response(redirect(LOGIN, 303))
+    sessions.end(answer)
+    return answer
+
+
+def own_path(wanted: str) -> str:
+    """Return the path to go to after signing in: the one wanted where it is this service's, else the first page."""
+    return wanted if _OWN_PATH.fullmatch(wanted) else "/"
+
+
+def _page(wanted: str, *, error: str = "", status: int = 200) -> Response:
+    page = render_template("login.html", next=own_path(wanted), error=error)
+    response = make_response(page, status)
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,121 @@
+"""The list of models, and the page of one: rename, download, import, delete."""
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+from pydantic import TypeAdapter
+from werkzeug.wrappers import Response as AnyResponse
+
+from shared.errors import InvalidRequest
+from shared.requests.options import ModelPatch
+from shared.volume import Model
+from web.http.loss_rows import reply_csv, rows_of
+from web.http.queries import ModelsQuery
+from web.http.uploads import upload_of
+from web.http.validation import check_strings
+from web.pages import csrf, lineage
+from web.pages.form_fields import errors_by_field
+from web.pages.loss_curve import Run, draw
+from web.services import Parts, parts
+from web.submission import importing
+
+blueprint = Blueprint("models_page", __name__)
+
+_QUERY: TypeAdapter[ModelsQuery] = TypeAdapter(ModelsQuery)
+_PATCH: TypeAdapter[ModelPatch] = TypeAdapter(ModelPatch)
+_FORM_OVERHEAD_BYTES = 64 * 1024
+
+
+@blueprint.get("/models")
+def show_list() -> Response:
+    """List the models."""
+    return _list(parts())
+
+
+@blueprint.get("/models/<model_id>")
+def show(model_id: str) -> Response:
+    """Show one model."""
+    return _one(parts(), model_id)
+
+
+@blueprint.get("/models/<model_id>/losses.csv")
+def send_losses(model_id: str) -> Response:
+    """Send every loss of a model's training as a CSV file."""
+    return reply_csv(rows_of(parts().volume.models.metrics(model_id)), model_id)
+
+
+@blueprint.post("/models/<model_id>/rename")
+def rename(model_id: str) -> AnyResponse:
+    """Give a model another name."""
+    here = parts()
+    form = csrf.form()
+    try:
+        patch = check_strings(_PATCH, {"name": form.get("name", "").strip()})
+    except InvalidRequest as exc:
+        return _one(here, model_id, errors=errors_by_field(exc), status=422)
+    here.volume.models.edit(model_id, name=patch.name, metadata=None)
+    return redirect(f"/models/{model_id}", 303)
+
+
+@blueprint.post("/models/<model_id>/delete")
+def delete(model_id: str) -> AnyResponse:
+    """Delete a model."""
+    here = parts()
+    csrf.form()
+    here.volume.models.get(model_id)
+    here.store.jobs.retire(model_id)
+    here.volume.models.delete(model_id)
+    return redirect("/models", 303)
+
+
+@blueprint.post("/models/import")
+def bring() -> AnyResponse:
+    """Import a model from a file and go to the job's page."""
+    here = parts()
+    limit = here.settings.max_model_bytes
+    form = csrf.form(max_bytes=limit + _FORM_OVERHEAD_BYTES)
+    try:
+        upload = upload_of(request.files.getlist("file"), form.get("name"))
+        if not upload.filename:
+            raise InvalidRequest.at("/file", "No file was sent: choose a bundle.zip or a .pth file.")
+        job = importing.order(here, upload)
+    except InvalidRequest as exc:
+        return _list(here, errors=errors_by_field(exc), status=422)
+    return redirect(f"/jobs/{job.id}", 303)
+
+
+def _list(here: Parts, *, errors: dict[str, str] | None = None, status: int = 200) -> Response:
+    asked = {name: value for name, value in request.args.items() if value}
+    query: ModelsQuery = check_strings(_QUERY, asked)
+    models, more = here.volume.models.list(after=query.after, limit=query.limit, newest_first=query.order == "desc")
+    page = render_template(
+        "models.html",
+        models=models,
+        next_page=f"/models?after={models[-1].id}" if more and models else None,
+        first_page="/models" if query.after else None,
+        errors=errors or {},
+        max_bytes=here.settings.max_model_bytes,
+    )
+    return make_response(page, status)
+
+
+def _one(here: Parts, model_id: str, *, errors: dict[str, str] | None = None, status: int = 200) -> Response:
+    model = here.volume.models.get(model_id)
+    run = run_of(here, model)
+    page = render_template(
+        "model.html",
+        model=model,
+        corpus=here.volume.corpora.find(model.corpus_id) if model.corpus_id else None,
+        line=lineage.trace(here.volume.models, model),
+        run=run,
+        curve=draw([run]),
+        job=here.store.jobs.find(model.job_id),
+        jobs=here.store.jobs.page(model_id=model_id, limit=10).jobs,
+        errors=errors or {},
+    )
+    return make_response(page, status)
+
+
+def run_of(here: Parts, model: Model) -> Run:
+    """Return the losses of a model's training, as they were published with it."""
+    rows = rows_of(here.volume.models.metrics(model.id))
+    best = model.losses.get("best_epoch")
+    return Run(id=model.id, name=model.name, metrics=[row.model_dump() for row in rows], best_epoch=best)

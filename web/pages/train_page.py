@@ -1,0 +1,132 @@
+"""The first page: a text, two recipes, a training."""
+
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from shared.errors import InvalidRequest, NotFound
+from shared.jobs.record import JobType
+from shared.requests.options import ClassicRequest, StreamRequest
+from web.http.uploads import check_name, name_of_file, pasted
+from web.pages import csrf
+from web.pages.form_fields import errors_by_field, values_of
+from web.pages.recipe_panels import Recipe, recipe_of, vocabulary_of, wished
+from web.services import Parts, parts
+from web.submission import training
+
+blueprint = Blueprint("training_page", __name__)
+
+#: Largest pasted text, bytes: it is held in memory; files aren't.
+PASTE_BYTES = 16 * 2**20
+_FORM_OVERHEAD_BYTES = 64 * 1024
+#: Newest texts that can be picked on the page.
+_TEXTS = 50
+
+
+@blueprint.get("/")
+def show() -> Response:
+    """Show the form, filled with what the address asks for."""
+    here = parts()
+    again = request.args.get("again")
+    if again is not None:
+        job = here.store.jobs.get(again)
+        if job.type is not JobType.TRAIN:
+            raise NotFound(f"{again} is no training.")
+        kind = ClassicRequest if job.params["recipe"] == "classic" else StreamRequest
+        return _page(here, corpus_id=job.params["corpus_id"], recipe=kind, typed=values_of(job.params, kind))
+    model = here.volume.models.find(request.args.get("init_from", ""))
+    return _page(
+        here,
+        corpus_id=request.args.get("corpus_id"),
+        recipe=ClassicRequest if model and model.recipe == "classic" else StreamRequest,
+        typed={"init_from": model.id} if model else {},
+    )
+
+
+@blueprint.post("/corpora")
+def send_text() -> AnyResponse:
+    """Take a text in, from a file or pasted, and come back with it picked."""
+    here = parts()
+    limit = here.settings.max_corpus_bytes
+    form = csrf.form(max_bytes=limit + PASTE_BYTES + _FORM_OVERHEAD_BYTES, max_field_bytes=PASTE_BYTES)
+    file = request.files.get("file")
+    text = form.get("text", "")
+    try:
+        name = check_name(form.get("name"))
+        if file is not None and file.filename:
+            name = name or name_of_file(file.filename)
+            corpus, _ = here.volume.corpora.add(file.stream, name=name, max_bytes=limit)  # type: ignore[arg-type]
+        elif text.strip():
+            stream, first_line = pasted(text)
+            corpus, _ = here.volume.corpora.add(stream, name=name or first_line, max_bytes=limit)
+        else:
+            raise InvalidRequest.at("/file", "No text was sent: choose a file, or paste one.")
+    except InvalidRequest as exc:
+        return _page(here, typed=form, errors=errors_by_field(exc), status=422)
+    return redirect(f"/?corpus_id={corpus.id}#recipes", 303)
+
+
+@blueprint.post("/train")
+def train() -> AnyResponse:
+    """Queue a training and go to its page; where something is wrong, say it beside the fields."""
+    here = parts()
+    typed = _typed()
+    kind = ClassicRequest if typed.get("recipe") == "classic" else StreamRequest
+    try:
+        job = training.order(here, wished(typed))
+    except InvalidRequest as exc:
+        errors = errors_by_field(exc)
+        return _page(here, corpus_id=typed.get("corpus_id"), recipe=kind, typed=typed, errors=errors, status=422)
+    return redirect(f"/jobs/{job.id}", 303)
+
+
+@blueprint.post("/train/preview")
+def preview() -> Response:
+    """Tell what a training with these options would be, and queue nothing."""
+    here = parts()
+    typed = _typed()
+    kind = ClassicRequest if typed.get("recipe") == "classic" else StreamRequest
+    return _page(here, corpus_id=typed.get("corpus_id"), recipe=kind, typed=typed, looks=True)
+
+
+def _typed() -> dict[str, str]:
+    return {name: value for name, value in csrf.form().items() if name != csrf.FIELD}
+
+
+def _page(
+    here: Parts,
+    *,
+    corpus_id: str | None = None,
+    recipe: type[StreamRequest] | type[ClassicRequest] = StreamRequest,
+    typed: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+    looks: bool = False,
+    status: int = 200,
+) -> Response:
+    """Return the page; `looks` says that somebody only asks what the options typed would make."""
+    corpora, more = here.volume.corpora.list(after=None, limit=_TEXTS)
+    corpus = here.volume.corpora.find(corpus_id) if corpus_id else None
+    chosen = "classic" if recipe is ClassicRequest else "stream"
+    recipes: list[Recipe] = []
+    if corpus is not None:
+        kinds = (StreamRequest, ClassicRequest)
+        recipes += [recipe_of(here, kind, corpus, typed or {} if kind is recipe else {}) for kind in kinds]
+    if looks:
+        errors = next((one.errors for one in recipes if one.name == chosen), {})
+        status = 422 if errors else 200
+    page = render_template(
+        "train.html",
+        corpora=corpora,
+        more=more,
+        corpus=corpus,
+        missing=corpus_id is not None and corpus is None,
+        vocabulary=vocabulary_of(here, corpus) if corpus else None,
+        recipes=recipes,
+        chosen=chosen,
+        typed=typed or {},
+        errors=errors or {},
+        models=here.volume.models.list(after=None, limit=_TEXTS)[0],
+        max_bytes=here.settings.max_corpus_bytes,
+    )
+    return make_response(page, status)

@@ -1,0 +1,39 @@
+"""The page of the workers: who is there, what each does, how much waits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, render_template
+
+from shared.jobs.record import Job
+from shared.store import WorkerInfo
+from web.services import Parts, parts
+
+blueprint = Blueprint("workers_page", __name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hand:
+    """One worker and what it does."""
+
+    info: WorkerInfo
+    jobs: Sequence[Job]
+
+    @property
+    def busy(self) -> int:
+        """How many jobs it runs."""
+        return len(self.jobs)
+
+
+@blueprint.get("/workers")
+def show() -> str:
+    """Show the workers seen lately, what each does, and the depth of the queues."""
+    here = parts()
+    hands = [Hand(info=info, jobs=_jobs(here, info)) for info in here.store.workers.seen()]
+    return render_template("workers.html", hands=hands, depths=here.store.jobs.queue_depths())
+
+
+def _jobs(here: Parts, info: WorkerInfo) -> list[Job]:
+    """Return the jobs that a worker runs; one that has been forgotten meanwhile is left out."""
+    found = [here.store.jobs.find(job_id) for job_id in info.running]
+    return [job for job in found if job is not None]

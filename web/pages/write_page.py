@@ -1,0 +1,120 @@
+"""The page where a model is asked to write."""
+
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+from pydantic import TypeAdapter
+from werkzeug.wrappers import Response as AnyResponse
+
+from shared import volume
+from shared.errors import InvalidRequest, NotFound
+from shared.jobs.record import JobType
+from shared.requests.options import GenerateRequest
+from shared.text.vocabulary import Vocabulary
+from web.http.validation import check_strings
+from web.pages import csrf
+from web.pages.form_fields import errors_by_field, fields_of, values_of
+from web.services import Parts, parts
+from web.submission import generation
+
+blueprint = Blueprint("writing_page", __name__)
+
+_REQUEST: TypeAdapter[GenerateRequest] = TypeAdapter(GenerateRequest)
+#: Newest models that can be picked on the page.
+_MODELS = 100
+#: Shown at once, and folded away.
+_FIRST = ("length", "n")
+_FOLDED = ("seed", "top_k", "top_p", "unknown_chars")
+
+
+#: What a temperature does: from which on, and in words. The page marks the one that holds.
+_SCALE = (
+    (0, "0", "always the likeliest character: it soon goes round in a loop"),
+    (0.01, "up to 0.5", "careful: safe words, much said twice"),
+    (0.51, "0.5 to 0.9", "balanced: reads best with most models"),
+    (0.91, "about 1", "the model’s own spread: livelier, more slips"),
+    (1.21, "1.2 and more", "wild: words come apart"),
+    (2, "2 and more", "nonsense: letters nearly at random"),
+)
+
+
+@blueprint.get("/write")
+def show() -> Response:
+    """Show the form, filled with what the address asks for."""
+    here = parts()
+    shown = request.args.get("job")
+    again = shown or request.args.get("again")
+    if again is None:
+        return _page(here, {"model_id": request.args.get("model_id", "")})
+    job = here.store.jobs.get(again)
+    if job.type is not JobType.GENERATE:
+        raise NotFound(f"{again} is no writing.")
+    typed = values_of(job.params, GenerateRequest)
+    if shown:
+        return _page(here, typed, shown=job.id)
+    if request.args.get("seed") == "new":
+        typed.pop("seed", None)
+    return _page(here, typed)
+
+
+@blueprint.post("/write")
+def write() -> AnyResponse:
+    """Queue a writing and go to its page; where something is wrong, say it beside the fields."""
+    here = parts()
+    form = csrf.form()
+    typed = {name: value for name, value in form.items() if name != csrf.FIELD}
+    # A browser sends line ends as CR LF; the prompt keeps its spaces, since the model goes on from them.
+    wish: dict[str, object] = {
+        name: value if name in ("prompt", "stop") else value.strip() for name, value in typed.items() if value.strip()
+    }
+    if "stop" in wish:
+        wish["stop"] = [line for line in typed["stop"].splitlines() if line]
+    try:
+        job = generation.order(here, check_strings(_REQUEST, wish))
+    except InvalidRequest as exc:
+        return _page(here, typed, errors=errors_by_field(exc), status=422)
+    return redirect(f"/jobs/{job.id}", 303)
+
+
+def _page(
+    here: Parts,
+    typed: Mapping[str, str],
+    *,
+    errors: Mapping[str, str] | None = None,
+    shown: str | None = None,
+    status: int = 200,
+) -> Response:
+    """Return the form; `shown` is the job whose text stands beside it, where there is JavaScript."""
+    models, _ = here.volume.models.list(after=None, limit=_MODELS)
+    model = here.volume.models.find(typed.get("model_id", "")) or (models[0] if models else None)
+    if model is not None and model.id not in {one.id for one in models}:
+        models = [model, *models]
+    fields = fields_of(GenerateRequest)
+    page = render_template(
+        "write.html",
+        models=models,
+        model=model,
+        with_passage={one.id for one in models if one.corpus_id and here.volume.corpora.find(one.corpus_id)},
+        fields=fields,
+        shown=shown,
+        scale=_SCALE,
+        first=[fields[name] for name in _FIRST],
+        folded=[fields[name] for name in _FOLDED],
+        typed=typed,
+        errors=errors or {},
+        marked=_marked(model, typed.get("prompt", "")) if errors and "prompt" in errors and model else [],
+    )
+    return make_response(page, status)
+
+
+def _marked(model: volume.Model, text: str) -> list[tuple[str, bool]]:
+    """Cut a prompt into pieces that the model knows and pieces that it doesn't."""
+    known = Vocabulary(model.vocabulary)
+    pieces: list[tuple[str, bool]] = []
+    for character in generation.fitted_to(model, text):
+        strange = character not in known
+        if pieces and pieces[-1][1] == strange:
+            pieces[-1] = (pieces[-1][0] + character, strange)
+        else:
+            pieces.append((character, strange))
+    return pieces

@@ -1,0 +1,50 @@
+"""The answers of ended jobs, spelled once: nothing that is shown of them changes any more.
+
+Redis is asked each time whether the record is still the one that was spelled; a job that was forgotten, or whose record
+was put back from the volume, is read anew. To read and to spell a record takes as long as all the rest of a call.
+"""
+
+import threading
+from dataclasses import dataclass
+
+from shared.jobs.record import Job
+from shared.store import JobStore
+
+#: Answers kept, and the longest one, bytes.
+MOST, MOST_BYTES = 512, 16 << 10
+
+
+@dataclass(frozen=True)
+class Spelled:
+    """An answer, and what its record was known by."""
+
+    stamp: str
+    etag: str
+    body: bytes
+
+
+class Answers:
+    """The answers kept by this process. Thread-safe."""
+
+    def __init__(self, jobs: JobStore) -> None:
+        self._jobs = jobs
+        self._kept: dict[str, Spelled] = {}
+        self._changing = threading.Lock()
+
+    def find(self, job_id: str) -> Spelled | None:
+        """Return the answer to who asks for a job, None where it has to be spelled. Raises StoreUnavailable."""
+        kept = self._kept.get(job_id)
+        if kept is None or self._jobs.stamp(job_id) == kept.stamp:
+            return kept
+        with self._changing:
+            self._kept.pop(job_id, None)
+        return None
+
+    def keep(self, job: Job, *, etag: str, body: bytes) -> None:
+        """Keep the answer of a job that has ended; the oldest one goes for it."""
+        if not job.ended or len(body) > MOST_BYTES:
+            return
+        with self._changing:
+            self._kept[job.id] = Spelled(job.stamp, etag, body)
+            if len(self._kept) > MOST:
+                del self._kept[next(iter(self._kept))]

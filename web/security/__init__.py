@@ -1,0 +1,1 @@
+"""Who can call: origin checks, keys, sessions, rate limits."""

@@ -1,0 +1,130 @@
+"""The locked door: with keys set, whoever calls shows one, as `Authorization: Bearer` or by a session of the page.
+
+Programs are answered 401; a browser that asks for a page is sent to `/login`. An address that has shown ten different
+wrong keys is held off for ten minutes. A client that goes on with the same wrong key counts once, so that it doesn't
+shut its neighbours out; neither do sessions that have begun already end. Knows nothing of HTML.
+"""
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from flask import Flask, redirect, request
+from werkzeug.wrappers import Response
+
+from shared import api_keys
+from shared.api_keys import ApiKey
+from shared.errors import StoreUnavailable
+from web.http.problems import Forbidden, TooManyTries, Unauthorized, for_programs
+from web.security import sessions
+from web.security.callers import address, let_in, let_in_by
+from web.security.origin_checks import READING
+from web.services import Parts, parts, parts_of
+
+log = logging.getLogger(__name__)
+
+#: Where a session begins and ends.
+LOGIN, LOGOUT = "/login", "/logout"
+#: Open to all: whether the process lives, whether it is ready (strangers hear no details), the page that takes a key
+#: and what it looks like.
+_OPEN = frozenset({"/healthz", "/readyz", LOGIN})
+_OPEN_FOLDER = "/static/"
+#: Different wrong keys of one address after which it is held off.
+MOST_WRONG_KEYS = 10
+
+
+def install(app: Flask) -> None:
+    """Check every request of this app, where keys are set; `guard` comes first."""
+    if parts_of(app).settings.api_keys:
+        app.before_request(check)
+
+
+def check() -> Response | None:
+    """Let the present request in, or answer or raise what keeps it out."""
+    if request.path in _OPEN or request.path.startswith(_OPEN_FOLDER):
+        return None
+    bearer = _bearer()
+    if bearer is not None:
+        let_in(key_shown(bearer))
+        return None
+    session = sessions.present()
+    if session is not None:
+        let_in(session.key)
+        _check_own_script()
+        return None
+    if for_programs(request.path):
+        raise Unauthorized
+    if request.method in ("GET", "HEAD"):
+        wanted = request.full_path.removesuffix("?")
+        return redirect(LOGIN if wanted == "/" else f"{LOGIN}?{urlencode({'next': wanted})}", 303)
+    raise Unauthorized("You are not signed in any more. Sign in, go back, load the page again and send it once more.")
+
+
+def key_shown(presented: str) -> ApiKey:
+    """Return the key that was presented.
+
+    Raises:
+        Unauthorized: it is none of the keys.
+        TooManyTries: too many wrong ones came from this address.
+    """
+    here = parts()
+    _hold_off(here)
+    key = api_keys.find(here.settings.api_keys, presented)
+    if key is None:
+        _note_wrong(here, presented)
+        raise Unauthorized("This key doesn't open the service.", wrong=True)
+    return key
+
+
+def is_known() -> bool:
+    """Tell whether the present caller of an open address may hear details: no keys are set, or a right one is shown."""
+    if not parts().settings.api_keys or let_in_by() is not None:
+        return True
+    try:
+        bearer = _bearer()
+        return key_shown(bearer) is not None if bearer is not None else sessions.present() is not None
+    except (Unauthorized, TooManyTries, StoreUnavailable):
+        return False
+
+
+def _bearer() -> str | None:
+    """Return what the request shows as its key. Other schemes are a proxy's own affair."""
+    sent = request.headers.get("Authorization", "")
+    scheme, _, token = sent.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _check_own_script() -> None:
+    """Raise Forbidden where a session writes to the API without proof that one of our own pages asked for it.
+
+    The pages' forms bring a token instead; `guard` has refused what names another origin.
+    """
+    if request.method in READING or not for_programs(request.path):
+        return
+    if "Origin" not in request.headers and request.headers.get("Sec-Fetch-Site") != "same-origin":
+        raise Forbidden("A session may change things from the service's own pages only. Programs show a key instead.")
+
+
+def _hold_off(here: Parts) -> None:
+    try:
+        count, left_s = here.store.door.wrong_keys(address())
+    except StoreUnavailable:  # the length of a key is the wall; counting only keeps the noise down
+        return
+    if count >= MOST_WRONG_KEYS:
+        raise TooManyTries(f"{count} wrong keys came from your address. Try again in {left_s} seconds.", retry_s=left_s)
+
+
+def _note_wrong(here: Parts, presented: str) -> None:
+    # A mark of 32 bits: enough to tell ten tries apart, too little to learn from it what was mistyped.
+    mark = hmac.new(_marking_key(here.settings.api_keys), presented.encode("utf-8", "surrogatepass"), hashlib.sha256)
+    try:
+        if here.store.door.note_wrong_key(address(), mark.hexdigest()[:8]):
+            log.warning("A wrong key was shown from %s", address())
+    except StoreUnavailable:
+        log.warning("A wrong key was shown from %s; with Redis away it isn't counted", address())
+
+
+def _marking_key(keys: Sequence[ApiKey]) -> bytes:
+    return hashlib.sha256(b"mark" + b"".join(key.digest for key in keys)).digest()

@@ -1,0 +1,43 @@
+"""Who calls: the name of the key that let them in, else the address they come from."""
+
+import ipaddress
+
+from flask import g, request
+
+from shared.api_keys import ApiKey
+
+#: The part of an IPv6 address that one caller has to itself; it may take any address in there.
+_IPV6_PREFIX = 64
+
+
+def caller() -> str:
+    """Return what tells the present caller from others: the name of their key, or their address where keys aren't set.
+
+    A name never looks like an address. Whoever limits or counts callers does it by this.
+    """
+    key = let_in_by()
+    return key.name if key is not None else address()
+
+
+def let_in_by() -> ApiKey | None:
+    """Return the key that the present caller was let in by, with this request or when the session began."""
+    found: ApiKey | None = g.get("api_key")
+    return found
+
+
+def let_in(key: ApiKey) -> None:
+    """Note by which key the present caller was let in."""
+    g.api_key = key
+
+
+def address() -> str:
+    """Return the address the request comes from, as far as proxies are trusted; of IPv6, the network of 64 bits."""
+    given = request.remote_addr or ""
+    try:
+        parsed = ipaddress.ip_address(given)
+    except ValueError:
+        return "unknown"
+    mapped = getattr(parsed, "ipv4_mapped", None) or parsed
+    if mapped.version == 4:
+        return str(mapped)
+    return str(ipaddress.ip_network((mapped, _IPV6_PREFIX), strict=False))

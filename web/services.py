@@ -1,0 +1,65 @@
+"""What a request handler works with: settings, store, broker, volume, and the places for open connections."""
+
+from dataclasses import dataclass, field
+
+from flask import Flask, current_app
+
+from shared.broker import Broker
+from shared.settings import Settings
+from shared.store import Store
+from shared.volume import Volume
+from shared.volume.secret_key import SecretKey
+from web.response_cache import Answers
+from web.streaming import shutdown
+from web.streaming.connection_slots import Slots
+from web.streaming.event_hub import Feeds
+
+_NAME = "charloom"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Everything outside of Flask that the handlers use. Made once by the app factory."""
+
+    settings: Settings
+    store: Store
+    broker: Broker
+    volume: Volume
+    secret: SecretKey
+    #: Threads that event streams and long polls may hold.
+    slots: Slots
+    #: Events of watched jobs, as they come.
+    feeds: Feeds
+    #: Answers of ended jobs.
+    answers: Answers
+    #: Seconds between two pings of a silent event stream.
+    ping_s: float = 15.0
+    #: Name in `app.extensions`.
+    name: str = field(default=_NAME, init=False)
+
+    @classmethod
+    def of(cls, settings: Settings, *, ping_s: float = 15.0) -> "Parts":
+        """Make the parts that the settings name. Nothing is connected yet."""
+        volume, store = Volume.of(settings), Store.of(settings)
+        return cls(
+            settings=settings,
+            store=store,
+            broker=Broker.of(settings),
+            volume=volume,
+            secret=SecretKey(settings, volume.folder),
+            slots=Slots(settings.web_streams),
+            feeds=Feeds(store.events, closing=shutdown.closing),
+            answers=Answers(store.jobs),
+            ping_s=ping_s,
+        )
+
+
+def parts() -> Parts:
+    """Return the parts of the app that serves the present request."""
+    return parts_of(current_app)
+
+
+def parts_of(app: Flask) -> Parts:
+    """Return the parts of an app."""
+    found: Parts = app.extensions[_NAME]
+    return found

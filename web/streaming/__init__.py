@@ -1,0 +1,1 @@
+"""Open connections: events handed to all who watch, and their limits."""

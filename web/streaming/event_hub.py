@@ -1,0 +1,223 @@
+"""One reader of Redis for all who watch jobs in this process: open event streams and long polls.
+
+A blocking read for each of them took a connection, a thread's wake-up twice a second and the reading of the same reply
+each: a hundred were too many. Here one thread asks for all watched jobs at once and hands out what came, each event
+spelled once. What a watcher has missed, because it began later or is slow, it fetches itself.
+"""
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from shared.errors import StoreUnavailable
+from shared.jobs.events import EventType, StoredEvent
+from shared.store import EventLog
+from shared.store.events import Alarm, order_of
+
+#: Longest wait in Redis before this process looks whether it is to end, seconds.
+_SLICE_S = 0.5
+#: Events of one job fetched at once. The store keeps at least as many, so only a full batch can have gaps before it.
+BATCH = 100
+#: Events that wait for one slow watcher before it has to fetch what it missed.
+_WAITING = 1000
+#: Seconds to leave Redis alone after it refused.
+_AWAY_S = 0.5
+#: Seconds between two looks whether all watchers have left, at the end.
+_LOOK_S = 0.05
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An event, and how a stream spells it."""
+
+    event: StoredEvent
+
+    @cached_property
+    def text(self) -> str:
+        """The event spelled, once for all streams."""
+        return spell(self.event.type, self.event.data, event_id=self.event.id)
+
+
+class Feed:
+    """What one watcher of a job has not heard yet; of one kind only, where it wants no other."""
+
+    def __init__(self, only: EventType | None = None) -> None:
+        self._only = only
+        self._changed = threading.Condition()
+        self._heard: deque[Heard] = deque()
+        self._behind = False
+        self._failed = False
+
+    def wait(self, *, after: str, timeout_s: float) -> tuple[Sequence[Heard], bool]:
+        """Wait for events after an id, and return them, and whether some are missing: they must be fetched then.
+
+        What was before the feed is missing too, and isn't told of. Nothing comes where the time is up or this process
+        is to end.
+
+        Raises:
+            StoreUnavailable: Redis is away.
+        """
+        with self._changed:
+            if not (self._heard or self._behind or self._failed):
+                self._changed.wait(max(0.0, timeout_s))
+            if self._failed:
+                raise StoreUnavailable
+            heard, behind = list(self._heard), self._behind
+            self._heard.clear()
+            self._behind = False
+        # Behind, all of it is fetched, and what is heard from now on comes after or twice.
+        new = [] if behind else [one for one in heard if order_of(one.event.id) > order_of(after)]
+        return new, behind
+
+    def tell(self, heard: Sequence[Heard], *, gap: bool) -> None:
+        """Hand events over; `gap`: some may be missing before them."""
+        if self._only is not None:
+            heard = [one for one in heard if one.event.type is self._only]
+            if not (heard or gap):
+                return
+        with self._changed:
+            if gap or len(self._heard) + len(heard) > _WAITING:
+                self._heard.clear()
+                self._behind = True
+            else:
+                self._heard.extend(heard)
+            self._changed.notify_all()
+
+    def fail(self) -> None:
+        """Say that Redis is away."""
+        with self._changed:
+            self._failed = True
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """Let the watcher look up."""
+        with self._changed:
+            self._changed.notify_all()
+
+
+@dataclass(kw_only=True)
+class _Watched:
+    """A job, how far it has been read, and who watches it."""
+
+    last: str
+    feeds: set[Feed] = field(default_factory=set)
+    #: Its end was heard: nothing follows, so it isn't asked for any more.
+    done: bool = False
+
+
+class Feeds:
+    """The feeds of this process. Thread-safe; its thread runs once somebody watches."""
+
+    def __init__(self, events: EventLog, *, closing: threading.Event) -> None:
+        """Make them; once `closing` is set every watcher is woken."""
+        self._events = events
+        self._closing = closing
+        self._jobs: dict[str, _Watched] = {}
+        self._alarm = Alarm()
+        self._changed = threading.Condition()
+        #: What the reader has asked Redis for last: it has to be woken to ask for more.
+        self._asked: Mapping[str, str] | None = None
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @contextmanager
+    def watch(self, job_id: str, *, after: str | None = None, only: EventType | None = None) -> Iterator[Feed]:
+        """Give a feed of a job's events after an id, or from now on; all of them, or of one kind.
+
+        Raises:
+            StoreUnavailable: Redis is away.
+        """
+        feed = Feed(only)
+        # From here on, should nobody watch the job yet.
+        last = self._events.last_id(job_id) if after is None else after
+        with self._changed:
+            watched = self._jobs.setdefault(job_id, _Watched(last=last))
+            if after is not None and order_of(watched.last) > order_of(after):
+                feed.tell((), gap=True)  # others heard what came between
+            watched.feeds.add(feed)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name="feeds", daemon=True)
+                self._thread.start()
+            asleep = self._asked is not None and job_id not in self._asked
+            self._changed.notify_all()
+        if asleep:
+            self._events.ring(self._alarm)
+        try:
+            yield feed
+        finally:
+            with self._changed:
+                watched = self._jobs[job_id]
+                watched.feeds.discard(feed)
+                if not watched.feeds:
+                    del self._jobs[job_id]
+
+    def close(self) -> None:
+        """End the reader; who still watches hears nothing more. They may not be used again."""
+        with self._changed:
+            self._closed = True
+            thread = self._thread
+            self._changed.notify_all()
+        if thread is not None:
+            thread.join()
+
+    def _loop(self) -> None:
+        while not self._closing.is_set():
+            with self._changed:
+                while not ((asked := self._live()) or self._closed):
+                    self._asked = None
+                    self._changed.wait()
+                if self._closed:
+                    return
+                self._asked = asked
+            try:
+                came = self._events.wait_any(asked, self._alarm, timeout_s=_SLICE_S, limit=BATCH)
+            except StoreUnavailable:
+                self._each(Feed.fail)
+                self._closing.wait(_AWAY_S)
+                continue
+            for job_id, events in came.items():
+                self._tell(job_id, [Heard(event) for event in events])
+        self._see_off()
+
+    def _live(self) -> dict[str, str]:
+        """Return the jobs of which something may still come, and the event after which it does."""
+        return {job_id: watched.last for job_id, watched in self._jobs.items() if not watched.done}
+
+    def _see_off(self) -> None:
+        """Wake the watchers until all have seen that this process is to end."""
+        while True:
+            self._each(Feed.wake)
+            with self._changed:
+                if not self._jobs:
+                    self._thread = None
+                    return
+            time.sleep(_LOOK_S)
+
+    def _tell(self, job_id: str, heard: Sequence[Heard]) -> None:
+        with self._changed:
+            watched = self._jobs.get(job_id)
+            if watched is None:
+                return
+            watched.last = heard[-1].event.id
+            watched.done = heard[-1].event.type is EventType.DONE
+            feeds = list(watched.feeds)
+        for feed in feeds:
+            feed.tell(heard, gap=len(heard) >= BATCH)
+
+    def _each(self, what: Callable[[Feed], None]) -> None:
+        with self._changed:
+            feeds = [feed for watched in self._jobs.values() for feed in watched.feeds]
+        for feed in feeds:
+            what(feed)
+
+
+def spell(kind: EventType, data: Mapping[str, Any], *, event_id: str | None = None) -> str:
+    """Spell one event. JSON has no bare line end, so its data is one line."""
+    head = f"id: {event_id}\n" if event_id is not None else ""
+    return f"{head}event: {kind}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"

@@ -1,0 +1,81 @@
+"""From a generate request to a queued job: its prompt chosen or fitted to the model, its seed made concrete."""
+
+from shared import volume
+from shared.errors import InvalidRequest
+from shared.ids import new_id, seed_of
+from shared.jobs.record import Job, JobType, NewJob
+from shared.requests.options import GenerateRequest
+from shared.text import prompt
+from shared.text.vocabulary import BOM, Vocabulary, name_characters
+from web.security.rate_limits import queue
+from web.services import Parts
+
+#: Characters of a random passage where a model's request doesn't tell a sequence length.
+_PASSAGE = 100
+
+
+def order(parts: Parts, request: GenerateRequest, *, job_id: str | None = None) -> Job:
+    """Queue a writing, under an id where one is given: another try may have made that job.
+
+    Raises InvalidRequest where the model is unknown or the prompt doesn't fit it.
+    """
+    repeated, job_id = job_id is not None, job_id or new_id("job")
+    model = parts.volume.models.find(request.model_id)
+    if model is None:
+        raise InvalidRequest.at(
+            "/model_id", f"There is no model {request.model_id[:60]!r}. GET /api/v1/models lists those there are."
+        )
+    seed = seed_of(job_id) if request.seed is None else request.seed
+    corpus = parts.volume.corpora.find(model.corpus_id) if model.corpus_id else None
+    text = _chosen(parts, model, corpus, seed) if request.prompt is None else _fitted(request, model, request.prompt)
+    resolved = request.model_copy(update={"prompt": text, "seed": seed})
+    job = NewJob(
+        id=job_id,
+        type=JobType.GENERATE,
+        params=resolved.model_dump(mode="json"),
+        metadata=resolved.metadata,
+        model_id=model.id,
+        uses=(model.id, corpus.id) if corpus else (model.id,),
+        max_attempts=parts.settings.max_attempts,
+    )
+    return queue(parts, job, repeated=repeated)
+
+
+def fitted_to(model: volume.Model, sent: str) -> str:
+    """Return a prompt in the form of the text that the model learned from."""
+    lowercase = bool(model.params.get("lowercase", True))
+    return prompt.fitted(sent, lowercase=lowercase, drop_bom=model.recipe == "stream")
+
+
+def _chosen(parts: Parts, model: volume.Model, corpus: volume.Corpus | None, seed: int) -> str:
+    """Choose a passage of the model's corpus by the seed."""
+    if corpus is None:
+        raise InvalidRequest.at(
+            "/prompt", "prompt is missing, and the text that the model learned from is gone. Send one."
+        )
+    drop_bom = model.recipe == "stream"
+    return prompt.passage(
+        parts.volume.corpora.text_path(corpus.id),
+        chars=corpus.chars - (drop_bom and corpus.preview.startswith(BOM)),
+        length=model.params.get("seq_length") or _PASSAGE,
+        seed=seed,
+        lowercase=bool(model.params.get("lowercase", True)),
+        drop_bom=drop_bom,
+    )
+
+
+def _fitted(request: GenerateRequest, model: volume.Model, sent: str) -> str:
+    """Bring a prompt into the model's form, and deal with characters that the model never saw."""
+    text = fitted_to(model, sent)
+    unknown = Vocabulary(model.vocabulary).unknown(text)
+    if unknown and request.unknown_chars == "error":
+        raise InvalidRequest.at(
+            "/prompt",
+            f"prompt has characters that the model never saw: {name_characters(unknown)}. Take them out, or send "
+            'unknown_chars "drop".',
+        )
+    if unknown:
+        text = text.translate({ord(character): None for character in unknown})
+    if not text:
+        raise InvalidRequest.at("/prompt", "prompt has no character that the model knows; send at least one")
+    return text

@@ -1,0 +1,98 @@
+"""The header `Idempotency-Key`: a request that is sent again makes no second job, and gets the first answer.
+
+Only answers that made a job are kept. A refusal made nothing, so a repeat is looked at anew.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from contextlib import suppress
+
+from flask import Response, request
+from pydantic import BaseModel
+
+from shared.errors import InvalidRequest, Refused, StoreUnavailable
+from shared.ids import new_id
+from shared.jobs.record import Job
+from shared.store import Begun
+from web.http.problems import Busy
+from web.http.responses import reply_accepted
+from web.services import Parts
+from web.streaming import shutdown
+
+NAME = "Idempotency-Key"
+#: The header as the document tells it.
+HEADER = {
+    NAME: "Any 1 to 255 visible ASCII characters, new for each job. For 24 hours the same request with the same key "
+    "makes no second job and gets the first answer; another request with that key is refused."
+}
+_FORM = re.compile(r"[!-~]{1,255}")
+#: Response headers that are part of the answer.
+_KEPT_HEADERS = ("Content-Type", "Location", "Retry-After", "ETag")
+#: Seconds between two looks for the answer to a request that another thread carries out, and looks at most: by then a
+#: dead one's hold is over.
+_LOOK_S, _MOST_LOOKS = 0.1, 300
+
+
+def once(parts: Parts, order: Callable[[str | None], Job], body: BaseModel | None = None) -> Response:
+    """Answer the present request with the job that `order` makes, or as its first sending was answered.
+
+    Args:
+        parts: where answers are kept.
+        order: makes the job, under the id that it is given.
+        body: the request's body; together with the address it tells one request from another.
+
+    Raises:
+        KeyReused: the key was sent with another request.
+        InvalidRequest: the key has another form.
+        Busy: the first sending is still being carried out.
+    """
+    key = request.headers.get(NAME)
+    if key is None:
+        return reply_accepted(order(None))
+    if not _FORM.fullmatch(key):
+        raise InvalidRequest.at(f"/{NAME}", f"{NAME} must be 1 to 255 visible ASCII characters, without spaces")
+    begun = _begin(parts, key, _fingerprint(body))
+    if isinstance(begun, str):
+        return _spoken(begun, repeated=True)
+    try:
+        # Made by a try that died before it answered?
+        job = parts.store.jobs.find(begun.job_id) or order(begun.job_id)
+        answer = parts.store.repeats.answer(key, _spelled(reply_accepted(job)))
+    except BaseException as exc:
+        with suppress(StoreUnavailable):  # the hold then ends by itself
+            parts.store.repeats.release(key, begun, forget=isinstance(exc, Refused))
+        raise
+    return _spoken(answer)
+
+
+def _begin(parts: Parts, key: str, fingerprint: str) -> Begun | str:
+    """Begin the request or return its first answer, once there is one."""
+    job_id = new_id("job")
+    for _ in range(_MOST_LOOKS):
+        begun = parts.store.repeats.begin(key, fingerprint, job_id=job_id)
+        if begun is not None:
+            return begun
+        if shutdown.closing.wait(_LOOK_S):
+            break
+    raise Busy("A request with this Idempotency-Key is being carried out. Send it again shortly.")
+
+
+def _fingerprint(body: BaseModel | None) -> str:
+    """Return what is the same for two requests that ask for the same: address and body, its spelling apart."""
+    asked = body.model_dump(mode="json", exclude_unset=True) if body is not None else None
+    return hashlib.sha256(json.dumps([request.path, asked], sort_keys=True).encode()).hexdigest()
+
+
+def _spelled(response: Response) -> str:
+    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    return json.dumps({"status": response.status_code, "headers": headers, "body": response.get_data(as_text=True)})
+
+
+def _spoken(answer: str, *, repeated: bool = False) -> Response:
+    told = json.loads(answer)
+    response = Response(told["body"], told["status"], headers=told["headers"])
+    if repeated:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response

@@ -1,0 +1,1 @@
+"""What Celery's consumer is changed to: which messages it takes, and when."""

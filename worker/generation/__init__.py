@@ -1,0 +1,1 @@
+"""Generating text with a model, and finding what was copied from its corpus."""

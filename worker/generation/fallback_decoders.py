@@ -1,0 +1,256 @@
+"""Writing in torch and numpy, where there is no compiled way: the logits of the next character, then its choice.
+
+Two ways, by recipe: `CarriedWriter` keeps the LSTM's state (stream), `WindowWriter` reads the last characters anew from
+a zero state each time (classic, as the seed document does). Knows no events. No method leaves a torch mode switched on,
+so the caller may yield between any two.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from worker.nn.blas import one_thread
+from worker.nn.fused import Carried
+from worker.nn.model import CharLSTM
+from worker.nn.sampling import Sampler
+
+#: Characters of a prompt that are read in one call: some milliseconds of work.
+PROMPT_PIECE = 512
+_HALF = np.float32(0.5)
+
+
+class Stepper(Protocol):
+    """Goes on with `lanes` texts side by side that begin with the same prompt."""
+
+    #: Logits of the next character, (lanes, V) float32; overwritten by each call.
+    logits: NDArray[np.float32]
+
+    def advance(self, chosen: list[int]) -> None:
+        """Append one character to each text and compute the logits after it."""
+
+    def keep(self, lanes: list[int]) -> None:
+        """Go on with these lanes only, in this order."""
+
+
+class PlainWriter:
+    """Writes one text for each sampler, character by character; with a window in the seed document's way."""
+
+    burst = 1
+
+    def __init__(self, model: CharLSTM, samplers: Sequence[Sampler], *, window: int | None) -> None:
+        self._model, self._samplers, self._window = model, list(samplers), window
+        self._stepper: Stepper | None = None
+        self._chosen: list[int] = []
+
+    def read(self, prompt: NDArray[np.int64]) -> Iterator[None]:
+        """Read the prompt, (T,), pausing now and then."""
+        lanes = len(self._samplers)
+        if self._window is not None:
+            self._stepper = WindowWriter(self._model, prompt, lanes=lanes, window=self._window)
+            return
+        carried, logits = None, torch.empty(0)
+        for begin in range(0, len(prompt), PROMPT_PIECE):
+            logits, carried = read_prompt(self._model, prompt[begin : begin + PROMPT_PIECE], carried)
+            yield
+        if carried is None:
+            raise ValueError("the prompt is empty")
+        self._stepper = carried_writer(self._model, carried, logits, lanes=lanes)
+
+    def write(self, count: int) -> NDArray[np.int32]:
+        """Write `count` characters of each text; return which, (lanes, count)."""
+        if self._stepper is None:
+            raise ValueError("no prompt has been read")
+        written = []
+        for _ in range(count):
+            if self._chosen:
+                self._stepper.advance(self._chosen)
+            self._chosen = [s.choose(row) for s, row in zip(self._samplers, self._stepper.logits, strict=True)]
+            written.append(self._chosen)
+        return np.array(written, np.int32).T
+
+    def keep(self, lanes: list[int]) -> None:
+        """Go on with these lanes only, in this order."""
+        self._samplers, self._chosen = [self._samplers[n] for n in lanes], [self._chosen[n] for n in lanes]
+        if self._stepper is not None:
+            self._stepper.keep(lanes)
+
+
+class WindowWriter:
+    """The seed document's loop: the last `window` characters, from a zero state, for each character.
+
+    A prompt shorter than the window keeps its own length, as the document's code does.
+    """
+
+    logits: NDArray[np.float32]
+
+    def __init__(self, model: CharLSTM, prompt: NDArray[np.int64], *, lanes: int, window: int) -> None:
+        self._model = model
+        self._windows = torch.from_numpy(prompt[-window:].copy()).repeat(lanes, 1)  # (lanes, T) int64
+        self._compute()
+
+    def advance(self, chosen: list[int]) -> None:
+        """Append one character to each text and compute the logits after it."""
+        self._windows = torch.cat([self._windows[:, 1:], torch.tensor(chosen)[:, None]], dim=1)
+        self._compute()
+
+    def keep(self, lanes: list[int]) -> None:
+        """Go on with these lanes only, in this order."""
+        self._windows = self._windows[lanes]
+        self.logits = self.logits[lanes]
+
+    def _compute(self) -> None:
+        with torch.inference_mode():
+            self.logits = self._model.last(self._windows).numpy()
+
+
+class CarriedWriter:
+    """One step of the LSTM for each character of several texts, their states carried on, in torch.
+
+    The first layer's input product is a table with a row for each character. Gates stand in the order input, forget,
+    output, cell, so that one call squashes three of them.
+    """
+
+    logits: NDArray[np.float32]
+
+    def __init__(self, model: CharLSTM, carried: Carried, last_logits: Tensor, *, lanes: int) -> None:
+        self._table, *rest = arranged(model)
+        self._recurrent, self._input, self._biases = ([w.t() if w.dim() == 2 else w for w in part] for part in rest)
+        self._out, self._out_bias = model.linear.weight.detach().t(), model.linear.bias.detach()
+        with torch.no_grad():
+            self._h, self._c = ([part.expand(lanes, -1).clone() for part in state] for state in carried)
+            self._last = last_logits.expand(lanes, -1).clone()
+        self._allot()
+
+    def _allot(self) -> None:
+        """Make the places for results, one row a lane."""
+        lanes, hidden = self._h[0].shape
+        self._gates, self._inputs = torch.empty(lanes, 4 * hidden), torch.empty(lanes, 4 * hidden)
+        self._squashed = torch.empty(lanes, hidden)
+        self._sigmoids = self._gates[:, : 3 * hidden]
+        self._parts = tuple(self._gates[:, n * hidden : (n + 1) * hidden] for n in range(4))
+        self.logits = self._last.numpy()
+
+    @torch.inference_mode()
+    def advance(self, chosen: list[int]) -> None:
+        """Append one character to each text and compute the logits after it."""
+        gates, h = self._gates, self._h
+        torch.index_select(self._table, 0, torch.tensor(chosen), out=self._inputs)
+        for n, recurrent in enumerate(self._recurrent):
+            if n:
+                torch.addmm(self._biases[n - 1], h[n - 1], self._input[n - 1], out=self._inputs)
+            torch.addmm(self._inputs, h[n], recurrent, out=gates)
+            enter, forget, out, cell = self._parts
+            self._sigmoids.sigmoid_()
+            cell.tanh_()
+            self._c[n].mul_(forget).addcmul_(enter, cell)
+            torch.tanh(self._c[n], out=self._squashed)
+            torch.mul(out, self._squashed, out=h[n])
+        torch.addmm(self._out_bias, h[-1], self._out, out=self._last)
+
+    def keep(self, lanes: list[int]) -> None:
+        """Go on with these lanes only, in this order."""
+        rows = torch.tensor(lanes)
+        self._h, self._c = [h[rows] for h in self._h], [c[rows] for c in self._c]
+        self._last = self._last[rows]
+        self._allot()
+
+
+class SingleWriter:
+    """The same for one text, in numpy, whose calls cost half of torch's and whose matrix-vector product is faster.
+
+    A sigmoid is a tanh of half the sum, so that all four gates are squashed by one call; halving the weights is exact.
+    Figures: bench/writing.py.
+    """
+
+    logits: NDArray[np.float32]
+
+    def __init__(self, model: CharLSTM, carried: Carried, last_logits: Tensor) -> None:
+        hidden = model.hidden_size
+        half = torch.ones(4 * hidden)
+        half[: 3 * hidden] = 0.5
+        table, recurrent, inputs, biases = arranged(model)
+        self._rows = list((table * half).numpy())
+        self._recurrent = [(w * half[:, None]).numpy() for w in recurrent]
+        self._input = [(w * half[:, None]).numpy() for w in inputs]
+        self._biases = [(b * half).numpy() for b in biases]
+        self._out = model.linear.weight.detach().numpy().copy()
+        self._out_bias = model.linear.bias.detach().numpy().copy()
+        self._h, self._c = ([part[0].detach().numpy().copy() for part in state] for state in carried)
+        self.logits = last_logits.detach().numpy().copy()
+        self._last = self.logits[0]
+        self._gates, self._inputs = np.empty(4 * hidden, np.float32), np.empty(4 * hidden, np.float32)
+        self._squashed = np.empty(hidden, np.float32)
+        self._sigmoids = self._gates[: 3 * hidden]
+        self._parts = tuple(self._gates[n * hidden : (n + 1) * hidden] for n in range(4))
+
+    def advance(self, chosen: list[int]) -> None:
+        """Append one character to the text and compute the logits after it."""
+        gates, sigmoids, squashed = self._gates, self._sigmoids, self._squashed
+        enter, forget, out, cell = self._parts
+        inputs = self._rows[chosen[0]]
+        below = inputs
+        for n, recurrent in enumerate(self._recurrent):
+            h, c = self._h[n], self._c[n]
+            if n:
+                inputs = np.dot(self._input[n - 1], below, out=self._inputs)
+                inputs += self._biases[n - 1]
+            np.dot(recurrent, h, out=gates)
+            np.add(gates, inputs, out=gates)
+            np.tanh(gates, out=gates)
+            np.multiply(sigmoids, _HALF, out=sigmoids)
+            np.add(sigmoids, _HALF, out=sigmoids)
+            np.multiply(c, forget, out=c)
+            np.multiply(enter, cell, out=cell)
+            np.add(c, cell, out=c)
+            np.tanh(c, out=squashed)
+            below = np.multiply(out, squashed, out=h)
+        np.dot(self._out, below, out=self._last)
+        np.add(self._last, self._out_bias, out=self._last)
+
+    def keep(self, lanes: list[int]) -> None:
+        """Go on with the one lane there is."""
+
+
+def carried_writer(model: CharLSTM, carried: Carried, last_logits: Tensor, *, lanes: int) -> Stepper:
+    """Return the faster way for so many lanes whose results don't depend on the number of threads."""
+    if lanes == 1 and one_thread():
+        return SingleWriter(model, carried, last_logits)
+    return CarriedWriter(model, carried, last_logits, lanes=lanes)
+
+
+@torch.no_grad()
+def arranged(model: CharLSTM) -> tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]:
+    """Return `per_character` with the gates' rows in the order input, forget, output, cell."""
+    enter, forget, cell, out = torch.arange(4 * model.hidden_size).view(4, -1)
+    order = torch.cat([enter, forget, out, cell])
+    table, *rest = per_character(model)
+    recurrent, inputs, biases = ([weights[order] for weights in part] for part in rest)
+    return table[:, order], recurrent, inputs, biases
+
+
+@torch.no_grad()
+def per_character(model: CharLSTM) -> tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]:
+    """Return (table, recurrent, inputs, biases), in torch's order of the gates' rows.
+
+    table: (V, 4H), what the first layer adds for each character, biases included. recurrent: (4H, H) for each layer.
+    inputs and biases: (4H, H) and (4H,) for each layer but the first.
+    """
+    weights = {name: value.detach() for name, value in model.lstm.named_parameters()}
+    layers = range(model.layers)
+    biases = [weights[f"bias_ih_l{n}"] + weights[f"bias_hh_l{n}"] for n in layers]
+    read = model.read(torch.arange(model.vocab_size)[:, None])[:, 0]  # (V, E)
+    table = torch.addmm(biases[0], read, weights["weight_ih_l0"].t())
+    recurrent = [weights[f"weight_hh_l{n}"] for n in layers]
+    return table, recurrent, [weights[f"weight_ih_l{n}"] for n in layers[1:]], biases[1:]
+
+
+def read_prompt(model: CharLSTM, piece: NDArray[np.int64], carried: Carried | None) -> tuple[Tensor, Carried]:
+    """Read a piece of a prompt, (T,) int64, and return the logits after it, (1, V), and the state, (layers, 1, H)."""
+    with torch.no_grad():
+        outputs, carried = model.lstm(model.read(torch.from_numpy(piece)[None]), carried)
+        logits: Tensor = model.linear(outputs[:, -1])
+        return logits, carried

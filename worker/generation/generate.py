@@ -1,0 +1,155 @@
+"""Writing text with a model, as a generator of events. Knows no queue, no store and no files.
+
+The same request and seed give the same text on every worker with the same kind of processor and the same torch: torch
+takes one thread (sums split over two round differently), and each variant has random numbers of its own. Written by the
+compiled kernel, a variant is the same among however many, on however many threads.
+"""
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from shared.errors import InvalidRequest
+from shared.requests.options import GenerateRequest
+from shared.text.vocabulary import BOM, Vocabulary, name_characters, normalise
+from worker.generation.decoders import Writer, writer_for
+from worker.generation.loaded import LoadedModel
+from worker.generation.stopping import Held
+from worker.nn.randomness import rng
+from worker.nn.sampling import Options, Sampler
+
+#: Seconds of writing between two events.
+BURST_S = 0.025
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """One variant's text so far, or whole."""
+
+    index: int
+    text: str
+    #: "cancelled" stands for a text that hasn't ended (yet).
+    finish_reason: Literal["length", "stop", "cancelled"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """Some hundredths of a second of writing are done. Base of all events.
+
+    `outputs()` returns what has been written up to here, for a caller that stops early.
+    """
+
+    outputs: Callable[[], tuple[Output, ...]]
+
+
+GenerateEvent = Tick
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Tick):
+    """A variant's text has grown; `offset` counts characters from its begin. No part of a stop string is shown."""
+
+    index: int
+    offset: int
+    delta: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done(Tick):
+    """All variants are whole: `outputs()`. Nothing comes after."""
+
+
+def prepare_prompt(model: LoadedModel, prompt: str, unknown_chars: Literal["error", "drop"] = "error") -> str:
+    r"""Return the prompt as the model reads it: lower-cased where its text was, line ends as "\n", unknown dropped.
+
+    Raises InvalidRequest at "/prompt" on characters that the model never saw, and when nothing is left.
+    """
+    prompt = normalise(prompt, lowercase=model.sizes.lowercase)
+    if model.sizes.recipe == "stream":
+        prompt = prompt.removeprefix(BOM)
+    unknown = model.vocabulary.unknown(prompt)
+    if unknown and unknown_chars == "error":
+        raise InvalidRequest.at(
+            "/prompt", f'the model never saw {name_characters(unknown)}; remove them, or set unknown_chars to "drop"'
+        )
+    prompt = "".join(c for c in prompt if c not in set(unknown)) if unknown else prompt
+    if not prompt:
+        raise InvalidRequest.at("/prompt", "no character of the prompt is known to the model; give another one")
+    return prompt
+
+
+def generate(
+    model: LoadedModel, request: GenerateRequest, *, clock: Callable[[], float] = time.monotonic
+) -> Generator[GenerateEvent, None, None]:
+    """Write `request.n` texts of at most `request.length` characters that go on from the prompt.
+
+    Arguments:
+        model: who writes: classic over a window of its last `seq_length` characters, stream with its state carried.
+        request: `prompt` and `seed` set.
+        clock: seconds, for the rhythm of the events.
+
+    Raises InvalidRequest as `prepare_prompt` does, before the first event. torch's number of threads stays at 1.
+    """
+    if request.prompt is None or request.seed is None:
+        raise ValueError("generate() takes a request whose prompt and seed are set")
+    prompt = np.array(model.vocabulary.encode(prepare_prompt(model, request.prompt, request.unknown_chars)))
+    torch.set_num_threads(1)
+    texts = [Held(request.stop or ()) for _ in range(request.n)]
+    ended = [False] * request.n
+
+    def outputs() -> tuple[Output, ...]:
+        return tuple(
+            Output(index=i, text=t.text,
+                   finish_reason="stop" if t.stopped else "length" if ended[i] else "cancelled")
+            for i, t in enumerate(texts)
+        )  # fmt: skip
+
+    yield Tick(outputs=outputs)
+    options = Options(temperature=request.temperature, top_k=request.top_k, top_p=request.top_p)
+    samplers = [Sampler(options, rng(request.seed, "variant", index)) for index in range(request.n)]
+    window = model.sizes.seq_length if model.sizes.recipe == "classic" else None
+    writer = writer_for(model.module, model.packed, samplers, window=window, length=request.length)
+    for _ in writer.read(prompt):
+        yield Tick(outputs=outputs)
+    lanes, written = list(range(request.n)), 0
+    while lanes:
+        until = clock() + BURST_S
+        while lanes:
+            count = min(writer.burst, request.length - written)
+            lanes = _write(writer, count, model.vocabulary, texts, lanes, last=written + count == request.length)
+            written += count
+            if clock() >= until:
+                break
+        ended = [index not in lanes for index in range(request.n)]
+        told = False
+        for index, text in enumerate(texts):
+            offset, delta = text.show(ended=ended[index])
+            if delta:
+                told = True
+                yield Text(outputs=outputs, index=index, offset=offset, delta=delta)
+        if not told:
+            yield Tick(outputs=outputs)
+    yield Done(outputs=outputs)
+
+
+def _write(
+    writer: Writer, count: int, vocabulary: Vocabulary, texts: list[Held], lanes: list[int], *, last: bool
+) -> list[int]:
+    """Write so many characters of the texts in `lanes`, their last ones or not; return the lanes left.
+
+    One that ends leaves its lane, so the others go on faster.
+    """
+    ended = [
+        texts[lane].append(vocabulary.decode(codes)) or last
+        for lane, codes in zip(lanes, writer.write(count).tolist(), strict=True)
+    ]
+    if any(ended):
+        kept = [place for place, end in enumerate(ended) if not end]
+        lanes = [lanes[place] for place in kept]
+        if lanes:
+            writer.keep(kept)
+    return lanes

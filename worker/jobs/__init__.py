@@ -1,0 +1,1 @@
+"""Running one job: claim, lease, attempt, checkpoints, publishing."""

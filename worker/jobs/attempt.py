@@ -1,0 +1,76 @@
+"""One attempt at a job: everything that running it needs, handed to the function that knows its type."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.jobs.record import Job
+from shared.settings import Settings
+from shared.store import Store
+from shared.volume import Volume
+from worker.jobs.lease import Lease, Wish
+from worker.jobs.lease_renewer import Pulse
+from worker.jobs.model_cache import Warm
+from worker.jobs.reporter import Reporter
+from worker.jobs.step_log import Journal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """What a process that runs jobs has: built once, passed in."""
+
+    #: The node's name, as shown in a job's `worker`.
+    name: str
+    #: Which process of that name: two may bear one by mistake.
+    holder: str
+    settings: Settings
+    store: Store
+    volume: Volume
+    #: Threads that a training computes with here.
+    train_threads: int
+    journal: Journal
+    #: The thread that renews the lease of the job at hand.
+    pulse: Pulse
+    #: What it keeps from one writing job to the next.
+    warm: Warm
+    #: Whether this host is to stop soon.
+    draining: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One claimed job, its lease and its reporter."""
+
+    host: Host
+    job: Job
+    token: int
+    lease: Lease
+    reporter: Reporter
+
+    def folder(self) -> Path:
+        """Make the folder that only this attempt writes to. Raises LeaseLost."""
+        return self.host.volume.jobs.open_attempt(self.job.id, self.token)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped:
+    """The job stopped because it was wished."""
+
+    wish: Wish
+    #: What a cancelled job has to show.
+    result: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A generate job is done."""
+
+    result: Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sealed:
+    """A model is built and sealed: to be completed."""
+
+
+Outcome = Stopped | Written | Sealed

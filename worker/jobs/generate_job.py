@@ -1,0 +1,65 @@
+"""Runs a generate job: text goes to the store while it is written, what was copied is told at its end."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+
+from shared.jobs.events import EventType
+from shared.jobs.record import Progress
+from shared.requests.options import GenerateRequest
+from worker.generation.generate import Output, Text, generate
+from worker.generation.overlap import copied
+from worker.jobs.attempt import Attempt, Outcome, Stopped, Written
+from worker.jobs.lease import Lease, Wish
+from worker.jobs.model_cache import Source
+
+
+def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotonic) -> Outcome:
+    """Write to the end, or until a wish stops it. Raises NotFound, LeaseLost, StoreUnavailable, VolumeUnavailable."""
+    host, lease, reporter = attempt.host, attempt.lease, attempt.reporter
+    request = GenerateRequest.model_validate(attempt.job.params)
+    model = host.volume.models.get(request.model_id)
+    loaded = host.warm.model(model)
+    lease.tick()
+    total = request.length * request.n
+    written, begun = 0, clock()
+    wish: Wish | None = None
+    outputs: Callable[[], tuple[Output, ...]] = tuple
+    for event in generate(loaded, request):
+        if isinstance(event, Text):
+            written += len(event.delta)
+            reporter.add(EventType.TEXT, {"index": event.index, "offset": event.offset, "delta": event.delta})
+        reporter.progress(_progress(written, total, clock() - begun))
+        outputs = event.outputs
+        if wish := lease.look():
+            break
+        reporter.flush()
+    if wish is Wish.DRAIN:
+        return Stopped(wish=wish)
+    source = host.warm.source(model)
+    lease.tick()
+    told = [{**asdict(output), "copied": _copied(output.text, source, lease)} for output in outputs()]
+    result = {"prompt": request.prompt, "outputs": told, "seed": request.seed}
+    if wish is not None:
+        return Stopped(wish=wish, result=result)
+    reporter.complete(step=written)
+    return Written(result=result)
+
+
+def _progress(written: int, total: int, seconds: float) -> Progress:
+    speed = written / seconds if seconds > 0 else 0.0
+    return Progress(
+        step=written,
+        total_steps=total,
+        fraction=written / total,
+        chars_per_second=speed or None,
+        eta_seconds=(total - written) / speed if speed else None,
+    )
+
+
+def _copied(text: str, source: Source | None, lease: Lease) -> dict[str, object] | None:
+    """Tell how much of a text stands in the text that the model learnt from, or None: it is gone."""
+    if source is None:
+        return None
+    lease.tick()
+    return copied(text, source.text, runs=source.runs(), tick=lease.tick)

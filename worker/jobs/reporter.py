@@ -1,0 +1,104 @@
+"""Tells the store what happens in a job: not more often than people can read, and nothing lost while Redis is away."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from shared.errors import StoreUnavailable
+from shared.jobs.events import Event, EventType
+from shared.jobs.record import JobError, Losses, Progress, Status
+from shared.store import Claim, JobStore
+
+#: Least seconds between two records: at most ten a second for progress, text a little quicker.
+RECORD_S = 0.1
+TEXT_S = 0.05
+#: Seconds to leave Redis alone after it refused.
+AWAY_S = 0.5
+
+
+class Reporter:
+    """Collects events of one attempt and records them in batches."""
+
+    def __init__(
+        self,
+        jobs: JobStore,
+        claim: Claim,
+        *,
+        saw_cancel: Callable[[bool], None],
+        every_s: float = RECORD_S,
+        first_s: float = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin, with nothing to tell: the first record is due in `first_s` seconds, the others `every_s` apart."""
+        self._jobs = jobs
+        self._id = claim.job.id
+        self._token = claim.token
+        self._saw_cancel = saw_cancel
+        self._every_s = every_s
+        self._clock = clock
+        self._next = clock() + first_s
+        self._events: list[Event] = []
+        self._progress: Progress | None = None
+        self._latest = Progress()
+        self._losses: Losses | None = None
+
+    def add(self, kind: EventType, data: Mapping[str, Any]) -> None:
+        """Report an event."""
+        self._events.append(Event(type=kind, data=data))
+
+    def log(self, message: str) -> None:
+        """Report a line for people."""
+        self.add(EventType.LOG, {"message": message})
+
+    def progress(self, progress: Progress, losses: Losses | None = None) -> None:
+        """Report how far the job is; of several before a flush only the newest counts."""
+        self._progress = self._latest = progress
+        self._losses = losses or self._losses
+
+    def complete(self, *, step: int, losses: Losses | None = None) -> None:
+        """Report that nothing is left to do, and the losses of the end."""
+        self.progress(replace(self._latest, step=step, fraction=1.0, eta_seconds=0.0), losses)
+
+    def flush(self, *, now: bool = False) -> None:
+        """Record what was reported, if it is time (or `now`). While Redis is away it is kept. Raises LeaseLost."""
+        moment = self._clock()
+        if moment < self._next and not now:
+            return
+        if not (self._events or self._progress):
+            return
+        try:
+            wished = self._jobs.record(
+                self._id, self._token, progress=self._progress, losses=self._losses, events=self._pending()
+            )
+        except StoreUnavailable:
+            self._next = moment + AWAY_S
+            if now:
+                raise
+            return
+        self._saw_cancel(wished)
+        self._events.clear()
+        self._progress = None
+        self._next = moment + self._every_s
+
+    def finish(
+        self, status: Status, *, result: Mapping[str, Any] | None = None, error: JobError | None = None
+    ) -> None:
+        """End the job, and record in the same step what was reported last. Raises what `JobStore.finish` does."""
+        self._jobs.finish(
+            self._id,
+            self._token,
+            status,
+            result=result,
+            error=error,
+            progress=self._progress,
+            losses=self._losses,
+            events=self._pending(),
+        )
+
+    def _pending(self) -> list[Event]:
+        """Return the events that are not recorded yet, the newest progress last."""
+        if not self._progress:
+            return list(self._events)
+        data = {"progress": vars(self._progress), "metrics": vars(self._losses) if self._losses else None}
+        return [*self._events, Event(type=EventType.PROGRESS, data=data)]

@@ -1,0 +1,141 @@
+"""Runs one job, read top to bottom: claim it, do it while the lease holds, end it one way or another."""
+
+import logging
+from contextlib import suppress
+
+from shared.errors import Conflict, JobFailed, LeaseLost, NotFound, StoreUnavailable, VolumeUnavailable
+from shared.jobs.record import JobError, JobType, Status
+from shared.store import Claim
+from worker.jobs.attempt import Attempt, Host, Outcome, Sealed, Stopped, Written
+from worker.jobs.generate_job import run_generate
+from worker.jobs.import_job import run_import
+from worker.jobs.lease import Lease, Wish
+from worker.jobs.publish import complete
+from worker.jobs.reporter import RECORD_S, TEXT_S, Reporter
+from worker.jobs.train_job import run_train
+
+log = logging.getLogger(__name__)
+
+_RUN = {JobType.TRAIN: run_train, JobType.GENERATE: run_generate, JobType.IMPORT: run_import}
+
+
+def run_job(job_id: str, host: Host) -> None:
+    """Claim a job and carry it to an end, or return at once: it is not there to be taken (a message came twice)."""
+    try:
+        asked = host.volume.jobs.asked(job_id)
+        if asked is not None and asked.type is not JobType.GENERATE:
+            host.volume.check()
+        # Of a text nothing stands on the volume under a token.
+        floor = 0 if asked is not None and asked.type is JobType.GENERATE else host.volume.jobs.floor(job_id)
+    except VolumeUnavailable as exc:
+        # Its message is sent again in some seconds, to this worker or one whose volume is well.
+        log.error("%s is left in its queue: %s", job_id, exc)
+        return
+    claim = host.store.jobs.claim(
+        job_id,
+        worker=host.name,
+        holder=host.holder,
+        lease_s=host.settings.lease_ttl_s,
+        floor=floor,
+    )
+    if claim is None:
+        log.info("%s is not to be claimed; its message came twice or too late", job_id)
+        return
+    log.info("%s begins: %s, attempt %d", job_id, claim.job.type, claim.job.attempt)
+    lease = Lease(
+        host.store.jobs,
+        claim,
+        ttl_s=host.settings.lease_ttl_s,
+        stall_s=host.settings.stall_s,
+        pulse=host.pulse,
+        draining=host.draining,
+    )
+    if not (writes := claim.job.type is JobType.GENERATE):
+        host.warm.clear()
+    reporter = Reporter(
+        host.store.jobs,
+        claim,
+        saw_cancel=lease.saw_cancel,
+        every_s=TEXT_S if writes else RECORD_S,
+        first_s=TEXT_S if writes else 0,  # a short text is told with its end, in one step
+    )
+    attempt = Attempt(host=host, job=claim.job, token=claim.token, lease=lease, reporter=reporter)
+    with lease:
+        try:
+            _end(attempt, _RUN[claim.job.type](attempt))
+        except LeaseLost as exc:
+            log.warning("%s: %s", job_id, exc)
+            host.journal.refuse(job_id=job_id, token=claim.token, worker=host.name)
+        except StoreUnavailable as exc:
+            # Not the job's fault: its lease runs out and it is taken up again, here or elsewhere.
+            log.error("%s is given up: %s", job_id, exc)
+            _tell_lost(host, claim)
+        except VolumeUnavailable as exc:
+            _fail(attempt, JobError(code=exc.code, detail=exc.detail, retryable=True))
+        except (JobFailed, NotFound) as exc:
+            _fail(attempt, JobError(code=exc.code, detail=exc.detail))
+        except Exception as exc:
+            log.exception("%s failed", job_id)
+            _fail(attempt, JobError(code="internal", detail=_words(exc), retryable=True))
+
+
+def _end(attempt: Attempt, outcome: Outcome) -> None:
+    jobs, job_id, token, reporter = attempt.host.store.jobs, attempt.job.id, attempt.token, attempt.reporter
+    match outcome:
+        case Sealed():
+            reporter.flush(now=True)
+            try:
+                complete(jobs, attempt.host.volume, job_id, token)
+            except VolumeUnavailable as exc:
+                log.error("%s is sealed; a reaper will publish its model: %s", job_id, exc)
+                return
+        case Written(result=result):
+            attempt.lease.look()  # whoever lost it meanwhile says nothing to the volume
+            _note_end(attempt, Status.SUCCEEDED, result=result)
+            reporter.finish(Status.SUCCEEDED, result=result)
+        case Stopped(wish=Wish.DRAIN):
+            reporter.flush(now=True)
+            status = jobs.release(job_id, token)
+            log.info("%s is given back: %s", job_id, status)
+        case Stopped(result=result):
+            attempt.lease.look()
+            _note_end(attempt, Status.CANCELLED, result=result)
+            reporter.finish(Status.CANCELLED, result=result)
+    log.info("%s ends here: %s", job_id, type(outcome).__name__.lower())
+
+
+def _fail(attempt: Attempt, error: JobError) -> None:
+    host, job_id = attempt.host, attempt.job.id
+    log.info("%s failed: %s", job_id, error.detail)
+    if attempt.job.type is JobType.IMPORT:
+        with suppress(VolumeUnavailable):
+            host.volume.jobs.drop_upload(job_id)  # a refused file is of no use to anybody
+    _note_end(attempt, Status.FAILED, error=vars(error))
+    try:
+        attempt.reporter.finish(Status.FAILED, error=error)
+    except (LeaseLost, StoreUnavailable, Conflict) as exc:
+        log.error("%s can't be ended: %s", job_id, exc)
+
+
+def _note_end(attempt: Attempt, status: Status, **more: object) -> None:
+    """Write to the volume how the job ends, for a Redis that is emptied."""
+    try:
+        synced = attempt.job.type is not JobType.GENERATE
+        attempt.host.volume.jobs.end(attempt.job.id, {"status": status, **more}, synced=synced)
+    except VolumeUnavailable as exc:
+        log.error("%s: its end can't be written to the volume now: %s", attempt.job.id, exc)
+        with suppress(StoreUnavailable):
+            attempt.host.store.jobs.owe(attempt.job.id)
+
+
+def _tell_lost(host: Host, claim: Claim) -> None:
+    try:
+        host.store.jobs.lose(claim.job.id, holder=host.holder)
+    except StoreUnavailable:
+        log.warning("The store is away; the lease of %s runs out by itself", claim.job.id)
+
+
+def _words(exc: Exception) -> str:
+    if isinstance(exc, MemoryError):
+        return "The worker ran out of memory. Use a smaller hidden_size, batch_size or seq_length."
+    return f"Something went wrong inside the worker ({type(exc).__name__}). Its log says more; send the job again."

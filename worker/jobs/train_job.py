@@ -1,0 +1,142 @@
+"""Runs a train job: the trainer's events go to the store, its state to the volume, its weights into a model."""
+
+import logging
+from collections.abc import Iterator
+
+from pydantic import TypeAdapter
+
+from shared.ids import model_id_of
+from shared.jobs.events import EventType
+from shared.jobs.record import Losses, Progress
+from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamRequest
+from worker.formats.bundle import load_start
+from worker.jobs.attempt import Attempt, Outcome, Stopped
+from worker.jobs.build import build_and_seal
+from worker.jobs.checkpointer import Saver
+from worker.jobs.lease import Wish
+from worker.training import events
+from worker.training.events import TrainingDiverged
+from worker.training.state import StateFileDamaged, TrainState, load_state
+from worker.training.train import Start, train
+
+log = logging.getLogger(__name__)
+
+_REQUEST: TypeAdapter[StreamRequest | ClassicRequest] = TypeAdapter(AnyTrainRequest)
+
+
+class _StoppedReading(Exception):
+    """The job is to stop before its text was read."""
+
+    def __init__(self, wish: Wish) -> None:
+        super().__init__(wish)
+        self.wish = wish
+
+
+def run_train(attempt: Attempt) -> Outcome:
+    """Train to the end, or until a wish stops it; the newest state is on the volume then.
+
+    Raises:
+        TrainingDiverged: the loss blew up; the last good state is on the volume.
+        LeaseLost, StoreUnavailable, VolumeUnavailable
+    """
+    host, job = attempt.host, attempt.job
+    request = _REQUEST.validate_python(job.params)
+    folder = attempt.folder()
+    state = _newest_state(attempt)
+    start = None if state is not None else _start(attempt, request)
+    attempt.lease.tick()
+    known = state.facts if state is not None else {}
+    host.store.jobs.rewind(job.id, attempt.token, metrics=known.get("metrics", ()), samples=known.get("samples", ()))
+    training = train(
+        request, lambda: _read(attempt, request.corpus_id), start=start, state=state, threads=host.train_threads
+    )
+    saver = Saver(attempt, folder)
+    try:
+        for event in host.journal.follow(training, job_id=job.id, token=attempt.token, worker=host.name):
+            wish = attempt.lease.look()
+            _tell(attempt, event)
+            if isinstance(event, events.Done):
+                attempt.reporter.complete(step=max((row.step for row in event.metrics), default=0), losses=_last(event))
+                return build_and_seal(
+                    attempt,
+                    name=request.name or model_id_of(job.id),
+                    params=job.params,
+                    weights=event.weights,
+                    vocabulary=event.vocabulary,
+                    losses=event.losses,
+                    metrics=event.metrics,
+                    samples=event.samples,
+                    result={"stop_reason": event.stop_reason},
+                )
+            if wish is not None:
+                saver.save(event.state())
+                return Stopped(wish=wish)
+            if isinstance(event, events.Snapshot):
+                saver.save(event.state())
+    except _StoppedReading as exc:
+        return Stopped(wish=exc.wish)  # no step was made: what was saved before stands
+    except TrainingDiverged as exc:
+        saver.save(exc.state)
+        raise
+    finally:
+        training.close()
+    raise AssertionError("the trainer ended without an end")
+
+
+def _read(attempt: Attempt, corpus_id: str) -> Iterator[str]:
+    """Read the text from its begin, looking up after each part. Raises _StoppedReading, LeaseLost, NotFound."""
+    for part in attempt.host.volume.corpora.parts(corpus_id):
+        if (wish := attempt.lease.look()) is not None:
+            raise _StoppedReading(wish)
+        yield part
+
+
+def _last(done: events.Done) -> Losses:
+    """Return the losses that a training ended with: the last epoch's were measured after its last progress."""
+    trained = [row.train_loss for row in done.metrics if row.train_loss is not None]
+    judged = [row.evaluation_loss if row.validation_loss is None else row.validation_loss for row in done.metrics]
+    measured = [loss for loss in judged if loss is not None]
+    return Losses(
+        train_loss=trained[-1] if trained else None,
+        validation_loss=measured[-1] if measured else None,
+        best_loss=done.best_loss,
+        best_epoch=done.losses.best_epoch,
+    )
+
+
+def _newest_state(attempt: Attempt) -> TrainState | None:
+    """Return the newest whole state of the job, else of the one that it resumes, or None: begin anew."""
+    for job_id, saved in attempt.host.volume.jobs.states_of_line(attempt.job.id):
+        try:
+            state = load_state(saved.path, saved.sha256)
+        except StateFileDamaged as exc:
+            log.warning("%s: %s", attempt.job.id, exc)
+            attempt.reporter.log(f"The training state of step {saved.step} is damaged; an older one is used.")
+            continue
+        of = "" if job_id == attempt.job.id else f" of {job_id}"
+        attempt.reporter.log(f"Goes on from step {saved.step}{of}.")
+        return state
+    return None
+
+
+def _start(attempt: Attempt, request: StreamRequest | ClassicRequest) -> Start | None:
+    """Return the model to start from, where one is named. Raises NotFound."""
+    if request.init_from is None:
+        return None
+    return load_start(attempt.host.volume.models.folder(request.init_from))
+
+
+def _tell(attempt: Attempt, event: events.TrainEvent) -> None:
+    reporter = attempt.reporter
+    match event:
+        case events.Progress():
+            progress = {name: getattr(event, name) for name in Progress.__dataclass_fields__}
+            losses = {name: getattr(event, name) for name in Losses.__dataclass_fields__}
+            reporter.progress(Progress(**progress), Losses(**losses))
+        case events.Metric():
+            reporter.add(EventType.METRIC, events.row(event))
+        case events.Sample():
+            reporter.add(EventType.SAMPLE, events.row(event))
+        case _:
+            pass
+    reporter.flush()

@@ -1,0 +1,45 @@
+"""What a worker's parent process does beside passing jobs to its children: the reaper and the sign of life.
+
+The threads begin once the pool has forked its first children; those forked later touch nothing of theirs.
+"""
+
+from typing import Any
+
+from celery import bootsteps
+
+from shared.broker import Broker
+from shared.settings import Settings
+from shared.store import Store
+from shared.volume import Volume
+from worker.maintenance.heartbeat import Presence, describe, train_threads
+from worker.maintenance.reaper import Reaper
+from worker.maintenance.throughput import Speedometer
+from worker.webhooks.sender import Courier
+
+
+class Caretaker(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
+    """Worker step: starts and stops the threads of the parent."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, parent: Any) -> None:
+        """Start them, with the settings that the application was made with."""
+        settings: Settings = parent.app.conf.charloom_settings
+        store = Store.of(settings)
+        volume = Volume.of(settings)
+        # It forks, so it comes before the threads.
+        speedometer = Speedometer(store, volume, threads=train_threads(settings) if settings.train_slots else 0)
+        self._parts = (
+            Reaper(store, Broker(parent.app), volume, settings),
+            Presence(store, describe(parent.hostname, settings, holder=parent.app.conf.charloom_holder), speedometer),
+            Courier(store, settings),
+        )
+        for part in self._parts:
+            part.start()
+
+    def stop(self, _parent: Any) -> None:
+        """Stop them; the worker is no longer seen."""
+        for part in self._parts:
+            part.stop()
+
+    terminate = stop

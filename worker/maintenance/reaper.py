@@ -1,0 +1,118 @@
+"""Looks after all jobs: takes those of silent workers, completes sealed ones, sends due messages, forgets old jobs.
+
+A thread in every worker's parent process, never behind a training. Each step is atomic in the store or can be repeated,
+so any number of reapers is safe.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from shared.broker import Broker
+from shared.errors import CharloomError, StoreUnavailable, VolumeUnavailable
+from shared.jobs.record import Queue
+from shared.settings import Settings
+from shared.store import JobStore, Store
+from shared.store.job_store import MESSAGE_LOST_MS
+from shared.volume import Volume
+from shared.volume_sync import tell, tell_owed
+from worker.jobs.publish import complete
+from worker.maintenance.reconcile import reconcile
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks for jobs to forget.
+PURGE_S = 60.0
+
+
+class Reaper:
+    """Looks after all jobs, every `reap_s` seconds."""
+
+    def __init__(
+        self,
+        store: Store,
+        broker: Broker,
+        volume: Volume,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._broker = broker
+        self._volume = volume
+        self._settings = settings
+        self._clock = clock
+        self._run_id: str | None = None
+        #: Not before this moment are leases of a newly seen server taken for over.
+        self._patient_until = float("-inf")
+        self._purge_at = float("-inf")
+        self._empty_since: dict[Queue, float] = {}
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="reaper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after the step at hand."""
+        self._closing.set()
+        self._thread.join(timeout=5)
+
+    def look(self) -> None:
+        """Look once. Raises StoreUnavailable."""
+        self._greet()
+        if not self._store.jobs.is_whole():
+            reconcile(self._store.jobs, self._volume, lease_s=self._settings.lease_ttl_s)
+        if self._clock() >= self._patient_until:
+            self._reap(self._store.jobs)
+        try:
+            tell_owed(self._store.jobs, self._volume)
+        except VolumeUnavailable:
+            log.debug("The volume takes no files yet")
+        for job_id, queue in self._store.jobs.due(stayed_empty=self._stayed_empty):
+            self._broker.send(job_id, queue)
+            log.info("The message of %s is sent again", job_id)
+        if self._clock() >= self._purge_at:
+            self._purge_at = self._clock() + PURGE_S
+            for job_id in self._store.jobs.purge(age_s=self._settings.job_ttl_days * 86_400):
+                self._volume.jobs.remove(job_id)
+
+    def _greet(self) -> None:
+        """On a restarted server give every worker a lease's time to renew: all leases look over there."""
+        run_id = self._store.run_id()
+        if run_id != self._run_id:
+            if self._run_id is not None:
+                self._patient_until = self._clock() + self._settings.lease_ttl_s
+            self._run_id = run_id
+
+    def _reap(self, jobs: JobStore) -> None:
+        for reaped in jobs.reap(lease_s=self._settings.lease_ttl_s):
+            log.warning("%s was lost by its worker: %s", reaped.job_id, reaped.outcome)
+            job = jobs.find(reaped.job_id)
+            if job is None:
+                continue
+            try:
+                if reaped.outcome == "sealed":
+                    complete(jobs, self._volume, job.id, job.token)
+                elif job.ended:
+                    tell(job, jobs, self._volume)
+            except VolumeUnavailable as exc:
+                log.error("%s can't be ended on the volume now: %s", job.id, exc)
+
+    def _stayed_empty(self, queue: Queue) -> bool:
+        now = self._clock()
+        if self._broker.waiting(queue):
+            self._empty_since.pop(queue, None)
+            return False
+        return now - self._empty_since.setdefault(queue, now) > MESSAGE_LOST_MS / 1000
+
+    def _loop(self) -> None:
+        while not self._closing.wait(self._settings.reap_s):
+            try:
+                self.look()
+            except StoreUnavailable as exc:
+                log.warning("Redis is away; no job can be looked after now: %s", exc)
+            except CharloomError as exc:
+                log.error("Looking after the jobs failed: %s", exc)

@@ -1,0 +1,71 @@
+"""Rebuilds the records of jobs from the volume, after the Redis server was emptied.
+
+What had ended is put in as it ended. What had never begun is queued again. A training that had begun may still be
+computed by its owner, who has heard nothing of all this: it is put in as running under the newest token that the volume
+knows, so that the owner goes on undisturbed; where there is none any more, the lease runs out as ever. A text is
+written anew, the same by its seed. Each record is put in only where there is none, so any number of reconcilers may
+run at once.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.ids import model_id_of
+from shared.jobs.record import JobError, JobType, NewJob, Status
+from shared.store import JobStore
+from shared.volume import Volume
+
+log = logging.getLogger(__name__)
+
+
+def reconcile(jobs: JobStore, volume: Volume, *, lease_s: float) -> int:
+    """Put every job that the volume knows back into the store, and return how many were gone.
+
+    Raises:
+        StoreUnavailable, VolumeUnavailable: to be done again; what was put in stays.
+    """
+    restored = 0
+    for job_id in volume.jobs.list_ids():
+        job = volume.jobs.asked(job_id)
+        if job is not None and jobs.find(job_id) is None:
+            restored += _restore(jobs, volume, job, lease_s)
+    jobs.mark_whole()
+    if restored:
+        log.warning("Redis had been emptied: %d jobs were put back from the volume", restored)
+    return restored
+
+
+def _restore(jobs: JobStore, volume: Volume, job: NewJob, lease_s: float) -> bool:
+    end = volume.jobs.ended(job.id)
+    if end is not None:
+        return _restore_ended(jobs, volume, job, end)
+    wished = volume.jobs.cancel_wished(job.id)
+    if token := volume.jobs.floor(job.id):
+        return jobs.restore(job, status=Status.RUNNING, token=token, lease_s=lease_s, cancel_wished=wished)
+    if wished:
+        return jobs.restore(job, status=Status.CANCELLED)
+    # Nothing on the volume tells the tokens of a writing job; the time is above any that was counted up from 1.
+    return jobs.restore(job, token=int(time.time()) if job.type is JobType.GENERATE else 0)
+
+
+def _restore_ended(jobs: JobStore, volume: Volume, job: NewJob, end: Mapping[str, Any]) -> bool:
+    makes_model = job.type is not JobType.GENERATE
+    return jobs.restore(
+        job,
+        status=Status(end["status"]),
+        result=end.get("result"),
+        error=JobError(**end["error"]) if end.get("error") else None,
+        finished_ms=volume.jobs.ended_ms(job.id),
+        metrics=_publish(volume, job) if makes_model and end["status"] == Status.SUCCEEDED else (),
+    )
+
+
+def _publish(volume: Volume, job: NewJob) -> Sequence[Mapping[str, Any]]:
+    """Publish what a crash kept from it, and return the losses of the model, none where it has been deleted."""
+    model_id = model_id_of(job.id)
+    for built in volume.jobs.built_models(job.id)[:1]:
+        volume.models.publish(built, model_id)
+    volume.jobs.drop_attempts(job.id)
+    return volume.models.metrics(model_id) if volume.models.find(model_id) else ()

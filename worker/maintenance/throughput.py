@@ -1,0 +1,66 @@
+"""How fast trainings go here: measured at the start, kept true by those that end. Told with the sign of life."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from shared.errors import VolumeUnavailable
+from shared.jobs.record import Job, JobType
+from shared.requests.estimate import Speed
+from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamRequest
+from shared.store import Store
+from shared.volume import Volume
+from worker.training.measure import Measurement
+
+log = logging.getLogger(__name__)
+
+_REQUEST: TypeAdapter[StreamRequest | ClassicRequest] = TypeAdapter(AnyTrainRequest)
+#: A training's speed counts once it has made so many steps: the first are slower.
+_LEAST_STEPS = 20
+
+
+class Speedometer:
+    """Knows the speed of this host's trainings once it is measured. Not thread-safe."""
+
+    def __init__(self, store: Store, volume: Volume, *, threads: int) -> None:
+        """Begin to measure on so many threads; 0: no training comes here."""
+        self._store, self._volume = store, volume
+        self._measurement = Measurement(threads) if threads else None
+        self._speed: Speed | None = None
+        self._running: frozenset[str] = frozenset()
+
+    def look(self, running: Sequence[str]) -> Mapping[str, Any]:
+        """Take in what has been measured and which jobs have ended, and return the speed as it is told.
+
+        Raises StoreUnavailable.
+        """
+        if self._speed is None and self._measurement is not None:
+            self._speed = self._measurement.found()
+        ended, self._running = self._running - frozenset(running), frozenset(running)
+        for job_id in ended:
+            job = self._store.jobs.find(job_id)
+            if job is not None and self._speed is not None:
+                self._speed = self._learn(self._speed, job)
+        return self._speed.told() if self._speed is not None else {}
+
+    def stop(self) -> None:
+        """End a measurement that is still going on."""
+        if self._measurement is not None:
+            self._measurement.stop()
+
+    def _learn(self, speed: Speed, job: Job) -> Speed:
+        seen = job.progress.chars_per_second
+        if job.type is not JobType.TRAIN or not seen or job.progress.step < _LEAST_STEPS:
+            return speed
+        try:
+            request = _REQUEST.validate_python(job.params)
+            corpus = self._volume.corpora.find(request.corpus_id)
+        except (ValidationError, VolumeUnavailable) as exc:
+            log.info("Nothing is learnt from the speed of %s: %s", job.id, exc)
+            return speed
+        if corpus is None:
+            return speed
+        chars, vocab_size = corpus.learnt(lowercase=request.lowercase, drop_bom=request.recipe == "stream")
+        return speed.corrected(request, chars=chars, vocab_size=vocab_size, chars_per_second=seen)

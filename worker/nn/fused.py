@@ -1,0 +1,176 @@
+"""The layers of an nn.LSTM computed by the compiled kernel (worker/nn/kernel), with their gradients. Knows no text.
+
+What enters the first layer depends on the character alone. So its input product is a table with a row for each
+character, and that table's gradient is summed by character instead of being computed at every place.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from worker.nn.dropout import NONE, Dropout
+from worker.nn.kernel import UNITS, Kernel, Kind, Pass
+
+#: What an LSTM carries on: (h, c), each (layers, B, H) float32.
+Carried = tuple[Tensor, Tensor]
+#: Bytes between two rows of gates: without, all rows of a layer of 256 units fall into the same sets of the cache.
+_APART = 64
+#: The table is used where its rows are at most this share of the places.
+_TABLE_SHARE = 0.5
+
+
+class _Outputs(NamedTuple):
+    """Of one layer; places in its room, which the next pass overwrites."""
+
+    h: Tensor  # (T, B, H) in the kind's dtype
+    last_h: Tensor  # (B, H) float32
+    last_c: Tensor  # (B, H) float32
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Call:
+    """What one pass through one layer needs besides tensors that have gradients."""
+
+    kernel: Kernel
+    arrays: Pass
+
+
+class Fused:
+    """Computes the layers of a module whose first layer reads characters.
+
+    One pass with gradients at a time: its arrays, megabytes that would be handed out page by page each time, are used
+    again by the next.
+
+    Args:
+        kernel: the compiled layer.
+        module: holds the weights. Its hidden_size must be a multiple of `UNITS`.
+        read: turns characters, any shape, int64, into what the first layer takes, one dimension more.
+        vocab_size: V, distinct characters.
+    """
+
+    def __init__(self, kernel: Kernel, module: nn.LSTM, read: Callable[[Tensor], Tensor], vocab_size: int) -> None:
+        self._kernel, self._module, self._read, self._vocab_size = kernel, module, read, vocab_size
+        self._rooms: dict[tuple[int, bool], Pass] = {}
+
+    @staticmethod
+    def fits(kernel: Kernel, module: nn.LSTM, *, bfloat16: bool) -> bool:
+        """Tell whether the kernel has such layers and such products."""
+        return module.hidden_size % UNITS == 0 and not (bfloat16 and kernel.bfloat16 is None)
+
+    @property
+    def name(self) -> str:
+        """What a training's state tells of how it was computed."""
+        return f"lstm.c, {self._kernel.bfloat16.name.lower() if self._kernel.bfloat16 else Kind.FLOAT32.name.lower()}"
+
+    def __call__(self, codes: Tensor, carried: Carried | None, dropout: Dropout = NONE) -> tuple[Tensor, Carried]:
+        """Return h after each character, (T, B, H), good until the next call, and the state to carry on.
+
+        codes: (B, T) int64. Under autocast the products, and h, are bfloat16.
+        """
+        passed = self._pass(codes, carried, dropout)
+        last = (torch.stack([layer.last_h for layer in passed]), torch.stack([layer.last_c for layer in passed]))
+        return passed[-1].h, last
+
+    def last(self, codes: Tensor, dropout: Dropout = NONE) -> Tensor:
+        """Return h after the last character of windows that start from zero, (B, H) float32; codes: (B, T) int64."""
+        return self._pass(codes, None, dropout)[-1].last_h
+
+    def _pass(self, codes: Tensor, carried: Carried | None, dropout: Dropout) -> list[_Outputs]:
+        module, kind = self._module, Kind.FLOAT32
+        if torch.is_autocast_enabled("cpu"):
+            if self._kernel.bfloat16 is None:
+                raise ValueError("the kernel has no bfloat16 products here")
+            kind = self._kernel.bfloat16
+        passed: list[_Outputs] = []
+        for number in range(module.num_layers):
+            index = None
+            if number:
+                inputs = self._input_sums(dropout.silence(passed[-1].h).flatten(0, 1), number)
+            elif self._vocab_size <= _TABLE_SHARE * codes.numel():
+                index = codes.t().to(torch.int32).contiguous()
+                with torch.autocast("cpu", enabled=False):
+                    inputs = self._input_sums(self._read(torch.arange(self._vocab_size)), 0)
+            else:
+                inputs = self._input_sums(self._read(codes.t()).flatten(0, 1), 0)
+            weight = dropout.thin(getattr(module, f"weight_hh_l{number}"), self._kernel)
+            call = _Call(kernel=self._kernel, arrays=self._room(number, codes, kind, inputs, index))
+            h, c = (0.0, 0.0) if carried is None else (carried[0][number], carried[1][number])
+            call.arrays.h[0] = h
+            call.arrays.c.view(-1, *call.arrays.h.shape[1:])[0] = c
+            passed.append(_Outputs(*_Layer.apply(inputs, weight, call)))  # type: ignore[no-untyped-call]
+        return passed
+
+    def _input_sums(self, below: Tensor, number: int) -> Tensor:
+        """Return what enters a layer's gate sums, (n, G) in the kernel's order; below: (n, inputs)."""
+        module = self._module
+        biases = getattr(module, f"bias_ih_l{number}") + getattr(module, f"bias_hh_l{number}")
+        return functional.linear(below, _reordered(getattr(module, f"weight_ih_l{number}")), _reordered(biases))
+
+    def _room(self, number: int, codes: Tensor, kind: Kind, inputs: Tensor, index: Tensor | None) -> Pass:
+        """Return the arrays of a pass, those of the last one where they have its shape."""
+        (rows, positions), units = codes.shape, self._module.hidden_size
+        kept = torch.is_grad_enabled()
+        former = self._rooms.get((number, kept))
+        if former is not None and former.h.shape == (positions + 1, rows, units) and former.kind is kind:
+            h, c, gates = former.h, former.c, former.gates
+        else:
+            h = torch.empty(positions + 1, rows, units, dtype=kind.dtype)
+            c = torch.empty(positions + 1, rows, units) if kept else torch.empty(rows, units)
+            stride = 4 * units + _APART // h.element_size()
+            gates = torch.empty(positions, rows, stride, dtype=kind.dtype) if kept else None
+        threads = max(1, min(torch.get_num_threads(), rows))
+        room = Pass(kind=kind, threads=threads, inputs=inputs.detach().contiguous(), index=index, h=h, c=c, gates=gates)
+        self._rooms[number, kept] = room
+        return room
+
+
+def _reordered(sums: Tensor) -> Tensor:
+    """Put rows in torch's order, (G, ...), into the kernel's: the four gates of 16 units side by side."""
+    return sums.view(4, -1, 16, *sums.shape[1:]).transpose(0, 1).reshape(sums.shape)
+
+
+class _Layer(torch.autograd.Function):
+    """One pass through one layer."""
+
+    @staticmethod
+    def forward(ctx: Any, _inputs: Tensor, weight: Tensor, call: _Call) -> tuple[Tensor, Tensor, Tensor]:
+        arrays = call.arrays
+        forward, ctx.weights = call.kernel.pack(arrays.kind, weight.contiguous())
+        call.kernel.forward(arrays, forward)
+        ctx.call = call
+        ctx.set_materialize_grads(False)
+        last_c = (arrays.c if arrays.gates is None else arrays.c[-1]).clone()
+        ctx.mark_non_differentiable(last_c)
+        return arrays.h[1:], arrays.h[-1].to(torch.float32, copy=True), last_c
+
+    @staticmethod
+    def backward(ctx: Any, out_grads: Tensor | None, last_grads: Tensor | None, _: None) -> tuple[Tensor, Tensor, None]:
+        arrays = ctx.call.arrays
+        gates, (positions, rows, units) = arrays.gates, arrays.h[1:].shape
+        sums = 4 * units
+        exact = arrays.kind is Kind.FLOAT32
+        table_grads = None if arrays.index is None else torch.zeros(arrays.threads, *arrays.inputs.shape)
+        weight_grads = torch.zeros(arrays.threads, sums, units) if exact else None
+        ctx.call.kernel.backward(
+            arrays, ctx.weights, table_grads=table_grads, weight_grads=weight_grads,
+            out_grads=None if out_grads is None else out_grads.to(arrays.h.dtype).contiguous(),
+            last_grads=None if last_grads is None else last_grads.contiguous(),
+        )  # fmt: skip
+        grads = gates.view(positions * rows, -1)[:, :sums]
+        if weight_grads is None:
+            of_weight = torch.mm(grads.t(), arrays.h[:-1].view(-1, units))
+        else:
+            of_weight = _summed(weight_grads)
+        in_torchs_order = torch.empty(4, units // 16, 16, units)
+        in_torchs_order.copy_(of_weight.view(-1, 4, 16, units).transpose(0, 1))
+        of_inputs = grads if table_grads is None else _summed(table_grads)
+        return of_inputs, in_torchs_order.view(sums, units), None
+
+
+def _summed(parts: Tensor) -> Tensor:
+    """Sum what each thread has summed, always in the same order."""
+    return parts[0] if len(parts) == 1 else parts.sum(0)

@@ -1,0 +1,172 @@
+"""A model's weights as writing reads them, and the lanes that write with them: what write.c is given. Knows no text.
+
+One text is one lane, whose state is carried on, or, in the seed document's way of writing, a window of lanes.
+"""
+
+import copy
+import ctypes
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from worker.nn.kernel import Kernel
+from worker.nn.sampling import Options
+
+#: Units of a block, and its gates.
+_UNITS, _GATES = 16, 4
+#: Characters of a prompt that go through one layer before the next.
+_STRETCH = 64
+#: Texts that make a thread worth its start.
+_TEXTS_A_THREAD = 8
+_INT, _POINTER, _DOUBLE = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
+
+
+class Writing(ctypes.Structure):
+    """`struct writing` of write.c."""
+
+    _fields_ = (
+        ("units", _INT), ("layers", _INT), ("characters", _INT),
+        ("table", _POINTER), ("recurrent", _POINTER), ("inputs", _POINTER), ("biases", _POINTER),
+        ("out", _POINTER), ("out_biases", _POINTER),
+        ("lanes", _INT), ("window", _INT), ("last", _INT), ("read", _INT),
+        ("h", _POINTER), ("c", _POINTER), ("newest", _POINTER), ("entering", _POINTER), ("logits", _POINTER),
+        ("temperature", _DOUBLE), ("top_p", _DOUBLE), ("top_k", _INT),
+        ("threads", _INT), ("weights", _POINTER), ("heap", _POINTER),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """One model's weights: V characters, H units, G = 4 H gate sums in the order of lstm.c. Shapes: see write.c."""
+
+    kernel: Kernel
+    units: int
+    layers: int
+    characters: int
+    table: Tensor
+    recurrent: Tensor
+    inputs: Tensor
+    biases: Tensor
+    out: Tensor
+    out_biases: Tensor
+
+    @property
+    def products(self) -> int:
+        """Multiplications that one lane takes for a character."""
+        return 4 * self.units * self.units * (2 * self.layers - 1) + self.out.numel()
+
+
+@torch.no_grad()
+def pack(
+    kernel: Kernel,
+    *,
+    table: Tensor,
+    recurrent: list[Tensor],
+    inputs: list[Tensor],
+    biases: list[Tensor],
+    out: Tensor,
+    out_biases: Tensor,
+) -> Packed:
+    """Arrange a model's weights for writing, all float32 and in torch's order of the gates.
+
+    Args:
+        kernel: the compiled layer; H must be a multiple of its `UNITS`.
+        table: (V, 4 H), what the first layer takes from each character, biases included.
+        recurrent: (4 H, H) of each layer.
+        inputs: (4 H, H) of each layer but the first.
+        biases: (4 H,) of each layer but the first.
+        out: (V, H), the output layer.
+        out_biases: (V,), its biases.
+    """
+    characters, units = out.shape
+    missing = -characters % _UNITS
+    gates = (_GATES, units // _UNITS, _UNITS)
+    return Packed(
+        kernel=kernel, units=units, layers=len(recurrent), characters=characters,
+        table=table.view(characters, *gates).transpose(1, 2).contiguous(),
+        recurrent=_packed([weights.view(*gates, units).transpose(0, 1) for weights in recurrent], units),
+        inputs=_packed([weights.view(*gates, units).transpose(0, 1) for weights in inputs], units),
+        biases=torch.cat([part.view(gates).transpose(0, 1).reshape(1, -1) for part in biases] or [torch.empty(0)]),
+        out=torch.cat([out, torch.zeros(missing, units)]).view(-1, _UNITS, units).transpose(1, 2).contiguous(),
+        out_biases=torch.cat([out_biases, torch.zeros(missing)]),
+    )  # fmt: skip
+
+
+def _packed(layers: list[Tensor], units: int) -> Tensor:
+    """Return (layers n, H, 4, 16) of layers (n, 4, 16, H)."""
+    if not layers:
+        return torch.empty(0, units, _GATES, _UNITS)
+    return torch.cat(layers).permute(0, 3, 1, 2).contiguous()
+
+
+class Lanes:
+    """Texts that are written side by side by one call, one lane each; or one text with a window of lanes.
+
+    Args:
+        packed: the model.
+        options: how characters are chosen.
+        window: characters of a window, or 0: the state is carried on.
+        length: characters that will be written at most; a window that none of them needs isn't begun.
+    """
+
+    def __init__(self, packed: Packed, options: Options, *, window: int = 0, length: int = 1) -> None:
+        self._packed, self._options, self._window, self._length = packed, options, window, length
+        rows = window or 1
+        self._h = torch.zeros(packed.layers, 2, rows, packed.units)
+        self._c = torch.zeros(packed.layers, rows, packed.units)
+        self._newest = torch.full((1,), -1, dtype=torch.int32)
+        self._bind(read=0)
+
+    def _bind(self, *, read: int) -> None:
+        """Make room for logits and choices, and tell write.c where everything is."""
+        packed, options, texts = self._packed, self._options, len(self._newest)
+        threads = max(1, min(len(os.sched_getaffinity(0)), texts // _TEXTS_A_THREAD))
+        self._logits = torch.empty(texts, len(packed.out_biases))
+        self._weights = torch.empty(threads, packed.characters + -packed.characters % 8, dtype=torch.float64)
+        self._heap = torch.empty(threads, packed.characters, dtype=torch.int32)
+        self._writing = Writing(
+            units=packed.units, layers=packed.layers, characters=packed.characters,
+            table=packed.table.data_ptr(), recurrent=packed.recurrent.data_ptr(), inputs=packed.inputs.data_ptr(),
+            biases=packed.biases.data_ptr(), out=packed.out.data_ptr(), out_biases=packed.out_biases.data_ptr(),
+            lanes=self._h.shape[2], window=self._window, last=self._length - 1, read=read,
+            h=self._h.data_ptr(), c=self._c.data_ptr(), newest=self._newest.data_ptr(), logits=self._logits.data_ptr(),
+            temperature=options.temperature, top_k=min(options.top_k or 0, packed.characters),
+            top_p=1.0 if options.top_p is None else options.top_p,
+            threads=threads, weights=self._weights.data_ptr(), heap=self._heap.data_ptr(),
+        )  # fmt: skip
+
+    def read(self, codes: NDArray[np.int32]) -> None:
+        """Read more of a prompt, (T,), before anything is written."""
+        places = 0 if self._window else min(len(codes), _STRETCH)
+        room = torch.empty(places * 5 * self._packed.units)
+        for begin in range(0, len(codes), places or len(codes)):
+            self._packed.kernel.read(self._writing, codes[begin : begin + (places or len(codes))], room)
+
+    def write(self, count: int, draws: NDArray[np.float64] | None) -> NDArray[np.int32]:
+        """Write `count` characters of each text, (texts, count), by as many numbers in 0..1; greedily by None."""
+        codes = np.empty((len(self._newest), count), np.int32)
+        self._packed.kernel.write(self._writing, draws, codes)
+        return codes
+
+    def keep(self, lanes: list[int]) -> None:
+        """Go on with these lanes of carried states, in this order; one may be taken several times."""
+        rows = torch.tensor(lanes)
+        self._h, self._c = self._h.index_select(2, rows), self._c.index_select(1, rows)
+        self._newest = self._newest[rows]
+        self._bind(read=self._writing.read)
+
+    def copies(self, count: int) -> "list[Lanes]":
+        """Return this text and others like it, `count` in all, each with a state of its own."""
+        others = [copy.copy(self) for _ in range(count - 1)]
+        for other in others:
+            other.part()
+        return [self, *others]
+
+    def part(self) -> None:
+        """Take a state of its own."""
+        self._h, self._c, self._newest = self._h.clone(), self._c.clone(), self._newest.clone()
+        self._bind(read=self._writing.read)

@@ -1,0 +1,165 @@
+"""A text as one integer array, and the batches that are cut out of it when they are needed. Knows no models.
+
+Nothing else stands whole in memory: a text comes in pieces, twice, to be looked through and to be encoded. A character
+takes 1 byte (to 256 distinct ones), 2 or 4, and a batch is cut out by an index.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shared.requests.estimate import LEAD, readers_of
+from shared.text.vocabulary import Vocabulary
+from worker.nn.randomness import Permutation, derive, rng
+
+Codes = NDArray[Any]  # uint8, uint16 or int32
+_UNICODE = 0x110000
+
+
+def code_points(text: str) -> NDArray[np.uint32]:
+    """Return the text's code points, (len(text),) uint32. Lone surrogates pass."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What a text is found to hold."""
+
+    #: Its vocabulary, as `Vocabulary.of` has it.
+    vocabulary: Vocabulary
+    #: How many characters.
+    chars: int
+
+
+def survey(pieces: Iterable[str]) -> Survey:
+    """Look through a text, a hundred times faster than `Vocabulary.of`."""
+    seen = np.zeros(_UNICODE, dtype=bool)
+    chars = highest = 0
+    for piece in pieces:
+        points = code_points(piece)
+        seen[points] = True
+        chars, highest = chars + len(points), max(highest, int(points.max(initial=0)))
+    found = np.flatnonzero(seen[: highest + 1])
+    return Survey(vocabulary=Vocabulary("".join(map(chr, found.tolist()))), chars=chars)
+
+
+def encode(pieces: Iterable[str], vocabulary: Vocabulary, *, chars: int) -> Codes:
+    """Return the index of each character, (chars,), in the smallest of uint8, uint16 and int32 that holds them all.
+
+    Raises KeyError on a character that isn't in the vocabulary, ValueError unless the text has `chars` characters.
+    """
+    size = len(vocabulary)
+    known = code_points(vocabulary.characters)
+    # One place more than the highest code point: all beyond are clipped to it, and none of them is known.
+    table = np.full(int(known.max(initial=0)) + 2, -1, dtype=np.int32)
+    table[known] = np.arange(size, dtype=np.int32)
+    dtype = np.uint8 if size <= 1 << 8 else np.uint16 if size <= 1 << 16 else np.int32
+    codes = np.empty(chars, dtype=dtype)
+    filled = 0
+    for piece in pieces:
+        found = table.take(code_points(piece), mode="clip")
+        if found.min(initial=0) < 0:
+            raise KeyError(piece[int(found.argmin())])
+        codes[filled : filled + len(found)] = found
+        filled += len(found)
+    if filled != chars:
+        raise ValueError(f"the text has {filled} characters; {chars} were counted before")
+    return codes
+
+
+class Windows:
+    """Every window of `seq_length` characters and the one character after it, as the seed document has them."""
+
+    def __init__(self, codes: Codes, *, seq_length: int, batch_size: int, seed: int) -> None:
+        self.count = len(codes) - seq_length
+        self.batches = -(-self.count // batch_size)
+        self._codes, self._batch_size, self._seed = codes, batch_size, seed
+        self._offsets = np.arange(seq_length)
+
+    def training(self, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
+        """Return batch `batch` of `epoch`'s own order: windows (B, T) int64 and targets (B,) int64."""
+        order = Permutation(self.count, derive(self._seed, "windows", epoch))
+        return self._cut(order(self._places(batch)))
+
+    def evaluation(self, batch: int) -> tuple[Tensor, Tensor]:
+        """Return batch `batch` in the text's order: windows (B, T) int64 and targets (B,) int64."""
+        return self._cut(self._places(batch))
+
+    def _places(self, batch: int) -> NDArray[np.int64]:
+        start = batch * self._batch_size
+        return np.arange(start, min(start + self._batch_size, self.count))
+
+    def _cut(self, starts: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        windows = self._codes[starts[:, None] + self._offsets]
+        targets = self._codes[starts + len(self._offsets)]
+        return torch.from_numpy(windows.astype(np.int64)), torch.from_numpy(targets.astype(np.int64))
+
+
+class Chunks:
+    """The text read side by side by `batch_size` readers, a chunk at a time, each chunk going on where the last ended.
+
+    The text is taken as a ring that each epoch enters at another place, so that the cuts between chunks and between
+    readers fall elsewhere every time. All chunks of an epoch have one length, at most `seq_length`, chosen so that
+    nearly every character is a target once.
+    """
+
+    def __init__(self, codes: Codes, *, seq_length: int, batch_size: int, seed: int) -> None:
+        self._codes, self._seed = codes, seed
+        share = len(codes) // batch_size
+        self.batches = -(-share // seq_length)
+        self.length = share // self.batches
+        self.characters = batch_size * self.length * self.batches
+        self._readers = np.arange(batch_size)[:, None] * share
+        self._offsets = np.arange(self.length + 1)
+
+    def training(self, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
+        """Return chunk `batch` of `epoch`: inputs and targets, each (B, T) int64, targets one character further on."""
+        size = len(self._codes)
+        entrance = int(rng(self._seed, "chunks", epoch).integers(size))
+        places = (entrance + batch * self.length + self._readers + self._offsets) % size
+        both = torch.from_numpy(self._codes[places].astype(np.int64))
+        return both[:, :-1], both[:, 1:]
+
+
+class Continuation:
+    """The part of a text from `start` on, each character predicted once, by some readers side by side.
+
+    Each reads its share after the `LEAD` characters before it, so that it has in mind what a single reader of the
+    whole would have: beyond some hundreds of characters nothing of an LSTM's state is left that changes the loss (to
+    1e-4 nats where measured). The first has none before it, as the single one.
+    """
+
+    def __init__(self, codes: Codes, *, start: int, length: int) -> None:
+        self.count = len(codes) - start
+        self.readers = readers_of(self.count, start)
+        self._share = -(-self.count // self.readers)
+        self._lead = LEAD if self.readers > 1 else 0
+        self._length = max(1, length // self.readers)
+        self._leads = -(-self._lead // self._length)
+        self.batches = self._leads + -(-self._share // self._length)
+        self._codes, self._begins = codes, start + np.arange(self.readers)[:, None] * self._share
+
+    def leads(self, batch: int) -> bool:
+        """Tell whether this batch is only read, not judged, and by all readers but the first."""
+        return batch < self._leads
+
+    def evaluation(self, batch: int) -> tuple[Tensor, Tensor]:
+        """Return chunk `batch`: inputs and targets, each (readers, T) int64; the first input stands just before it.
+
+        Targets that aren't to be judged are -100, as torch's losses have it.
+        """
+        if batch < self._leads:
+            begin, end = batch * self._length - self._lead, min(0, (batch + 1) * self._length - self._lead)
+        else:
+            begin = (batch - self._leads) * self._length
+            end = min(begin + self._length, self._share)
+        places = self._begins + np.arange(begin - 1, end)
+        both = self._codes[np.minimum(places, len(self._codes) - 1)].astype(np.int64)
+        inputs, targets = both[:, :-1], both[:, 1:].copy()
+        targets[places[:, 1:] >= len(self._codes)] = -100
+        return torch.from_numpy(inputs.copy()), torch.from_numpy(targets)

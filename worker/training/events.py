@@ -1,0 +1,137 @@
+"""What a training tells while it goes on. The caller decides what becomes of it; nothing here knows where it goes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+from shared.errors import Diverged
+from shared.text.vocabulary import Vocabulary
+from worker.training.state import TrainState
+
+StopReason = Literal["completed", "early_stopped", "time_limit"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """A batch has been computed. Base of all events.
+
+    `state()` returns what a later process needs to go on from exactly here. Call it before the training is resumed, or
+    not at all: afterwards it speaks of a later step.
+    """
+
+    state: Callable[[], TrainState]
+    #: Training batches done.
+    step: int
+
+
+TrainEvent = Tick
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress(Tick):
+    """How far the training is: two to ten times a second, as far as the batches allow."""
+
+    #: Training batches to do at most.
+    total_steps: int
+    #: The running epoch, from 1, and how many there will be at most.
+    epoch: int
+    total_epochs: int
+    #: Share of all work done, evaluation included; 0..1, never falls.
+    fraction: float
+    chars_per_second: float
+    eta_seconds: float | None
+    #: Mean nats per character: over the running epoch so far, and at the last evaluation.
+    train_loss: float | None
+    validation_loss: float | None
+    #: What the best epoch is chosen by: validation; evaluation for classic; training where nothing is kept back.
+    best_loss: float | None
+    best_epoch: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricRow:
+    """One row of the losses measured, all mean nats per character but the last."""
+
+    step: int
+    epoch: int
+    #: Computing seconds since the training began, over all its attempts.
+    seconds: float
+    train_loss: float | None = None
+    validation_loss: float | None = None
+    #: Over all windows, after an epoch (classic), and the sum that the seed document prints.
+    evaluation_loss: float | None = None
+    evaluation_sum: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRow:
+    """What the model wrote after an epoch."""
+
+    step: int
+    epoch: int
+    text: str
+    prompt: str
+    temperature: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(Tick, MetricRow):
+    """Losses were measured. A resumed training repeats those after its state: same step, same losses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(Tick, SampleRow):
+    """The model has written a sample."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot(Tick):
+    """`checkpoint_seconds` of computing have passed since the last snapshot: save `state()` now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """Losses of the best epoch, mean nats per character; `validation` is classic's evaluation; None: not measured."""
+
+    train: float | None = None
+    validation: float | None = None
+    best_epoch: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done(Tick):
+    """The training has ended; nothing comes after."""
+
+    #: The best epoch's weights, float32, copied.
+    weights: Mapping[str, Tensor]
+    vocabulary: Vocabulary
+    stop_reason: StopReason
+    losses: Losses
+    #: What the best epoch was chosen by, mean nats per character; None where nothing was measured.
+    best_loss: float | None
+    metrics: tuple[MetricRow, ...]
+    #: The newest samples, at most `train.MOST_SAMPLES`.
+    samples: tuple[SampleRow, ...]
+
+
+class TrainingDiverged(Diverged):
+    """The loss blew up. The last good state is kept. Try a smaller learning_rate, or grad_clip 1."""
+
+    def __init__(self, detail: str, state: TrainState) -> None:
+        super().__init__(detail)
+        #: The training as it stood after its best epoch, or where this attempt began.
+        self.state = state
+
+
+def row(record: MetricRow | SampleRow) -> dict[str, Any]:
+    """Return a record as plain JSON values, an event's state left out."""
+    plain = record if type(record) in (MetricRow, SampleRow) else bare(record)
+    return asdict(plain)
+
+
+def bare(record: MetricRow | SampleRow) -> MetricRow | SampleRow:
+    """Return the record alone, without the event around it."""
+    kind = MetricRow if isinstance(record, MetricRow) else SampleRow
+    return kind(**{name: getattr(record, name) for name in kind.__dataclass_fields__})

@@ -1,0 +1,125 @@
+"""Training, as a generator of events. Knows no queue, no store and no files; while it waits at a `yield` nothing moves.
+
+What stands here is what happens before the first step: text to numbers, weights, precision, threads. The steps are
+trainloop.py's, a recipe's batch is classic.py's and stream.py's.
+"""
+
+import os
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from shared.errors import JobFailed
+from shared.requests.flops import takes_muon
+from shared.requests.options import ClassicRequest, StreamRequest
+from shared.text.text_stream import learnt
+from shared.text.vocabulary import Vocabulary, name_characters
+from worker.nn.dropout import Dropout
+from worker.nn.kernel import load
+from worker.nn.model import CharLSTM, faults, shapes
+from worker.nn.precision import takes_bfloat16
+from worker.nn.randomness import derive, seed_torch
+from worker.training.classic import Classic
+from worker.training.data import Codes, encode, survey
+from worker.training.events import TrainEvent
+from worker.training.state import TrainState
+from worker.training.stream import Stream
+from worker.training.trainer import Setting, Training
+
+#: Readers or windows that make a thread of the compiled layer worth its waiting (bench/LOG.md).
+ROWS_A_THREAD = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """A model to start from (`init_from`): its weights by name, and its vocabulary, which holds."""
+
+    weights: Mapping[str, Tensor]
+    vocabulary: Vocabulary
+
+
+def train(
+    request: ClassicRequest | StreamRequest,
+    text: str | Callable[[], Iterable[str]],
+    *,
+    start: Start | None = None,
+    state: TrainState | None = None,
+    threads: int | None = None,
+    fused: bool = True,
+    clock: Callable[[], float] = time.monotonic,
+) -> Generator[TrainEvent, None, None]:
+    r"""Train on a text and yield what happens: an event after every training batch and every evaluation batch.
+
+    Arguments:
+        request: all options concrete, `seed` set (`shared/requests/fit.py` has fitted them to the text).
+        text: the corpus as stored, line ends "\n", or what reads it from its begin in parts, cut anywhere: it is read
+            twice then and never stands whole in memory. `classic` keeps a U+FEFF at its begin, `stream` drops it.
+        start: a model whose weights to begin with.
+        state: an earlier training of the same request and text to go on with; it then ends with the same weights, bit
+            for bit, as without the break, on the same kind of processor and the same torch. Its threads, precision
+            and vocabulary hold.
+        threads: how many to take at most; all processors this process may use when None. The compiled layer takes one
+            for each 16 readers or windows: fewer don't fill a thread.
+        fused: compute with the compiled layer where there is one (worker/nn/kernel).
+        clock: seconds, for speeds, `max_seconds` and the rhythm of progress.
+
+    Raises TrainingDiverged (with the last good state), and JobFailed with code "text_too_short", "init_mismatch",
+    "unknown_characters" or "state_mismatch" where the parts don't fit together. torch's threads stay set.
+    """
+    if request.seed is None:
+        raise ValueError("train() takes a request whose seed is set")
+    facts = state.facts if state is not None else {}
+    given = Vocabulary(facts["vocabulary"]) if facts else start.vocabulary if start else None
+    codes, vocabulary = _encoded(request, text, given)
+    seed_torch(request.seed, "weights")
+    sizes = {"vocab_size": len(vocabulary), "hidden_size": request.hidden_size, "layers": request.layers,
+             "embedding_size": request.embedding_size}  # fmt: skip
+    model = CharLSTM(**sizes, dropout=Dropout(units=request.dropout, weights=request.weight_dropout))
+    if start is not None:
+        if fault := faults(start.weights, shapes(**sizes)):
+            raise JobFailed(f"the model to start from doesn't have this request's sizes: {fault}", code="init_mismatch")
+        model.load_state_dict(dict(start.weights))
+    bfloat16 = bool(facts.get("bfloat16", takes_bfloat16(request)))
+    # A state that is older than Muon here goes on with Adam alone.
+    muon = bool(facts.get("muon")) if facts else takes_muon(request)
+    model.fuse(load() if fused else None, bfloat16=bfloat16)
+    threads = facts.get("threads") or _threads(threads or len(os.sched_getaffinity(0)), request, model)
+    torch.set_num_threads(threads)
+    seed = derive(request.seed, "data")
+    recipe: Classic | Stream
+    if isinstance(request, ClassicRequest):
+        recipe = Classic(request, model, codes, seed=seed, bfloat16=bfloat16)
+    else:
+        recipe = Stream(request, model, codes, seed=seed, bfloat16=bfloat16)
+    setting = Setting(
+        request=request, vocabulary=vocabulary, codes=codes, threads=threads, bfloat16=bfloat16, muon=muon
+    )
+    yield from Training(setting, model, recipe, clock=clock, state=state).events()
+
+
+def _threads(most: int, request: ClassicRequest | StreamRequest, model: CharLSTM) -> int:
+    return max(1, min(most, request.batch_size // ROWS_A_THREAD)) if model.fused else most
+
+
+def _encoded(
+    request: ClassicRequest | StreamRequest, text: str | Callable[[], Iterable[str]], given: Vocabulary | None
+) -> tuple[Codes, Vocabulary]:
+    """Return the text as the recipe reads it, in integers, and the vocabulary: the given one, else the text's own."""
+
+    def pieces() -> Iterable[str]:
+        parts = (text,) if isinstance(text, str) else text()
+        return learnt(parts, lowercase=request.lowercase, drop_bom=request.recipe == "stream")
+
+    found = survey(pieces())
+    vocabulary = found.vocabulary if given is None else given
+    if unknown := vocabulary.unknown(found.vocabulary.characters):
+        raise JobFailed(
+            f"the model doesn't know these characters: {name_characters(unknown)}", code="unknown_characters"
+        )
+    needed = request.seq_length + 1 if request.recipe == "classic" else 2 * request.batch_size
+    if found.chars < needed:
+        raise JobFailed(f"the text has {found.chars} characters; these options need {needed}", code="text_too_short")
+    return encode(pieces(), vocabulary, chars=found.chars), vocabulary

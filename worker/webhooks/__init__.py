@@ -1,0 +1,1 @@
+"""Sending webhook messages, and HTTP to addresses that users chose."""
