@@ -13,12 +13,12 @@ IMPORT_FORK_AND_COMPUTE = """
 import os, sys, warnings
 import worker.bundle, worker.copied, worker.document, worker.generate, worker.train
 from tests.worker.models import small_model
-from tests.worker.training import run, sample_text, stream
+from tests.worker.short_trainings import run, sample_text, stream
 warnings.simplefilter("ignore", DeprecationWarning)
 child = os.fork()
 if child == 0:
     run(stream(epochs=1, hidden_size=96, batch_size=16), sample_text(3000), threads=2)
-    from tests.worker.test_generate import write
+    from tests.worker.generation.test_generate import write
     sys.stdout.write(write(small_model(hidden_size=256), length=300)[0].text)
     sys.stdout.flush()
     os._exit(0)

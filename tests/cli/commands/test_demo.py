@@ -1,0 +1,110 @@
+"""`charloom demo`: it trains, it writes, and it leaves nothing running that nobody sees."""
+
+import os
+import pty
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.cli.service.test_up import address_of
+from tests.processes import Running
+from tests.waiting import eventually
+
+CONTROLS = re.compile(r"[^\n\t\x20-\x7e\x80-\U0010ffff]|[\x80-\x9f]")
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    path = tmp_path / "my own book.txt"
+    path.write_text("The loom stood by the river, and the badger stood by the loom. " * 60)
+    return path
+
+
+@pytest.fixture
+def terminal() -> Iterator[int]:
+    """Give the end of a pseudo-terminal that a program has as its input."""
+    ours, theirs = pty.openpty()
+    yield theirs
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_with_nobody_at_the_terminal_it_trains_writes_names_make_up_and_ends(
+    run: Run, data_dir: Path, book: Path
+) -> None:
+    demo = run("demo", "--text", str(book), "--data", str(data_dir), "--port", "0", "--seconds", "3")
+    demo.wait_for("The model writes:")
+    demo.descendants()
+
+    assert demo.process.wait() == 0
+    eventually(demo.all_gone, "everything is gone")
+    assert "my own book.txt: 3,780 characters" in demo.said
+    assert f"make up DATA={data_dir}" in demo.said
+    written = demo.said.partition("The model writes:\n\n")[2].partition("\n\nIt went on from:")[0]
+    assert len(written) == 700
+    assert not CONTROLS.search(demo.said)
+
+
+def test_at_a_terminal_it_serves_on_until_ctrl_c(run: Run, data_dir: Path, book: Path, terminal: int) -> None:
+    demo = run("demo", "--text", str(book), "--data", str(data_dir), "--port", "0", "--seconds", "2", stdin=terminal)
+    assert "Ctrl-C ends it" in demo.wait_for("Open http")
+    demo.descendants()
+
+    demo.process.send_signal(signal.SIGINT)
+
+    assert demo.process.wait() == 0
+    eventually(demo.all_gone, "everything is gone")
+
+
+def test_ctrl_c_in_the_middle_ends_everything(run: Run, data_dir: Path, book: Path) -> None:
+    demo = run("demo", "--text", str(book), "--data", str(data_dir), "--port", "0", "--seconds", "600")
+    demo.wait_for("learning")
+    demo.descendants()
+
+    demo.process.send_signal(signal.SIGINT)
+
+    assert demo.process.wait() == 1
+    eventually(demo.all_gone, "everything is gone")
+    assert "Traceback" not in demo.said
+
+
+def test_a_text_that_is_not_there_is_said_before_anything_starts(run: Run, data_dir: Path) -> None:
+    demo = run("demo", "--text", "no such book.txt", "--data", str(data_dir))
+    assert demo.process.wait() == 1
+    assert "no such book.txt can't be read: No such file or directory" in demo.said
+    assert not (data_dir / "lock").exists()
+
+
+@pytest.fixture
+def service(run: Run, data_dir: Path) -> Running:
+    """Have a service run on the data already."""
+    up = run("up", "--port", "0", "--data", str(data_dir))
+    address_of(up)
+    return up
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "empty"), (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 40, "NUL"), (b"short", "1,000")]
+)
+def test_a_text_that_will_not_do_is_refused_in_the_services_words(
+    run: Run, service: Running, data_dir: Path, tmp_path: Path, content: bytes, reason: str
+) -> None:
+    (tmp_path / "book.txt").write_bytes(content)
+    demo = run("demo", "--text", str(tmp_path / "book.txt"), "--data", str(data_dir))
+    assert demo.process.wait() == 1
+    assert reason in demo.said
+    assert "Traceback" not in demo.said
+    assert service.process.poll() is None
+
+
+def test_where_the_service_runs_already_it_uses_that_one(
+    run: Run, service: Running, data_dir: Path, book: Path
+) -> None:
+    demo = run("demo", "--text", str(book), "--data", str(data_dir), "--seconds", "2")
+    assert demo.process.wait() == 0
+    assert address_of(service) in demo.said
+    assert service.process.poll() is None

@@ -1,0 +1,171 @@
+"""A training broken off and taken up from its file ends as one that was not: bit for bit, wherever the break."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from shared.errors import JobFailed
+from shared.requests.options import ClassicRequest, StreamRequest
+from tests.worker.short_trainings import assert_same, classic, rows, run, sample_text, stream
+from worker.training.events import Done, Metric, Sample, TrainEvent
+from worker.training.state import TrainState, load_state, save_state
+from worker.training.train import train
+
+#: A size that the compiled layer has, a validation part that two readers share; and one that torch computes.
+STREAM = stream(validation_fraction=0.4, layers=2, dropout=0.3, epochs=3, hidden_size=32)
+CLASSIC = classic(layers=2, grad_clip=1.0, batch_size=32)
+TEXTS = {"stream": sample_text(12_000), "classic": sample_text(700)}
+
+
+def broken_at(request: StreamRequest | ClassicRequest, phase: str, which: int) -> tuple[TrainState, list[TrainEvent]]:
+    """Train until the `which`-th event in this phase of the training, and break off there."""
+    events: list[TrainEvent] = []
+    seen = 0
+    for event in train(request, TEXTS[request.recipe], threads=1):
+        events.append(event)
+        state = event.state()
+        seen += state.facts["phase"] == phase
+        if seen == which:
+            return state, events
+    raise AssertionError(f"never {which} times {phase}")
+
+
+@pytest.mark.parametrize("request_", [STREAM, CLASSIC], ids=["stream", "classic"])
+@pytest.mark.parametrize(
+    ("phase", "which"),
+    [("training", 1), ("training", 2), ("training", 15), ("training", 24), ("evaluating", 1), ("evaluating", 2),
+     ("evaluating", 4), ("sampling", 1), ("finished", 1)],
+)  # fmt: skip
+def test_a_training_taken_up_from_its_file_ends_with_the_same_weights_and_losses(
+    request_: StreamRequest | ClassicRequest, phase: str, which: int, tmp_path: Path
+) -> None:
+    # Given: one training to its end, and one that broke off on the way, its state in a file.
+    text = TEXTS[request_.recipe]
+    whole, end = run(request_, text)
+    state, before = broken_at(request_, phase, which)
+    path = tmp_path / "state.safetensors"
+    loaded = load_state(path, save_state(path, state))
+    # When: it goes on from the file.
+    after, resumed = run(request_, text, state=loaded, threads=2)  # the stored number of threads holds
+    # Then
+    assert_same(end.weights, resumed.weights)
+    assert_same(end.state().tensors, resumed.state().tensors)
+    assert rows(end.metrics) == rows(resumed.metrics)
+    assert (end.samples, end.losses) == (resumed.samples, resumed.losses)
+    for kind in (Metric, Sample):
+        told: list[Any] = [event for event in [*before, *after] if isinstance(event, kind)]
+        assert len(told) == sum(isinstance(event, kind) for event in whole), "each row is told once"
+
+
+def test_a_training_in_bfloat16_goes_on_in_bfloat16_with_the_same_weights() -> None:
+    request = stream(precision="bfloat16", hidden_size=32, layers=2, epochs=1)
+    text = TEXTS["stream"]
+    _, end = run(request, text)
+    state = next(event.state() for event in train(request, text, threads=1) if event.state().facts["step"] == 9)
+    assert state.facts["bfloat16"]
+    # When
+    _, resumed = run(request, text, state=state)
+    # Then
+    assert_same(end.weights, resumed.weights)
+
+
+def test_another_torch_goes_on_from_a_state_too() -> None:
+    state, _ = broken_at(STREAM, "training", 3)
+    older = TrainState(tensors=state.tensors, facts={**state.facts, "torch": "2.0.0"})
+    _, done = run(STREAM, TEXTS["stream"], state=older)
+    assert done.stop_reason == "completed"
+
+
+IN_ANOTHER_PROCESS = """
+import sys
+from pathlib import Path
+from safetensors.torch import save_file
+from tests.worker.jobs.test_resume import STREAM, TEXTS
+from worker.train import train
+from worker.trainstate import load_state
+folder, sha256 = Path(sys.argv[1]), sys.argv[2]
+*_, done = train(STREAM, TEXTS["stream"], state=load_state(folder / "state", sha256))
+save_file(dict(done.weights), folder / "weights")
+"""
+
+
+def test_another_process_goes_on_with_the_same_weights(tmp_path: Path) -> None:
+    # Given
+    _, end = run(STREAM, TEXTS["stream"])
+    state, _ = broken_at(STREAM, "training", 17)
+    sha256 = save_state(tmp_path / "state", state)
+    # When
+    subprocess.run([sys.executable, "-c", IN_ANOTHER_PROCESS, str(tmp_path), sha256], check=True)
+    # Then
+    assert_same(end.weights, load_file(tmp_path / "weights"))
+
+
+def test_a_state_is_a_copy_that_later_steps_leave_alone() -> None:
+    training = train(STREAM, TEXTS["stream"], threads=1)
+    first = next(training).state()
+    kept = {name: value.clone() for name, value in first.tensors.items()}
+    facts = dict(first.facts)
+    assert isinstance(list(training)[-1], Done)
+    assert_same(first.tensors, kept)
+    assert first.facts == facts
+    assert facts["step"] == 0
+
+
+def test_a_state_from_before_an_option_goes_on_with_its_default_and_no_other() -> None:
+    state, _ = broken_at(STREAM, "training", 3)
+    older = {name: value for name, value in state.facts["request"].items() if name != "weight_dropout"}
+    state = replace(state, facts={**state.facts, "request": older})
+    _, whole = run(STREAM, TEXTS["stream"])
+    _, done = run(STREAM, TEXTS["stream"], state=state)
+    assert_same(done.weights, whole.weights)
+    with pytest.raises(JobFailed, match="request was"):
+        list(train(STREAM.model_copy(update={"weight_dropout": 0.5}), TEXTS["stream"], state=state))
+
+
+def test_a_state_from_before_muon_goes_on_with_adam_alone() -> None:
+    state, _ = broken_at(STREAM, "training", 1)
+    assert state.facts["muon"]
+    # An older state, before its first step: it tells no kind of optimizer, and has remembered nothing.
+    older = replace(state, facts={name: value for name, value in state.facts.items() if name != "muon"})
+    events = train(STREAM, TEXTS["stream"], state=older)
+    later = next(event.state() for event in events if event.state().facts["step"] == 5)
+    assert "adam.exp_avg.lstm.weight_hh_l1" in later.tensors
+    assert not later.part("muon")
+    # And a state of that training goes on so, too.
+    assert later.facts["muon"] is False
+    _, end = run(STREAM, TEXTS["stream"], state=later)
+    assert_same(end.weights, next(e for e in events if isinstance(e, Done)).weights)
+
+
+def test_a_state_of_another_text_is_refused() -> None:
+    state, _ = broken_at(STREAM, "training", 3)
+    with pytest.raises(JobFailed, match="text_sha256") as caught:
+        list(train(STREAM, TEXTS["stream"][::-1], state=state))
+    assert caught.value.code == "state_mismatch"
+
+
+def test_a_state_of_another_request_is_refused() -> None:
+    state, _ = broken_at(STREAM, "training", 3)
+    with pytest.raises(JobFailed, match="request"):
+        list(train(STREAM.model_copy(update={"learning_rate": 1e-4}), TEXTS["stream"], state=state))
+
+
+def test_seconds_of_earlier_attempts_count_against_the_time_limit() -> None:
+    # Given: a training that has used up its 100 seconds, 1 for each look at the clock.
+    now = iter(range(10_000))
+    request = stream(max_seconds=100, epochs=100, sample_chars=0)
+    state = None
+    for event in train(request, TEXTS["stream"], threads=1, clock=lambda: float(next(now))):
+        state = event.state()
+        if state.facts["seconds"] >= 40:
+            break
+    # When: it goes on elsewhere.
+    _, done = run(request, TEXTS["stream"], state=state, clock=lambda: float(next(now)))
+    # Then
+    assert done.stop_reason == "time_limit"
+    assert done.state().facts["seconds"] <= 100

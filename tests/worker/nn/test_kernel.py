@@ -1,0 +1,241 @@
+"""The compiled layer computes what torch's own LSTM computes, and its absence is survived."""
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tests.worker.short_trainings import assert_same, classic, run, sample_text, stream
+from worker.nn import kernel
+from worker.nn.kernel import Kernel, KernelUnavailable, Kind
+from worker.nn.model import CharLSTM
+from worker.nn.precision import has_bfloat16
+from worker.training.train import train
+
+#: Relative error of gradients: rounding to float32, and to bfloat16's eight bits.
+EXACT, ROUNDED = 2e-6, 1.5e-2
+
+
+@pytest.fixture(scope="module")
+def compiled() -> Kernel:
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":
+        pytest.skip("this processor has no AVX-512")
+    return kernel.find()
+
+
+@pytest.fixture(params=list(Kind))
+def kind(request: pytest.FixtureRequest, compiled: Kernel, monkeypatch: pytest.MonkeyPatch) -> Kind:
+    """Each kind of products that this processor has."""
+    wanted: Kind = request.param
+    if wanted is not Kind.FLOAT32:
+        if compiled.bfloat16 is None or compiled.bfloat16 < wanted:
+            pytest.skip(f"this processor has no {wanted.name}")
+        monkeypatch.setattr(compiled, "bfloat16", wanted)
+    return wanted
+
+
+def gradients(model: CharLSTM, codes: Tensor, *, bfloat16: bool, last: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the logits and the gradients of a loss."""
+    model.zero_grad()
+    carried = None
+    if not last:
+        torch.manual_seed(3)
+        shape = (model.layers, len(codes), model.hidden_size)
+        carried = (torch.randn(shape) * 0.3, torch.randn(shape) * 0.3)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        logits = model.last(codes) if last else model(codes, carried)[0]
+    targets = codes[:, -1] if last else codes.flatten()
+    functional.cross_entropy(logits.float().flatten(0, -2), targets).backward()  # type: ignore[no-untyped-call]
+    return logits.detach().float(), {
+        name: value.grad.clone() for name, value in model.named_parameters() if value.grad is not None
+    }
+
+
+def distance(found: Tensor, wanted: Tensor) -> float:
+    return float((found - wanted).norm() / wanted.norm())
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shape", "last"),
+    [
+        ({"vocab_size": 67, "hidden_size": 256, "embedding_size": 64}, (16, 30), False),
+        ({"vocab_size": 67, "hidden_size": 256}, (37, 20), True),
+        ({"vocab_size": 30, "hidden_size": 96, "embedding_size": 8, "layers": 3}, (5, 33), False),
+        ({"vocab_size": 900, "hidden_size": 64, "embedding_size": 16}, (2, 7), False),
+        ({"vocab_size": 5, "hidden_size": 32, "embedding_size": 4}, (1, 1), False),
+    ],
+)
+def test_logits_and_gradients_are_those_of_torch(
+    compiled: Kernel, kind: Kind, sizes: dict[str, Any], shape: tuple[int, int], last: bool
+) -> None:
+    torch.manual_seed(1)
+    model = CharLSTM(**sizes).eval()
+    codes = torch.randint(0, model.vocab_size, shape)
+    logits, wanted = gradients(model, codes, bfloat16=False, last=last)
+    model.fuse(compiled, bfloat16=kind is not Kind.FLOAT32)
+    assert model.fused
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found_logits, found = gradients(model, codes, bfloat16=kind is not Kind.FLOAT32, last=last)
+        limit = EXACT if kind is Kind.FLOAT32 else ROUNDED
+        assert distance(found_logits, logits) < limit
+        assert found.keys() == wanted.keys()
+        for name, value in wanted.items():
+            assert distance(found[name], value) < limit, name
+
+
+def test_a_rows_results_dont_depend_on_the_rows_beside_it_or_the_threads(compiled: Kernel, kind: Kind) -> None:
+    torch.manual_seed(1)
+    model = CharLSTM(vocab_size=40, hidden_size=64, embedding_size=16).eval()
+    bfloat16 = kind is not Kind.FLOAT32
+    model.fuse(compiled, bfloat16=bfloat16)
+    codes = torch.randint(0, 40, (23, 50))
+    ends = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            _, (h, c) = model(codes)
+        ends.append({"h": h, "c": c})
+    assert_same(ends[0], ends[1])
+    assert_same(ends[0], ends[2])
+
+
+def test_a_state_carried_on_is_the_state_of_one_long_sequence(compiled: Kernel) -> None:
+    torch.manual_seed(1)
+    model = CharLSTM(vocab_size=40, hidden_size=64, embedding_size=16, layers=2).eval()
+    model.fuse(compiled, bfloat16=False)
+    codes = torch.randint(0, 40, (3, 50))
+    with torch.no_grad():
+        whole, (h, c) = model(codes)
+        whole = whole.clone()
+        _, carried = model(codes[:, :20])
+        rest, (later_h, later_c) = model(codes[:, 20:], carried)
+    assert torch.equal(rest, whole[:, 20:])
+    assert_same({"h": h, "c": c}, {"h": later_h, "c": later_c})
+
+
+def test_extreme_sums_saturate_and_what_is_no_number_stays_none(compiled: Kernel, kind: Kind) -> None:
+    model = CharLSTM(vocab_size=4, hidden_size=32, embedding_size=4).eval()
+    bfloat16 = kind is not Kind.FLOAT32
+    model.fuse(compiled, bfloat16=bfloat16)
+    codes, bias = torch.tensor([[0, 1, 2, 3] * 4]), model.get_parameter("lstm.bias_ih_l0")
+    for size, finite in ((1e4, True), (1e30, True), (float("nan"), False)):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            bias.fill_(size)
+            _, (h, _) = model(codes)
+            assert bool(torch.isfinite(h).all()) is finite
+            if finite:  # all gates open: c counts the positions
+                torch.testing.assert_close(h, torch.ones_like(h), rtol=0, atol=1e-6)
+                bias.fill_(-size)
+                assert model(codes)[1][0].abs().max() < 1e-6
+
+
+def test_dropout_drops_its_share_and_keeps_the_mean(compiled: Kernel) -> None:
+    ones = torch.ones(100, 16, 256)
+    found = [compiled.dropout(ones, share=0.2, seed=seed, threads=threads)
+             for seed, threads in ((1, 1), (1, 2), (2, 1))]  # fmt: skip
+    assert torch.equal(found[0], found[1])
+    assert set(found[0].flatten().tolist()) == {0.0, 1.25}
+    for one in (found[0], found[2], found[0] * found[2]):
+        share = float((one == 0).float().mean())
+        assert abs(share - (0.2 if one.max() == 1.25 else 0.36)) < 0.005
+    # No unit and no row is dropped more often than chance has it: six standard deviations of 1,600 and 256 trials.
+    assert float(((found[0] == 0).float().mean((0, 1)) - 0.2).abs().max()) < 6 * 0.4 / 40
+    assert float(((found[0] == 0).float().mean(2) - 0.2).abs().max()) < 6 * 0.4 / 16
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("recipe", ["stream", "classic"])
+def test_a_training_learns_as_it_does_in_torch(recipe: str, precision: str) -> None:
+    options = {"hidden_size": 32, "precision": precision, "epochs": 3, "sample_chars": 0, "dropout": 0.0}
+    request = stream(**options) if recipe == "stream" else classic(**options)
+    text = sample_text(3000)
+    fused, plain = (run(request, text, fused=fused)[1] for fused in (True, False))
+    assert (plain.state().facts["kernel_path"]) == "nn.LSTM"
+    if torch.backends.cpu.get_cpu_capability() == "AVX512" and (precision == "float32" or has_bfloat16()):
+        assert fused.state().facts["kernel_path"].startswith("lstm.c")
+    limit = 1e-4 if precision == "float32" else 1e-2
+    assert fused.best_loss == pytest.approx(plain.best_loss, rel=limit)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_a_state_goes_on_where_the_layer_isnt_compiled() -> None:
+    request, text = stream(hidden_size=32, sample_chars=0, dropout=0.0), sample_text(3000)
+    _, whole = run(request, text)
+    events = train(request, text, threads=1)
+    state = [next(events) for _ in range(20)][-1].state()
+    _, done = run(request, text, state=state, fused=False)
+    assert done.best_loss == pytest.approx(whole.best_loss, rel=1e-3)
+    _, exact = run(request, text, state=state)
+    assert_same(exact.weights, whole.weights)
+
+
+def test_a_size_that_the_layer_doesnt_have_takes_torch() -> None:
+    _, done = run(stream(hidden_size=24, sample_chars=0), sample_text(2000))
+    assert done.state().facts["kernel_path"] == "nn.LSTM"
+
+
+class Elsewhere:
+    """A folder with the sources alone."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.sources = sorted(kernel.SOURCES + kernel.HEADERS)
+        for name in self.sources:
+            (folder / name).write_bytes((kernel.FOLDER / name).read_bytes())
+        monkeypatch.setattr(kernel, "FOLDER", folder)
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir())
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
+    return Elsewhere(tmp_path, monkeypatch)
+
+
+def test_it_is_compiled_once_and_again_when_its_source_changes(elsewhere: Elsewhere) -> None:
+    first = kernel.build()
+    made = first.stat().st_mtime_ns
+    assert kernel.build() == first
+    assert first.stat().st_mtime_ns == made
+    for source in elsewhere.sources:
+        with (elsewhere.folder / source).open("a") as file:
+            file.write("/* more */\n")
+        second = kernel.build()
+        assert elsewhere.files() == sorted([*elsewhere.sources, second.name])
+        assert second != first
+        first = second
+
+
+@pytest.mark.parametrize(
+    ("hurt", "why"),
+    [
+        (lambda patch: patch.setenv("PATH", "/nowhere"), "no C compiler"),
+        (lambda _: (kernel.FOLDER / "write.c").write_text("int nonsense = ;"), "refused it"),
+        (lambda patch: patch.setattr(platform, "machine", lambda: "aarch64"), "not for Linux aarch64"),
+        (lambda patch: patch.setattr(kernel, "FLAGS", (*kernel.FLAGS, "-fsyntax-only")), "can't be loaded"),
+        (lambda patch: patch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2"), "no AVX-512"),
+    ],
+)
+def test_without_it_the_reason_is_said_and_nothing_is_left(
+    elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch, hurt: Any, why: str
+) -> None:
+    hurt(monkeypatch)
+    with pytest.raises(KernelUnavailable, match=why):
+        kernel.find()
+    assert [name for name in elsewhere.files() if name.startswith(".")] == []
+
+
+def test_the_command_says_how_it_went() -> None:
+    words = [sys.executable, "-m", "worker.nn.kernel"]
+    for environment in (None, {"PATH": "/nowhere"}):  # the second finds it compiled
+        said = subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout
+        assert said.startswith("The LSTM layer is ")
+        assert ("compiled, with products in" in said) is (kernel.load() is not None)
