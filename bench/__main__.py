@@ -1,4 +1,4 @@
-"""Runs the benches of the suite, each in a process of its own, one after another, and shows what they found.
+"""Run the benches of the suite, each in a process of its own, one after another, and shows what they found.
 
     python -m bench [NAME ...] [--long] [--text PATH] [--shakespeare PATH]
 
@@ -41,8 +41,9 @@ class Texts:
 
 def main(words: Sequence[str] | None = None, suite: Sequence[Bench] = SUITE) -> int:
     """Run what is asked for and return the exit code."""
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     known = {bench.name: bench for bench in suite}
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
     parser.add_argument("--long", action="store_true", help="the long ones instead of the quick ones")
@@ -73,8 +74,12 @@ def run(chosen: Sequence[Bench], texts: Texts, results: Path, *, aloud: bool) ->
         code, lines = call([*bench.call, *([str(path)] if path else [])], aloud=aloud)
         found = result(lines)
         if found is not None:
-            head = {"name": bench.name, "when": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "text": path.name if path else None, "took_s": round(time.monotonic() - at, 1)}  # fmt: skip
+            head = {
+                "name": bench.name,
+                "when": datetime.now(UTC).isoformat(timespec="seconds"),
+                "text": path.name if path else None,
+                "took_s": round(time.monotonic() - at, 1),
+            }
             with results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(head | found) + "\n")
             print("\n".join(table(found)))
@@ -94,8 +99,13 @@ def run(chosen: Sequence[Bench], texts: Texts, results: Path, *, aloud: bool) ->
 def call(words: Sequence[str], *, aloud: bool) -> tuple[int, list[str]]:
     """Run a module; return its code and its lines, and show them as they come where that is wished."""
     lines = []
-    with subprocess.Popen([sys.executable, "-m", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          encoding="utf-8", errors="replace") as process:  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "-m", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line.rstrip("\n"))

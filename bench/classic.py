@@ -67,17 +67,29 @@ def main() -> None:
     for precision, (least_ratio, most) in WANTED.items():
         off = [abs(a - b) / b for a, b in zip(ours[precision].sums, printed, strict=True)]
         rows += [
-            Row(what=f"an epoch of {batches} batches, {precision}", unit="s", ours=turns.median(precision),
-                peer=turns.median("document"), ratio=turns.ratio("document", precision), least_ratio=least_ratio),
-            Row(what=f"{precision}: {'worst' if precision == 'float32' else 'last'} loss off by", unit="share",
-                ours=max(off) if precision == "float32" else off[-1], most=most, must=True),
-        ]  # fmt: skip
+            Row(
+                what=f"an epoch of {batches} batches, {precision}",
+                unit="s",
+                ours=turns.median(precision),
+                peer=turns.median("document"),
+                ratio=turns.ratio("document", precision),
+                least_ratio=least_ratio,
+            ),
+            Row(
+                what=f"{precision}: {'worst' if precision == 'float32' else 'last'} loss off by",
+                unit="share",
+                ours=max(off) if precision == "float32" else off[-1],
+                most=most,
+                must=True,
+            ),
+        ]
     float32 = ours["float32"].weights
     last: dict[str, Any] = {
-        "document_sums": printed, **{f"{precision}_sums": one.sums for precision, one in ours.items()},
+        "document_sums": printed,
+        **{f"{precision}_sums": one.sums for precision, one in ours.items()},
         "worst_weight": max(float((float32[name] - value).abs().max()) for name, value in their_weights.items()),
         "bitwise": all(torch.equal(float32[name], value) for name, value in their_weights.items()),
-    }  # fmt: skip
+    }
     report(bench="classic", rows=rows, characters=len(text), epochs=epochs, seconds=turns.seconds, **last)
 
 

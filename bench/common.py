@@ -18,7 +18,7 @@ from shared.text.vocabulary import normalise
 from worker.nn.precision import has_bfloat16
 
 #: Seconds after which no further round is begun.
-MOST_S = 100.0
+MAX_S = 100.0
 SAMPLE = Path(__file__).parents[1] / "shared" / "sample.txt"
 
 
@@ -49,7 +49,7 @@ class Turns:
 
 
 def in_turns(
-    acts: Mapping[str, Callable[[], float | None]], *, rounds: int, warm_up: int = 1, most_s: float = MOST_S
+    acts: Mapping[str, Callable[[], float | None]], *, rounds: int, warm_up: int = 1, most_s: float = MAX_S
 ) -> Turns:
     """Let each act run once a round, every other round in the opposite order, so that a slow minute hurts all alike.
 
@@ -100,9 +100,14 @@ def report(**figures: Any) -> None:
 
     Raises SystemExit where a row that must be met isn't.
     """
-    machine = {"cores": len(os.sched_getaffinity(0)), "capability": torch.backends.cpu.get_cpu_capability(),
-               "bfloat16": has_bfloat16(), "torch": str(torch.__version__), "python": platform.python_version(),
-               "load": round(os.getloadavg()[0], 2)}  # fmt: skip
+    machine = {
+        "cores": len(os.sched_getaffinity(0)),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16": has_bfloat16(),
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 2),
+    }
     rows: list[Row] = figures.get("rows", [])
     if rows:
         figures["rows"] = [

@@ -30,10 +30,12 @@ def loss_of(text: str, seconds: float, options: Mapping[str, float]) -> float:
     request = fitted(text, lowercase=False, max_seconds=seconds, sample_chars=0, **options)
     for event in train(request, text, threads=1, clock=time.thread_time):
         if isinstance(event, Done) and event.losses.validation is not None:
-            print(f"  {request.hidden_size} units, {request.batch_size} readers of {request.seq_length}, dropout "
-                  f"{request.dropout} and {request.weight_dropout}: {event.losses.validation:.4f} in epoch "
-                  f"{event.losses.best_epoch}, {event.step} steps, {event.metrics[-1].seconds:.0f} s",
-                  flush=True)  # fmt: skip
+            print(
+                f"  {request.hidden_size} units, {request.batch_size} readers of {request.seq_length}, dropout "
+                f"{request.dropout} and {request.weight_dropout}: {event.losses.validation:.4f} in epoch "
+                f"{event.losses.best_epoch}, {event.step} steps, {event.metrics[-1].seconds:.0f} s",
+                flush=True,
+            )
             return event.losses.validation
     raise AssertionError("it ended without a loss")
 
@@ -57,12 +59,24 @@ def main() -> None:
                 losses[name].append(loss_of(text, seconds, options))
     means = {name: statistics.mean(found) for name, found in losses.items()}
     rows = [
-        Row(what=f"mean against {name} units", unit="nats", ours=means["chosen"], peer=means[name],
-            ratio=means[name] / means["chosen"], least_ratio=1.0)
-        for name in settings if name != "chosen"
-    ]  # fmt: skip
-    report(bench="defaults", rows=rows, texts=[path.name for path in given.texts], seconds=given.seconds,
-           losses={name: [round(loss, 4) for loss in found] for name, found in losses.items()})  # fmt: skip
+        Row(
+            what=f"mean against {name} units",
+            unit="nats",
+            ours=means["chosen"],
+            peer=means[name],
+            ratio=means[name] / means["chosen"],
+            least_ratio=1.0,
+        )
+        for name in settings
+        if name != "chosen"
+    ]
+    report(
+        bench="defaults",
+        rows=rows,
+        texts=[path.name for path in given.texts],
+        seconds=given.seconds,
+        losses={name: [round(loss, 4) for loss in found] for name, found in losses.items()},
+    )
 
 
 if __name__ == "__main__":

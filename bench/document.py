@@ -36,9 +36,14 @@ def document_epochs(
         Permutation(count, derive(key, "windows", epoch))(np.arange(count)).tolist() for epoch in range(request.epochs)
     ]
     return document_training(
-        text, weights=weights, seq_length=request.seq_length, hidden_size=request.hidden_size,
-        batch_size=request.batch_size, orders=orders, seed_step=lambda step: seed_torch(seed, "step", step),
-    )  # fmt: skip
+        text,
+        weights=weights,
+        seq_length=request.seq_length,
+        hidden_size=request.hidden_size,
+        batch_size=request.batch_size,
+        orders=orders,
+        seed_step=lambda step: seed_torch(seed, "step", step),
+    )
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,14 @@ def pace(text: str, *, threads: int, batches: int = 6) -> Pace:
     order = range(BATCH * batches)
     model = DocumentModel(len(set(text.lower())), HIDDEN)
     document_training(
-        text, weights=model.state_dict(), seq_length=WINDOW, hidden_size=HIDDEN, batch_size=BATCH,
-        orders=[order, order], seed_step=lambda _: began.append(time.perf_counter()),
-    )  # fmt: skip
+        text,
+        weights=model.state_dict(),
+        seq_length=WINDOW,
+        hidden_size=HIDDEN,
+        batch_size=BATCH,
+        orders=[order, order],
+        seed_step=lambda _: began.append(time.perf_counter()),
+    )
     between = [after - before for before, after in itertools.pairwise(began)]
     evaluated = between.pop(batches - 1)  # from the first epoch's last step to the second's first
     training = statistics.median(between)

@@ -12,8 +12,13 @@ from shared.settings import Settings, load
 def make_celery(settings: Settings) -> Celery:
     """Make an application with our broker's settings, an empty task, and a result that is waited for."""
     app = make_app(settings)
-    app.conf.update(result_backend=app.conf.broker_url, task_ignore_result=False, task_default_queue="empty",
-                    task_queues=None, worker_concurrency=1)  # fmt: skip
+    app.conf.update(
+        result_backend=app.conf.broker_url,
+        task_ignore_result=False,
+        task_default_queue="empty",
+        task_queues=None,
+        worker_concurrency=1,
+    )
     app.task(nothing, name="nothing")
     return app
 

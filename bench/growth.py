@@ -44,10 +44,16 @@ def main() -> None:
             found[number] = measure(Store(few).jobs, Store(many).jobs)
             there = number + 2 * TIMES
     rows = [
-        Row(what=f"{what}, {numbers[-1]:,} records", unit="ms", ours=turns.median("many") * 1000,
-            peer=turns.median("few") * 1000, ratio=turns.ratio("few", "many"), least_ratio=1 / 1.1)
+        Row(
+            what=f"{what}, {numbers[-1]:,} records",
+            unit="ms",
+            ours=turns.median("many") * 1000,
+            peer=turns.median("few") * 1000,
+            ratio=turns.ratio("few", "many"),
+            least_ratio=1 / 1.1,
+        )
         for what, turns in found[numbers[-1]].items()
-    ]  # fmt: skip
+    ]
     ratios = {
         number: {what: round(turns.ratio("many", "few"), 3) for what, turns in acts.items()}
         for number, acts in found.items()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.common import Row, Turns, in_turns, report, text_argument, write_lengthened
 from shared.requests.options import StreamRequest
-from shared.text.text_stream import learnt
+from shared.text.text_stream import normalized_chunks
 from shared.volume import Corpora
 from worker.training.data import encode, survey
 from worker.training.train import train
@@ -42,7 +42,7 @@ def add(corpora: Corpora, sent: Path, ids: dict[int, str], chars: int) -> int:
 def read(corpora: Corpora, ids: dict[int, str], chars: int) -> int:
     """Read a text twice and make it integers, as `train` does, again and again. Return the characters."""
     for _ in range(LENGTHS[chars]):
-        once, again = (learnt(corpora.parts(ids[chars]), lowercase=True, drop_bom=True) for _ in range(2))
+        once, again = (normalized_chunks(corpora.parts(ids[chars]), lowercase=True, drop_bom=True) for _ in range(2))
         found = survey(once)
         encode(again, found.vocabulary, chars=found.chars)
     return chars * LENGTHS[chars]
@@ -81,10 +81,16 @@ def main() -> None:
         }
     peer, longest = f"{PEER:,}", f"{LONGEST:,}"
     rows = [
-        Row(what=f"{what}, {longest} characters", unit="ns", ours=turns.median(longest) * 1e9,
-            peer=turns.median(peer) * 1e9, ratio=turns.ratio(peer, longest), least_ratio=1 / 1.1)
+        Row(
+            what=f"{what}, {longest} characters",
+            unit="ns",
+            ours=turns.median(longest) * 1e9,
+            peer=turns.median(peer) * 1e9,
+            ratio=turns.ratio(peer, longest),
+            least_ratio=1 / 1.1,
+        )
         for what, turns in found.items()
-    ]  # fmt: skip
+    ]
     times = {
         what: {length: round(turns.median(length) * 1e9, 1) for length in turns.seconds}
         for what, turns in found.items()

@@ -27,7 +27,7 @@ from tests.worker.reference import DocumentModel, document_training
 CHARS = 100_000_000
 #: Steps that are waited for: the state has been saved by then.
 STEPS = 12
-MOST_MB = 400
+MAX_MB = 400
 
 
 def main() -> None:
@@ -43,10 +43,16 @@ def main() -> None:
             for recipe in ("stream", "classic"):
                 taken[recipe] = training_bytes(cluster, corpus, recipe)
     rows = [
-        Row(what=f"{recipe}, {CHARS:,} characters", unit="MB", ours=value / 1e6, peer=peer / 1e6, ratio=peer / value,
-            most=MOST_MB)
+        Row(
+            what=f"{recipe}, {CHARS:,} characters",
+            unit="MB",
+            ours=value / 1e6,
+            peer=peer / 1e6,
+            ratio=peer / value,
+            most=MAX_MB,
+        )
         for recipe, value in taken.items()
-    ]  # fmt: skip
+    ]
     report(bench="memory", rows=rows, characters=CHARS, document_characters=len(text))
 
 
@@ -54,7 +60,7 @@ def training_bytes(cluster: Cluster, corpus: Corpus, recipe: str) -> int:
     """Train for some steps in a new worker; return the bytes that the child took over its idle memory."""
     kind = ClassicRequest if recipe == "classic" else StreamRequest
     asked = {"corpus_id": corpus.id, "recipe": recipe, "name": recipe, "seed": 1, "checkpoint_seconds": 1}
-    chars, vocab_size = corpus.learnt(lowercase=True, drop_bom=recipe == "stream")
+    chars, vocab_size = corpus.normalized_size(lowercase=True, drop_bom=recipe == "stream")
     request = fit(kind.model_validate(asked), chars=chars, vocab_size=vocab_size, memory_limit_bytes=None)
     with cluster.worker(recipe) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
@@ -77,9 +83,14 @@ def document_bytes(text: str) -> int:
     idle = memory_of("self", "VmRSS")
     forget_peak("self")
     document_training(
-        text, weights=DocumentModel(len(set(text.lower())), HIDDEN).state_dict(), seq_length=WINDOW,
-        hidden_size=HIDDEN, batch_size=BATCH, orders=[range(BATCH)], seed_step=lambda _: None,
-    )  # fmt: skip
+        text,
+        weights=DocumentModel(len(set(text.lower())), HIDDEN).state_dict(),
+        seq_length=WINDOW,
+        hidden_size=HIDDEN,
+        batch_size=BATCH,
+        orders=[range(BATCH)],
+        seed_step=lambda _: None,
+    )
     return memory_of("self", "VmHWM") - idle
 
 

@@ -36,7 +36,7 @@ def measured(folder: Path, corpus_id: str, sizes: dict[str, Any], steps: int, th
     forget_peak("self")
     for event in islice(train(request, lambda: corpora.parts(corpus_id), threads=threads), steps):
         event.state()
-    chars, vocab_size = corpora.get(corpus_id).learnt(lowercase=True, drop_bom=request.recipe == "stream")
+    chars, vocab_size = corpora.get(corpus_id).normalized_size(lowercase=True, drop_bom=request.recipe == "stream")
     return idle, memory_of("self", "VmHWM"), memory_bytes(request, chars, vocab_size)
 
 
@@ -65,8 +65,9 @@ def main() -> None:
             for length in LENGTHS:
                 idle, peak, foretold = apart(folder / "corpora", ids[length], steps=8, threads=1, recipe=recipe)
                 over.append(peak - idle)
-                lengths.append({"recipe": recipe, "chars": length, "over_idle_mib": over[-1] >> 20,
-                                **_told(idle, peak, foretold)})  # fmt: skip
+                lengths.append(
+                    {"recipe": recipe, "chars": length, "over_idle_mib": over[-1] >> 20, **_told(idle, peak, foretold)}
+                )
                 print(lengths[-1])
             slopes[recipe] = round(float(np.polyfit(LENGTHS, over, 1)[0]), 2)
             print(recipe, slopes[recipe], "bytes a character")
@@ -76,19 +77,29 @@ def main() -> None:
             models.append({**sizes, **_told(*figures)})
             print(models[-1])
     rows = [
-        Row(what=f"{one['recipe']}, {sizes}", unit="MiB", ours=one["peak_mib"], peer=one["foretold_mib"],
-            ratio=one["foretold_times"], least_ratio=1.0)
+        Row(
+            what=f"{one['recipe']}, {sizes}",
+            unit="MiB",
+            ours=one["peak_mib"],
+            peer=one["foretold_mib"],
+            ratio=one["foretold_times"],
+            least_ratio=1.0,
+        )
         for one, sizes in [
             *((one, f"{one['chars']:,} characters") for one in lengths),
             *((one, f"hidden {one['hidden_size']}, batch {one['batch_size']}") for one in models),
         ]
-    ]  # fmt: skip
+    ]
     report(bench="memory_slope", rows=rows, bytes_per_character=slopes, lengths=lengths, models=models)
 
 
 def _told(idle: int, peak: int, foretold: int) -> dict[str, Any]:
-    return {"idle_mib": idle >> 20, "peak_mib": peak >> 20, "foretold_mib": foretold >> 20,
-            "foretold_times": round(foretold / peak, 2)}  # fmt: skip
+    return {
+        "idle_mib": idle >> 20,
+        "peak_mib": peak >> 20,
+        "foretold_mib": foretold >> 20,
+        "foretold_times": round(foretold / peak, 2),
+    }
 
 
 if __name__ == "__main__":

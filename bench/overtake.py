@@ -40,8 +40,12 @@ class Judge:
         vocabulary = Vocabulary.of(text)
         codes = encode([text], vocabulary, chars=len(text))
         self._windows = Windows(codes, seq_length=WINDOW, batch_size=EVERY * 128, seed=0)
-        self._model = CharLSTM(vocab_size=len(vocabulary), hidden_size=request.hidden_size, layers=request.layers,
-                               embedding_size=request.embedding_size)  # fmt: skip
+        self._model = CharLSTM(
+            vocab_size=len(vocabulary),
+            hidden_size=request.hidden_size,
+            layers=request.layers,
+            embedding_size=request.embedding_size,
+        )
         # All windows take nn.LSTM a minute on two idle cores, and many where other processes keep its threads waiting.
         self._model.fuse(load(), bfloat16=False)
         self._found: dict[tuple[int, int], float] = {}
@@ -54,21 +58,21 @@ class Judge:
         return self._found[step, every]
 
 
-def learnt(text: str) -> str:
+def as_learned(text: str) -> str:
     """Return what `stream` reads of a text."""
     return text.removeprefix(BOM).lower()
 
 
 def fitted(text: str, **options: object) -> StreamRequest:
     """Return `stream`'s defaults, fitted to a text as the web fits them."""
-    chars = learnt(text)
+    chars = as_learned(text)
     request = StreamRequest.model_validate({"corpus_id": "cor", "seed": 1, **options})
     return fit(request, chars=len(chars), vocab_size=len(set(chars)), memory_limit_bytes=None)
 
 
 def find_step(request: StreamRequest, text: str, mark: float) -> tuple[int, float]:
     """Return the step at which the loss over all windows has come to the mark, and that loss."""
-    judge = Judge(request, learnt(text))
+    judge = Judge(request, as_learned(text))
     kept: list[tuple[int, dict[str, Tensor]]] = []
     for event in train(request, text, threads=1):
         if event.step >= (kept[-1][0] if kept else 0) + KEEP:
@@ -108,12 +112,24 @@ def main() -> None:
     turns = in_turns({"document": document, "ours": ours}, rounds=given.rounds or 3)
     turns.seconds["document"][:] = [one.whole(len(text)) for one in paces[-len(turns.seconds["document"]) :]]
     rows = [
-        Row(what=f"to {mark:g} nats", unit="s", ours=turns.median("ours"), peer=turns.median("document"),
-            ratio=turns.ratio("document", "ours"), least_ratio=WANTED)
-    ]  # fmt: skip
-    report(bench="overtake", rows=rows, step=step, loss=loss, seconds=turns.seconds,
-           document_training_batch_s=[round(one.training, 4) for one in paces],
-           document_evaluation_batch_s=[round(one.evaluation, 4) for one in paces])  # fmt: skip
+        Row(
+            what=f"to {mark:g} nats",
+            unit="s",
+            ours=turns.median("ours"),
+            peer=turns.median("document"),
+            ratio=turns.ratio("document", "ours"),
+            least_ratio=WANTED,
+        )
+    ]
+    report(
+        bench="overtake",
+        rows=rows,
+        step=step,
+        loss=loss,
+        seconds=turns.seconds,
+        document_training_batch_s=[round(one.training, 4) for one in paces],
+        document_evaluation_batch_s=[round(one.evaluation, 4) for one in paces],
+    )
 
 
 if __name__ == "__main__":

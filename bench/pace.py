@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 
 from bench.common import Row, in_turns, report, text_argument
-from bench.overtake import fitted, learnt
+from bench.overtake import as_learned, fitted
 from bench.plain import PlainLoop
 from shared.requests.options import StreamRequest
 from worker.maintenance.heartbeat import cores
@@ -28,7 +28,7 @@ def compare(request: StreamRequest, text: str, *, threads: int) -> Row:
     """Take turns, and return the characters a second of both as a row."""
     request = request.model_copy(update=ENDLESS)
     training = train(request, text, threads=threads)
-    plain = PlainLoop(request, learnt(text) if request.lowercase else text)
+    plain = PlainLoop(request, as_learned(text) if request.lowercase else text)
     positions = request.batch_size * request.seq_length
     until = next(training).step
 
@@ -47,9 +47,14 @@ def compare(request: StreamRequest, text: str, *, threads: int) -> Row:
     acts: dict[str, Callable[[], float]] = {"plain": theirs, "ours": ours}
     turns = in_turns(acts, rounds=ROUNDS)
     training.close()
-    return Row(what=f"characters a second, hidden {request.hidden_size}, {threads} thread{'s' * (threads > 1)}",
-               unit="1/s", ours=1 / turns.median("ours"), peer=1 / turns.median("plain"),
-               ratio=turns.ratio("plain", "ours"), least_ratio=1.0)  # fmt: skip
+    return Row(
+        what=f"characters a second, hidden {request.hidden_size}, {threads} thread{'s' * (threads > 1)}",
+        unit="1/s",
+        ours=1 / turns.median("ours"),
+        peer=1 / turns.median("plain"),
+        ratio=turns.ratio("plain", "ours"),
+        least_ratio=1.0,
+    )
 
 
 def main() -> None:

@@ -20,8 +20,9 @@ class PlainLoop:
         self._codes = torch.tensor(vocabulary.encode(text))
         self._embedding = nn.Embedding(len(vocabulary), request.embedding_size)
         between = request.dropout if request.layers > 1 else 0.0
-        self._lstm = nn.LSTM(request.embedding_size, request.hidden_size, request.layers, batch_first=True,
-                             dropout=between)  # fmt: skip
+        self._lstm = nn.LSTM(
+            request.embedding_size, request.hidden_size, request.layers, batch_first=True, dropout=between
+        )
         self._linear = nn.Linear(request.hidden_size, len(vocabulary))
         self._parameters = [*self._embedding.parameters(), *self._lstm.parameters(), *self._linear.parameters()]
         self._optimizer = torch.optim.Adam(self._parameters, lr=request.learning_rate)

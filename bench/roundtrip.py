@@ -49,8 +49,14 @@ def main() -> None:
         ours, empty = rates(cluster, port, pid, f"/api/v1/jobs/{job_id}", stack)
     job, lean, task = (statistics.median(times) for times in (job_ms, lean_ms, task_ms))
     report(
-        bench="roundtrip", text=path.name, times=TIMES, job_ms=round(job, 2), lean_client_ms=round(lean, 2),
-        empty_task_ms=round(task, 2), over_ms=round(job - task, 2), lean_over_ms=round(lean - task, 2),
+        bench="roundtrip",
+        text=path.name,
+        times=TIMES,
+        job_ms=round(job, 2),
+        lean_client_ms=round(lean, 2),
+        empty_task_ms=round(task, 2),
+        over_ms=round(job - task, 2),
+        lean_over_ms=round(lean - task, 2),
         job_p99_ms=round(statistics.quantiles(job_ms, n=100)[98], 1),
         get_job_per_s=round(statistics.median(rate for rate, _ in ours)),
         empty_route_per_s=round(statistics.median(rate for rate, _ in empty)),
@@ -58,7 +64,7 @@ def main() -> None:
         get_job_processor_us=round(statistics.median(spent for _, spent in ours)),
         empty_route_processor_us=round(statistics.median(spent for _, spent in empty)),
         processor_share=round(statistics.median(b / a for (_, a), (_, b) in zip(ours, empty, strict=True)), 3),
-    )  # fmt: skip
+    )
 
 
 def round_trips(

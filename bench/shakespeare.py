@@ -39,10 +39,24 @@ def main() -> None:
     if given.mark:
         reached = next((at for at, found in curve if found <= given.mark), None)
         rows.append(Row(what=f"to {given.mark:g} nats", unit="s", ours=reached, most=given.within))
-    rows.append(Row(what=f"loss after {seconds:g} s", unit="nats", ours=loss, peer=given.peer,
-                    ratio=given.peer / loss if given.peer and loss else None, most=given.most))  # fmt: skip
-    report(bench="shakespeare", rows=rows, seconds=seconds, threads=threads, curve=curve,
-           options=request.model_dump(exclude={"corpus_id", "name", "metadata"}))  # fmt: skip
+    rows.append(
+        Row(
+            what=f"loss after {seconds:g} s",
+            unit="nats",
+            ours=loss,
+            peer=given.peer,
+            ratio=given.peer / loss if given.peer and loss else None,
+            most=given.most,
+        )
+    )
+    report(
+        bench="shakespeare",
+        rows=rows,
+        seconds=seconds,
+        threads=threads,
+        curve=curve,
+        options=request.model_dump(exclude={"corpus_id", "name", "metadata"}),
+    )
 
 
 if __name__ == "__main__":

@@ -55,8 +55,16 @@ def measure(cluster: Cluster, corpus: Corpus, threads: int) -> dict[str, float]:
         small = StreamRequest(corpus_id=corpus.id, name="writer", seed=1, epochs=1, sample_chars=0)
         model = cluster.ended(cluster.send(JobType.TRAIN, small.model_dump(mode="json"))).model_id
         idle = [write(cluster, model) for _ in range(20)]
-        endless = StreamRequest(corpus_id=corpus.id, name="trainer", seed=1, epochs=10_000, patience=0, sample_chars=0,
-                                hidden_size=384, batch_size=32)  # fmt: skip
+        endless = StreamRequest(
+            corpus_id=corpus.id,
+            name="trainer",
+            seed=1,
+            epochs=10_000,
+            patience=0,
+            sample_chars=0,
+            hidden_size=384,
+            batch_size=32,
+        )
         job_id = cluster.send(JobType.TRAIN, endless.model_dump(mode="json"))
         cluster.running(job_id)
         alone, _ = steps_a_second(cluster, job_id, model=None)

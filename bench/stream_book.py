@@ -11,7 +11,7 @@ Bar: below the document's loss. `overtake` times when it is passed.
 
 from bench.common import Row, report, text_argument
 from bench.document import MARK, pace
-from bench.overtake import EVERY, Judge, fitted, learnt
+from bench.overtake import EVERY, Judge, as_learned, fitted
 from worker.maintenance.heartbeat import cores
 from worker.training.events import Done, Metric
 from worker.training.train import train
@@ -21,7 +21,7 @@ def main() -> None:
     """Train once with the defaults, measuring after each epoch."""
     text, given = text_argument(__doc__ or "", seed=int, threads=int)
     request = fitted(text, seed=given.seed or 1)
-    judge = Judge(request, learnt(text))
+    judge = Judge(request, as_learned(text))
     paces = [pace(text, threads=cores())]
     curve: list[list[float]] = []
     end = 0.0
@@ -42,8 +42,12 @@ def main() -> None:
         Row(what="loss at the end, all windows", unit="nats", ours=end, peer=MARK, ratio=MARK / end, most=MARK),
         Row(what="seconds to the end", unit="s", ours=seconds, peer=document_s, ratio=document_s / seconds),
     ]
-    report(bench="stream_book", rows=rows, curve=curve,
-           options=request.model_dump(exclude={"corpus_id", "name", "metadata"}))  # fmt: skip
+    report(
+        bench="stream_book",
+        rows=rows,
+        curve=curve,
+        options=request.model_dump(exclude={"corpus_id", "name", "metadata"}),
+    )
 
 
 if __name__ == "__main__":

@@ -56,19 +56,30 @@ def main() -> None:
         Row(what="events that never came", unit="", ours=given.streams * EVENTS - len(times), most=0, must=True),
     ]
     report(
-        bench="streams", rows=rows, streams=given.streams, events=EVENTS, expected=given.streams * EVENTS,
-        arrived=len(times), median_ms=round(statistics.median(times), 1), p99_ms=round(p99, 1),
-        worst_ms=round(max(times), 1), to_all_median_ms=round(statistics.median(worst), 1), later_than_250_ms=late,
+        bench="streams",
+        rows=rows,
+        streams=given.streams,
+        events=EVENTS,
+        expected=given.streams * EVENTS,
+        arrived=len(times),
+        median_ms=round(statistics.median(times), 1),
+        p99_ms=round(p99, 1),
+        worst_ms=round(max(times), 1),
+        to_all_median_ms=round(statistics.median(worst), 1),
+        later_than_250_ms=late,
         web_processor_ms_an_event=round(1000 * spent / EVENTS, 1),
-    )  # fmt: skip
+    )
 
 
 @contextlib.contextmanager
 def served(cluster: Cluster, streams: int) -> Iterator[tuple[int, int]]:
     """Serve with room for the streams; give the port and the process that answers."""
     port = find_free(HOST)
-    more = {"CHARLOOM_PORT": str(port), "CHARLOOM_WEB_STREAMS": str(streams + 2),
-            "CHARLOOM_WEB_THREADS": str(streams + 20)}  # fmt: skip
+    more = {
+        "CHARLOOM_PORT": str(port),
+        "CHARLOOM_WEB_STREAMS": str(streams + 2),
+        "CHARLOOM_WEB_THREADS": str(streams + 20),
+    }
     with (cluster.logs / "web.log").open("wb") as log:
         words = [sys.executable, "-m", "gunicorn", "web:create_app()"]
         process = subprocess.Popen(words, cwd=ROOT, env={**cluster.environment, **more}, stdout=log, stderr=log)

@@ -37,10 +37,24 @@ SUITE = (
     quick("length"),
     quick("growth", "--most", "10000", text="none"),
     quick("roundtrip"),
-    long("shakespeare_113", "shakespeare", "--seconds", "113", "--peer", "1.886", "--most", "1.53",
-         "--mark", "1.4697", "--within", "360", text="shakespeare"),
-    long("shakespeare_1800", "shakespeare", "--seconds", "1800", "--peer", "1.461", "--most", "1.40",
-         text="shakespeare"),
+    long(
+        "shakespeare_113",
+        "shakespeare",
+        "--seconds",
+        "113",
+        "--peer",
+        "1.886",
+        "--most",
+        "1.53",
+        "--mark",
+        "1.4697",
+        "--within",
+        "360",
+        text="shakespeare",
+    ),
+    long(
+        "shakespeare_1800", "shakespeare", "--seconds", "1800", "--peer", "1.461", "--most", "1.40", text="shakespeare"
+    ),
     long("defaults"),
     long("parity", "classic", "--batches", "47", "--epochs", "3", "--rounds", "1"),
     long("stream_book"),
@@ -50,4 +64,4 @@ SUITE = (
     long("streams"),
     long("promises"),
     long("chaos", text="none"),
-)  # fmt: skip
+)

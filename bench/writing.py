@@ -39,8 +39,14 @@ WINDOWS, INPUT_SCALE, STATE_SCALE, RIDGE = 2000, 60.0, 2.0, 1e-4
 def made(recipe: str, vocabulary: Vocabulary, text: str) -> LoadedModel:
     """Make a model of the default size."""
     torch.manual_seed(1)
-    sizes = Sizes(recipe="classic" if recipe == "classic" else "stream", hidden_size=HIDDEN, layers=1,
-                  embedding_size=0 if recipe == "classic" else 64, seq_length=WINDOW, lowercase=True)  # fmt: skip
+    sizes = Sizes(
+        recipe="classic" if recipe == "classic" else "stream",
+        hidden_size=HIDDEN,
+        layers=1,
+        embedding_size=0 if recipe == "classic" else 64,
+        seq_length=WINDOW,
+        lowercase=True,
+    )
     module = CharLSTM(vocab_size=len(vocabulary), hidden_size=HIDDEN, embedding_size=sizes.embedding_size)
     if recipe == "classic":
         fit_last_layer(module, torch.tensor(vocabulary.encode(text)))
@@ -112,17 +118,36 @@ def main() -> None:
     peer = min(peers, key=turns.median)
     wanted = {"one text, greedy": 40.0, "one text": 40.0, f"{VARIANTS} variants": 140.0, "classic's window": 1.5}
     rows = [
-        Row(what=f"a character, {name}", unit="ms", ours=turns.median(name) * 1000, peer=turns.median(peer) * 1000,
-            ratio=turns.ratio(peer, name), least_ratio=least)
+        Row(
+            what=f"a character, {name}",
+            unit="ms",
+            ours=turns.median(name) * 1000,
+            peer=turns.median(peer) * 1000,
+            ratio=turns.ratio(peer, name),
+            least_ratio=least,
+        )
         for name, least in wanted.items()
-    ]  # fmt: skip
+    ]
     theirs, again = texts["document, one thread"], texts["classic's window"]
     same = sum(a == b for a, b in zip(theirs, again, strict=True))
-    rows.append(Row(what=f"of {len(theirs)} characters unlike the document's", unit="", most=0, must=True,
-                    ours=len(theirs) - same))  # fmt: skip
-    report(bench="writing", rows=rows, peer=peer, same=same, distinct=len(set(theirs)),
-           ms_per_char={name: round(turns.median(name) * 1000, 5) for name in acts},
-           fastest={name: round(min(turns.seconds[name]) * 1000, 5) for name in acts})  # fmt: skip
+    rows.append(
+        Row(
+            what=f"of {len(theirs)} characters unlike the document's",
+            unit="",
+            most=0,
+            must=True,
+            ours=len(theirs) - same,
+        )
+    )
+    report(
+        bench="writing",
+        rows=rows,
+        peer=peer,
+        same=same,
+        distinct=len(set(theirs)),
+        ms_per_char={name: round(turns.median(name) * 1000, 5) for name in acts},
+        fastest={name: round(min(turns.seconds[name]) * 1000, 5) for name in acts},
+    )
 
 
 if __name__ == "__main__":

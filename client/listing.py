@@ -9,7 +9,7 @@ from client.transport import Transport
 R = TypeVar("R", bound=Record)
 
 #: Most items of one page that the server gives.
-MOST_PAGE = 100
+MAX_PAGE = 100
 
 
 def every(
@@ -30,7 +30,7 @@ def every(
     asked = {name: value for name, value in query.items() if value not in (None, "", [])}
     given = 0
     while limit is None or given < limit:
-        asked["limit"] = MOST_PAGE if limit is None else min(MOST_PAGE, limit - given)
+        asked["limit"] = MAX_PAGE if limit is None else min(MAX_PAGE, limit - given)
         page = transport.record(Listing, "GET", path, params=asked)
         for item in page.data:
             yield transport.read(kind, item)

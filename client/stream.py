@@ -21,7 +21,7 @@ SILENCE_S = 40.0
 #: Seconds without any answer after which it is given up.
 PATIENCE_S = 300.0
 #: Longest wait between two tries, seconds: a server that is back should soon be noticed.
-MOST_WAIT_S = 5.0
+MAX_WAIT_S = 5.0
 #: Statuses after which it is worth trying again.
 _NOT_NOW = (429, 502, 503, 504)
 
@@ -56,7 +56,7 @@ def watch(
     Raises:
         Unreachable, ApiError.
     """
-    retrying = replace(transport.retrying, most_wait_s=MOST_WAIT_S)
+    retrying = replace(transport.retrying, most_wait_s=MAX_WAIT_S)
     heard_at, failures, last_id = now(), 0, after
     over: Event | None = None
     while True:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from web import api
-from web.http.endpoints import Call
+from web.http.endpoints import Endpoint
 from web.openapi.error_cases import CASES, cases_of
 
 PAGE = Path(__file__).parent.parent / "docs" / "api.md"
@@ -35,7 +35,7 @@ def _cases() -> Iterable[str]:
         yield f"| {case.status} | `{case.code}` | {case.when} | {case.to_do} |"
 
 
-def _spelled(call: Call) -> str:
+def _spelled(call: Endpoint) -> str:
     return call.path.replace("<", "{").replace(">", "}")
 
 

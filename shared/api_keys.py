@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 #: Least length of a key, and least number of different characters in it: what nobody guesses by trying.
-LEAST_CHARS, LEAST_DIFFERENT = 24, 8
-MOST_CHARS = 200
+MIN_CHARS, MIN_DIFFERENT = 24, 8
+MAX_CHARS = 200
 #: What `Authorization: Bearer` can carry (RFC 6750, b64token), so that a key needs no escaping anywhere.
 _KEY = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 #: No dot and no colon, so that a name is never an address.
@@ -60,14 +60,14 @@ def _read_one(entry: str, number: int) -> ApiKey:
     name, key = (head, tail) if colon else (f"key-{number}", head)
     if not _NAME.fullmatch(name):
         raise ValueError(f"the name of key {number} must have 1 to 40 letters, digits, - or _ before the colon")
-    if not LEAST_CHARS <= len(key) <= MOST_CHARS:
+    if not MIN_CHARS <= len(key) <= MAX_CHARS:
         raise ValueError(
-            f"key {number} has {len(key)} characters, but must have {LEAST_CHARS} to {MOST_CHARS}. "
+            f"key {number} has {len(key)} characters, but must have {MIN_CHARS} to {MAX_CHARS}. "
             "Make one with `openssl rand -hex 32`"
         )
     if not _KEY.fullmatch(key):
         raise ValueError(f"key {number} holds a character that a Bearer token can't: letters, digits and ._~+/-= can")
-    if len(set(key)) < LEAST_DIFFERENT:
+    if len(set(key)) < MIN_DIFFERENT:
         raise ValueError(
             f"key {number} has only {len(set(key))} different characters and could be guessed. "
             "Make one with `openssl rand -hex 32`"

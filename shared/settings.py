@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from shared.api_keys import LEAST_CHARS as LEAST_KEY_CHARS
+from shared.api_keys import MIN_CHARS as MIN_KEY_CHARS
 from shared.api_keys import ApiKey
 from shared.api_keys import read as read_api_keys
 from shared.errors import SettingsError
@@ -27,7 +27,7 @@ PREFIX = "CHARLOOM_"
 #: Their values are never shown.
 _SECRETS = frozenset({"redis_url", "api_keys", "secret_key", "webhook_secret"})
 #: Least length of what signs sessions and forms, characters.
-LEAST_SECRET_CHARS = 32
+MIN_SECRET_CHARS = 32
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -110,9 +110,9 @@ def _is_file(path: Path) -> Path:
 
 def _is_long(secret: SecretStr) -> SecretStr:
     length = len(secret.get_secret_value())
-    if length < LEAST_SECRET_CHARS:
+    if length < MIN_SECRET_CHARS:
         raise ValueError(
-            f"has {length} characters, but must have {LEAST_SECRET_CHARS} or more. Make one with `openssl rand -hex 32`"
+            f"has {length} characters, but must have {MIN_SECRET_CHARS} or more. Make one with `openssl rand -hex 32`"
         )
     return secret
 
@@ -145,7 +145,7 @@ class Settings(BaseModel):
     web_streams: int = Field(48, ge=1, le=1000, description="Open event streams at most; fewer than the threads.")
     api_keys: Annotated[tuple[ApiKey, ...], BeforeValidator(read_api_keys)] = Field(
         (),
-        description=f"Keys that open the service, comma-separated, each `key` or `name:key`, {LEAST_KEY_CHARS} "
+        description=f"Keys that open the service, comma-separated, each `key` or `name:key`, {MIN_KEY_CHARS} "
         "characters or more; every caller needs one then. Only their hashes are kept.",
     )
     allow_anonymous: bool = Field(
@@ -166,7 +166,7 @@ class Settings(BaseModel):
     )
     secret_key: Annotated[SecretStr, AfterValidator(_is_long)] | None = Field(
         None,
-        description=f"Signs sessions and forms, {LEAST_SECRET_CHARS} characters or more. Made once and kept on the "
+        description=f"Signs sessions and forms, {MIN_SECRET_CHARS} characters or more. Made once and kept on the "
         "volume when not set.",
     )
     session_hours: float = Field(

@@ -21,21 +21,21 @@ def tell(job: Job, jobs: JobStore, volume: Volume) -> None:
     except VolumeUnavailable as exc:
         log.warning("The volume will be told later that %s is %s: %s", job.id, job.shown_status, exc)
         with suppress(StoreUnavailable):
-            jobs.owe(job.id)
+            jobs.mark_pending(job.id)
 
 
-def tell_owed(jobs: JobStore, volume: Volume) -> None:
+def sync_pending(jobs: JobStore, volume: Volume) -> None:
     """Tell the volume what it couldn't be told when it came. Raises StoreUnavailable, VolumeUnavailable: try again."""
-    for job_id in jobs.owed():
+    for job_id in jobs.pending_sync():
         job = jobs.find(job_id)
         if job is not None:
             _tell(job, volume)
-        jobs.settle(job_id)
+        jobs.clear_pending(job_id)
 
 
 def _tell(job: Job, volume: Volume) -> None:
     if job.ended:
         end = {"status": job.status, "result": job.result, "error": vars(job.error) if job.error else None}
         volume.jobs.end(job.id, end, synced=job.type is not JobType.GENERATE)
-    elif job.cancel_wished:
-        volume.jobs.wish_cancel(job.id)
+    elif job.cancel_requested:
+        volume.jobs.request_cancel(job.id)

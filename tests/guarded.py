@@ -71,9 +71,15 @@ def settings_of(url: str, **more: str) -> Settings:
 def go_the_whole_way(server: Guarded, folder: Path, **more: str) -> None:
     """Train, write, watch, cancel, sign in and out: over HTTP, by a real worker, as the user that the server knows."""
     cluster = Cluster.make(
-        server.url, folder / "data", folder, train_threads="1", api_keys=f"anna:{ANNA}", lease_ttl_s="2",
-        **server.tls, **more,
-    )  # fmt: skip
+        server.url,
+        folder / "data",
+        folder,
+        train_threads="1",
+        api_keys=f"anna:{ANNA}",
+        lease_ttl_s="2",
+        **server.tls,
+        **more,
+    )
     world = World(cluster.settings)
     world.http.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {ANNA}"
     with cluster.worker() as worker:
@@ -87,8 +93,15 @@ def go_the_whole_way(server: Guarded, folder: Path, **more: str) -> None:
         model_id = str((job.result or {})["model_id"])
         written = world.write(model_id, prompt="there", length=50).json["id"]
         assert cluster.ended(written).status is Status.SUCCEEDED
-        for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/events", f"/jobs/{job.id}/metrics", "/jobs?status=succeeded",
-                     "/workers", f"/jobs?model_id={model_id}", "/models"):  # fmt: skip
+        for path in (
+            f"/jobs/{job.id}",
+            f"/jobs/{job.id}/events",
+            f"/jobs/{job.id}/metrics",
+            "/jobs?status=succeeded",
+            "/workers",
+            f"/jobs?model_id={model_id}",
+            "/models",
+        ):
             assert world.get(path).status_code == 200, path
         assert world.get(f"/jobs/{job.id}/events", headers={"Accept": "text/event-stream"}).status_code == 200
         for path in ("/", "/jobs", f"/jobs/{job.id}", f"/jobs/{written}", "/workers"):

@@ -23,8 +23,16 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def encrypted(folder: Path, certificates: Path, *, server: str = "server", asks: str = "yes") -> Iterator[Guarded]:
     """Start a server that speaks TLS, asks for a certificate, and knows the documented user."""
-    options = ["--tls-cert-file", f"{certificates}/{server}.pem", "--tls-key-file", f"{certificates}/{server}.key",
-               "--tls-ca-cert-file", f"{certificates}/ca.pem", "--tls-auth-clients", asks]  # fmt: skip
+    options = [
+        "--tls-cert-file",
+        f"{certificates}/{server}.pem",
+        "--tls-key-file",
+        f"{certificates}/{server}.key",
+        "--tls-ca-cert-file",
+        f"{certificates}/ca.pem",
+        "--tls-auth-clients",
+        asks,
+    ]
     with guarded(folder, *options, certificates=certificates, binary=need_redis_server()) as guard:
         yield guard
 

@@ -86,10 +86,29 @@ def test_a_message_that_nobody_acknowledged_is_given_back(few_rights: Guarded) -
 
 @pytest.mark.parametrize(
     "words",
-    ["FLUSHALL", "FLUSHDB", "KEYS *", "SCAN 0", "CONFIG GET *", "CONFIG SET dir /tmp", "ACL LIST", "GET other:key",
-     "SET other:key 1", "DEL charloomx", "EVAL 1 0", "PUBLISH charloom:x y", "SUBSCRIBE charloom:x", "MONITOR",
-     "CLIENT LIST", "SAVE", "SHUTDOWN", "MODULE LIST", "REPLICAOF NO ONE", "RENAME charloom:a other"],
-)  # fmt: skip
+    [
+        "FLUSHALL",
+        "FLUSHDB",
+        "KEYS *",
+        "SCAN 0",
+        "CONFIG GET *",
+        "CONFIG SET dir /tmp",
+        "ACL LIST",
+        "GET other:key",
+        "SET other:key 1",
+        "DEL charloomx",
+        "EVAL 1 0",
+        "PUBLISH charloom:x y",
+        "SUBSCRIBE charloom:x",
+        "MONITOR",
+        "CLIENT LIST",
+        "SAVE",
+        "SHUTDOWN",
+        "MODULE LIST",
+        "REPLICAOF NO ONE",
+        "RENAME charloom:a other",
+    ],
+)
 def test_the_user_may_do_nothing_else(few_rights: Guarded, words: str) -> None:
     with redis.Redis.from_url(few_rights.url) as client, pytest.raises(NoPermissionError):
         client.execute_command(*words.split())

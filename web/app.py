@@ -14,7 +14,7 @@ from web.http.no_session import NoSession
 from web.http.uploads import Request
 from web.openapi.document import JSON_DOCUMENT, Document
 from web.security import auth, origin_checks, rate_limits
-from web.services import Parts
+from web.services import Services
 
 
 class _Named(UnicodeConverter):
@@ -50,20 +50,20 @@ def create_app(settings: Settings | None = None, *, ping_s: float = 15.0) -> Fla
     app.request_class = Request
     app.url_map.merge_slashes = False
     app.url_map.converters["default"] = _Named
-    parts = Parts.of(settings or load(), ping_s=ping_s)
-    app.extensions[parts.name] = parts
+    services = Services.of(settings or load(), ping_s=ping_s)
+    app.extensions[services.name] = services
     problems.install(app)
     body_drain.install(app)
     origin_checks.install(app)
     auth.install(app)
     rate_limits.install(app)
-    if proxies := parts.settings.trusted_proxies:
+    if proxies := services.settings.trusted_proxies:
         # Not X-Forwarded-Host: a proxy is to pass `Host` on, which the rules for `Host` and `Origin` look at.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     for group in api.ALL:
         app.register_blueprint(group.blueprint)
     app.extensions[JSON_DOCUMENT] = Document.of(
-        [call for group in api.ALL for call in group.calls], locked=bool(parts.settings.api_keys)
+        [call for group in api.ALL for call in group.calls], locked=bool(services.settings.api_keys)
     )
     app.register_blueprint(api.openapi_routes.blueprint)
     pages.install(app)

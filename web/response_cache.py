@@ -11,11 +11,11 @@ from shared.jobs.record import Job
 from shared.store import JobStore
 
 #: Answers kept, and the longest one, bytes.
-MOST, MOST_BYTES = 512, 16 << 10
+MAX_ENTRIES, MAX_BYTES = 512, 16 << 10
 
 
 @dataclass(frozen=True)
-class Spelled:
+class CachedResponse:
     """An answer, and what its record was known by."""
 
     stamp: str
@@ -23,15 +23,15 @@ class Spelled:
     body: bytes
 
 
-class Answers:
+class ResponseCache:
     """The answers kept by this process. Thread-safe."""
 
     def __init__(self, jobs: JobStore) -> None:
         self._jobs = jobs
-        self._kept: dict[str, Spelled] = {}
+        self._kept: dict[str, CachedResponse] = {}
         self._changing = threading.Lock()
 
-    def find(self, job_id: str) -> Spelled | None:
+    def find(self, job_id: str) -> CachedResponse | None:
         """Return the answer to who asks for a job, None where it has to be spelled. Raises StoreUnavailable."""
         kept = self._kept.get(job_id)
         if kept is None or self._jobs.stamp(job_id) == kept.stamp:
@@ -42,9 +42,9 @@ class Answers:
 
     def keep(self, job: Job, *, etag: str, body: bytes) -> None:
         """Keep the answer of a job that has ended; the oldest one goes for it."""
-        if not job.ended or len(body) > MOST_BYTES:
+        if not job.ended or len(body) > MAX_BYTES:
             return
         with self._changing:
-            self._kept[job.id] = Spelled(job.stamp, etag, body)
-            if len(self._kept) > MOST:
+            self._kept[job.id] = CachedResponse(job.stamp, etag, body)
+            if len(self._kept) > MAX_ENTRIES:
                 del self._kept[next(iter(self._kept))]

@@ -9,16 +9,16 @@ from shared.settings import Settings
 from shared.store import Store
 from shared.volume import Volume
 from shared.volume.secret_key import SecretKey
-from web.response_cache import Answers
+from web.response_cache import ResponseCache
 from web.streaming import shutdown
-from web.streaming.connection_slots import Slots
-from web.streaming.event_hub import Feeds
+from web.streaming.connection_slots import ConnectionSlots
+from web.streaming.event_hub import EventHub
 
 _NAME = "charloom"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class Services:
     """Everything outside of Flask that the handlers use. Made once by the app factory."""
 
     settings: Settings
@@ -27,18 +27,18 @@ class Parts:
     volume: Volume
     secret: SecretKey
     #: Threads that event streams and long polls may hold.
-    slots: Slots
+    slots: ConnectionSlots
     #: Events of watched jobs, as they come.
-    feeds: Feeds
-    #: Answers of ended jobs.
-    answers: Answers
+    feeds: EventHub
+    #: Responses for ended jobs.
+    answers: ResponseCache
     #: Seconds between two pings of a silent event stream.
     ping_s: float = 15.0
     #: Name in `app.extensions`.
     name: str = field(default=_NAME, init=False)
 
     @classmethod
-    def of(cls, settings: Settings, *, ping_s: float = 15.0) -> "Parts":
+    def of(cls, settings: Settings, *, ping_s: float = 15.0) -> "Services":
         """Make the parts that the settings name. Nothing is connected yet."""
         volume, store = Volume.of(settings), Store.of(settings)
         return cls(
@@ -47,19 +47,19 @@ class Parts:
             broker=Broker.of(settings),
             volume=volume,
             secret=SecretKey(settings, volume.folder),
-            slots=Slots(settings.web_streams),
-            feeds=Feeds(store.events, closing=shutdown.closing),
-            answers=Answers(store.jobs),
+            slots=ConnectionSlots(settings.web_streams),
+            feeds=EventHub(store.events, closing=shutdown.closing),
+            answers=ResponseCache(store.jobs),
             ping_s=ping_s,
         )
 
 
-def parts() -> Parts:
+def services() -> Services:
     """Return the parts of the app that serves the present request."""
-    return parts_of(current_app)
+    return services_of(current_app)
 
 
-def parts_of(app: Flask) -> Parts:
+def services_of(app: Flask) -> Services:
     """Return the parts of an app."""
-    found: Parts = app.extensions[_NAME]
+    found: Services = app.extensions[_NAME]
     return found

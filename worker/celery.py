@@ -23,12 +23,12 @@ from shared.settings import Settings, load
 from shared.store import Store
 from shared.volume import Volume
 from worker.consumer.slots import TrainSlots
-from worker.jobs.attempt import Host
-from worker.jobs.lease_renewer import Pulse
-from worker.jobs.model_cache import Warm
+from worker.jobs.attempt import WorkerContext
+from worker.jobs.lease_renewer import LeaseRenewer
+from worker.jobs.model_cache import ModelCache
 from worker.jobs.runner import run_job
-from worker.jobs.step_log import Journal
-from worker.maintenance.bootsteps import Caretaker
+from worker.jobs.step_log import StepLog
+from worker.maintenance.bootsteps import MaintenanceStep
 from worker.maintenance.heartbeat import train_threads
 
 log = logging.getLogger(__name__)
@@ -43,24 +43,24 @@ class Entry:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         #: Who this worker is, parent and children: another may bear its name.
-        self._holder = secrets.token_hex(8)
+        self._owner_id = secrets.token_hex(8)
         #: One byte that parent and children see: 1 once this worker is to stop.
         self._drain = mmap.mmap(-1, 1)
         self._store = Store.of(settings)
         self._volume = Volume.of(settings)
-        self._journal = Journal(settings.step_log)
+        self._journal = StepLog(settings.step_log)
         # Used by children, each its own.
-        self._pulse = Pulse()
-        self._warm = Warm(self._volume)
+        self._pulse = LeaseRenewer()
+        self._warm = ModelCache(self._volume)
 
     def build(self) -> Celery:
         """Make the application, and listen to what happens to its processes."""
         app = make_app(self._settings)
         app.conf.charloom_settings = self._settings
-        app.conf.charloom_holder = self._holder
+        app.conf.charloom_owner_id = self._owner_id
         app.conf.worker_concurrency = max(1, self._settings.train_slots + self._settings.generate_slots)
         app.conf.worker_consumer = "worker.consumer.consumer:Alone"
-        app.steps["worker"].add(Caretaker)
+        app.steps["worker"].add(MaintenanceStep)
         app.steps["consumer"].add(TrainSlots)
         for queue in Queue:
             app.task(self.task(), bind=True, name=task_name(queue))
@@ -91,7 +91,7 @@ class Entry:
         """Have a job taken up again at once when the child that ran it was killed."""
         if isinstance(exception, WorkerLostError):
             try:
-                self._store.jobs.lose(args[0], holder=self._holder)
+                self._store.jobs.lose(args[0], owner_id=self._owner_id)
             except StoreUnavailable:
                 log.warning("Redis is away; the lease of %s runs out by itself", args[0])
 
@@ -99,10 +99,10 @@ class Entry:
         """Log plain lines to standard error."""
         logging.basicConfig(level=self._settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
-    def _host(self, name: str) -> Host:
-        return Host(
+    def _host(self, name: str) -> WorkerContext:
+        return WorkerContext(
             name=name,
-            holder=self._holder,
+            owner_id=self._owner_id,
             settings=self._settings,
             store=self._store,
             volume=self._volume,

@@ -83,9 +83,13 @@ def run(site: Site, seconds: float, seed: int) -> tuple[Injector, Verdict]:
     for error in traffic.errors:
         print("not taken:", error)
     verdict = judge(
-        site, traffic.sent,
-        cancelled=traffic.cancelled, injected=injector.injected, weights=weights, texts=texts,
-    )  # fmt: skip
+        site,
+        traffic.sent,
+        cancelled=traffic.cancelled,
+        injected=injector.injected,
+        weights=weights,
+        texts=texts,
+    )
     client.close()
     return injector, verdict
 

@@ -107,20 +107,22 @@ def _made(site: Site, one: Sent, job: Mapping[str, Any]) -> str:
     return weights_of(site, one.job_id) if one.kind == "train" else str(job["result"]["outputs"][0]["text"])
 
 
-def _time(
-    verdict: Verdict, job_id: str, lost_ms: Sequence[float], steps: Steps, injected: Sequence[Injected]
-) -> None:
+def _time(verdict: Verdict, job_id: str, lost_ms: Sequence[float], steps: Steps, injected: Sequence[Injected]) -> None:
     """Take the times of one job's changes of hands that a fault of its host has caused."""
     # A reaper is patient for a lease's time with a Redis that was started anew.
-    redis_hurt = [(fault.wall_ms, 0 if fault.kind == "empty Redis" else PATIENCE_MS)
-                  for fault in injected if "Redis" in fault.kind]  # fmt: skip
+    redis_hurt = [
+        (fault.wall_ms, 0 if fault.kind == "empty Redis" else PATIENCE_MS)
+        for fault in injected
+        if "Redis" in fault.kind
+    ]
     attempts = list(steps.tokens(job_id).values())
     for moves, following in itertools.pairwise(attempts):
         last, first = moves[-1], following[0]
         hits = [
-            fault for fault in injected
+            fault
+            for fault in injected
             if fault.worker == last.worker and last.ended - JUST_NOW_S <= fault.at <= last.ended + JUST_NOW_S
-        ]  # fmt: skip
+        ]
         if not hits:
             continue
         fault = hits[-1]
@@ -139,8 +141,12 @@ def spread(values: Sequence[float]) -> dict[str, float]:
         return {"count": 0}
     ordered = sorted(values)
     p99 = ordered[min(len(ordered) - 1, round(0.99 * (len(ordered) - 1)))]
-    return {"count": len(ordered), "median": round(statistics.median(ordered), 2), "p99": round(p99, 2),
-            "worst": round(ordered[-1], 2)}  # fmt: skip
+    return {
+        "count": len(ordered),
+        "median": round(statistics.median(ordered), 2),
+        "p99": round(p99, 2),
+        "worst": round(ordered[-1], 2),
+    }
 
 
 def figures(verdict: Verdict, injected: Sequence[Injected], *, seconds: float, seed: int) -> dict[str, Any]:

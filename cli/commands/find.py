@@ -14,11 +14,11 @@ from client import Corpus, Job, Model
 #: Characters after a kind's prefix.
 ID_CHARS = 26
 #: Fewer characters of an id's end would fit too many.
-LEAST_END = 4
+MIN_END = 4
 #: Newest items that are looked through for a name or an end.
-MOST_LOOKED = 1000
+MAX_LOOKED = 1000
 #: Candidates that a failure names.
-MOST_NAMED = 5
+MAX_NAMED = 5
 
 Item = TypeVar("Item", Corpus, Job, Model)
 
@@ -61,7 +61,7 @@ class _Search(Generic[Item]):
             if len(word) == len(self._prefix) + ID_CHARS:
                 return self._get(word)
             return self._one(word, self._beginning(word))
-        looked = list(self._list(limit=MOST_LOOKED))
+        looked = list(self._list(limit=MAX_LOOKED))
         named = [item for item in looked if not isinstance(item, Job) and item.name == word]
         if len(named) > 1 and self._newest:
             self._call.notes.print(f"{len(named)} {self._kind}s are called {word}; this is the newest.", style="dim")
@@ -78,7 +78,7 @@ class _Search(Generic[Item]):
 
     def _part(self, word: str, looked: Sequence[Item]) -> Sequence[Item]:
         low = word.lower()
-        if len(low) < LEAST_END:
+        if len(low) < MIN_END:
             return []
         return [item for item in looked if item.id.endswith(low) or item.id.removeprefix(self._prefix).startswith(low)]
 
@@ -89,5 +89,5 @@ class _Search(Generic[Item]):
         if not found:
             said = f"There is no {self._kind} {word!r}. `charloom {command}` lists those there are."
             raise Failure(said, Exit.NOT_FOUND)
-        ids = ", ".join(item.id for item in found[:MOST_NAMED])
+        ids = ", ".join(item.id for item in found[:MAX_NAMED])
         raise Failure(f"{word!r} fits several {self._kind}s: {ids}. Write more of the id.", Exit.USAGE)

@@ -213,8 +213,13 @@ def _print_losses(call: Calling, job: Job) -> None:
         return
     columns = [Column(title=title, right=True) for title in ("EPOCH", "STEP", "SECONDS", "TRAINING", "VALIDATION")]
     told = [
-        (number(row.epoch), number(row.step), f"{row.seconds or 0:.1f}", loss(row.train_loss),
-         loss(row.evaluation_loss if row.validation_loss is None else row.validation_loss))
+        (
+            number(row.epoch),
+            number(row.step),
+            f"{row.seconds or 0:.1f}",
+            loss(row.train_loss),
+            loss(row.evaluation_loss if row.validation_loss is None else row.validation_loss),
+        )
         for row in rows
-    ]  # fmt: skip
+    ]
     print_table(call.out, columns, told)

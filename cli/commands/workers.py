@@ -28,8 +28,15 @@ def workers(call: Calling) -> None:
         call.notes.print("No worker has been seen lately. `charloom up` starts one, as does `celery -A worker worker`.")
     else:
         rows = [
-            (one.name, " ".join(one.running) or "nothing", str(one.cores), str(one.threads), f"{age(one.seen_at)} ago",
-             one.versions.get("torch", ""), one.host)
+            (
+                one.name,
+                " ".join(one.running) or "nothing",
+                str(one.cores),
+                str(one.threads),
+                f"{age(one.seen_at)} ago",
+                one.versions.get("torch", ""),
+                one.host,
+            )
             for one in found
-        ]  # fmt: skip
+        ]
         print_table(call.out, _COLUMNS, rows)

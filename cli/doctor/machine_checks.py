@@ -17,9 +17,9 @@ from shared.sizes import size
 from shared.volume import Volume
 
 #: The oldest Python that the code runs on.
-LEAST_PYTHON = (3, 11)
+MIN_PYTHON = (3, 11)
 #: Bytes of free disk below which nothing more can be trained, and below which it is worth saying.
-LEAST_FREE, LITTLE_FREE = 200 << 20, 2 << 30
+MIN_FREE, LITTLE_FREE = 200 << 20, 2 << 30
 #: Memory that one training takes at least, and what a host should have.
 LITTLE_MEMORY = 2 << 30
 #: Seconds that loading torch may take from a cold disk.
@@ -70,7 +70,7 @@ def look_at_data(data_dir: Path) -> Iterator[Finding]:
 
 def _space(folder: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
-    if free < LEAST_FREE:
+    if free < MIN_FREE:
         yield bad("disk", f"{size(free)} free", "Make room: trainings can't save their state.")
     elif free < LITTLE_FREE:
         yield warn("disk", f"{size(free)} free", "Make room before it is full: texts, models and states lie there.")
@@ -79,7 +79,7 @@ def _space(folder: Path) -> Iterator[Finding]:
 
 
 def _python() -> Finding:
-    if sys.version_info < LEAST_PYTHON:
+    if sys.version_info < MIN_PYTHON:
         return bad("python", platform.python_version(), "Install Python 3.11 or newer, and run `make setup` again.")
     return ok("python", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
 

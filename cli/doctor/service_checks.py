@@ -12,7 +12,7 @@ from shared.sizes import size
 from shared.store import ServerFacts, Store, WorkerInfo
 
 #: Seconds that clocks may differ: ids are sorted by the time of their making, on the maker's clock.
-MOST_OFF_S = 5.0
+MAX_OFF_S = 5.0
 #: Share of the memory allowed to Redis from which on it is nearly full.
 NEARLY_FULL = 0.8
 
@@ -118,8 +118,8 @@ def look_at_workers(workers: Sequence[Worker]) -> Iterator[Finding]:
 
 
 def _clock(what: str, off_s: float, whose: str) -> Finding:
-    if abs(off_s) > MOST_OFF_S:
+    if abs(off_s) > MAX_OFF_S:
         way = "ahead of" if off_s > 0 else "behind"
         said = f"{abs(off_s):.0f} s {way} {whose}"
         return warn(what, said, "Set it by a time server: jobs are listed by the time of their making.")
-    return ok(what, f"agrees with {whose} within {MOST_OFF_S:g} s")
+    return ok(what, f"agrees with {whose} within {MAX_OFF_S:g} s")

@@ -60,13 +60,13 @@ class DataLock:
                 waiting = True
                 say_waiting()
             time.sleep(RETRY_S)
-        self.tell("")
+        self.write_address("")
 
     def fileno(self) -> int:
         """Give the descriptor that holds the lock, for children that must hold it too."""
         return self._file.fileno()
 
-    def tell(self, address: str) -> None:
+    def write_address(self, address: str) -> None:
         """Write down who holds the lock and where it serves."""
         self._file.truncate(0)
         self._file.write(f"{os.getpid()} {address}\n")

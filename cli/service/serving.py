@@ -92,7 +92,7 @@ def serving(settings: Settings, lock: DataLock | None, console: Console) -> Iter
             console.print("Starting Charloom …")
             service.start()
             if lock is not None:
-                lock.tell(service.url)
+                lock.write_address(service.url)
             _describe(service, settings, console)
             yield service, signals
         except Ended:

@@ -19,7 +19,7 @@ from cli.service.shutdown import Group, end_in_order, kill
 #: A child that lives shorter than this, seconds, has died quickly.
 QUICK_S = 10.0
 #: Quick deaths in a row after which a child is given up.
-MOST_QUICK_DEATHS = 3
+MAX_QUICK_DEATHS = 3
 #: Seconds before a dead child is started again: doubled with each quick death.
 BACKOFF_S = 0.5
 #: Lines of a log that an error shows.
@@ -171,9 +171,9 @@ class Supervisor:
             if death := child.clear_death(now):
                 pid, how = death
                 self._tell_guardian(f"- {pid}")
-                if child.quick_deaths >= MOST_QUICK_DEATHS:
+                if child.quick_deaths >= MAX_QUICK_DEATHS:
                     raise ChildFailed(
-                        f"The {child.spec.name} {how}, {MOST_QUICK_DEATHS} times in a row right after its start. "
+                        f"The {child.spec.name} {how}, {MAX_QUICK_DEATHS} times in a row right after its start. "
                         f"Last lines of {child.spec.log}:\n{child.tail()}"
                     )
                 self._say(f"The {child.spec.name} {how}. Starting it again; its log is {child.spec.log}")

@@ -13,7 +13,7 @@ from cli.terminal.console import printable
 #: Columns of space between two cells.
 GAP = 2
 #: Narrowest that a column which may be cut still says something.
-LEAST_CUT = 12
+MIN_CUT = 12
 _STYLES = {
     "succeeded": "green",
     "failed": "red",
@@ -47,7 +47,7 @@ def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequ
         over = sum(widths[at] + GAP for at in kept) - GAP - console.width
         for at in kept:
             if columns[at].cut and over > 0:
-                narrower = max(LEAST_CUT, widths[at] - over)
+                narrower = max(MIN_CUT, widths[at] - over)
                 over -= widths[at] - narrower
                 widths[at] = narrower
     console.print(_line(columns, widths, kept, [column.title for column in columns]), style="dim", soft_wrap=True)
@@ -72,7 +72,7 @@ def print_card(console: Console, rows: Sequence[tuple[str, str]]) -> None:
 
 
 def _too_wide(columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int], room: int) -> bool:
-    least = sum((min(widths[at], LEAST_CUT) if columns[at].cut else widths[at]) + GAP for at in kept) - GAP
+    least = sum((min(widths[at], MIN_CUT) if columns[at].cut else widths[at]) + GAP for at in kept) - GAP
     return least > room and any(columns[at].rank for at in kept)
 
 

@@ -137,7 +137,7 @@ class Job:
     losses: int = 0
     max_attempts: int = 3
     lease_until_ms: int = 0
-    cancel_wished: bool = False
+    cancel_requested: bool = False
     #: sha256 of the sealed result: publishing has begun, so it can only succeed.
     sealed: str | None = None
     #: The node that claimed it last.
@@ -154,7 +154,7 @@ class Job:
     @property
     def shown_status(self) -> Status:
         """The status as the API tells it."""
-        return Status.CANCELLING if self.status is Status.RUNNING and self.cancel_wished else self.status
+        return Status.CANCELLING if self.status is Status.RUNNING and self.cancel_requested else self.status
 
     @property
     def stamp(self) -> str:

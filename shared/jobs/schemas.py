@@ -83,9 +83,9 @@ class Job(View):
             id=job.id,
             type=job.type,
             status=job.shown_status,
-            created_at=spell_time(job.created_ms),
-            started_at=None if job.started_ms is None else spell_time(job.started_ms),
-            finished_at=None if job.finished_ms is None else spell_time(job.finished_ms),
+            created_at=format_time(job.created_ms),
+            started_at=None if job.started_ms is None else format_time(job.started_ms),
+            finished_at=None if job.finished_ms is None else format_time(job.finished_ms),
             queue_position=job.queue_position,
             attempt=job.attempt,
             worker=job.worker,
@@ -105,6 +105,6 @@ class Job(View):
         )
 
 
-def spell_time(ms: int) -> str:
+def format_time(ms: int) -> str:
     """Spell milliseconds since 1970 as RFC 3339 in UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

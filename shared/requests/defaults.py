@@ -15,12 +15,12 @@ from shared.requests.options import StreamRequest
 COUNTED_FLOPS = 300e9
 #: Widths to choose from: the largest for which there is time for so many steps. Of two models that are given the same
 #: time the wider one is better from there on.
-LEAST_STEPS: Mapping[int, int] = {128: 0, 256: 200, 384: 450, 512: 720, 768: 1050, 1024: 1300}
+MIN_STEPS: Mapping[int, int] = {128: 0, 256: 200, 384: 450, 512: 720, 768: 1050, 1024: 1300}
 #: Recurrent weights for each character of the text at most: beyond, a wider model is no better, however long it learns.
-MOST_WEIGHTS = 20
+MAX_WEIGHTS = 20
 #: Epochs with a time limit: so many times what the time is counted on to allow, since the time ends the training too,
 #: within these bounds and that of steps, beyond which a text is only learned by heart.
-EPOCHS_A_PASS, LEAST_EPOCHS, MOST_EPOCHS, MOST_STEPS = 3, 10, 48, 3200
+EPOCHS_A_PASS, MIN_EPOCHS, MAX_EPOCHS, MAX_STEPS = 3, 10, 48, 3200
 #: A worker with AMX makes so many passes for each that is counted on, on one thread.
 TRUE_PASSES = 1.5
 #: While the learning rate is high a loss may stand for some epochs and fall when the rate does.
@@ -41,7 +41,7 @@ def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
             width = _width(request, chars)
         an_epoch = _steps_an_epoch(request, chars)
         counted = _steps(request, width, chars) / an_epoch
-        epochs = round(max(LEAST_EPOCHS, min(MOST_EPOCHS, MOST_STEPS / an_epoch, EPOCHS_A_PASS * counted)))
+        epochs = round(max(MIN_EPOCHS, min(MAX_EPOCHS, MAX_STEPS / an_epoch, EPOCHS_A_PASS * counted)))
         passes = min(TRUE_PASSES * counted, request.epochs if "epochs" in given else epochs)
         found = {"hidden_size": width, "epochs": epochs, "patience": PATIENCE}
     weights = 4 * width * width / chars
@@ -52,9 +52,9 @@ def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
 def _width(request: StreamRequest, chars: int) -> int:
     return max(
         width
-        for width, least in LEAST_STEPS.items()
-        if width == min(LEAST_STEPS)
-        or (_steps(request, width, chars) >= least and 4 * width * width <= MOST_WEIGHTS * chars)
+        for width, least in MIN_STEPS.items()
+        if width == min(MIN_STEPS)
+        or (_steps(request, width, chars) >= least and 4 * width * width <= MAX_WEIGHTS * chars)
     )
 
 

@@ -21,11 +21,11 @@ UNIT_FLOPS, PARAMETER_FLOPS, STEP_POSITIONS = 1600, 600, 50
 READ_SHARE = 0.4
 #: `stream`'s validation part is read by up to so many readers side by side, each after so many characters before its
 #: share.
-MOST_READERS, LEAD = 16, 500
+MAX_READERS, WARM_UP_CHARS = 16, 500
 #: Below this hidden_size "auto" doesn't take bfloat16: the conversions eat what it wins (bench/LOG.md).
-LEAST_BFLOAT16_HIDDEN_SIZE = 128
+MIN_BFLOAT16_HIDDEN_SIZE = 128
 #: A finished training moves the factor of its recipe by this share of the way, and never beyond these.
-LEARNT_SHARE, LEAST_FACTOR, MOST_FACTOR = 0.5, 0.1, 10.0
+LEARNT_SHARE, MIN_FACTOR, MAX_FACTOR = 0.5, 0.1, 10.0
 
 Training = ClassicRequest | StreamRequest
 
@@ -48,7 +48,7 @@ class Speed:
         known = {name: told[name] for name in cls.__dataclass_fields__ if name in told}
         return cls(**known) if {"seconds_per_position", "flops_per_second"} <= known.keys() else None
 
-    def told(self) -> Mapping[str, Any]:
+    def as_json(self) -> Mapping[str, Any]:
         """Return what `of` reads: plain JSON values."""
         return asdict(self)
 
@@ -59,7 +59,7 @@ class Speed:
         ratio = work_of(request, chars).chars_per_step / chars_per_second / foretold
         former = self.factors.get(request.recipe)
         wished = ratio if former is None else former ** (1 - LEARNT_SHARE) * ratio**LEARNT_SHARE
-        return replace(self, factors={**self.factors, request.recipe: min(MOST_FACTOR, max(LEAST_FACTOR, wished))})
+        return replace(self, factors={**self.factors, request.recipe: min(MAX_FACTOR, max(MIN_FACTOR, wished))})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,15 +98,15 @@ def work_of(request: Training, chars: int) -> Work:
     return Work(steps=steps, positions=positions, chars_per_step=positions * request.batch_size, evaluated=evaluated)
 
 
-def readers_of(kept: int, learnt: int) -> int:
+def validation_rows(kept: int, learnt: int) -> int:
     """Return how many readers share a validation part of so many characters that stands after so many others."""
-    return max(1, min(MOST_READERS, kept // (4 * LEAD), learnt // LEAD))
+    return max(1, min(MAX_READERS, kept // (4 * WARM_UP_CHARS), learnt // WARM_UP_CHARS))
 
 
 def takes_bfloat16(request: Training, *, has: bool) -> bool:
     """Resolve `precision` on a processor that has bfloat16 products, or hasn't."""
     if request.precision == "auto":
-        return has and request.hidden_size >= LEAST_BFLOAT16_HIDDEN_SIZE
+        return has and request.hidden_size >= MIN_BFLOAT16_HIDDEN_SIZE
     return request.precision == "bfloat16"
 
 
@@ -134,8 +134,8 @@ def seconds(request: Training, chars: int, vocab_size: int, speed: Speed) -> flo
         evaluation = READ_SHARE * step * work.steps
         sample = request.sample_chars * request.seq_length * read
     else:
-        readers = readers_of(work.evaluated, chars - work.evaluated)
-        positions = work.evaluated / readers + (LEAD if readers > 1 else 0)
+        readers = validation_rows(work.evaluated, chars - work.evaluated)
+        positions = work.evaluated / readers + (WARM_UP_CHARS if readers > 1 else 0)
         evaluation = positions * READ_SHARE * _factor(request, speed) * (waiting + readers * arithmetic)
         sample = request.sample_chars * 2 * read
     return request.epochs * (work.steps * step + evaluation + sample)

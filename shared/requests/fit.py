@@ -13,14 +13,14 @@ from shared.requests.options import ClassicRequest, StreamRequest
 R = TypeVar("R", bound=ClassicRequest | StreamRequest)
 
 #: The shortest text that `stream` takes.
-LEAST_STREAM_CHARS = 1000
+MIN_STREAM_CHARS = 1000
 #: `stream`, where left out: texts shorter than this keep nothing back, since the loss of a few hundred characters says
 #: little; longer ones keep back at most so many, which one reader reads in some 3 seconds after each epoch.
-LEAST_VALIDATED_CHARS, MOST_VALIDATION_CHARS = 5_000, 200_000
+MIN_VALIDATED_CHARS, MAX_VALIDATION_CHARS = 5_000, 200_000
 #: `stream`, where left out: chunks that the text is cut into at least, so that the state is carried on.
-LEAST_CHUNKS = 8
+MIN_CHUNKS = 8
 #: Longest time of a single step: between two of them a lease is looked at and a cancel is seen.
-MOST_BATCH_SECONDS = 4.0
+MAX_BATCH_SECONDS = 4.0
 #: What a slow host may be counted on for, float32: two AVX-512 cores reach 101 GFLOP/s in the seed document's training
 #: step; two cores with half as wide vectors, half of it.
 FLOPS_PER_SECOND = 50e9
@@ -50,7 +50,7 @@ def fit(request: R, *, chars: int, vocab_size: int, memory_limit_bytes: int | No
     """
     request = _fit_to_text(request, chars)
     given = request.model_fields_set
-    left = MOST_BATCH_SECONDS * FLOPS_PER_SECOND - optimizer_flops(request)
+    left = MAX_BATCH_SECONDS * FLOPS_PER_SECOND - optimizer_flops(request)
     most = int(left / flops(request, vocab_size, batch_size=1))
     if request.batch_size > most:
         if "batch_size" in given or most < 1:
@@ -84,26 +84,28 @@ def _fit_to_text(request: R, chars: int) -> R:
 def _fit_classic(request: R, chars: int) -> R:
     least = request.seq_length + request.batch_size + 1
     if chars < least:
-        detail = (f"the text has {chars:,} characters; classic needs more than seq_length {request.seq_length} + "
-                  f"batch_size {request.batch_size}, {least:,} at least")  # fmt: skip
+        detail = (
+            f"the text has {chars:,} characters; classic needs more than seq_length {request.seq_length} + "
+            f"batch_size {request.batch_size}, {least:,} at least"
+        )
         _refuse(request, ("seq_length", "batch_size"), detail + ". Make one of them smaller, or take a longer text")
     return request
 
 
 def _fit_stream(request: R, chars: int) -> R:
     given = request.model_fields_set
-    if chars < LEAST_STREAM_CHARS:
+    if chars < MIN_STREAM_CHARS:
         raise InvalidRequest.at(
-            "/corpus_id", f"the text has {chars:,} characters; stream needs {LEAST_STREAM_CHARS:,}. Take a longer text"
+            "/corpus_id", f"the text has {chars:,} characters; stream needs {MIN_STREAM_CHARS:,}. Take a longer text"
         )
     if "validation_fraction" not in given:
-        share = 0.0 if chars < LEAST_VALIDATED_CHARS else request.validation_fraction
-        request = _with(request, validation_fraction=min(share, MOST_VALIDATION_CHARS / chars))
+        share = 0.0 if chars < MIN_VALIDATED_CHARS else request.validation_fraction
+        request = _with(request, validation_fraction=min(share, MAX_VALIDATION_CHARS / chars))
     learnt = chars - int(chars * request.validation_fraction)
     request = _with(request, **chosen(cast(StreamRequest, request), chars=learnt))
     if "seq_length" not in given:
         readers = request.batch_size if "batch_size" in given else 1
-        request = _with(request, seq_length=max(1, min(request.seq_length, learnt // (LEAST_CHUNKS * readers))))
+        request = _with(request, seq_length=max(1, min(request.seq_length, learnt // (MIN_CHUNKS * readers))))
     if "batch_size" not in given:
         readers = max(1, learnt // (STEPS_AN_EPOCH * request.seq_length))
         request = _with(request, batch_size=min(request.batch_size, readers))
@@ -138,12 +140,15 @@ def _fit_to_memory(request: R, chars: int, vocab_size: int, limit: int) -> R:
 
 def _refuse_slow(request: ClassicRequest | StreamRequest, vocab_size: int, most: int) -> None:
     seconds = (flops(request, vocab_size) + optimizer_flops(request)) / FLOPS_PER_SECOND
-    detail = f"one batch would take about {seconds:.1f} seconds on a modest host; {MOST_BATCH_SECONDS:g} are allowed"
+    detail = f"one batch would take about {seconds:.1f} seconds on a modest host; {MAX_BATCH_SECONDS:g} are allowed"
     if most >= 1:
         _refuse(request, ("batch_size",), f"{detail}: with the other options batch_size may be {most} at most")
-    _refuse(request, ("hidden_size", "layers", "seq_length"),
-            f"{detail}, even with batch_size 1: make hidden_size {request.hidden_size}, layers {request.layers} or "
-            f"seq_length {request.seq_length} smaller")  # fmt: skip
+    _refuse(
+        request,
+        ("hidden_size", "layers", "seq_length"),
+        f"{detail}, even with batch_size 1: make hidden_size {request.hidden_size}, layers {request.layers} or "
+        f"seq_length {request.seq_length} smaller",
+    )
 
 
 def _refuse(request: ClassicRequest | StreamRequest, names: tuple[str, ...], detail: str) -> None:

@@ -5,7 +5,7 @@ from shared.requests.options import ClassicRequest, StreamRequest
 #: Rounds in which `stream` makes gradients orthogonal (worker/nn/optimizer.py): for each gate three products of H x H.
 ROUNDS = 3
 #: It does where they take so much of a step at most, as in one layer of 1,024 units: they grow with the width's cube.
-MOST_ORTHOGONAL_FLOPS = 80e9
+MAX_ORTHOGONAL_FLOPS = 80e9
 
 
 def parameters(request: ClassicRequest | StreamRequest, vocab_size: int) -> int:
@@ -28,7 +28,7 @@ def flops(request: ClassicRequest | StreamRequest, vocab_size: int, *, batch_siz
 
 def takes_muon(request: ClassicRequest | StreamRequest) -> bool:
     """Tell whether a training steps its square matrices by Muon."""
-    return request.recipe == "stream" and _orthogonal_flops(request) <= MOST_ORTHOGONAL_FLOPS
+    return request.recipe == "stream" and _orthogonal_flops(request) <= MAX_ORTHOGONAL_FLOPS
 
 
 def optimizer_flops(request: ClassicRequest | StreamRequest) -> float:

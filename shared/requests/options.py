@@ -94,9 +94,11 @@ class TrainRequest(Request):
     lowercase: bool = Field(True, description="Lower-case the text first: fewer characters to learn.")
     seq_length: int = Field(100, ge=1, le=2048, description="Characters the network looks back over when it learns.")
     hidden_size: int = Field(
-        256, ge=1, le=4096,
+        256,
+        ge=1,
+        le=4096,
         description="Width of the LSTM: more learns more, slower. With a time limit stream chooses it by the text.",
-    )  # fmt: skip
+    )
     layers: int = Field(1, ge=1, le=8, description="LSTM layers on top of one another.")
     batch_size: int = Field(ge=1, le=4096, description="Sequences that are learned from at once.")
     dropout: float = Field(ge=0, lt=1, description="Share of the signals dropped while learning, against copying.")
@@ -153,13 +155,19 @@ class StreamRequest(TrainRequest):
     seq_length: int = Field(128, ge=1, le=2048, description="Characters the network looks back over when it learns.")
     batch_size: int = Field(32, ge=1, le=4096, description="Places of the text that are read side by side.")
     dropout: float = Field(
-        0.2, ge=0, lt=1, json_schema_extra=_left_open,
+        0.2,
+        ge=0,
+        lt=1,
+        json_schema_extra=_left_open,
         description="Share of the signals dropped while learning. Left out, chosen by epochs and text.",
-    )  # fmt: skip
+    )
     weight_dropout: float = Field(
-        0.0, ge=0, lt=1, json_schema_extra=_left_open,
+        0.0,
+        ge=0,
+        lt=1,
+        json_schema_extra=_left_open,
         description="Share of the recurrent weights left out of each step. Left out, chosen by epochs and text.",
-    )  # fmt: skip
+    )
     epochs: int = Field(
         12, ge=1, le=10_000, description="Times to go through the text; with a time limit, chosen by time and text."
     )

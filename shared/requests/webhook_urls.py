@@ -21,7 +21,7 @@ _INSIDE = (ipaddress.IPv6Network("64:ff9b:1::/48"), ipaddress.IPv6Network("::/96
 
 
 @dataclass(frozen=True, kw_only=True)
-class Receiver:
+class WebhookUrl:
     """Where messages go."""
 
     scheme: str
@@ -38,7 +38,7 @@ class Receiver:
         return host if self.port == {"https": 443, "http": 80}[self.scheme] else f"{host}:{self.port}"
 
 
-def parse(url: str) -> Receiver:
+def parse(url: str) -> WebhookUrl:
     """Read an address. Raises ValueError with words for who wrote it."""
     if not all("!" <= character <= "~" for character in url) or "\\" in url:
         raise ValueError("may hold visible ASCII characters only; escape others with % or punycode")
@@ -54,12 +54,12 @@ def parse(url: str) -> Receiver:
     if "#" in url:
         raise ValueError("must not hold a fragment (#)")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Receiver(
+    return WebhookUrl(
         scheme=parts.scheme, host=parts.hostname, port=port or {"https": 443, "http": 80}[parts.scheme], target=target
     )
 
 
-def refusal_of(receiver: Receiver, allowed: Iterable[Network]) -> str | None:
+def refusal_of(receiver: WebhookUrl, allowed: Iterable[Network]) -> str | None:
     """Return why this receiver can't be called, as far as its address tells without a look-up, or None."""
     allowed = list(allowed)
     name = receiver.host.rstrip(".").lower()

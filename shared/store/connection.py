@@ -16,17 +16,22 @@ Pipeline: TypeAlias = "redis.client.Pipeline"
 
 #: What to say, by what Redis' own words hold.
 _WORDS = {
-    "it refuses the password, or wants one; mend CHARLOOM_REDIS_URL": ("NOAUTH", "HELLO must be", "WRONGPASS",
-        "invalid username-password", "Authentication required"),
+    "it refuses the password, or wants one; mend CHARLOOM_REDIS_URL": (
+        "NOAUTH",
+        "HELLO must be",
+        "WRONGPASS",
+        "invalid username-password",
+        "Authentication required",
+    ),
     "it is a read-only replica; CHARLOOM_REDIS_URL must name the primary": ("read only replica",),
     "it has reached its maxmemory; give it more, or have it keep less (CHARLOOM_JOB_TTL_DAYS)": ("used memory >",),
     "it is still reading its file": ("loading the dataset",),
-}  # fmt: skip
+}
 
 #: Longest wait for an answer, seconds: a half-open connection must not hold a lease's owner.
 SOCKET_TIMEOUT_S = 5.0
 #: Connections of one process at most.
-MOST_CONNECTIONS = 32
+MAX_CONNECTIONS = 32
 
 
 def connect(url: str, *, tls: Mapping[str, str] | None = None, timeout_s: float = SOCKET_TIMEOUT_S) -> Client:
@@ -39,7 +44,7 @@ def connect(url: str, *, tls: Mapping[str, str] | None = None, timeout_s: float 
     pool = redis.BlockingConnectionPool.from_url(
         url,
         **(tls or {}),
-        max_connections=MOST_CONNECTIONS,
+        max_connections=MAX_CONNECTIONS,
         timeout=timeout_s,
         decode_responses=True,
         socket_timeout=timeout_s,

@@ -28,7 +28,7 @@ class Begun:
     """The right to carry out a request, as the job with this id."""
 
     job_id: str
-    holder: str
+    owner_id: str
 
 
 class Repeats:
@@ -48,8 +48,8 @@ class Repeats:
         Raises:
             KeyReused: the key was sent with another request.
         """
-        holder = secrets.token_hex(8)
-        word, *rest = self._scripts.run("repeat_begin", _name(key), fingerprint, job_id, holder, HOLD_MS, KEPT_MS)
+        owner_id = secrets.token_hex(8)
+        word, *rest = self._scripts.run("repeat_begin", _name(key), fingerprint, job_id, owner_id, HOLD_MS, KEPT_MS)
         if word == "other":
             detail = (
                 "This Idempotency-Key was sent with another request in the last 24 hours. Send the first one's body "
@@ -58,7 +58,7 @@ class Repeats:
             raise KeyReused.at("/Idempotency-Key", detail)
         if word == "held":
             return None
-        return Begun(job_id=rest[0], holder=holder) if word == "yours" else str(rest[0])
+        return Begun(job_id=rest[0], owner_id=owner_id) if word == "yours" else str(rest[0])
 
     def answer(self, key: str, answer: str) -> str:
         """Keep the answer to a request and return the one that counts: the first."""
@@ -66,7 +66,7 @@ class Repeats:
 
     def release(self, key: str, begun: Begun, *, forget: bool) -> None:
         """Give up a request; `forget`: nothing was made, so the key may be used for another."""
-        self._scripts.run("repeat_release", _name(key), begun.holder, int(forget))
+        self._scripts.run("repeat_release", _name(key), begun.owner_id, int(forget))
 
 
 def _name(key: str) -> str:

@@ -216,18 +216,18 @@ class JobStore:
     # Who works
 
     def claim(
-        self, job_id: str, *, worker: str, holder: str | None = None, lease_s: float, floor: int = 0
+        self, job_id: str, *, worker: str, owner_id: str | None = None, lease_s: float, min_token: int = 0
     ) -> Claim | None:
         """Take a queued job, or return None: it is not there to be taken.
 
         Args:
             job_id: the job that a message named.
             worker: who takes it, as people are told.
-            holder: which process of that name; the name itself when None.
+            owner_id: which process of that name; the name itself when None.
             lease_s: life of the lease, seconds.
-            floor: the highest token that the volume has seen of this job; the new one is above it.
+            min_token: the highest token that the volume has seen of this job; the new one is above it.
         """
-        reply = self._scripts.run("claim", job_id, worker, _ms(lease_s), floor, holder or worker)
+        reply = self._scripts.run("claim", job_id, worker, _ms(lease_s), min_token, owner_id or worker)
         return Claim(job=records.from_flat(reply[2], None), token=int(reply[1])) if reply[0] == "ok" else None
 
     def renew(self, job_id: str, token: int, *, lease_s: float) -> bool:
@@ -309,9 +309,9 @@ class JobStore:
             raise Conflict(f"{job_id} is sealed: it can only succeed")
         return Status(_owned(reply))
 
-    def lose(self, job_id: str, *, holder: str) -> None:
-        """End the lease of a job whose process, a child of this holder, is dead."""
-        self._scripts.run("lose", job_id, holder)
+    def lose(self, job_id: str, *, owner_id: str) -> None:
+        """End the lease of a job whose process, a child of this owner, is dead."""
+        self._scripts.run("lose", job_id, owner_id)
 
     # Who looks after all
 
@@ -337,7 +337,7 @@ class JobStore:
         metrics: Sequence[Mapping[str, Any]] = (),
         token: int = 0,
         lease_s: float = 0,
-        cancel_wished: bool = False,
+        cancel_requested: bool = False,
     ) -> bool:
         """Put a job's record in again and return whether it was gone.
 
@@ -351,7 +351,7 @@ class JobStore:
             metrics: likewise.
             token: the highest that the volume knows.
             lease_s: of a running one, seconds.
-            cancel_wished: likewise.
+            cancel_requested: likewise.
         """
         fields = records.to_hash(job) | {
             "status": status,
@@ -361,7 +361,7 @@ class JobStore:
             "error": records.dump_part(error) if error else "",
             "token": str(token),
             "attempt": "1" if status is Status.RUNNING else "0",
-            "cancel": "1" if cancel_wished else "0",
+            "cancel": "1" if cancel_requested else "0",
         }
         return bool(self._scripts.run("restore", json.dumps(fields), _lines(metrics), _ms(lease_s))[0] == "ok")
 
@@ -380,18 +380,18 @@ class JobStore:
         with translated():
             self._client.set(keys.WHOLE, "1")
 
-    def owe(self, job_id: str) -> None:
+    def mark_pending(self, job_id: str) -> None:
         """Note that the volume has still to be told of a job's end, or of a wish for it."""
         with translated():
             self._client.sadd(keys.OWED, job_id)
 
-    def owed(self) -> Sequence[str]:
+    def pending_sync(self) -> Sequence[str]:
         """Return the jobs of which the volume has still to be told."""
         with translated():
             ids: set[str] = self._client.smembers(keys.OWED)  # type: ignore[assignment]
         return sorted(ids)
 
-    def settle(self, job_id: str) -> None:
+    def clear_pending(self, job_id: str) -> None:
         """Note that the volume has been told."""
         with translated():
             self._client.srem(keys.OWED, job_id)

@@ -7,7 +7,7 @@ from shared.store.connection import Client, translated
 TRIES_S = 600
 
 
-class DoorLog:
+class LoginAttempts:
     """The door's memory. Any method raises StoreUnavailable."""
 
     def __init__(self, client: Client) -> None:

@@ -30,7 +30,7 @@ def to_hash(job: NewJob) -> dict[str, str]:
         "losses": "0",
         "lease_until": "0",
         "lease": "0",
-        "holder": "",
+        "owner_id": "",
         "cancel": "0",
         **dict.fromkeys(
             ("started", "finished", "sent", "sealed", "worker", "progress", "metrics", "result", "error"), ""
@@ -66,7 +66,7 @@ def from_hash(fields: Mapping[str, str], queue_position: int | None) -> Job:
         losses=int(fields["losses"]),
         max_attempts=int(fields["max_attempts"]),
         lease_until_ms=int(fields["lease_until"]),
-        cancel_wished=fields["cancel"] == "1",
+        cancel_requested=fields["cancel"] == "1",
         sealed=fields["sealed"] or None,
         worker=fields["worker"] or None,
         progress=known(Progress, fields["progress"]) or Progress(),

@@ -6,7 +6,7 @@ from shared.store.connection import Client, connect, translated
 from shared.store.events import EventLog
 from shared.store.idempotency import Repeats
 from shared.store.job_store import JobStore
-from shared.store.login_attempts import DoorLog
+from shared.store.login_attempts import LoginAttempts
 from shared.store.rates import Rates
 from shared.store.scripts import Scripts
 from shared.store.server import ServerFacts, ask
@@ -26,7 +26,7 @@ class Store:
         self.webhooks = Webhooks(scripts)
         self.events = EventLog(client)
         self.workers = WorkerBoard(client)
-        self.door = DoorLog(client)
+        self.door = LoginAttempts(client)
 
     @classmethod
     def of(cls, settings: Settings) -> "Store":

@@ -29,7 +29,7 @@ class WorkerInfo:
     memory_bytes: int
     versions: Mapping[str, str]
     #: Which process of this name; "" from an older version.
-    holder: str = ""
+    owner_id: str = ""
     #: How fast a training goes there, as `shared.requests.estimate.Speed` reads it; empty until it is measured.
     speed: Mapping[str, Any] = field(default_factory=dict)
     running: Sequence[str] = field(default=())
@@ -44,7 +44,7 @@ class WorkerBoard:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def tell(self, info: WorkerInfo) -> WorkerInfo | None:
+    def report(self, info: WorkerInfo) -> WorkerInfo | None:
         """Say that this worker lives; it must be said again within SEEN_S. Return who told under this name before."""
         with translated():
             seconds, micros = self._client.time()

@@ -39,7 +39,7 @@ def passage(path: Path, *, chars: int, length: int, seed: int, lowercase: bool, 
     length = max(1, min(length, chars - 1))
     start = random.Random(f"{_PURPOSE} {seed}").randrange(max(1, chars - length))
     found: list[str] = []
-    for part in text_stream.learnt(text_stream.read(path), lowercase=lowercase, drop_bom=drop_bom):
+    for part in text_stream.normalized_chunks(text_stream.read(path), lowercase=lowercase, drop_bom=drop_bom):
         if start < len(part):
             found.append(part[start : start + length])
             length -= len(found[-1])

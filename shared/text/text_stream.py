@@ -19,7 +19,7 @@ def read(path: Path) -> Iterator[str]:
             yield part
 
 
-def learnt(parts: Iterable[str], *, lowercase: bool, drop_bom: bool) -> Iterator[str]:
+def normalized_chunks(parts: Iterable[str], *, lowercase: bool, drop_bom: bool) -> Iterator[str]:
     """Yield a text as a recipe learns it.
 
     Args:

@@ -47,7 +47,7 @@ class Corpus:
     preview: str
     created_at: str
 
-    def learnt(self, *, lowercase: bool, drop_bom: bool) -> tuple[int, int]:
+    def normalized_size(self, *, lowercase: bool, drop_bom: bool) -> tuple[int, int]:
         """Return how many characters, and how many distinct ones, a training on it learns from."""
         dropped = drop_bom and self.preview.startswith(BOM)
         return self.chars - dropped, (self.vocab_size_lowercase if lowercase else self.vocab_size) - dropped

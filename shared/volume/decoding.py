@@ -17,8 +17,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 #: Most disorder and least likeness to a language at which a guess counts as certain (charset-normalizer's measures).
-_MOST_CHAOS = 0.1
-_LEAST_COHERENCE = 0.5
+_MAX_CHAOS = 0.1
+_MIN_COHERENCE = 0.5
 
 
 def tell_encoding(path: Path) -> str:
@@ -41,7 +41,7 @@ def tell_encoding(path: Path) -> str:
         return "utf-8"
     matches = from_bytes(head)
     best = matches.best()
-    if best is not None and len(matches) == 1 and best.chaos <= _MOST_CHAOS and best.coherence >= _LEAST_COHERENCE:
+    if best is not None and len(matches) == 1 and best.chaos <= _MAX_CHAOS and best.coherence >= _MIN_COHERENCE:
         return best.encoding
     raise InvalidRequest.at(
         "/file", "The file is not UTF-8, and what it is can't be told for certain. Save it as UTF-8 and send it again."

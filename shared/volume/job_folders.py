@@ -79,7 +79,7 @@ class JobFolders:
         with translated():
             (self._folder / job_id / "upload").unlink(missing_ok=True)
 
-    def floor(self, job_id: str) -> int:
+    def min_token(self, job_id: str) -> int:
         """Return the highest token that has written here, 0 for none: a new token must be above it."""
         return max(self._tokens(job_id), default=0)
 
@@ -143,13 +143,13 @@ class JobFolders:
         if folder.is_dir():
             write_json(folder / "end.json", outcome, synced=synced)
 
-    def wish_cancel(self, job_id: str) -> None:
+    def request_cancel(self, job_id: str) -> None:
         """Note that somebody wished the end of a running job."""
         folder = self._folder / job_id
         if folder.is_dir():
             write_json(folder / "cancel.json", {}, synced=False)
 
-    def cancel_wished(self, job_id: str) -> bool:
+    def cancel_requested(self, job_id: str) -> bool:
         """Tell whether somebody did."""
         return read_json(self._folder / job_id / "cancel.json") is not None
 

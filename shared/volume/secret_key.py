@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from shared.errors import VolumeUnavailable
-from shared.settings import LEAST_SECRET_CHARS, Settings
+from shared.settings import MIN_SECRET_CHARS, Settings
 from shared.volume.files import translated
 
 _FILE = "secret.key"
@@ -53,9 +53,11 @@ def _made_once(folder: Path) -> bytes:
 def _read(path: Path) -> bytes:
     """Read the key, and make sure that it is one and its owner's alone. Raises VolumeUnavailable, OSError."""
     key = path.read_bytes()
-    if len(key) < LEAST_SECRET_CHARS:  # signing with nothing would let anybody sign
-        raise VolumeUnavailable(f"{path.name} on the data volume is damaged. Remove it: a new one is made, and who is "
-                                "signed in must sign in again.")  # fmt: skip
+    if len(key) < MIN_SECRET_CHARS:  # signing with nothing would let anybody sign
+        raise VolumeUnavailable(
+            f"{path.name} on the data volume is damaged. Remove it: a new one is made, and who is "
+            "signed in must sign in again."
+        )
     if stat.S_IMODE(path.stat().st_mode) & 0o077:  # put back from a copy, perhaps
         with suppress(PermissionError):
             path.chmod(0o600)

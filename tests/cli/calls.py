@@ -38,7 +38,7 @@ class Done:
 
 
 class Cli:
-    """Runs `charloom` in a folder."""
+    """Run `charloom` in a folder."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder

@@ -107,9 +107,19 @@ def test_nobody_there_is_said_with_the_address() -> None:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, Invalid), (401, Unauthorized), (403, Forbidden), (404, NotFound), (409, Conflict), (413, TooLarge),
-     (415, Invalid), (422, Invalid), (500, ServerError), (418, ApiError)],
-)  # fmt: skip
+    [
+        (400, Invalid),
+        (401, Unauthorized),
+        (403, Forbidden),
+        (404, NotFound),
+        (409, Conflict),
+        (413, TooLarge),
+        (415, Invalid),
+        (422, Invalid),
+        (500, ServerError),
+        (418, ApiError),
+    ],
+)
 def test_a_problem_becomes_an_exception_with_its_fields(
     scripted: Scripted, loom: Charloom, status: int, kind: type[ApiError]
 ) -> None:

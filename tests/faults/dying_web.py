@@ -9,7 +9,7 @@ from flask import Flask
 from shared.broker import Broker
 from shared.jobs.record import Queue
 from web import create_app
-from web.services import Parts
+from web.services import Services
 
 
 class DyingBroker(Broker):
@@ -23,6 +23,6 @@ class DyingBroker(Broker):
 def make_app() -> Flask:
     """Make the app that gunicorn serves."""
     app = create_app()
-    parts: Parts = app.extensions[Parts.name]
-    app.extensions[Parts.name] = replace(parts, broker=DyingBroker.of(parts.settings))
+    services: Services = app.extensions[Services.name]
+    app.extensions[Services.name] = replace(services, broker=DyingBroker.of(services.settings))
     return app

@@ -14,9 +14,14 @@ from tests.waiting import eventually
 
 #: Some seconds of training, saved every second.
 TRAINING: dict[str, Any] = {
-    "hidden_size": 64, "epochs": 48, "patience": 0, "batch_size": 16, "sample_chars": 20, "seed": 7,
+    "hidden_size": 64,
+    "epochs": 48,
+    "patience": 0,
+    "batch_size": 16,
+    "sample_chars": 20,
+    "seed": 7,
     "checkpoint_seconds": 1,
-}  # fmt: skip
+}
 
 
 class Client:

@@ -122,8 +122,12 @@ def test_a_volume_that_takes_nothing_is_told_to_whoever_sends(own_disk: Stage, t
         site.disk.set_read_only(True)
     words = "disk is full" if trouble == "full" else "read-only"
     with site.api() as api:
-        corpus = api.post("/corpora", params={"name": "new"}, content=os.urandom(30_000).hex().encode(),
-                          headers={"Content-Type": "text/plain"})  # fmt: skip
+        corpus = api.post(
+            "/corpora",
+            params={"name": "new"},
+            content=os.urandom(30_000).hex().encode(),
+            headers={"Content-Type": "text/plain"},
+        )
         job = api.post("/train-jobs", json={"corpus_id": client.corpus_id, "epochs": 1})
         text = api.post("/generate-jobs", json={"model_id": own_disk.model_id, "prompt": "there "})
     readiness = site.readiness()

@@ -162,10 +162,25 @@ def send_twice(site: Site, _number: int, job_id: str) -> None:
 
 
 FAULTS: tuple[Callable[[Site, int, str], None], ...] = (
-    kill_child, kill_parent, kill_host, drain_host, stop_host, stop_child, cut_host, cut_shortly, restart_redis,
-    lose_redis_for_long, empty_redis, end_web, kill_web, fill_disk, forbid_writing, cut_state_and_kill,
-    flip_state_and_kill, send_twice,
-)  # fmt: skip
+    kill_child,
+    kill_parent,
+    kill_host,
+    drain_host,
+    stop_host,
+    stop_child,
+    cut_host,
+    cut_shortly,
+    restart_redis,
+    lose_redis_for_long,
+    empty_redis,
+    end_web,
+    kill_web,
+    fill_disk,
+    forbid_writing,
+    cut_state_and_kill,
+    flip_state_and_kill,
+    send_twice,
+)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)

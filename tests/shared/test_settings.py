@@ -61,9 +61,15 @@ def test_an_address_of_redis_that_would_be_misread_is_refused_and_not_shown(url:
 
 @pytest.mark.parametrize(
     "url",
-    ["redis://queue.example", "redis://u:p%40%2F%23@queue.example:6379/3", "rediss://queue.example:6380/0",
-     "unix:///run/redis.sock", "unix:///run/redis.sock?db=2", "redis://[::1]:6379/0"],
-)  # fmt: skip
+    [
+        "redis://queue.example",
+        "redis://u:p%40%2F%23@queue.example:6379/3",
+        "rediss://queue.example:6380/0",
+        "unix:///run/redis.sock",
+        "unix:///run/redis.sock?db=2",
+        "redis://[::1]:6379/0",
+    ],
+)
 def test_a_plain_address_of_redis_is_taken(url: str) -> None:
     assert load({"CHARLOOM_REDIS_URL": url}).redis_url.get_secret_value() == url
 

@@ -27,7 +27,7 @@ STREAMS = 3
 
 def make_app() -> Flask:
     """Make the app that gunicorn serves in tests; it is short of patience with strangers."""
-    body_drain.MOST_S = STRANGER_S
+    body_drain.MAX_S = STRANGER_S
     return create_app(ping_s=PING_S)
 
 

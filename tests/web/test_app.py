@@ -9,8 +9,12 @@ from tests.web.world import World
 
 def test_no_handler_and_no_hook_is_a_coroutine(world: World) -> None:
     app = world.app
-    hooks = [hook for group in (app.before_request_funcs, app.after_request_funcs) for some in group.values()
-             for hook in some]  # fmt: skip
+    hooks = [
+        hook
+        for group in (app.before_request_funcs, app.after_request_funcs)
+        for some in group.values()
+        for hook in some
+    ]
     assert hooks
     assert not [found for found in [*hooks, *app.view_functions.values()] if inspect.iscoroutinefunction(found)]
 

@@ -60,26 +60,26 @@ def test_a_live_one_is_read_each_time(world: World, reads: list[str]) -> None:
 def test_one_that_was_forgotten_is_unknown(world: World) -> None:
     job_id = ended(world)
     assert world.get(f"/jobs/{job_id}").status_code == 200
-    world.parts.store.jobs.purge(age_s=-1)
+    world.services.store.jobs.purge(age_s=-1)
     assert world.get(f"/jobs/{job_id}").status_code == 404
 
 
 def test_one_whose_record_was_put_back_is_read_anew(world: World) -> None:
     job_id = ended(world)
     assert world.get(f"/jobs/{job_id}").json["worker"] == "worker@loom-1"
-    job = world.parts.store.jobs.get(job_id)
+    job = world.services.store.jobs.get(job_id)
     asked = NewJob(**{name: getattr(job, name) for name in ASKED})
-    world.parts.store.jobs.purge(age_s=-1)
-    assert world.parts.store.jobs.restore(asked, status=Status.FAILED, error=job.error, finished_ms=job.finished_ms)
+    world.services.store.jobs.purge(age_s=-1)
+    assert world.services.store.jobs.restore(asked, status=Status.FAILED, error=job.error, finished_ms=job.finished_ms)
     assert world.get(f"/jobs/{job_id}").json["worker"] is None
 
 
 def test_long_ones_and_the_oldest_are_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(response_cache, "MOST", 2)
+    monkeypatch.setattr(response_cache, "MAX_ENTRIES", 2)
     jobs = [ended(world) for _ in range(3)]
     for job_id in jobs:
         assert world.get(f"/jobs/{job_id}").status_code == 200
-    assert [world.parts.answers.find(job_id) is not None for job_id in jobs] == [False, True, True]
-    monkeypatch.setattr(response_cache, "MOST_BYTES", 10)
+    assert [world.services.answers.find(job_id) is not None for job_id in jobs] == [False, True, True]
+    monkeypatch.setattr(response_cache, "MAX_BYTES", 10)
     assert world.get(f"/jobs/{jobs[0]}").status_code == 200
-    assert world.parts.answers.find(jobs[0]) is None
+    assert world.services.answers.find(jobs[0]) is None

@@ -23,11 +23,11 @@ from shared.text.vocabulary import Vocabulary
 from shared.volume import Model, SavedState
 from shared.volume.models import ModelFile, write_meta
 from web import create_app
-from web.services import Parts
+from web.services import Services
 
 API = "/api/v1"
 #: A test client's response; its type says that its JSON may be missing, which no test needs to hear.
-Answer: TypeAlias = Any
+ResponseSpec: TypeAlias = Any
 #: 2,400 characters, 20 of them distinct, 17 in lower case.
 BOOK = "The wind was in the reeds.\nIt sang, and the river heard it all.\n" * 37 + "The end of the song.\n"
 
@@ -43,13 +43,13 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.app: Flask = create_app(settings)
         self.http: Any = self.app.test_client()
-        self.parts: Parts = self.app.extensions["charloom"]
+        self.services: Services = self.app.extensions["charloom"]
         self._redis_url = settings.redis_url.get_secret_value()
 
     def close(self) -> None:
         """Close the connections."""
-        self.parts.feeds.close()
-        self.parts.store.close()
+        self.services.feeds.close()
+        self.services.store.close()
         pools.reset()  # type: ignore[no-untyped-call]  # they are the process', one a broker's address
 
     # What a client does
@@ -60,15 +60,15 @@ class World:
         assert answer.status_code in (200, 201), answer.text
         return str(answer.json["id"])
 
-    def train(self, corpus_id: str, **options: Any) -> Answer:
+    def train(self, corpus_id: str, **options: Any) -> ResponseSpec:
         """Ask for a training."""
         return self.http.post(f"{API}/train-jobs", json={"corpus_id": corpus_id, **options})
 
-    def write(self, model_id: str, **options: Any) -> Answer:
+    def write(self, model_id: str, **options: Any) -> ResponseSpec:
         """Ask for a writing."""
         return self.http.post(f"{API}/generate-jobs", json={"model_id": model_id, **options})
 
-    def get(self, path: str, **options: Any) -> Answer:
+    def get(self, path: str, **options: Any) -> ResponseSpec:
         """Get something of the API."""
         return self.http.get(API + path, buffered=True, **options)
 
@@ -76,7 +76,7 @@ class World:
 
     def claim(self, job_id: str) -> Claim:
         """Claim a job for an hour."""
-        claim = self.parts.store.jobs.claim(job_id, worker="worker@loom-1", lease_s=3600)
+        claim = self.services.store.jobs.claim(job_id, worker="worker@loom-1", lease_s=3600)
         assert claim is not None
         return claim
 
@@ -88,23 +88,23 @@ class World:
         if progress:
             data = {"progress": vars(progress), "metrics": vars(losses) if losses else None}
             told.append(Event(type=EventType.PROGRESS, data=data))
-        self.parts.store.jobs.record(claim.job.id, claim.token, progress=progress, losses=losses, events=told)
+        self.services.store.jobs.record(claim.job.id, claim.token, progress=progress, losses=losses, events=told)
 
     def save_state(self, claim: Claim, step: int = 40) -> None:
         """Leave a training state on the volume."""
-        folder = self.parts.volume.jobs.open_attempt(claim.job.id, claim.token)
+        folder = self.services.volume.jobs.open_attempt(claim.job.id, claim.token)
         path = folder / f"state-{step}.safetensors"
         path.write_bytes(b"weights")
-        self.parts.volume.jobs.commit_state(folder, SavedState(path=path, sha256="ab", step=step))
+        self.services.volume.jobs.commit_state(folder, SavedState(path=path, sha256="ab", step=step))
 
     def finish(self, claim: Claim, result: dict[str, Any] | None = None) -> None:
         """End a job well."""
-        self.parts.store.jobs.finish(claim.job.id, claim.token, Status.SUCCEEDED, result=result or {})
+        self.services.store.jobs.finish(claim.job.id, claim.token, Status.SUCCEEDED, result=result or {})
 
     def fail(self, claim: Claim) -> None:
         """End a job badly."""
         error = JobError(code="diverged", detail="The loss blew up.", retryable=False)
-        self.parts.store.jobs.finish(claim.job.id, claim.token, Status.FAILED, error=error)
+        self.services.store.jobs.finish(claim.job.id, claim.token, Status.FAILED, error=error)
 
     def model(
         self,
@@ -123,7 +123,7 @@ class World:
         params = {"recipe": recipe, "lowercase": True, "seq_length": 50, "hidden_size": 64, "layers": 1} | params
         params |= {"embedding_size": 0 if recipe == "classic" else 64, "corpus_id": corpus_id}
         job_id = job_id or new_id("job")
-        folder = self.parts.volume.folder / "models" / model_id_of(job_id)
+        folder = self.services.volume.folder / "models" / model_id_of(job_id)
         folder.mkdir(parents=True)
         files = {}
         for kind in formats:
@@ -163,7 +163,7 @@ class World:
         self, *, memory_bytes: int = 8 << 30, name: str = "worker@loom-1", speed: float = 0, running: Sequence[str] = ()
     ) -> None:
         """Let a worker tell of itself; its speed, where one is given, in multiples of a modest one."""
-        told = Speed(seconds_per_position=2e-5 / speed, flops_per_second=50e9 * speed).told() if speed else {}
+        told = Speed(seconds_per_position=2e-5 / speed, flops_per_second=50e9 * speed).as_json() if speed else {}
         info = WorkerInfo(
             name=name,
             host="loom-1",
@@ -175,7 +175,7 @@ class World:
             speed=told,
             running=running,
         )
-        self.parts.store.workers.tell(info)
+        self.services.store.workers.report(info)
 
     # What is left
 
@@ -183,11 +183,11 @@ class World:
         """Return every key in Redis and every file on the volume."""
         with redis.Redis.from_url(self._redis_url, decode_responses=True) as client:
             keys = frozenset(client.keys("*"))
-        folder = self.parts.volume.folder
+        folder = self.services.volume.folder
         return keys, frozenset(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def pointers(answer: Answer) -> list[str]:
+def pointers(answer: ResponseSpec) -> list[str]:
     """Return where a problem finds wrong values."""
     assert answer.content_type == "application/problem+json", answer.text
     return [error["pointer"] for error in answer.json["errors"]]

@@ -10,14 +10,28 @@ from worker.nn.randomness import seed_torch
 CHARACTERS = "\n !,.abcdefghijklmnopqrstuvwxyz"
 
 
-def small_model(recipe: str = "stream", *, characters: str = CHARACTERS, hidden_size: int = 32, layers: int = 1,
-                seed: int = 1, sharpness: float = 8.0) -> LoadedModel:  # fmt: skip
+def small_model(
+    recipe: str = "stream",
+    *,
+    characters: str = CHARACTERS,
+    hidden_size: int = 32,
+    layers: int = 1,
+    seed: int = 1,
+    sharpness: float = 8.0,
+) -> LoadedModel:
     """Make a model whose choices are clear: its logits are spread by `sharpness`."""
-    sizes = Sizes(recipe="stream" if recipe == "stream" else "classic", hidden_size=hidden_size, layers=layers,
-                  embedding_size=8 if recipe == "stream" else 0, seq_length=20, lowercase=True)  # fmt: skip
+    sizes = Sizes(
+        recipe="stream" if recipe == "stream" else "classic",
+        hidden_size=hidden_size,
+        layers=layers,
+        embedding_size=8 if recipe == "stream" else 0,
+        seq_length=20,
+        lowercase=True,
+    )
     seed_torch(seed, "test")
-    module = CharLSTM(vocab_size=len(characters), hidden_size=hidden_size, layers=layers,
-                      embedding_size=sizes.embedding_size)  # fmt: skip
+    module = CharLSTM(
+        vocab_size=len(characters), hidden_size=hidden_size, layers=layers, embedding_size=sizes.embedding_size
+    )
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.mul_(sharpness)

@@ -5,12 +5,12 @@ from typing import Any
 
 from flask import Response, send_file
 
-from web.http.endpoints import API, Answer
+from web.http.endpoints import API, ResponseSpec
 from web.http.queries import CorporaQuery, NameQuery
 from web.http.responses import json_answer, reply, reply_empty
 from web.http.schemas import Corpus, Page, page_of
 from web.http.uploads import receive
-from web.services import parts
+from web.services import services
 
 api = API("corpora")
 
@@ -45,7 +45,7 @@ def send_corpus(query: NameQuery) -> Response:
     UTF-8 with or without BOM, and other encodings that can be told for certain; line ends become LF. Nothing is kept
     of a text that is empty, only white space, binary, or too large.
     """
-    here = parts()
+    here = services()
     limit = here.settings.max_corpus_bytes
     upload = receive(limit=limit, name=query.name, plain=True)
     corpus, new = here.volume.corpora.add(upload.stream, name=upload.name, max_bytes=limit)
@@ -61,7 +61,7 @@ def send_corpus(query: NameQuery) -> Response:
 )
 def list_corpora(query: CorporaQuery) -> Response:
     """List the corpora."""
-    found, has_more = parts().volume.corpora.list(
+    found, has_more = services().volume.corpora.list(
         after=query.after, limit=query.limit, newest_first=query.order == "desc"
     )
     return reply(page_of([Corpus.of(corpus) for corpus in found], has_more=has_more))
@@ -70,7 +70,7 @@ def list_corpora(query: CorporaQuery) -> Response:
 @api.call("GET", "/corpora/<corpus_id>", answers={200: json_answer("The corpus.", Corpus)}, problems=(404,))
 def get_corpus(corpus_id: str) -> Response:
     """Get what is known of a corpus."""
-    return reply(Corpus.of(parts().volume.corpora.get(corpus_id)))
+    return reply(Corpus.of(services().volume.corpora.get(corpus_id)))
 
 
 @api.call(
@@ -78,24 +78,24 @@ def get_corpus(corpus_id: str) -> Response:
     "/corpora/<corpus_id>/text",
     headers={"Range": "A part of the text, in bytes.", "If-None-Match": "An ETag: 304 where the text hasn't changed."},
     answers={
-        200: Answer(description="The text, its line ends LF.", content={"text/plain": str}, headers=("ETag",)),
-        206: Answer(description="The part asked for.", headers=("ETag", "Content-Range")),
-        304: Answer(description="It has not changed.", headers=("ETag",)),
+        200: ResponseSpec(description="The text, its line ends LF.", content={"text/plain": str}, headers=("ETag",)),
+        206: ResponseSpec(description="The part asked for.", headers=("ETag", "Content-Range")),
+        304: ResponseSpec(description="It has not changed.", headers=("ETag",)),
     },
     problems=(404, 416),
 )
 def get_corpus_text(corpus_id: str) -> Response:
     """Get a corpus' text."""
-    corpora = parts().volume.corpora
+    corpora = services().volume.corpora
     corpus = corpora.get(corpus_id)
     path = corpora.text_path(corpus_id)
     return send_file(path, mimetype="text/plain", conditional=True, etag=corpus.sha256)
 
 
-@api.call("DELETE", "/corpora/<corpus_id>", answers={204: Answer(description="It is gone.")}, problems=(404, 409))
+@api.call("DELETE", "/corpora/<corpus_id>", answers={204: ResponseSpec(description="It is gone.")}, problems=(404, 409))
 def delete_corpus(corpus_id: str) -> Response:
     """Delete a corpus. A live job that uses it forbids that."""
-    here = parts()
+    here = services()
     here.volume.corpora.get(corpus_id)
     here.store.jobs.retire(corpus_id)
     here.volume.corpora.delete(corpus_id)

@@ -5,11 +5,11 @@ from flask import Response, request
 from shared.errors import InvalidRequest
 from shared.store.events import is_event_id
 from web.api.sse import stream
-from web.http.endpoints import API, Answer
+from web.http.endpoints import API, ResponseSpec
 from web.http.queries import EventsQuery
 from web.http.responses import reply
 from web.http.schemas import Event, Page, page_of
-from web.services import parts
+from web.services import services
 
 api = API("events")
 
@@ -23,18 +23,18 @@ api = API("events")
         "Last-Event-ID": "With a stream: go on after this event.",
     },
     answers={
-        200: Answer(
+        200: ResponseSpec(
             description="Events: status, progress, metric, sample, text, log, done, and reset with the whole job where "
             "some are missing.",
             content={"application/json": Page[Event], "text/event-stream": str},
         ),
-        204: Answer(description="With a stream: the job has ended, and nothing came after that event."),
+        204: ResponseSpec(description="With a stream: the job has ended, and nothing came after that event."),
     },
     problems=(404, 422),
 )
 def list_events(job_id: str, query: EventsQuery) -> Response:
     """Watch a job, or list what has happened to it."""
-    here = parts()
+    here = services()
     job = here.store.jobs.get(job_id)
     last = request.headers.get("Last-Event-ID")
     if last is not None and not is_event_id(last):

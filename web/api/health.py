@@ -8,7 +8,7 @@ from web.http.problems import NotReady
 from web.http.responses import json_answer, reply
 from web.http.schemas import Health, Readiness
 from web.security import auth
-from web.services import parts
+from web.services import services
 
 api = API("health", prefix="")
 
@@ -25,7 +25,7 @@ def ready() -> Response:
 
     No key is needed, since those who watch a service have none; but then only the names are told.
     """
-    here = parts()
+    here = services()
     missing: dict[str, str] = {}
     workers = 0
     try:

@@ -7,13 +7,13 @@ from flask import Response, request
 from shared.jobs.events import EventType
 from shared.jobs.record import Job
 from shared.store import CancelOutcome
-from web.http.endpoints import API, Answer
+from web.http.endpoints import API, ResponseSpec
 from web.http.loss_rows import reply_csv, rows_of
 from web.http.queries import JobQuery, JobsQuery
 from web.http.responses import JSON, etag_of, json_answer, reply, reply_job
 from web.http.schemas import Job as JobView
 from web.http.schemas import Metric, Page, page_of
-from web.services import Parts, parts
+from web.services import Services, services
 from web.streaming import shutdown
 from web.submission import cancellation
 
@@ -28,7 +28,7 @@ _SLICE_S = 2.0
 )
 def list_jobs(query: JobsQuery) -> Response:
     """List the jobs by time, filtered by type, status and model."""
-    found = parts().store.jobs.page(
+    found = services().store.jobs.page(
         types=query.type,
         statuses=query.status,
         model_id=query.model_id,
@@ -46,13 +46,13 @@ def list_jobs(query: JobsQuery) -> Response:
     headers={"If-None-Match": "An ETag: 304 where the job hasn't changed."},
     answers={
         200: json_answer("The job.", JobView, "ETag", "Retry-After"),
-        304: Answer(description="It has not changed.", headers=("ETag", "Retry-After")),
+        304: ResponseSpec(description="It has not changed.", headers=("ETag", "Retry-After")),
     },
     problems=(404, 422),
 )
 def get_job(job_id: str, query: JobQuery) -> Response:
     """Get a job; with a wait, when it ends or the time is up."""
-    here = parts()
+    here = services()
     if spelled := here.answers.find(job_id):
         response, etag = Response(spelled.body, content_type=JSON), spelled.etag
         response.set_etag(etag)
@@ -78,8 +78,8 @@ def get_job(job_id: str, query: JobQuery) -> Response:
 )
 def cancel_job(job_id: str) -> Response:
     """Cancel a job. A queued one ends at once; a running one as soon as its worker sees it."""
-    outcome = cancellation.cancel(parts(), job_id)
-    return reply_job(parts().store.jobs.get(job_id), 202 if outcome is CancelOutcome.CANCELLING else 200)
+    outcome = cancellation.cancel(services(), job_id)
+    return reply_job(services().store.jobs.get(job_id), 202 if outcome is CancelOutcome.CANCELLING else 200)
 
 
 @api.call(
@@ -87,13 +87,15 @@ def cancel_job(job_id: str) -> Response:
     "/jobs/<job_id>/metrics",
     headers={"Accept": "text/csv for a table."},
     answers={
-        200: Answer(description="Every loss measured.", content={"application/json": Page[Metric], "text/csv": str})
+        200: ResponseSpec(
+            description="Every loss measured.", content={"application/json": Page[Metric], "text/csv": str}
+        )
     },
     problems=(404,),
 )
 def list_metrics(job_id: str) -> Response:
     """List every loss measured, in nats per character: JSON, or CSV by Accept: text/csv."""
-    jobs = parts().store.jobs
+    jobs = services().store.jobs
     jobs.get(job_id)
     rows = rows_of(jobs.metrics(job_id))
     if request.accept_mimetypes.best_match(["application/json", "text/csv"]) == "text/csv":
@@ -104,7 +106,7 @@ def list_metrics(job_id: str) -> Response:
     return response
 
 
-def _wait_for(here: Parts, job_id: str, seconds: float) -> Job:
+def _wait_for(here: Services, job_id: str, seconds: float) -> Job:
     """Return the job when it has ended or the time is up, at once where no place for waiting is left. Raises NotFound.
 
     A process that is to end lets nobody wait either.

@@ -12,9 +12,9 @@ from shared.store.events import EventPage
 from web.http.problems import Busy
 from web.http.responses import reply_empty
 from web.http.schemas import Job as JobView
-from web.services import Parts
+from web.services import Services
 from web.streaming import shutdown
-from web.streaming.event_hub import BATCH, Heard, spell
+from web.streaming.event_hub import BATCH, RenderedEvent, serialize
 
 #: What a browser waits before it connects again, ms.
 _RETRY = "retry: 3000\n\n"
@@ -25,66 +25,67 @@ _NOTHING = EventPage(events=())
 _END = {"status", "result", "error"}
 
 
-def stream(parts: Parts, job: Job, *, after: str | None) -> Response:
+def stream(services: Services, job: Job, *, after: str | None) -> Response:
     """Answer with the job's events after an id, or 204 where it has ended and nothing came after that.
 
     Raises:
         Busy: as many streams are open as may be.
     """
-    if after is not None and job.ended and not parts.store.events.read(job.id, after=after, limit=1).events:
+    if after is not None and job.ended and not services.store.events.read(job.id, after=after, limit=1).events:
         return reply_empty()
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Vary": "Accept"}
     if request.method == "HEAD":
         return Response(headers=headers, content_type="text/event-stream")
-    if not parts.slots.take():
+    if not services.slots.take():
         raise Busy(
-            f"{parts.slots.places} event streams are open here, as many as may be. Poll the job, or try again shortly."
+            f"{services.slots.places} event streams are open here, as many as may be. Poll the job, or try again "
+            "shortly."
         )
-    response = Response(_lines(parts, job, after or _BEGINNING), headers=headers, content_type="text/event-stream")
+    response = Response(_lines(services, job, after or _BEGINNING), headers=headers, content_type="text/event-stream")
     # Not in the generator's `finally`: one that was never begun is closed without running it.
-    response.call_on_close(parts.slots.give_back)
+    response.call_on_close(services.slots.give_back)
     return response
 
 
-def _lines(parts: Parts, job: Job, last: str) -> Iterator[str]:
+def _lines(services: Services, job: Job, last: str) -> Iterator[str]:
     """Yield what is sent, until the job is done, the process ends, or Redis is away (the browser then comes back)."""
     yield _RETRY
     try:
-        with parts.feeds.watch(job.id) as feed:
-            page = parts.store.events.read(job.id, after=last, limit=BATCH)
+        with services.feeds.watch(job.id) as feed:
+            page = services.store.events.read(job.id, after=last, limit=BATCH)
             if job.ended and not page.events:  # a record that was put back from the volume has no events
-                yield _whole(job) + spell(EventType.DONE, JobView.of(job).model_dump(mode="json", include=_END))
+                yield _whole(job) + serialize(EventType.DONE, JobView.of(job).model_dump(mode="json", include=_END))
                 return
             heard, behind = _spelled(page)
             pinged = time.monotonic()
             while not shutdown.closing.is_set():
                 if page.trimmed:
-                    yield _whole(parts.store.jobs.get(job.id))
+                    yield _whole(services.store.jobs.get(job.id))
                 if heard:
                     yield "".join(one.text for one in heard)
                     last = heard[-1].event.id
                     pinged = time.monotonic()
                 if any(one.event.type is EventType.DONE for one in heard):
                     return
-                if time.monotonic() - pinged >= parts.ping_s:
+                if time.monotonic() - pinged >= services.ping_s:
                     yield _PING
                     pinged = time.monotonic()
-                    found = parts.store.jobs.find(job.id)
-                    if found is None or (found.ended and parts.store.events.last_id(job.id) <= last):
+                    found = services.store.jobs.find(job.id)
+                    if found is None or (found.ended and services.store.events.last_id(job.id) <= last):
                         return
                 page = _NOTHING
                 if behind:
-                    page = parts.store.events.read(job.id, after=last, limit=BATCH)
+                    page = services.store.events.read(job.id, after=last, limit=BATCH)
                     heard, behind = _spelled(page)
                 else:
-                    heard, behind = feed.wait(after=last, timeout_s=pinged + parts.ping_s - time.monotonic())
+                    heard, behind = feed.wait(after=last, timeout_s=pinged + services.ping_s - time.monotonic())
     except StoreUnavailable:
         return
 
 
-def _spelled(page: EventPage) -> tuple[Sequence[Heard], bool]:
-    return [Heard(event) for event in page.events], page.has_more
+def _spelled(page: EventPage) -> tuple[Sequence[RenderedEvent], bool]:
+    return [RenderedEvent(event) for event in page.events], page.has_more
 
 
 def _whole(job: Job) -> str:
-    return spell(EventType.RESET, JobView.of(job).model_dump(mode="json"))
+    return serialize(EventType.RESET, JobView.of(job).model_dump(mode="json"))

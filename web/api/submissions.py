@@ -10,9 +10,9 @@ from web.http.schemas import Estimate
 from web.http.schemas import Job as JobView
 from web.http.uploads import receive
 from web.openapi.examples import GENERATE, TRAIN
-from web.services import parts
+from web.services import services
 from web.submission import generation, importing, resuming, training
-from web.submission.idempotency import HEADER, once
+from web.submission.idempotency import HEADER, run_once
 
 api = API("orders")
 
@@ -49,8 +49,8 @@ def train(body: training.Training) -> Response:
     Options left out have the recipe's defaults and shrink to fit a short text; options given that don't fit are
     refused.
     """
-    here = parts()
-    return once(here, lambda job_id: training.order(here, body, job_id=job_id), body)
+    here = services()
+    return run_once(here, lambda job_id: training.order(here, body, job_id=job_id), body)
 
 
 @api.call(
@@ -61,13 +61,13 @@ def train(body: training.Training) -> Response:
     answers={200: json_answer("What the training would be.", Estimate)},
     problems=(400, 413, 415, 422),
 )
-def foretell(body: training.Training) -> Response:
+def estimate_training(body: training.Training) -> Response:
     """Foretell a training: how large, how many steps, how long.
 
     The body is that of POST /train-jobs and is refused where that would be; nothing is queued. The time holds for the
     slowest of the workers now seen, so that it holds wherever the job lands, without the time it waits in the queue.
     """
-    return reply(Estimate.model_validate(training.foretell(parts(), body)))
+    return reply(Estimate.model_validate(training.estimate_training(services(), body)))
 
 
 @api.call("POST", "/jobs/<job_id>/resume", headers=HEADER, answers=_QUEUED, problems=(404, 409, 422))
@@ -78,9 +78,9 @@ def resume(job_id: str) -> Response:
     ends as if nothing had happened in between. 409 says why that can't be: it is no training, has not ended, has
     succeeded, or its text or its state is gone.
     """
-    here = parts()
+    here = services()
     old = here.store.jobs.get(job_id)
-    return once(here, lambda job_id: resuming.order(here, old, job_id=job_id))
+    return run_once(here, lambda job_id: resuming.order(here, old, job_id=job_id))
 
 
 @api.call(
@@ -97,12 +97,12 @@ def generate(body: GenerateRequest) -> Response:
 
     Without a prompt the seed chooses a passage of the model's corpus. The seed is always in the result.
     """
-    here = parts()
-    return once(here, lambda job_id: generation.order(here, body, job_id=job_id), body)
+    here = services()
+    return run_once(here, lambda job_id: generation.order(here, body, job_id=job_id), body)
 
 
 @api.call("POST", "/models/import", raw_body=_FILE, query=NameQuery, answers=_QUEUED, problems=(400, 413, 415, 422))
 def import_model(query: NameQuery) -> Response:
     """Import a model from a bundle, or from a file in the document's format. It is never unpickled."""
-    here = parts()
+    here = services()
     return reply_accepted(importing.order(here, receive(limit=here.settings.max_model_bytes, name=query.name)))

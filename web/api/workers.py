@@ -5,7 +5,7 @@ from flask import Response
 from web.http.endpoints import API
 from web.http.responses import json_answer, reply
 from web.http.schemas import Page, Worker, page_of
-from web.services import parts
+from web.services import services
 
 api = API("workers")
 
@@ -13,4 +13,4 @@ api = API("workers")
 @api.call("GET", "/workers", answers={200: json_answer("The workers.", Page[Worker])})
 def list_workers() -> Response:
     """List the workers seen lately: host, what each runs, cores, versions."""
-    return reply(page_of([Worker.of(info) for info in parts().store.workers.seen()], key="name"))
+    return reply(page_of([Worker.of(info) for info in services().store.workers.seen()], key="name"))

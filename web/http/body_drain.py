@@ -13,9 +13,9 @@ from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
 
 #: Bytes read at most; whoever sends more is cut off.
-MOST_BYTES = 8 << 20
+MAX_BYTES = 8 << 20
 #: Seconds that a stranger's body may take to come in: each holds a thread meanwhile.
-MOST_S = 10.0
+MAX_S = 10.0
 _PIECE_BYTES = 1 << 16
 
 
@@ -26,7 +26,7 @@ def install(app: Flask) -> None:
 
 @contextmanager
 def impatience() -> Iterator[None]:
-    """Cut the present request's body off where it stands when `MOST_S` are over."""
+    """Cut the present request's body off where it stands when `MAX_S` are over."""
     connection: socket.socket | None = request.environ.get("gunicorn.socket")
     if connection is None:
         yield
@@ -36,7 +36,7 @@ def impatience() -> Iterator[None]:
         with suppress(OSError):  # it has been closed
             connection.shutdown(socket.SHUT_RD)
 
-    timer = threading.Timer(MOST_S, cut_off)
+    timer = threading.Timer(MAX_S, cut_off)
     timer.daemon = True
     timer.start()
     try:
@@ -49,8 +49,8 @@ def _throw_away(response: Response) -> Response:
     if response.status_code < 400:
         return response
     comes = request.content_length or "chunked" in request.headers.get("Transfer-Encoding", "").lower()
-    if comes and (request.content_length or 0) <= MOST_BYTES:
-        body, left = request.environ["wsgi.input"], MOST_BYTES
+    if comes and (request.content_length or 0) <= MAX_BYTES:
+        body, left = request.environ["wsgi.input"], MAX_BYTES
         with impatience(), suppress(OSError, ValueError, ParseException):
             while left > 0 and (piece := body.read(_PIECE_BYTES)):
                 left -= len(piece)

@@ -22,7 +22,7 @@ Handler = Callable[..., ResponseReturnValue]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class ResponseSpec:
     """One answer of a call."""
 
     description: str
@@ -32,7 +32,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class Endpoint:
     """One call."""
 
     method: str
@@ -53,7 +53,7 @@ class Call:
     query: type[Query] = Query
     #: Request headers it looks at, with what they do.
     headers: Mapping[str, str] = field(default_factory=dict)
-    answers: Mapping[int, Answer]
+    answers: Mapping[int, ResponseSpec]
     #: Statuses of the problems it may answer with, beside those that every call may (web/openapi/error_cases.py).
     problems: Sequence[int] = ()
 
@@ -64,7 +64,7 @@ class API:
     def __init__(self, tag: str, *, prefix: str = "/api/v1") -> None:
         self.tag = tag
         self.prefix = prefix
-        self.calls: list[Call] = []
+        self.calls: list[Endpoint] = []
         self.blueprint = Blueprint(f"api_{tag}", __name__, url_prefix=prefix)
 
     def call(
@@ -72,7 +72,7 @@ class API:
         method: str,
         path: str,
         *,
-        answers: Mapping[int, Answer],
+        answers: Mapping[int, ResponseSpec],
         body: Any = None,
         examples: Mapping[str, Any] | None = None,
         raw_body: Mapping[str, Mapping[str, Any]] | None = None,
@@ -87,7 +87,7 @@ class API:
         def declare(handler: Handler) -> Handler:
             summary, _, description = (handler.__doc__ or "").partition("\n")
             self.calls.append(
-                Call(
+                Endpoint(
                     method=method,
                     path=self.prefix + path,
                     tag=self.tag,

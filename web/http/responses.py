@@ -1,4 +1,4 @@
-"""Answers that several calls share, and how they are spelled."""
+"""Responses that several endpoints share, and how they are serialized."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response
 
 from shared.jobs.record import Job
-from web.http.endpoints import Answer
+from web.http.endpoints import ResponseSpec
 from web.http.schemas import Job as JobView
 from web.http.schemas import View
 
@@ -16,9 +16,9 @@ JSON = "application/json"
 RETRY_S = 1
 
 
-def json_answer(description: str, view: Any, *headers: str) -> Answer:
+def json_answer(description: str, view: Any, *headers: str) -> ResponseSpec:
     """Declare an answer of JSON."""
-    return Answer(description=description, content={JSON: view}, headers=headers)
+    return ResponseSpec(description=description, content={JSON: view}, headers=headers)
 
 
 def reply(view: View, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -7,10 +7,10 @@ from pydantic import Field
 
 from shared import volume
 from shared.jobs.events import EventType, StoredEvent
-from shared.jobs.schemas import Job, View, spell_time
+from shared.jobs.schemas import Job, View, format_time
 from shared.store import WorkerInfo
 
-__all__ = ["Job", "View", "spell_time"]
+__all__ = ["Job", "View", "format_time"]
 
 
 class Corpus(View):
@@ -138,7 +138,7 @@ class Worker(View):
             bfloat16=info.bfloat16,
             versions=dict(info.versions),
             running=list(info.running),
-            seen_at=spell_time(info.seen_ms),
+            seen_at=format_time(info.seen_ms),
         )
 
 

@@ -23,7 +23,7 @@ from shared.requests.options import Name
 from shared.volume.files import translated
 from web.http.problems import Malformed, UnsupportedMediaType
 from web.http.validation import refused
-from web.services import parts
+from web.services import services
 
 #: What boundaries, headers and small fields of a multipart body may take beside the file.
 _OVERHEAD_BYTES = 64 * 1024
@@ -43,7 +43,7 @@ class Request(FlaskRequest):
         self._spooled: list[IO[bytes]] = []
 
     def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
-        folder = parts().volume.folder
+        folder = services().volume.folder
         with translated():
             folder.mkdir(parents=True, exist_ok=True)
             spooled = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed with the request)

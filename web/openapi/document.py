@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from web.http.endpoints import Answer, Call
+from web.http.endpoints import Endpoint, ResponseSpec
 from web.http.schemas import Problem
 from web.openapi.error_cases import Case, cases_of
 from web.openapi.examples import of_answer
@@ -59,7 +59,7 @@ class Document:
     json: str
 
     @classmethod
-    def of(cls, calls: Sequence[Call], *, locked: bool = True) -> "Document":
+    def of(cls, calls: Sequence[Endpoint], *, locked: bool = True) -> "Document":
         """Make the document of these calls; `locked`: each wants a key."""
         named, definitions = _schemas(calls)
         paths: dict[str, dict[str, Any]] = {}
@@ -134,7 +134,7 @@ def _template(path: str) -> str:
     return re.sub(r"<(\w+)>", r"{\1}", path)
 
 
-def _schemas(calls: Sequence[Call]) -> tuple[Mapping[Any, Schema], Mapping[str, Schema]]:
+def _schemas(calls: Sequence[Endpoint]) -> tuple[Mapping[Any, Schema], Mapping[str, Schema]]:
     """Return the schema of each type in use, by the type, and the definitions that they refer to."""
     adapters: dict[Any, tuple[Any, str, TypeAdapter[Any]]] = {
         Problem: (Problem, "serialization", TypeAdapter(Problem)),
@@ -156,7 +156,7 @@ def _schemas(calls: Sequence[Call]) -> tuple[Mapping[Any, Schema], Mapping[str, 
     return {key: schema for (key, _), schema in schemas.items()} | queries, definitions
 
 
-def _operation(call: Call, named: Mapping[Any, Schema]) -> dict[str, Any]:
+def _operation(call: Endpoint, named: Mapping[Any, Schema]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": call.name,
         "tags": [call.tag],
@@ -191,7 +191,7 @@ def _problem(status: int, cases: Sequence[Case], named: Mapping[Any, Schema]) ->
     return told
 
 
-def _parameters(call: Call, named: Mapping[Any, Schema]) -> Iterable[Schema]:
+def _parameters(call: Endpoint, named: Mapping[Any, Schema]) -> Iterable[Schema]:
     for name in re.findall(r"<(\w+)>", call.path):
         kind = {"corpus_id": "cor", "job_id": "job", "model_id": "mod"}[name]
         form = {"type": "string", "pattern": f"^{kind}_[0-9a-hjkmnp-tv-z]{{26}}$"}
@@ -219,7 +219,7 @@ def _of_given(field: Schema) -> Schema:
     return schema if left_out in (None, []) else schema | {"default": left_out}
 
 
-def _answer(answer: Answer, named: Mapping[Any, Schema]) -> dict[str, Any]:
+def _answer(answer: ResponseSpec, named: Mapping[Any, Schema]) -> dict[str, Any]:
     told: dict[str, Any] = {"description": answer.description}
     if answer.content:
         told["content"] = {

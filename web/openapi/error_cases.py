@@ -7,34 +7,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from web.http.endpoints import Call
+from web.http.endpoints import Endpoint
 
 
-def _any(_: Call) -> bool:
+def _any(_: Endpoint) -> bool:
     return True
 
 
-def _locked(call: Call) -> bool:
+def _locked(call: Endpoint) -> bool:
     return call.tag != "health"
 
 
-def _repeatable(call: Call) -> bool:
+def _repeatable(call: Endpoint) -> bool:
     return "Idempotency-Key" in call.headers
 
 
-def _makes_a_job(call: Call) -> bool:
+def _makes_a_job(call: Endpoint) -> bool:
     return call.tag == "orders" and 202 in call.answers
 
 
-def _not_ready(call: Call) -> bool:
+def _not_ready(call: Endpoint) -> bool:
     return call.name == "ready"
 
 
-def _uses_volume(call: Call) -> bool:
+def _uses_volume(call: Endpoint) -> bool:
     return call.tag in ("corpora", "models", "orders")
 
 
-def _uses_redis(call: Call) -> bool:
+def _uses_redis(call: Endpoint) -> bool:
     return call.tag != "health"
 
 
@@ -52,7 +52,7 @@ class Case:
     #: Where the wrong values are, for instance.
     pointers: Sequence[str] = ()
     #: The calls that it can meet.
-    meets: Callable[[Call], bool] = field(default=_any)
+    meets: Callable[[Endpoint], bool] = field(default=_any)
 
     def example(self, title: str) -> dict[str, Any]:
         """Return the problem as it is sent."""
@@ -221,7 +221,7 @@ CASES: Sequence[Case] = (
 ALWAYS = (401, 403, 422, 429, 500, 503)
 
 
-def cases_of(call: Call) -> dict[int, list[Case]]:
+def cases_of(call: Endpoint) -> dict[int, list[Case]]:
     """Return what a call can meet, by status."""
     found: dict[int, list[Case]] = {}
     for case in CASES:

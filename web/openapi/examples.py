@@ -75,8 +75,15 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
         },
     },
     schemas.Estimate: {"parameters": 341_284, "steps": 1008, "seconds": 46.2, "memory_bytes": 451_000_000},
-    schemas.Metric: {"step": 240, "epoch": 4, "seconds": 9.8, "train_loss": 1.842, "validation_loss": 1.913,
-                   "evaluation_loss": None, "evaluation_sum": None},
+    schemas.Metric: {
+        "step": 240,
+        "epoch": 4,
+        "seconds": 9.8,
+        "train_loss": 1.842,
+        "validation_loss": 1.913,
+        "evaluation_loss": None,
+        "evaluation_sum": None,
+    },
     schemas.Model: {
         "id": _MODEL,
         "object": "model",
@@ -108,7 +115,7 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
     schemas.Event: _EVENT,
     schemas.Health: {"status": "ok"},
     schemas.Readiness: {"status": "ready", "workers": 2},
-}  # fmt: skip
+}
 #: Examples of what isn't JSON, by its media type.
 TEXTS: Mapping[str, str] = {
     "text/plain": "Here is Edward Bear, coming downstairs now, bump, bump, bump,\n",

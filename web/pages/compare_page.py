@@ -23,7 +23,7 @@ from web.pages.loss_curve import draw
 from web.pages.model_facts import facts_of
 from web.pages.model_pages import run_of
 from web.pages.passages import Written, written
-from web.services import Parts, parts
+from web.services import Services, services
 from web.submission import generation
 
 blueprint = Blueprint("comparing_page", __name__)
@@ -50,13 +50,13 @@ def show() -> AnyResponse:
     picked = request.args.getlist("id")
     if picked:
         return redirect(_address(picked))
-    return _page(parts())
+    return _page(services())
 
 
 @blueprint.post("/models/compare")
 def write() -> AnyResponse:
     """Give one prompt to all of them, with one seed, and come back to see what they write."""
-    here = parts()
+    here = services()
     typed = {name: value for name, value in csrf.form().items() if name != csrf.FIELD}
     models = _models(here)
     try:
@@ -68,7 +68,7 @@ def write() -> AnyResponse:
 
 
 def _page(
-    here: Parts,
+    here: Services,
     *,
     typed: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
@@ -102,7 +102,7 @@ def _page(
     return make_response(page, status)
 
 
-def _models(here: Parts) -> list[Model]:
+def _models(here: Services) -> list[Model]:
     """Return the models of the address. Raises InvalidRequest where they are too few or too many, NotFound."""
     ids = list(dict.fromkeys(one for one in request.args.get("ids", "").split(",") if one))
     if not LEAST <= len(ids) <= MOST:
@@ -112,7 +112,7 @@ def _models(here: Parts) -> list[Model]:
     return [here.volume.models.get(one) for one in ids]
 
 
-def _columns(here: Parts, models: Sequence[Model]) -> list[Column]:
+def _columns(here: Services, models: Sequence[Model]) -> list[Column]:
     """Return what the jobs of the address wrote, those that are still there, by model."""
     by_id = {model.id: model for model in models}
     found = (here.store.jobs.find(one) for one in request.args.get("jobs", "").split(",")[:MOST] if one)

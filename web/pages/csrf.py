@@ -15,7 +15,7 @@ from werkzeug.datastructures import MultiDict
 from web.http.problems import Forbidden
 from web.security import sessions
 from web.security.cookies import cookie_name, set_cookie
-from web.services import parts
+from web.services import services
 
 FIELD = "csrf_token"
 _GOOD = re.compile(r"[0-9a-f]{32}")
@@ -61,4 +61,4 @@ def _browser() -> str:
 
 def _signed(browser: str) -> str:
     served_to = f"{browser}.{sessions.present_id()}"
-    return hmac.new(parts().secret.get(), served_to.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(services().secret.get(), served_to.encode(), hashlib.sha256).hexdigest()

@@ -20,7 +20,7 @@ from web.pages import commands, csrf
 from web.pages.formatting import KINDS, STATES
 from web.pages.loss_curve import Run, draw
 from web.pages.passages import written
-from web.services import parts
+from web.services import services
 from web.submission import cancellation, resuming
 
 blueprint = Blueprint("jobs_page", __name__)
@@ -44,7 +44,7 @@ class Filter:
 @blueprint.get("/jobs")
 def show_list() -> str:
     """List the jobs that the address asks for."""
-    here = parts()
+    here = services()
     query: JobsQuery = check_strings(_QUERY, {name: value for name, value in request.args.items() if value})
     page = here.store.jobs.page(
         types=query.type,
@@ -72,7 +72,7 @@ def show_list() -> str:
 @blueprint.get("/jobs/<job_id>")
 def show(job_id: str) -> Response:
     """Show one job."""
-    here = parts()
+    here = services()
     # Read first: what happens meanwhile is then told twice rather than never.
     after = here.store.events.last_id(job_id)
     job = here.store.jobs.get(job_id)
@@ -103,7 +103,7 @@ def show(job_id: str) -> Response:
 @blueprint.get("/jobs/<job_id>/losses.csv")
 def send_losses(job_id: str) -> Response:
     """Send every loss of a training as a CSV file, which a link can't ask the API for."""
-    jobs = parts().store.jobs
+    jobs = services().store.jobs
     jobs.get(job_id)
     return reply_csv(rows_of(jobs.metrics(job_id)), job_id)
 
@@ -113,7 +113,7 @@ def cancel(job_id: str) -> AnyResponse:
     """Cancel a job and come back to its page, which tells what came of it."""
     csrf.form()
     with suppress(Conflict):
-        cancellation.cancel(parts(), job_id)
+        cancellation.cancel(services(), job_id)
     return redirect(f"/jobs/{job_id}", 303)
 
 
@@ -121,7 +121,7 @@ def cancel(job_id: str) -> AnyResponse:
 def resume(job_id: str) -> AnyResponse:
     """Go on with a training, and show the job that does."""
     csrf.form()
-    here = parts()
+    here = services()
     job = resuming.order(here, here.store.jobs.get(job_id))
     return redirect(f"/jobs/{job.id}", 303)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from shared.volume import Model, Models
 
 #: Longest line that is followed back.
-_MOST_ANCESTORS = 20
+_MAX_ANCESTORS = 20
 #: Newest models among which descendants are looked for.
-_MOST_LOOKED_AT = 200
+_MAX_LOOKED_AT = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +26,12 @@ def trace(models: Models, model: Model) -> Lineage:
     """Return where a model comes from, and which models began from it."""
     ancestors: list[Model] = []
     parent_id = model.parent_model_id
-    while parent_id is not None and len(ancestors) < _MOST_ANCESTORS:
+    while parent_id is not None and len(ancestors) < _MAX_ANCESTORS:
         parent = models.find(parent_id)
         if parent is None:
             break
         ancestors.insert(0, parent)
         parent_id = parent.parent_model_id
-    newest, _ = models.list(after=None, limit=_MOST_LOOKED_AT)
+    newest, _ = models.list(after=None, limit=_MAX_LOOKED_AT)
     children = [one for one in newest if one.parent_model_id == model.id]
     return Lineage(ancestors=ancestors, broken=parent_id is not None, children=children)

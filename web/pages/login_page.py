@@ -10,7 +10,7 @@ from web.http.problems import TooManyTries, Unauthorized
 from web.pages import csrf
 from web.security import sessions
 from web.security.auth import LOGIN, LOGOUT, key_shown
-from web.services import parts
+from web.services import services
 
 blueprint = Blueprint("login_page", __name__)
 
@@ -23,7 +23,7 @@ _FORM_BYTES = 16 * 1024
 @blueprint.get(LOGIN)
 def show() -> AnyResponse:
     """Show the form; without keys there is nothing to sign in to."""
-    if not parts().settings.api_keys:
+    if not services().settings.api_keys:
         return redirect("/", 303)
     return _page(request.args.get("next", ""))
 
@@ -34,7 +34,7 @@ def sign_in() -> AnyResponse:
     with impatience():
         form = csrf.form(max_bytes=_FORM_BYTES, max_field_bytes=_FORM_BYTES)
     wanted = form.get("next", "")
-    if not parts().settings.api_keys:
+    if not services().settings.api_keys:
         return redirect("/", 303)
     shown = form.get("key", "").strip()
     if not shown:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shared.volume import Model
 from web.pages import formatting
 from web.pages.form_fields import label_of
-from web.services import Parts
+from web.services import Services
 
 #: Told elsewhere, or nobody's choice.
 _APART = ("name", "corpus_id", "metadata", "webhook", "init_from")
@@ -26,7 +26,7 @@ class Fact:
         return any(value != self.values[0] for value in self.values)
 
 
-def facts_of(here: Parts, models: Sequence[Model]) -> Sequence[Fact]:
+def facts_of(here: Services, models: Sequence[Model]) -> Sequence[Fact]:
     """Return what is known of models, a line a fact: how good, how large, of which text, with which options."""
     corpora = [here.volume.corpora.find(model.corpus_id) if model.corpus_id else None for model in models]
     names = dict.fromkeys(name for model in models for name in model.params if name not in _APART)

@@ -14,7 +14,7 @@ from web.http.validation import check_strings
 from web.pages import csrf, lineage
 from web.pages.form_fields import errors_by_field
 from web.pages.loss_curve import Run, draw
-from web.services import Parts, parts
+from web.services import Services, services
 from web.submission import importing
 
 blueprint = Blueprint("models_page", __name__)
@@ -27,25 +27,25 @@ _FORM_OVERHEAD_BYTES = 64 * 1024
 @blueprint.get("/models")
 def show_list() -> Response:
     """List the models."""
-    return _list(parts())
+    return _list(services())
 
 
 @blueprint.get("/models/<model_id>")
 def show(model_id: str) -> Response:
     """Show one model."""
-    return _one(parts(), model_id)
+    return _one(services(), model_id)
 
 
 @blueprint.get("/models/<model_id>/losses.csv")
 def send_losses(model_id: str) -> Response:
     """Send every loss of a model's training as a CSV file."""
-    return reply_csv(rows_of(parts().volume.models.metrics(model_id)), model_id)
+    return reply_csv(rows_of(services().volume.models.metrics(model_id)), model_id)
 
 
 @blueprint.post("/models/<model_id>/rename")
 def rename(model_id: str) -> AnyResponse:
     """Give a model another name."""
-    here = parts()
+    here = services()
     form = csrf.form()
     try:
         patch = check_strings(_PATCH, {"name": form.get("name", "").strip()})
@@ -58,7 +58,7 @@ def rename(model_id: str) -> AnyResponse:
 @blueprint.post("/models/<model_id>/delete")
 def delete(model_id: str) -> AnyResponse:
     """Delete a model."""
-    here = parts()
+    here = services()
     csrf.form()
     here.volume.models.get(model_id)
     here.store.jobs.retire(model_id)
@@ -69,7 +69,7 @@ def delete(model_id: str) -> AnyResponse:
 @blueprint.post("/models/import")
 def bring() -> AnyResponse:
     """Import a model from a file and go to the job's page."""
-    here = parts()
+    here = services()
     limit = here.settings.max_model_bytes
     form = csrf.form(max_bytes=limit + _FORM_OVERHEAD_BYTES)
     try:
@@ -82,7 +82,7 @@ def bring() -> AnyResponse:
     return redirect(f"/jobs/{job.id}", 303)
 
 
-def _list(here: Parts, *, errors: dict[str, str] | None = None, status: int = 200) -> Response:
+def _list(here: Services, *, errors: dict[str, str] | None = None, status: int = 200) -> Response:
     asked = {name: value for name, value in request.args.items() if value}
     query: ModelsQuery = check_strings(_QUERY, asked)
     models, more = here.volume.models.list(after=query.after, limit=query.limit, newest_first=query.order == "desc")
@@ -97,7 +97,7 @@ def _list(here: Parts, *, errors: dict[str, str] | None = None, status: int = 20
     return make_response(page, status)
 
 
-def _one(here: Parts, model_id: str, *, errors: dict[str, str] | None = None, status: int = 200) -> Response:
+def _one(here: Services, model_id: str, *, errors: dict[str, str] | None = None, status: int = 200) -> Response:
     model = here.volume.models.get(model_id)
     run = run_of(here, model)
     page = render_template(
@@ -114,7 +114,7 @@ def _one(here: Parts, model_id: str, *, errors: dict[str, str] | None = None, st
     return make_response(page, status)
 
 
-def run_of(here: Parts, model: Model) -> Run:
+def run_of(here: Services, model: Model) -> Run:
     """Return the losses of a model's training, as they were published with it."""
     rows = rows_of(here.volume.models.metrics(model.id))
     best = model.losses.get("best_epoch")

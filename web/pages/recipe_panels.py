@@ -14,14 +14,14 @@ from shared.text import text_stream
 from shared.volume import Corpus
 from web.http.validation import check_strings
 from web.pages.form_fields import FormField, errors_by_field, fields_of
-from web.services import Parts
+from web.services import Services
 from web.submission import training
 
 _REQUEST: TypeAdapter[training.Training] = TypeAdapter(AnyTrainRequest)
 #: Not among the options: asked for elsewhere, or not by a form.
 _APART = ("corpus_id", "recipe", "name", "metadata", "webhook")
 #: Longest text whose characters are listed, and most of them: beyond, reading it would take the page a second.
-_MOST_READ_CHARS, _MOST_LISTED = 8_000_000, 2_000
+_MAX_READ_CHARS, _MAX_LISTED = 8_000_000, 2_000
 
 _ABOUT = {
     "stream": "Learns from every character and carries its memory along the text. The same quality hundreds of times "
@@ -47,7 +47,7 @@ class Recipe:
 
 
 def recipe_of(
-    here: Parts, kind: type[StreamRequest] | type[ClassicRequest], corpus: Corpus, typed: Mapping[str, str]
+    here: Services, kind: type[StreamRequest] | type[ClassicRequest], corpus: Corpus, typed: Mapping[str, str]
 ) -> Recipe:
     """Return a recipe with what it would make of this text, the options as typed."""
     name = "classic" if kind is ClassicRequest else "stream"
@@ -59,7 +59,7 @@ def recipe_of(
             about=_ABOUT[name],
             fields=fields,
             fitted=training.resolve(here, wish, seed=0),
-            estimate=training.foretell(here, wish),
+            estimate=training.estimate_training(here, wish),
         )
     except InvalidRequest as exc:
         return Recipe(name=name, about=_ABOUT[name], fields=fields, refusal=exc.detail, errors=errors_by_field(exc))
@@ -73,9 +73,9 @@ def wished(typed: Mapping[str, str]) -> training.Training:
     return wish
 
 
-def vocabulary_of(here: Parts, corpus: Corpus) -> str | None:
+def vocabulary_of(here: Services, corpus: Corpus) -> str | None:
     """Return the distinct characters of a text, the first of them by code point; None where it is too long to read."""
-    if corpus.chars > _MOST_READ_CHARS:
+    if corpus.chars > _MAX_READ_CHARS:
         return None
     return _vocabulary(here.volume.corpora.text_path(corpus.id), corpus.sha256)
 
@@ -85,4 +85,4 @@ def _vocabulary(path: Path, _sha256: str) -> str:
     found: set[str] = set()
     for part in text_stream.read(path):
         found.update(part)
-    return "".join(sorted(found)[:_MOST_LISTED])
+    return "".join(sorted(found)[:_MAX_LISTED])

@@ -12,7 +12,7 @@ from web.http.uploads import check_name, name_of_file, pasted
 from web.pages import csrf
 from web.pages.form_fields import errors_by_field, values_of
 from web.pages.recipe_panels import Recipe, recipe_of, vocabulary_of, wished
-from web.services import Parts, parts
+from web.services import Services, services
 from web.submission import training
 
 blueprint = Blueprint("training_page", __name__)
@@ -27,7 +27,7 @@ _TEXTS = 50
 @blueprint.get("/")
 def show() -> Response:
     """Show the form, filled with what the address asks for."""
-    here = parts()
+    here = services()
     again = request.args.get("again")
     if again is not None:
         job = here.store.jobs.get(again)
@@ -47,7 +47,7 @@ def show() -> Response:
 @blueprint.post("/corpora")
 def send_text() -> AnyResponse:
     """Take a text in, from a file or pasted, and come back with it picked."""
-    here = parts()
+    here = services()
     limit = here.settings.max_corpus_bytes
     form = csrf.form(max_bytes=limit + PASTE_BYTES + _FORM_OVERHEAD_BYTES, max_field_bytes=PASTE_BYTES)
     file = request.files.get("file")
@@ -70,7 +70,7 @@ def send_text() -> AnyResponse:
 @blueprint.post("/train")
 def train() -> AnyResponse:
     """Queue a training and go to its page; where something is wrong, say it beside the fields."""
-    here = parts()
+    here = services()
     typed = _typed()
     kind = ClassicRequest if typed.get("recipe") == "classic" else StreamRequest
     try:
@@ -84,7 +84,7 @@ def train() -> AnyResponse:
 @blueprint.post("/train/preview")
 def preview() -> Response:
     """Tell what a training with these options would be, and queue nothing."""
-    here = parts()
+    here = services()
     typed = _typed()
     kind = ClassicRequest if typed.get("recipe") == "classic" else StreamRequest
     return _page(here, corpus_id=typed.get("corpus_id"), recipe=kind, typed=typed, looks=True)
@@ -95,7 +95,7 @@ def _typed() -> dict[str, str]:
 
 
 def _page(
-    here: Parts,
+    here: Services,
     *,
     corpus_id: str | None = None,
     recipe: type[StreamRequest] | type[ClassicRequest] = StreamRequest,

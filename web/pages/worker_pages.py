@@ -7,7 +7,7 @@ from flask import Blueprint, render_template
 
 from shared.jobs.record import Job
 from shared.store import WorkerInfo
-from web.services import Parts, parts
+from web.services import Services, services
 
 blueprint = Blueprint("workers_page", __name__)
 
@@ -28,12 +28,12 @@ class Hand:
 @blueprint.get("/workers")
 def show() -> str:
     """Show the workers seen lately, what each does, and the depth of the queues."""
-    here = parts()
+    here = services()
     hands = [Hand(info=info, jobs=_jobs(here, info)) for info in here.store.workers.seen()]
     return render_template("workers.html", hands=hands, depths=here.store.jobs.queue_depths())
 
 
-def _jobs(here: Parts, info: WorkerInfo) -> list[Job]:
+def _jobs(here: Services, info: WorkerInfo) -> list[Job]:
     """Return the jobs that a worker runs; one that has been forgotten meanwhile is left out."""
     found = [here.store.jobs.find(job_id) for job_id in info.running]
     return [job for job in found if job is not None]

@@ -14,7 +14,7 @@ from shared.text.vocabulary import Vocabulary
 from web.http.validation import check_strings
 from web.pages import csrf
 from web.pages.form_fields import errors_by_field, fields_of, values_of
-from web.services import Parts, parts
+from web.services import Services, services
 from web.submission import generation
 
 blueprint = Blueprint("writing_page", __name__)
@@ -41,7 +41,7 @@ _SCALE = (
 @blueprint.get("/write")
 def show() -> Response:
     """Show the form, filled with what the address asks for."""
-    here = parts()
+    here = services()
     shown = request.args.get("job")
     again = shown or request.args.get("again")
     if again is None:
@@ -60,7 +60,7 @@ def show() -> Response:
 @blueprint.post("/write")
 def write() -> AnyResponse:
     """Queue a writing and go to its page; where something is wrong, say it beside the fields."""
-    here = parts()
+    here = services()
     form = csrf.form()
     typed = {name: value for name, value in form.items() if name != csrf.FIELD}
     # A browser sends line ends as CR LF; the prompt keeps its spaces, since the model goes on from them.
@@ -77,7 +77,7 @@ def write() -> AnyResponse:
 
 
 def _page(
-    here: Parts,
+    here: Services,
     typed: Mapping[str, str],
     *,
     errors: Mapping[str, str] | None = None,

@@ -21,7 +21,7 @@ from web.http.problems import Forbidden, TooManyTries, Unauthorized, for_program
 from web.security import sessions
 from web.security.callers import address, let_in, let_in_by
 from web.security.origin_checks import READING
-from web.services import Parts, parts, parts_of
+from web.services import Services, services, services_of
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +32,12 @@ LOGIN, LOGOUT = "/login", "/logout"
 _OPEN = frozenset({"/healthz", "/readyz", LOGIN})
 _OPEN_FOLDER = "/static/"
 #: Different wrong keys of one address after which it is held off.
-MOST_WRONG_KEYS = 10
+MAX_WRONG_KEYS = 10
 
 
 def install(app: Flask) -> None:
     """Check every request of this app, where keys are set; `guard` comes first."""
-    if parts_of(app).settings.api_keys:
+    if services_of(app).settings.api_keys:
         app.before_request(check)
 
 
@@ -69,7 +69,7 @@ def key_shown(presented: str) -> ApiKey:
         Unauthorized: it is none of the keys.
         TooManyTries: too many wrong ones came from this address.
     """
-    here = parts()
+    here = services()
     _hold_off(here)
     key = api_keys.find(here.settings.api_keys, presented)
     if key is None:
@@ -80,7 +80,7 @@ def key_shown(presented: str) -> ApiKey:
 
 def is_known() -> bool:
     """Tell whether the present caller of an open address may hear details: no keys are set, or a right one is shown."""
-    if not parts().settings.api_keys or let_in_by() is not None:
+    if not services().settings.api_keys or let_in_by() is not None:
         return True
     try:
         bearer = _bearer()
@@ -107,16 +107,16 @@ def _check_own_script() -> None:
         raise Forbidden("A session may change things from the service's own pages only. Programs show a key instead.")
 
 
-def _hold_off(here: Parts) -> None:
+def _hold_off(here: Services) -> None:
     try:
         count, left_s = here.store.door.wrong_keys(address())
     except StoreUnavailable:  # the length of a key is the wall; counting only keeps the noise down
         return
-    if count >= MOST_WRONG_KEYS:
+    if count >= MAX_WRONG_KEYS:
         raise TooManyTries(f"{count} wrong keys came from your address. Try again in {left_s} seconds.", retry_s=left_s)
 
 
-def _note_wrong(here: Parts, presented: str) -> None:
+def _note_wrong(here: Services, presented: str) -> None:
     # A mark of 32 bits: enough to tell ten tries apart, too little to learn from it what was mistyped.
     mark = hmac.new(_marking_key(here.settings.api_keys), presented.encode("utf-8", "surrogatepass"), hashlib.sha256)
     try:

@@ -4,7 +4,7 @@ import hashlib
 
 from flask import Response, request
 
-from web.services import parts
+from web.services import services
 
 
 def cookie_name(purpose: str = "") -> str:
@@ -13,7 +13,7 @@ def cookie_name(purpose: str = "") -> str:
     Over https the name begins with `__Host-`: browsers then take it from this very host only, never from a sibling.
     Raises VolumeUnavailable.
     """
-    service = hashlib.sha256(b"cookie" + parts().secret.get()).hexdigest()[:8]
+    service = hashlib.sha256(b"cookie" + services().secret.get()).hexdigest()[:8]
     return f"{'__Host-' if request.is_secure else ''}charloom_{purpose}{service}"
 
 

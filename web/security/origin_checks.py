@@ -20,7 +20,7 @@ from flask import Flask, Response, request
 from shared.settings import PREFIX
 from web.http.problems import Forbidden
 from web.security.callers import let_in_by
-from web.services import parts
+from web.services import services
 
 #: Methods that change nothing.
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -54,7 +54,7 @@ def install(app: Flask) -> None:
 def check() -> None:
     """Raise Forbidden unless the present request may be answered."""
     host = request.environ.get("HTTP_HOST", "")
-    settings = parts().settings
+    settings = services().settings
     any_name = bool(settings.api_keys) and not settings.allowed_hosts
     if request.path != _OPEN_PATH and not any_name and not is_own_name(host, settings.allowed_hosts):
         raise Forbidden(

@@ -15,7 +15,7 @@ from web.http.problems import TooManyCalls
 from web.http.uploads import Upload
 from web.security.callers import caller
 from web.security.origin_checks import READING
-from web.services import Parts, parts, parts_of
+from web.services import Services, services, services_of
 from web.submission.enqueue import submit
 
 _API = "/api/v1/"
@@ -23,14 +23,14 @@ _API = "/api/v1/"
 
 def install(app: Flask) -> None:
     """Count the requests of this app, where a rate is set, once it is known who calls; `door` comes first."""
-    if parts_of(app).settings.rate is not None:
+    if services_of(app).settings.rate is not None:
         app.before_request(check)
         app.after_request(_put_headers)
 
 
 def check() -> None:
     """Count the present request. Raises TooManyCalls."""
-    here = parts()
+    here = services()
     rate = here.settings.rate
     if rate is None or not (request.path.startswith(_API) or request.method not in READING):
         return
@@ -41,7 +41,7 @@ def check() -> None:
         raise TooManyCalls(f"You may call {rate.spelled}. Call again in {wait_s} s.", retry_s=wait_s)
 
 
-def queue(here: Parts, job: NewJob, *, repeated: bool = False, upload: Upload | None = None) -> Job:
+def queue(here: Services, job: NewJob, *, repeated: bool = False, upload: Upload | None = None) -> Job:
     """Queue a job for the present caller.
 
     Args:
@@ -68,7 +68,7 @@ def queue(here: Parts, job: NewJob, *, repeated: bool = False, upload: Upload | 
 
 def _put_headers(response: Response) -> Response:
     allowance: Allowance | None = g.get("allowance")
-    rate: Rate | None = parts().settings.rate
+    rate: Rate | None = services().settings.rate
     if allowance is not None and rate is not None:
         response.headers["RateLimit-Policy"] = f'"default";q={rate.calls};w={rate.period_s:g}'
         response.headers["RateLimit"] = f'"default";r={allowance.left};t={math.ceil(allowance.full_in_s)}'

@@ -14,7 +14,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from shared.api_keys import ApiKey
 from web.security.cookies import cookie_name, set_cookie
-from web.services import parts
+from web.services import services
 
 _SALT = "charloom session"
 _COOKIE = "session_"
@@ -46,8 +46,10 @@ def present() -> Session | None:
         session_id, fingerprint = _serializer().loads(sent, max_age=_lifetime_s())
     except (BadSignature, ValueError, TypeError):
         return None
-    key = next((key for key in parts().settings.api_keys if hmac.compare_digest(_fingerprint(key), fingerprint)), None)
-    if key is None or parts().store.door.has_ended(session_id):
+    key = next(
+        (key for key in services().settings.api_keys if hmac.compare_digest(_fingerprint(key), fingerprint)), None
+    )
+    if key is None or services().store.door.has_ended(session_id):
         return None
     g.session_id = session_id
     return Session(id=session_id, key=key)
@@ -65,20 +67,20 @@ def end(response: Response) -> None:
     Raises StoreUnavailable; it goes on then.
     """
     if present_id():
-        parts().store.door.end_session(present_id(), left_s=_lifetime_s())
+        services().store.door.end_session(present_id(), left_s=_lifetime_s())
     set_cookie(response, cookie_name(_COOKIE), "", max_age_s=0)
 
 
 def _serializer() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(
-        parts().secret.get(), salt=_SALT, signer_kwargs={"key_derivation": "hmac", "digest_method": sha256}
+        services().secret.get(), salt=_SALT, signer_kwargs={"key_derivation": "hmac", "digest_method": sha256}
     )
 
 
 def _fingerprint(key: ApiKey) -> str:
     """Name a key for the cookie; nobody can try keys against it without the signing key."""
-    return hmac.new(parts().secret.get(), b"session" + key.digest, sha256).hexdigest()
+    return hmac.new(services().secret.get(), b"session" + key.digest, sha256).hexdigest()
 
 
 def _lifetime_s() -> int:
-    return max(1, round(parts().settings.session_hours * 3600))
+    return max(1, round(services().settings.session_hours * 3600))

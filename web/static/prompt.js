@@ -3,7 +3,7 @@ import { codePoints, number } from "./words.js";
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 // Unknown characters that are named.
-const MOST_NAMED = 5;
+const MAX_NAMED = 5;
 // Milliseconds until a server that didn't answer is asked again.
 const AGAIN_MS = 2000;
 
@@ -57,8 +57,8 @@ export function marking(form) {
   }
 
   function say(strange) {
-    const names = strange.slice(0, MOST_NAMED).map(named).join(", ");
-    const more = strange.length > MOST_NAMED ? ` and ${strange.length - MOST_NAMED} more` : "";
+    const names = strange.slice(0, MAX_NAMED).map(named).join(", ");
+    const more = strange.length > MAX_NAMED ? ` and ${strange.length - MAX_NAMED} more` : "";
     const drops = form.elements.unknown_chars.value === "drop";
     const said = strange.length ? `The model never saw ${names}${more}. ${drops ? "They will be left out." : ""}` : "";
     if (told.dataset.said === said) return;

@@ -5,7 +5,7 @@ import { codePoints, number } from "./words.js";
 // Quiet time after the last key before the server is asked, ms.
 const QUIET_MS = 350;
 // The shortest text that stream takes, as shared/requests/fit.py has it.
-const LEAST_CHARS = 1000;
+const MIN_CHARS = 1000;
 
 // Keeps a recipe's figures those of its options.
 function estimating(form) {
@@ -57,8 +57,8 @@ function sending(form) {
   });
   text.addEventListener("input", () => {
     const count = codePoints(text.value);
-    aboutText.classList.toggle("fine", count >= LEAST_CHARS);
-    aboutText.textContent = count ? `${number(count)} characters${count < LEAST_CHARS ? `; ${number(LEAST_CHARS)} are the fewest` : ""}.` : "";
+    aboutText.classList.toggle("fine", count >= MIN_CHARS);
+    aboutText.textContent = count ? `${number(count)} characters${count < MIN_CHARS ? `; ${number(MIN_CHARS)} are the fewest` : ""}.` : "";
   });
   form.addEventListener("dragover", (event) => {
     event.preventDefault();

@@ -5,7 +5,7 @@ import { dial, marking } from "./prompt.js";
 const sheet = document.querySelector("[data-sheet]");
 const PARTS = ["state", "link", "standing", "actions", "texts", "seed"];
 // Earlier writings that stay on the page.
-const MOST_EARLIER = 12;
+const MAX_EARLIER = 12;
 let view = null;
 
 const parse = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -78,7 +78,7 @@ function keep() {
   const link = work.lastElementChild;
   fold.append(title, work.querySelector('[data-part="texts"]'), link);
   work.replaceWith(fold);
-  [...sheet.querySelectorAll(".earlier")].slice(MOST_EARLIER).forEach((one) => one.remove());
+  [...sheet.querySelectorAll(".earlier")].slice(MAX_EARLIER).forEach((one) => one.remove());
 }
 
 // The same once more, as the form stands now, with the seed of this writing or a new one.

@@ -3,7 +3,7 @@
 import threading
 
 
-class Slots:
+class ConnectionSlots:
     """A number of places. Thread-safe; each process has its own."""
 
     def __init__(self, places: int) -> None:

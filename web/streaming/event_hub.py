@@ -33,7 +33,7 @@ _LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
-class Heard:
+class RenderedEvent:
     """An event, and how a stream spells it."""
 
     event: StoredEvent
@@ -41,20 +41,20 @@ class Heard:
     @cached_property
     def text(self) -> str:
         """The event spelled, once for all streams."""
-        return spell(self.event.type, self.event.data, event_id=self.event.id)
+        return serialize(self.event.type, self.event.data, event_id=self.event.id)
 
 
-class Feed:
+class Subscription:
     """What one watcher of a job has not heard yet; of one kind only, where it wants no other."""
 
     def __init__(self, only: EventType | None = None) -> None:
         self._only = only
         self._changed = threading.Condition()
-        self._heard: deque[Heard] = deque()
+        self._heard: deque[RenderedEvent] = deque()
         self._behind = False
         self._failed = False
 
-    def wait(self, *, after: str, timeout_s: float) -> tuple[Sequence[Heard], bool]:
+    def wait(self, *, after: str, timeout_s: float) -> tuple[Sequence[RenderedEvent], bool]:
         """Wait for events after an id, and return them, and whether some are missing: they must be fetched then.
 
         What was before the feed is missing too, and isn't told of. Nothing comes where the time is up or this process
@@ -75,7 +75,7 @@ class Feed:
         new = [] if behind else [one for one in heard if order_of(one.event.id) > order_of(after)]
         return new, behind
 
-    def tell(self, heard: Sequence[Heard], *, gap: bool) -> None:
+    def publish(self, heard: Sequence[RenderedEvent], *, gap: bool) -> None:
         """Hand events over; `gap`: some may be missing before them."""
         if self._only is not None:
             heard = [one for one in heard if one.event.type is self._only]
@@ -106,12 +106,12 @@ class _Watched:
     """A job, how far it has been read, and who watches it."""
 
     last: str
-    feeds: set[Feed] = field(default_factory=set)
+    feeds: set[Subscription] = field(default_factory=set)
     #: Its end was heard: nothing follows, so it isn't asked for any more.
     done: bool = False
 
 
-class Feeds:
+class EventHub:
     """The feeds of this process. Thread-safe; its thread runs once somebody watches."""
 
     def __init__(self, events: EventLog, *, closing: threading.Event) -> None:
@@ -127,19 +127,19 @@ class Feeds:
         self._closed = False
 
     @contextmanager
-    def watch(self, job_id: str, *, after: str | None = None, only: EventType | None = None) -> Iterator[Feed]:
+    def watch(self, job_id: str, *, after: str | None = None, only: EventType | None = None) -> Iterator[Subscription]:
         """Give a feed of a job's events after an id, or from now on; all of them, or of one kind.
 
         Raises:
             StoreUnavailable: Redis is away.
         """
-        feed = Feed(only)
+        feed = Subscription(only)
         # From here on, should nobody watch the job yet.
         last = self._events.last_id(job_id) if after is None else after
         with self._changed:
             watched = self._jobs.setdefault(job_id, _Watched(last=last))
             if after is not None and order_of(watched.last) > order_of(after):
-                feed.tell((), gap=True)  # others heard what came between
+                feed.publish((), gap=True)  # others heard what came between
             watched.feeds.add(feed)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="feeds", daemon=True)
@@ -178,11 +178,11 @@ class Feeds:
             try:
                 came = self._events.wait_any(asked, self._alarm, timeout_s=_SLICE_S, limit=BATCH)
             except StoreUnavailable:
-                self._each(Feed.fail)
+                self._each(Subscription.fail)
                 self._closing.wait(_AWAY_S)
                 continue
             for job_id, events in came.items():
-                self._tell(job_id, [Heard(event) for event in events])
+                self._tell(job_id, [RenderedEvent(event) for event in events])
         self._see_off()
 
     def _live(self) -> dict[str, str]:
@@ -192,14 +192,14 @@ class Feeds:
     def _see_off(self) -> None:
         """Wake the watchers until all have seen that this process is to end."""
         while True:
-            self._each(Feed.wake)
+            self._each(Subscription.wake)
             with self._changed:
                 if not self._jobs:
                     self._thread = None
                     return
             time.sleep(_LOOK_S)
 
-    def _tell(self, job_id: str, heard: Sequence[Heard]) -> None:
+    def _tell(self, job_id: str, heard: Sequence[RenderedEvent]) -> None:
         with self._changed:
             watched = self._jobs.get(job_id)
             if watched is None:
@@ -208,16 +208,16 @@ class Feeds:
             watched.done = heard[-1].event.type is EventType.DONE
             feeds = list(watched.feeds)
         for feed in feeds:
-            feed.tell(heard, gap=len(heard) >= BATCH)
+            feed.publish(heard, gap=len(heard) >= BATCH)
 
-    def _each(self, what: Callable[[Feed], None]) -> None:
+    def _each(self, what: Callable[[Subscription], None]) -> None:
         with self._changed:
             feeds = [feed for watched in self._jobs.values() for feed in watched.feeds]
         for feed in feeds:
             what(feed)
 
 
-def spell(kind: EventType, data: Mapping[str, Any], *, event_id: str | None = None) -> str:
+def serialize(kind: EventType, data: Mapping[str, Any], *, event_id: str | None = None) -> str:
     """Spell one event. JSON has no bare line end, so its data is one line."""
     head = f"id: {event_id}\n" if event_id is not None else ""
     return f"{head}event: {kind}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"

@@ -2,11 +2,11 @@
 
 from shared.store import CancelOutcome
 from shared.volume_sync import tell
-from web.services import Parts
+from web.services import Services
 
 
-def cancel(parts: Parts, job_id: str) -> CancelOutcome:
+def cancel(services: Services, job_id: str) -> CancelOutcome:
     """Wish a job's end and return what came of it. Raises NotFound, Conflict, StoreUnavailable."""
-    outcome = parts.store.jobs.cancel(job_id)
-    tell(parts.store.jobs.get(job_id), parts.store.jobs, parts.volume)
+    outcome = services.store.jobs.cancel(job_id)
+    tell(services.store.jobs.get(job_id), services.store.jobs, services.volume)
     return outcome

@@ -8,26 +8,26 @@ from shared.requests.options import GenerateRequest
 from shared.text import prompt
 from shared.text.vocabulary import BOM, Vocabulary, name_characters
 from web.security.rate_limits import queue
-from web.services import Parts
+from web.services import Services
 
 #: Characters of a random passage where a model's request doesn't tell a sequence length.
 _PASSAGE = 100
 
 
-def order(parts: Parts, request: GenerateRequest, *, job_id: str | None = None) -> Job:
+def order(services: Services, request: GenerateRequest, *, job_id: str | None = None) -> Job:
     """Queue a writing, under an id where one is given: another try may have made that job.
 
     Raises InvalidRequest where the model is unknown or the prompt doesn't fit it.
     """
     repeated, job_id = job_id is not None, job_id or new_id("job")
-    model = parts.volume.models.find(request.model_id)
+    model = services.volume.models.find(request.model_id)
     if model is None:
         raise InvalidRequest.at(
             "/model_id", f"There is no model {request.model_id[:60]!r}. GET /api/v1/models lists those there are."
         )
     seed = seed_of(job_id) if request.seed is None else request.seed
-    corpus = parts.volume.corpora.find(model.corpus_id) if model.corpus_id else None
-    text = _chosen(parts, model, corpus, seed) if request.prompt is None else _fitted(request, model, request.prompt)
+    corpus = services.volume.corpora.find(model.corpus_id) if model.corpus_id else None
+    text = _chosen(services, model, corpus, seed) if request.prompt is None else _fitted(request, model, request.prompt)
     resolved = request.model_copy(update={"prompt": text, "seed": seed})
     job = NewJob(
         id=job_id,
@@ -36,9 +36,9 @@ def order(parts: Parts, request: GenerateRequest, *, job_id: str | None = None) 
         metadata=resolved.metadata,
         model_id=model.id,
         uses=(model.id, corpus.id) if corpus else (model.id,),
-        max_attempts=parts.settings.max_attempts,
+        max_attempts=services.settings.max_attempts,
     )
-    return queue(parts, job, repeated=repeated)
+    return queue(services, job, repeated=repeated)
 
 
 def fitted_to(model: volume.Model, sent: str) -> str:
@@ -47,7 +47,7 @@ def fitted_to(model: volume.Model, sent: str) -> str:
     return prompt.fitted(sent, lowercase=lowercase, drop_bom=model.recipe == "stream")
 
 
-def _chosen(parts: Parts, model: volume.Model, corpus: volume.Corpus | None, seed: int) -> str:
+def _chosen(services: Services, model: volume.Model, corpus: volume.Corpus | None, seed: int) -> str:
     """Choose a passage of the model's corpus by the seed."""
     if corpus is None:
         raise InvalidRequest.at(
@@ -55,7 +55,7 @@ def _chosen(parts: Parts, model: volume.Model, corpus: volume.Corpus | None, see
         )
     drop_bom = model.recipe == "stream"
     return prompt.passage(
-        parts.volume.corpora.text_path(corpus.id),
+        services.volume.corpora.text_path(corpus.id),
         chars=corpus.chars - (drop_bom and corpus.preview.startswith(BOM)),
         length=model.params.get("seq_length") or _PASSAGE,
         seed=seed,

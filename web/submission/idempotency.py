@@ -18,7 +18,7 @@ from shared.jobs.record import Job
 from shared.store import Begun
 from web.http.problems import Busy
 from web.http.responses import reply_accepted
-from web.services import Parts
+from web.services import Services
 from web.streaming import shutdown
 
 NAME = "Idempotency-Key"
@@ -32,14 +32,14 @@ _FORM = re.compile(r"[!-~]{1,255}")
 _KEPT_HEADERS = ("Content-Type", "Location", "Retry-After", "ETag")
 #: Seconds between two looks for the answer to a request that another thread carries out, and looks at most: by then a
 #: dead one's hold is over.
-_LOOK_S, _MOST_LOOKS = 0.1, 300
+_LOOK_S, _MAX_LOOKS = 0.1, 300
 
 
-def once(parts: Parts, order: Callable[[str | None], Job], body: BaseModel | None = None) -> Response:
+def run_once(services: Services, order: Callable[[str | None], Job], body: BaseModel | None = None) -> Response:
     """Answer the present request with the job that `order` makes, or as its first sending was answered.
 
     Args:
-        parts: where answers are kept.
+        services: where answers are kept.
         order: makes the job, under the id that it is given.
         body: the request's body; together with the address it tells one request from another.
 
@@ -53,25 +53,25 @@ def once(parts: Parts, order: Callable[[str | None], Job], body: BaseModel | Non
         return reply_accepted(order(None))
     if not _FORM.fullmatch(key):
         raise InvalidRequest.at(f"/{NAME}", f"{NAME} must be 1 to 255 visible ASCII characters, without spaces")
-    begun = _begin(parts, key, _fingerprint(body))
+    begun = _begin(services, key, _fingerprint(body))
     if isinstance(begun, str):
         return _spoken(begun, repeated=True)
     try:
         # Made by a try that died before it answered?
-        job = parts.store.jobs.find(begun.job_id) or order(begun.job_id)
-        answer = parts.store.repeats.answer(key, _spelled(reply_accepted(job)))
+        job = services.store.jobs.find(begun.job_id) or order(begun.job_id)
+        answer = services.store.repeats.answer(key, _spelled(reply_accepted(job)))
     except BaseException as exc:
         with suppress(StoreUnavailable):  # the hold then ends by itself
-            parts.store.repeats.release(key, begun, forget=isinstance(exc, Refused))
+            services.store.repeats.release(key, begun, forget=isinstance(exc, Refused))
         raise
     return _spoken(answer)
 
 
-def _begin(parts: Parts, key: str, fingerprint: str) -> Begun | str:
+def _begin(services: Services, key: str, fingerprint: str) -> Begun | str:
     """Begin the request or return its first answer, once there is one."""
     job_id = new_id("job")
-    for _ in range(_MOST_LOOKS):
-        begun = parts.store.repeats.begin(key, fingerprint, job_id=job_id)
+    for _ in range(_MAX_LOOKS):
+        begun = services.store.repeats.begin(key, fingerprint, job_id=job_id)
         if begun is not None:
             return begun
         if shutdown.closing.wait(_LOOK_S):

@@ -4,10 +4,10 @@ from shared.ids import model_id_of, new_id
 from shared.jobs.record import Job, JobType, NewJob
 from web.http.uploads import Upload
 from web.security.rate_limits import queue
-from web.services import Parts
+from web.services import Services
 
 
-def order(parts: Parts, upload: Upload) -> Job:
+def order(services: Services, upload: Upload) -> Job:
     """Queue an import. Raises TooLarge, or InvalidRequest where the file is empty."""
     job_id = new_id("job")
     job = NewJob(
@@ -15,6 +15,6 @@ def order(parts: Parts, upload: Upload) -> Job:
         type=JobType.IMPORT,
         params={"filename": upload.filename, "name": upload.name},
         model_id=model_id_of(job_id),
-        max_attempts=parts.settings.max_attempts,
+        max_attempts=services.settings.max_attempts,
     )
-    return queue(parts, job, upload=upload)
+    return queue(services, job, upload=upload)

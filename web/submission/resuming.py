@@ -4,15 +4,15 @@ from shared.errors import Conflict
 from shared.ids import model_id_of, new_id
 from shared.jobs.record import Job, JobType, NewJob, Status
 from web.security.rate_limits import queue
-from web.services import Parts
+from web.services import Services
 
 
-def order(parts: Parts, job: Job, *, job_id: str | None = None) -> Job:
+def order(services: Services, job: Job, *, job_id: str | None = None) -> Job:
     """Queue the resume of a training: the same request, its files left as they are. Raises Conflict, saying why not.
 
     Under an id where one is given: another try may have made that job.
     """
-    if (why := why_not(parts, job)) is not None:
+    if (why := why_not(services, job)) is not None:
         raise Conflict(why)
     repeated, job_id = job_id is not None, job_id or new_id("job")
     resumed = NewJob(
@@ -23,12 +23,12 @@ def order(parts: Parts, job: Job, *, job_id: str | None = None) -> Job:
         model_id=model_id_of(job_id),
         uses=job.uses,
         parent_id=job.id,
-        max_attempts=parts.settings.max_attempts,
+        max_attempts=services.settings.max_attempts,
     )
-    return queue(parts, resumed, repeated=repeated)
+    return queue(services, resumed, repeated=repeated)
 
 
-def why_not(parts: Parts, job: Job) -> str | None:
+def why_not(services: Services, job: Job) -> str | None:
     """Return why this job can't go on, in words for who asks, or None: it can."""
     if job.type is not JobType.TRAIN:
         return "Only a training can go on from where it stood. Send this job again instead."
@@ -36,8 +36,8 @@ def why_not(parts: Parts, job: Job) -> str | None:
         return "The training has not ended. Cancel it first, or let it go on."
     if job.status is Status.SUCCEEDED:
         return "The training has succeeded. To learn more, start a training from its model with init_from."
-    if parts.volume.corpora.find(job.params["corpus_id"]) is None:
+    if services.volume.corpora.find(job.params["corpus_id"]) is None:
         return "The text that it learned from has been deleted. Send the text and start anew."
-    if not any(state.path.is_file() for _, state in parts.volume.jobs.states_of_line(job.id)):
+    if not any(state.path.is_file() for _, state in services.volume.jobs.states_of_line(job.id)):
         return "It ended before it saved a state, or that state is gone. Start it anew."
     return None

@@ -16,7 +16,7 @@ from shared.settings import PREFIX
 from shared.text import text_stream
 from shared.text.vocabulary import Vocabulary, name_characters
 from web.security.rate_limits import queue
-from web.services import Parts
+from web.services import Services
 
 Training: TypeAlias = ClassicRequest | StreamRequest
 
@@ -26,13 +26,13 @@ _FIXED = ("hidden_size", "layers", "embedding_size", "lowercase")
 _REQUEST: TypeAdapter[Training] = TypeAdapter(AnyTrainRequest)
 
 
-def order(parts: Parts, request: Training, *, job_id: str | None = None) -> Job:
+def order(services: Services, request: Training, *, job_id: str | None = None) -> Job:
     """Queue a training, under an id where one is given: another try may have made that job.
 
     Raises InvalidRequest where the request doesn't fit its text or its model.
     """
     repeated, job_id = job_id is not None, job_id or new_id("job")
-    resolved = resolve(parts, request, seed=seed_of(job_id))
+    resolved = resolve(services, request, seed=seed_of(job_id))
     job = NewJob(
         id=job_id,
         type=JobType.TRAIN,
@@ -41,33 +41,33 @@ def order(parts: Parts, request: Training, *, job_id: str | None = None) -> Job:
         metadata=resolved.metadata,
         model_id=model_id_of(job_id),
         uses=tuple(id_ for id_ in (resolved.corpus_id, resolved.init_from) if id_ is not None),
-        max_attempts=parts.settings.max_attempts,
+        max_attempts=services.settings.max_attempts,
     )
-    return queue(parts, job, repeated=repeated)
+    return queue(services, job, repeated=repeated)
 
 
-def resolve(parts: Parts, request: Training, *, seed: int) -> Training:
+def resolve(services: Services, request: Training, *, seed: int) -> Training:
     """Return the request with every option concrete: fitted to its text, named, seeded where it brings no seed."""
-    _check_webhook(parts, request)
-    corpus = parts.volume.corpora.find(request.corpus_id)
+    _check_webhook(services, request)
+    corpus = services.volume.corpora.find(request.corpus_id)
     if corpus is None:
         raise InvalidRequest.at(
             "/corpus_id", f"There is no corpus {request.corpus_id[:60]!r}. GET /api/v1/corpora lists those there are."
         )
     chars, vocab_size = size_of(corpus, request)
     if request.init_from is not None:
-        model = _model_to_start_from(parts, request, request.init_from)
+        model = _model_to_start_from(services, request, request.init_from)
         request = _with_sizes_of(model, request)
         vocab_size = len(model.vocabulary)
-        _check_characters(parts, corpus, request, model)
-    fitted = fit_to(parts, request, chars=chars, vocab_size=vocab_size)
+        _check_characters(services, corpus, request, model)
+    fitted = fit_to(services, request, chars=chars, vocab_size=vocab_size)
     seed = seed if fitted.seed is None else fitted.seed
     return fitted.model_copy(update={"name": fitted.name or corpus.name, "seed": seed})
 
 
-def fit_to(parts: Parts, request: Training, *, chars: int, vocab_size: int) -> Training:
+def fit_to(services: Services, request: Training, *, chars: int, vocab_size: int) -> Training:
     """Return the request fitted to a text of this size and to the memory of the workers. Raises InvalidRequest."""
-    limit = memory_limit(parts)
+    limit = memory_limit(services)
     if isinstance(request, ClassicRequest):
         return fit(request, chars=chars, vocab_size=vocab_size, memory_limit_bytes=limit)
     return fit(request, chars=chars, vocab_size=vocab_size, memory_limit_bytes=limit)
@@ -75,20 +75,20 @@ def fit_to(parts: Parts, request: Training, *, chars: int, vocab_size: int) -> T
 
 def size_of(corpus: volume.Corpus, request: Training) -> tuple[int, int]:
     """Return how many characters, and how many distinct ones, the request trains on: stream drops a leading U+FEFF."""
-    return corpus.learnt(lowercase=request.lowercase, drop_bom=request.recipe == "stream")
+    return corpus.normalized_size(lowercase=request.lowercase, drop_bom=request.recipe == "stream")
 
 
-def foretell(parts: Parts, request: Training) -> Estimate:
+def estimate_training(services: Services, request: Training) -> Estimate:
     """Return what a training would be on the workers now seen, and queue nothing.
 
     Raises InvalidRequest where `order` would.
     """
-    wanted = resolve(parts, request, seed=0)
-    corpus = parts.volume.corpora.get(wanted.corpus_id)
+    wanted = resolve(services, request, seed=0)
+    corpus = services.volume.corpora.get(wanted.corpus_id)
     chars, vocab_size = size_of(corpus, wanted)
     if wanted.init_from is not None:
-        vocab_size = len(parts.volume.models.get(wanted.init_from).vocabulary)
-    told = (Speed.of(worker.speed) for worker in parts.store.workers.seen())
+        vocab_size = len(services.volume.models.get(wanted.init_from).vocabulary)
+    told = (Speed.of(worker.speed) for worker in services.store.workers.seen())
     return estimate(
         wanted,
         chars=chars,
@@ -98,28 +98,28 @@ def foretell(parts: Parts, request: Training) -> Estimate:
     )
 
 
-def memory_limit(parts: Parts) -> int | None:
+def memory_limit(services: Services) -> int | None:
     """Return the bytes that a job may take wherever it lands: as set, else on the smallest worker seen, else None."""
-    if parts.settings.job_memory_bytes:
-        return parts.settings.job_memory_bytes
-    return min((worker.memory_bytes for worker in parts.store.workers.seen()), default=None)
+    if services.settings.job_memory_bytes:
+        return services.settings.job_memory_bytes
+    return min((worker.memory_bytes for worker in services.store.workers.seen()), default=None)
 
 
-def _check_webhook(parts: Parts, request: Training) -> None:
+def _check_webhook(services: Services, request: Training) -> None:
     """Raise InvalidRequest where this service couldn't deliver what is wished, as far as can be told now."""
     if request.webhook is None:
         return
-    if parts.settings.webhook_secret is None:
+    if services.settings.webhook_secret is None:
         raise InvalidRequest.at(
             "/webhook", f"webhook can't be had here: messages are signed, and {PREFIX}WEBHOOK_SECRET is not set"
         )
-    why_not = refusal_of(parse(request.webhook.url), parts.settings.webhook_networks)
+    why_not = refusal_of(parse(request.webhook.url), services.settings.webhook_networks)
     if why_not is not None:
         raise InvalidRequest.at("/webhook/url", f"webhook.url can't be called: {why_not}")
 
 
-def _model_to_start_from(parts: Parts, request: Training, model_id: str) -> volume.Model:
-    model = parts.volume.models.find(model_id)
+def _model_to_start_from(services: Services, request: Training, model_id: str) -> volume.Model:
+    model = services.volume.models.find(model_id)
     if model is None:
         raise InvalidRequest.at(
             "/init_from", f"There is no model {model_id[:60]!r}. GET /api/v1/models lists those there are."
@@ -144,12 +144,12 @@ def _with_sizes_of(model: volume.Model, request: Training) -> Training:
     return _REQUEST.validate_python({"recipe": request.recipe} | given | fixed)
 
 
-def _check_characters(parts: Parts, corpus: volume.Corpus, request: Training, model: volume.Model) -> None:
+def _check_characters(services: Services, corpus: volume.Corpus, request: Training, model: volume.Model) -> None:
     known = Vocabulary(model.vocabulary)
     unknown: set[str] = set()
-    path = parts.volume.corpora.text_path(corpus.id)
+    path = services.volume.corpora.text_path(corpus.id)
     stored = text_stream.read(path)
-    for part in text_stream.learnt(stored, lowercase=request.lowercase, drop_bom=request.recipe == "stream"):
+    for part in text_stream.normalized_chunks(stored, lowercase=request.lowercase, drop_bom=request.recipe == "stream"):
         unknown.update(known.unknown("".join(set(part))))
     if unknown:
         raise InvalidRequest.at(

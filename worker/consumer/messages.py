@@ -15,7 +15,7 @@ from shared.jobs.record import Queue
 
 _TASKS = frozenset(task_name(queue) for queue in Queue)
 #: Bytes of a body; ours has about 120.
-_MOST_BYTES = 1000
+_MAX_BYTES = 1000
 #: Headers that would have Celery do something, and what they are in ours.
 _NEUTRAL: Mapping[str, Any] = {
     "shadow": None,
@@ -37,7 +37,7 @@ def is_ours(message: Any) -> bool:
     return (
         (message.content_type, message.content_encoding) == ("application/json", "utf-8")
         and _is_head(message.headers)
-        and len(message.body) <= _MOST_BYTES
+        and len(message.body) <= _MAX_BYTES
         and _is_body(message.body)
     )
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from shared.errors import BadModelFile
 
 #: Bytes that the list of a zip file's parts may have: tens of thousands of them. The largest read while it is opened.
-MOST_LIST_BYTES = 1 << 20
+MAX_LIST_BYTES = 1 << 20
 
 
 class _Bounded(io.BufferedReader):
     """A file of which no more is read at once than a limit, as long as there is one."""
 
-    most: int | None = MOST_LIST_BYTES
+    most: int | None = MAX_LIST_BYTES
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read, or raise BadModelFile where more is asked for than the limit."""

@@ -28,9 +28,9 @@ from shared.requests.options import ClassicRequest, StreamRequest
 from shared.text.vocabulary import Vocabulary
 from worker.formats.archive import opened
 from worker.formats.document import (
-    MOST_CHARACTERS,
-    MOST_HIDDEN,
-    MOST_LAYERS,
+    MAX_CHARACTERS,
+    MAX_HIDDEN,
+    MAX_LAYERS,
     READING_ERRORS,
     document_sizes,
     read_document,
@@ -46,11 +46,11 @@ FORMAT, VERSION = "charloom-model", 1
 WEIGHTS, METRICS, SAMPLES, CONFIG = "weights.safetensors", "metrics.jsonl", "samples.jsonl", "config.json"
 BUNDLE, DOCUMENT = "bundle.zip", "document.pth"
 #: Bytes that the parts beside the weights may have.
-MOST_CONFIG_BYTES, MOST_ROWS_BYTES, MOST_HEADER_BYTES = 16 << 20, 64 << 20, 1 << 20
+MAX_CONFIG_BYTES, MAX_ROWS_BYTES, MAX_HEADER_BYTES = 16 << 20, 64 << 20, 1 << 20
 #: How many times as large the weights may become when they are unpacked: numbers that mean something hardly do.
-MOST_PACKING = 10
+MAX_PACKING = 10
 #: Embedding and window lengths that a request may have (shared/requests/options.py).
-MOST_EMBEDDING, MOST_SEQ_LENGTH = 1024, 2048
+MAX_EMBEDDING, MAX_SEQ_LENGTH = 1024, 2048
 #: What the document's format doesn't tell: the window it was trained on.
 DOCUMENT_SEQ_LENGTH = 100
 #: Options that are names, notes, addresses or ids of the house that made the model.
@@ -81,9 +81,13 @@ def sizes_of(params: Mapping[str, Any]) -> Sizes:
     """Return the sizes among a training's options. Raises BadModelFile where one is missing or impossible."""
     recipe = params.get("recipe")
     if recipe not in ("stream", "classic"):
-        raise BadModelFile(f"recipe must be \"stream\" or \"classic\", not {str(recipe)[:50]!r}")
-    most = {"hidden_size": MOST_HIDDEN, "layers": MOST_LAYERS, "seq_length": MOST_SEQ_LENGTH,
-            "embedding_size": MOST_EMBEDDING if recipe == "stream" else 0}  # fmt: skip
+        raise BadModelFile(f'recipe must be "stream" or "classic", not {str(recipe)[:50]!r}')
+    most = {
+        "hidden_size": MAX_HIDDEN,
+        "layers": MAX_LAYERS,
+        "seq_length": MAX_SEQ_LENGTH,
+        "embedding_size": MAX_EMBEDDING if recipe == "stream" else 0,
+    }
     found: dict[str, int] = {}
     for name, limit in most.items():
         value, least = params.get(name), 0 if name == "embedding_size" and recipe == "classic" else 1
@@ -125,8 +129,14 @@ def write_model(
         METRICS: _lines(metrics),
         SAMPLES: _lines(samples),
     }
-    config = {"format": FORMAT, "version": VERSION, **asdict(sizes), "vocabulary": list(vocabulary.characters),
-              "params": _options(params), "losses": asdict(losses)}  # fmt: skip
+    config = {
+        "format": FORMAT,
+        "version": VERSION,
+        **asdict(sizes),
+        "vocabulary": list(vocabulary.characters),
+        "params": _options(params),
+        "losses": asdict(losses),
+    }
     for name, content in parts.items():
         _write(folder / name, content)
     if sizes.recipe == "classic":
@@ -160,17 +170,31 @@ def read_upload(path: Path) -> ReadModel:
         with opened(path) as archive:
             bundle = CONFIG in archive.namelist()
     except READING_ERRORS as error:
-        raise BadModelFile("the file is neither a bundle nor one that torch.save has written, or it is cut short"
-                           ) from error  # fmt: skip
+        raise BadModelFile(
+            "the file is neither a bundle nor one that torch.save has written, or it is cut short"
+        ) from error
     if bundle:
         return read_bundle(path)
     weights, vocabulary = read_document(path)
     hidden, layers = document_sizes(weights)
     characters = vocabulary.characters
-    params = {"recipe": "classic", "hidden_size": hidden, "layers": layers, "embedding_size": 0,
-              "seq_length": DOCUMENT_SEQ_LENGTH, "lowercase": characters == characters.lower()}  # fmt: skip
-    return ReadModel(sizes=sizes_of(params), vocabulary=vocabulary, weights=weights, params=params, losses=Losses(),
-                     metrics=(), samples=())  # fmt: skip
+    params = {
+        "recipe": "classic",
+        "hidden_size": hidden,
+        "layers": layers,
+        "embedding_size": 0,
+        "seq_length": DOCUMENT_SEQ_LENGTH,
+        "lowercase": characters == characters.lower(),
+    }
+    return ReadModel(
+        sizes=sizes_of(params),
+        vocabulary=vocabulary,
+        weights=weights,
+        params=params,
+        losses=Losses(),
+        metrics=(),
+        samples=(),
+    )
 
 
 def load_start(folder: Path) -> Start:
@@ -193,7 +217,7 @@ def _read_members(archive: zipfile.ZipFile) -> ReadModel:
         raise BadModelFile("the bundle holds two parts of one name")
     if missing := sorted({CONFIG, WEIGHTS} - set(names)):
         raise BadModelFile(f"the bundle lacks {missing[0]}")
-    config = json.loads(_member(archive, CONFIG, MOST_CONFIG_BYTES))
+    config = json.loads(_member(archive, CONFIG, MAX_CONFIG_BYTES))
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise BadModelFile("config.json is not that of a Charloom model")
     if config.get("version") != VERSION:
@@ -202,23 +226,30 @@ def _read_members(archive: zipfile.ZipFile) -> ReadModel:
     sizes = sizes_of(config)
     listed, params, losses = (config.get(name) for name in ("vocabulary", "params", "losses"))
     if not isinstance(listed, list) or not isinstance(params, dict) or not isinstance(losses, dict):
-        raise BadModelFile("config.json lacks a list \"vocabulary\" or the objects \"params\" and \"losses\"")
-    if len(listed) > MOST_CHARACTERS or len(set(map(str, listed))) != len(listed):
+        raise BadModelFile('config.json lacks a list "vocabulary" or the objects "params" and "losses"')
+    if len(listed) > MAX_CHARACTERS or len(set(map(str, listed))) != len(listed):
         raise BadModelFile("config.json's vocabulary names a character twice")
     vocabulary = vocabulary_from({character: index for index, character in enumerate(listed)})
-    wanted = shapes(vocab_size=len(vocabulary), hidden_size=sizes.hidden_size, layers=sizes.layers,
-                    embedding_size=sizes.embedding_size)  # fmt: skip
+    wanted = shapes(
+        vocab_size=len(vocabulary),
+        hidden_size=sizes.hidden_size,
+        layers=sizes.layers,
+        embedding_size=sizes.embedding_size,
+    )
     needed = 4 * sum(_product(shape) for shape in wanted.values())
-    weights = load_tensors(_member(archive, WEIGHTS, needed + MOST_HEADER_BYTES, most_packing=MOST_PACKING))
+    weights = load_tensors(_member(archive, WEIGHTS, needed + MAX_HEADER_BYTES, most_packing=MAX_PACKING))
     if fault := faults(weights, wanted):
         raise BadModelFile(f"the weights are not those that config.json describes: {fault}")
     metrics, samples = (_rows(archive, name) if name in names else [] for name in (METRICS, SAMPLES))
     return ReadModel(
-        sizes=sizes, vocabulary=vocabulary, weights=weights, params=_options(params) | asdict(sizes),
+        sizes=sizes,
+        vocabulary=vocabulary,
+        weights=weights,
+        params=_options(params) | asdict(sizes),
         losses=_losses(losses),
         metrics=tuple(MetricRow(**values) for values in metrics),
         samples=tuple(SampleRow(**values) for values in samples),
-    )  # fmt: skip
+    )
 
 
 def _member(archive: zipfile.ZipFile, name: str, most: int, *, most_packing: int | None = None) -> bytes:
@@ -236,7 +267,7 @@ def _member(archive: zipfile.ZipFile, name: str, most: int, *, most_packing: int
 
 
 def _rows(archive: zipfile.ZipFile, name: str) -> list[dict[str, Any]]:
-    rows = [json.loads(line) for line in _member(archive, name, MOST_ROWS_BYTES).decode().split("\n") if line]
+    rows = [json.loads(line) for line in _member(archive, name, MAX_ROWS_BYTES).decode().split("\n") if line]
     if not all(isinstance(values, dict) for values in rows):
         raise BadModelFile(f"each line of {name} must be an object")
     return rows

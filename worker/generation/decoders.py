@@ -16,9 +16,9 @@ from worker.nn.model import CharLSTM
 from worker.nn.sampling import Sampler
 
 #: Multiplications in one call: a few milliseconds. Characters in one call, as many as a caller may want to look after.
-_CALL, _MOST_WRITTEN, _MOST_READ = 1 << 29, 64, 512
+_CALL, _MAX_WRITTEN, _MAX_READ = 1 << 29, 64, 512
 #: Bytes that the states of all windows may take; beyond, windows are read anew for each character.
-_MOST_STATES = 256 << 20
+_MAX_STATES = 256 << 20
 
 
 class Writer(Protocol):
@@ -37,17 +37,17 @@ class Writer(Protocol):
         """Go on with these lanes only, in this order."""
 
 
-class CarriedWriter:
+class StatefulDecoder:
     """One step of the LSTM for each character, the states carried on."""
 
     def __init__(self, packed: Packed, samplers: Sequence[Sampler]) -> None:
         self._packed, self._samplers = packed, list(samplers)
         self._lanes = Lanes(packed, self._samplers[0].options)
-        self.burst = _at_once(packed, len(self._samplers), _MOST_WRITTEN)
+        self.burst = _at_once(packed, len(self._samplers), _MAX_WRITTEN)
 
     def read(self, prompt: NDArray[np.int64]) -> Iterator[None]:
         """Read the prompt, (T,), pausing every few milliseconds."""
-        for piece in _pieces(prompt, _at_once(self._packed, 1, _MOST_READ)):
+        for piece in _pieces(prompt, _at_once(self._packed, 1, _MAX_READ)):
             self._lanes.read(piece)
             yield
         self._lanes.keep([0] * len(self._samplers))
@@ -77,24 +77,26 @@ class WindowWriter:
     def __init__(self, packed: Packed, samplers: Sequence[Sampler], *, window: int, length: int) -> None:
         self._packed, self._samplers, self._window, self._length = packed, list(samplers), window, length
         self._texts: list[Lanes] = []
-        self.burst = _at_once(packed, window * len(self._samplers), _MOST_WRITTEN)
+        self.burst = _at_once(packed, window * len(self._samplers), _MAX_WRITTEN)
 
     def read(self, prompt: NDArray[np.int64]) -> Iterator[None]:
         """Read the prompt, (T,), pausing every few milliseconds."""
         prompt = prompt[-self._window :]
         window = len(prompt)
         first = Lanes(self._packed, self._samplers[0].options, window=window, length=self._length)
-        for piece in _pieces(prompt, _at_once(self._packed, window, _MOST_READ)):
+        for piece in _pieces(prompt, _at_once(self._packed, window, _MAX_READ)):
             first.read(piece)
             yield
         self._texts = first.copies(len(self._samplers))
 
     def write(self, count: int) -> NDArray[np.int32]:
         """Write `count` characters of each text; return which, (lanes, count)."""
-        return np.concatenate([
-            text.write(count, _draws([sampler], count))
-            for text, sampler in zip(self._texts, self._samplers, strict=True)
-        ])  # fmt: skip
+        return np.concatenate(
+            [
+                text.write(count, _draws([sampler], count))
+                for text, sampler in zip(self._texts, self._samplers, strict=True)
+            ]
+        )
 
     def keep(self, lanes: list[int]) -> None:
         """Go on with these lanes only, in this order."""
@@ -107,8 +109,15 @@ def packed(model: CharLSTM) -> Packed | None:
     if kernel is None or model.hidden_size % UNITS:
         return None
     table, recurrent, inputs, biases = per_character(model)
-    return pack(kernel, table=table, recurrent=recurrent, inputs=inputs, biases=biases,
-                out=model.linear.weight.detach(), out_biases=model.linear.bias.detach())  # fmt: skip
+    return pack(
+        kernel,
+        table=table,
+        recurrent=recurrent,
+        inputs=inputs,
+        biases=biases,
+        out=model.linear.weight.detach(),
+        out_biases=model.linear.bias.detach(),
+    )
 
 
 def writer_for(
@@ -126,8 +135,8 @@ def writer_for(
     if weights is None:
         return PlainWriter(model, samplers, window=window)
     if window is None:
-        return CarriedWriter(weights, samplers)
-    if len(samplers) * window * weights.layers * weights.units * 12 > _MOST_STATES:
+        return StatefulDecoder(weights, samplers)
+    if len(samplers) * window * weights.layers * weights.units * 12 > _MAX_STATES:
         return PlainWriter(model, samplers, window=window)
     return WindowWriter(weights, samplers, window=window, length=length)
 

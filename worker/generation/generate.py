@@ -18,7 +18,7 @@ from shared.requests.options import GenerateRequest
 from shared.text.vocabulary import BOM, Vocabulary, name_characters, normalise
 from worker.generation.decoders import Writer, writer_for
 from worker.generation.loaded import LoadedModel
-from worker.generation.stopping import Held
+from worker.generation.stopping import StopStringFilter
 from worker.nn.randomness import rng
 from worker.nn.sampling import Options, Sampler
 
@@ -98,15 +98,14 @@ def generate(
         raise ValueError("generate() takes a request whose prompt and seed are set")
     prompt = np.array(model.vocabulary.encode(prepare_prompt(model, request.prompt, request.unknown_chars)))
     torch.set_num_threads(1)
-    texts = [Held(request.stop or ()) for _ in range(request.n)]
+    texts = [StopStringFilter(request.stop or ()) for _ in range(request.n)]
     ended = [False] * request.n
 
     def outputs() -> tuple[Output, ...]:
         return tuple(
-            Output(index=i, text=t.text,
-                   finish_reason="stop" if t.stopped else "length" if ended[i] else "cancelled")
+            Output(index=i, text=t.text, finish_reason="stop" if t.stopped else "length" if ended[i] else "cancelled")
             for i, t in enumerate(texts)
-        )  # fmt: skip
+        )
 
     yield Tick(outputs=outputs)
     options = Options(temperature=request.temperature, top_k=request.top_k, top_p=request.top_p)
@@ -137,7 +136,7 @@ def generate(
 
 
 def _write(
-    writer: Writer, count: int, vocabulary: Vocabulary, texts: list[Held], lanes: list[int], *, last: bool
+    writer: Writer, count: int, vocabulary: Vocabulary, texts: list[StopStringFilter], lanes: list[int], *, last: bool
 ) -> list[int]:
     """Write so many characters of the texts in `lanes`, their last ones or not; return the lanes left.
 

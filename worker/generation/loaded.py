@@ -50,8 +50,12 @@ def assemble(
     sizes: Sizes, vocabulary: Vocabulary, weights: Mapping[str, Tensor], params: Mapping[str, Any]
 ) -> LoadedModel:
     """Build the model of these weights, which have been checked."""
-    module = CharLSTM(vocab_size=len(vocabulary), hidden_size=sizes.hidden_size, layers=sizes.layers,
-                      embedding_size=sizes.embedding_size)  # fmt: skip
+    module = CharLSTM(
+        vocab_size=len(vocabulary),
+        hidden_size=sizes.hidden_size,
+        layers=sizes.layers,
+        embedding_size=sizes.embedding_size,
+    )
     module.load_state_dict(dict(weights))
     module.eval()
     return LoadedModel(sizes=sizes, vocabulary=vocabulary, module=module, params=params)

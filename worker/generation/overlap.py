@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.generation.substring_index import Runs
+from worker.generation.substring_index import SubstringIndex
 from worker.training.data import code_points
 
 #: Characters that a run must have to count as copied. In the book of the seed document (148,000 characters) two of its
@@ -23,13 +23,13 @@ _BASE = 0x9E3779B97F4A7C15  # odd, its bits well mixed: 2**64 divided by the gol
 #: Bits of the sieve beyond those that number its hashes: one run of the corpus in 64 is caught by chance. A larger
 #: sieve than needed leaves the processor's caches: 22 bits take twice as long for a text of 200 characters.
 _SPARE_BITS = 6
-_MOST_BITS = 22
+_MAX_BITS = 22
 
 Hashes = NDArray[np.uint64]
 
 
-def copied(
-    text: str, corpus: str, *, runs: Runs | None = None, tick: Callable[[], None] = lambda: None
+def find_overlap(
+    text: str, corpus: str, *, runs: SubstringIndex | None = None, tick: Callable[[], None] = lambda: None
 ) -> dict[str, object]:
     """Return `{"longest": int, "share": float, "spans": [[start, end], …]}` of a text.
 
@@ -128,7 +128,7 @@ def _sieve(hashes: Hashes) -> tuple[NDArray[np.bool_], np.uint64]:
 
     Most runs of the corpus fall through it.
     """
-    bits = min(_MOST_BITS, len(hashes).bit_length() + _SPARE_BITS)
+    bits = min(_MAX_BITS, len(hashes).bit_length() + _SPARE_BITS)
     shift = np.uint64(64 - bits)
     sieve = np.zeros(1 << bits, dtype=bool)
     sieve[hashes >> shift] = True

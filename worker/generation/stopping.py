@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-class Held:
+class StopStringFilter:
     """One text that grows by characters, of which as much is shown as can't become part of a stop string."""
 
     def __init__(self, stops: Sequence[str] = ()) -> None:

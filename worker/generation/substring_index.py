@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from worker.training.data import code_points
 
 #: Longest corpus that is put in order, characters: each takes RUN bytes. Half a million take some 0.15 s.
-MOST_CHARS = 1 << 19
+MAX_CHARS = 1 << 19
 #: Places of a text that are looked up in one go.
 _PIECE = 4096
 #: Codes are bytes: 0 is behind the end of a text, the last one stands for characters that the corpus doesn't have.
 _END, _UNKNOWN = 0, 255
 
 
-class Runs:
+class SubstringIndex:
     """The runs of `length` characters of a corpus, those at its end cut short."""
 
     def __init__(self, corpus: str, length: int) -> None:

@@ -8,31 +8,31 @@ from shared.jobs.record import Job
 from shared.settings import Settings
 from shared.store import Store
 from shared.volume import Volume
-from worker.jobs.lease import Lease, Wish
-from worker.jobs.lease_renewer import Pulse
-from worker.jobs.model_cache import Warm
+from worker.jobs.lease import Lease, StopRequest
+from worker.jobs.lease_renewer import LeaseRenewer
+from worker.jobs.model_cache import ModelCache
 from worker.jobs.reporter import Reporter
-from worker.jobs.step_log import Journal
+from worker.jobs.step_log import StepLog
 
 
 @dataclass(frozen=True, kw_only=True)
-class Host:
+class WorkerContext:
     """What a process that runs jobs has: built once, passed in."""
 
     #: The node's name, as shown in a job's `worker`.
     name: str
     #: Which process of that name: two may bear one by mistake.
-    holder: str
+    owner_id: str
     settings: Settings
     store: Store
     volume: Volume
     #: Threads that a training computes with here.
     train_threads: int
-    journal: Journal
+    journal: StepLog
     #: The thread that renews the lease of the job at hand.
-    pulse: Pulse
+    pulse: LeaseRenewer
     #: What it keeps from one writing job to the next.
-    warm: Warm
+    warm: ModelCache
     #: Whether this host is to stop soon.
     draining: Callable[[], bool] = lambda: False
 
@@ -41,7 +41,7 @@ class Host:
 class Attempt:
     """One claimed job, its lease and its reporter."""
 
-    host: Host
+    host: WorkerContext
     job: Job
     token: int
     lease: Lease
@@ -56,7 +56,7 @@ class Attempt:
 class Stopped:
     """The job stopped because it was wished."""
 
-    wish: Wish
+    request: StopRequest
     #: What a cancelled job has to show.
     result: Mapping[str, object] | None = None
 

@@ -17,9 +17,9 @@ from shared.volume.files import translated
 from shared.volume.models import ModelFile, write_meta
 from worker.formats.bundle import write_model
 from worker.jobs.attempt import Attempt, Outcome, Sealed, Stopped
-from worker.jobs.lease import Wish
+from worker.jobs.lease import StopRequest
 from worker.jobs.publish import seal
-from worker.jobs.volume_retry import Patience
+from worker.jobs.volume_retry import VolumeRetry
 from worker.training.events import Losses, MetricRow, SampleRow
 
 
@@ -35,7 +35,7 @@ def build_and_seal(
     samples: Sequence[SampleRow],
     result: Mapping[str, Any],
 ) -> Outcome:
-    """Write every file of the job's model, and seal it; a wish to cancel that comes before the seal is obeyed.
+    """Write every file of the job's model, and seal it; a cancel that comes before the seal is obeyed.
 
     While the volume takes no files the job waits, for CHARLOOM_VOLUME_WAIT_S at most; what was half written is removed.
 
@@ -55,17 +55,17 @@ def build_and_seal(
     """
     attempt.reporter.flush(now=True)
     told = {"model_id": model_id_of(attempt.job.id), **result}
-    patience = Patience(attempt)
+    patience = VolumeRetry(attempt)
     while True:
         try:
             sha256 = _write(attempt, name, params, vocabulary, weights, losses, metrics, samples)
             job_id, token, jobs = attempt.job.id, attempt.token, attempt.host.store.jobs
             sealed = seal(jobs, job_id, token, _built(attempt), sha256=sha256, result=told)
-            return Sealed() if sealed else Stopped(wish=Wish.CANCEL)
+            return Sealed() if sealed else Stopped(request=StopRequest.CANCEL)
         except VolumeUnavailable as exc:
             shutil.rmtree(_built(attempt), ignore_errors=True)  # its space is needed
-            if wish := patience.wait(exc):
-                return Stopped(wish=wish)
+            if stop := patience.wait(exc):
+                return Stopped(request=stop)
 
 
 def _built(attempt: Attempt) -> Path:

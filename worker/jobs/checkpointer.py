@@ -12,7 +12,7 @@ from worker.training.state import TrainState, save_state
 log = logging.getLogger(__name__)
 
 
-class Saver:
+class Checkpointer:
     """The saved states of one attempt; the newest is the one to go on from."""
 
     def __init__(self, attempt: Attempt, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Runs a generate job: text goes to the store while it is written, what was copied is told at its end."""
+"""Run a generate job: text goes to the store while it is written, what was copied is told at its end."""
 
 import time
 from collections.abc import Callable
@@ -8,14 +8,17 @@ from shared.jobs.events import EventType
 from shared.jobs.record import Progress
 from shared.requests.options import GenerateRequest
 from worker.generation.generate import Output, Text, generate
-from worker.generation.overlap import copied
+from worker.generation.overlap import find_overlap
 from worker.jobs.attempt import Attempt, Outcome, Stopped, Written
-from worker.jobs.lease import Lease, Wish
+from worker.jobs.lease import Lease, StopRequest
 from worker.jobs.model_cache import Source
 
 
 def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotonic) -> Outcome:
-    """Write to the end, or until a wish stops it. Raises NotFound, LeaseLost, StoreUnavailable, VolumeUnavailable."""
+    """Write to the end, or until a stop is requested.
+
+    Raises NotFound, LeaseLost, StoreUnavailable, VolumeUnavailable.
+    """
     host, lease, reporter = attempt.host, attempt.lease, attempt.reporter
     request = GenerateRequest.model_validate(attempt.job.params)
     model = host.volume.models.get(request.model_id)
@@ -23,7 +26,7 @@ def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotoni
     lease.tick()
     total = request.length * request.n
     written, begun = 0, clock()
-    wish: Wish | None = None
+    stop: StopRequest | None = None
     outputs: Callable[[], tuple[Output, ...]] = tuple
     for event in generate(loaded, request):
         if isinstance(event, Text):
@@ -31,17 +34,17 @@ def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotoni
             reporter.add(EventType.TEXT, {"index": event.index, "offset": event.offset, "delta": event.delta})
         reporter.progress(_progress(written, total, clock() - begun))
         outputs = event.outputs
-        if wish := lease.look():
+        if stop := lease.check():
             break
         reporter.flush()
-    if wish is Wish.DRAIN:
-        return Stopped(wish=wish)
+    if stop is StopRequest.DRAIN:
+        return Stopped(request=stop)
     source = host.warm.source(model)
     lease.tick()
     told = [{**asdict(output), "copied": _copied(output.text, source, lease)} for output in outputs()]
     result = {"prompt": request.prompt, "outputs": told, "seed": request.seed}
-    if wish is not None:
-        return Stopped(wish=wish, result=result)
+    if stop is not None:
+        return Stopped(request=stop, result=result)
     reporter.complete(step=written)
     return Written(result=result)
 
@@ -62,4 +65,4 @@ def _copied(text: str, source: Source | None, lease: Lease) -> dict[str, object]
     if source is None:
         return None
     lease.tick()
-    return copied(text, source.text, runs=source.runs(), tick=lease.tick)
+    return find_overlap(text, source.text, runs=source.runs(), tick=lease.tick)

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from shared.errors import LeaseLost, RecordGone, StoreUnavailable
 from shared.store import Claim, JobStore
-from worker.jobs.lease_renewer import BEAT_S, Pulse
+from worker.jobs.lease_renewer import BEAT_S, LeaseRenewer
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 MARGIN = 0.2
 
 
-class Wish(StrEnum):
+class StopRequest(StrEnum):
     """Why a job should stop now."""
 
     CANCEL = "cancel"
@@ -45,7 +45,7 @@ class Lease:
         *,
         ttl_s: float,
         stall_s: float,
-        pulse: Pulse,
+        pulse: LeaseRenewer,
         draining: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = boottime,
     ) -> None:
@@ -70,7 +70,7 @@ class Lease:
         self._ticked = self._until = clock()
         self._until += ttl_s
         self._lost = False
-        self._cancel = claim.job.cancel_wished
+        self._cancel = claim.job.cancel_requested
         self._changed = threading.Condition()
         self._gone_since, self._away = math.inf, False
         self._pulse = pulse
@@ -93,7 +93,7 @@ class Lease:
         """Say that the computing lives."""
         self._ticked = self._clock()
 
-    def look(self) -> Wish | None:
+    def check(self) -> StopRequest | None:
         """Tick, and return why to stop now, or None: go on. Waits while the lease can't be renewed.
 
         Raises:
@@ -107,8 +107,8 @@ class Lease:
         if self._lost:
             raise LeaseLost(f"{self._id} is no longer ours (token {self._token})")
         if self._cancel:
-            return Wish.CANCEL
-        return Wish.DRAIN if self._draining() else None
+            return StopRequest.CANCEL
+        return StopRequest.DRAIN if self._draining() else None
 
     def saw_cancel(self, wished: bool) -> None:
         """Take in what the store said of a wish to cancel when something else was recorded."""

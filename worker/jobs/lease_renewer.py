@@ -11,7 +11,7 @@ from collections.abc import Callable
 BEAT_S = 0.2
 
 
-class Pulse:
+class LeaseRenewer:
     """Beats for one job at a time."""
 
     def __init__(self) -> None:

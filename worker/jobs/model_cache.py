@@ -11,11 +11,11 @@ from shared.volume import Model, Volume
 from worker.formats.bundle import load_model
 from worker.generation.loaded import LoadedModel
 from worker.generation.overlap import COPIED_RUN
-from worker.generation.substring_index import MOST_CHARS as MOST_CHARS_IN_ORDER
-from worker.generation.substring_index import Runs
+from worker.generation.substring_index import MAX_CHARS as MAX_CHARS_IN_ORDER
+from worker.generation.substring_index import SubstringIndex
 
 #: Numbers of a model that is kept (4 bytes each), characters of a text.
-MOST_PARAMETERS, MOST_CHARS = 16 << 20, 4 << 20
+MAX_PARAMETERS, MAX_CHARS = 16 << 20, 4 << 20
 
 
 class Source:
@@ -24,20 +24,20 @@ class Source:
     def __init__(self, text: str) -> None:
         self.text = text
         self._asked = 0
-        self._runs: Runs | None = None
+        self._runs: SubstringIndex | None = None
 
-    def runs(self) -> Runs | None:
+    def runs(self) -> SubstringIndex | None:
         """Return its runs in order, from the second time on that somebody asks: for one look they don't pay."""
         self._asked += 1
-        if self._asked == 2 and 0 < len(self.text) <= MOST_CHARS_IN_ORDER:
+        if self._asked == 2 and 0 < len(self.text) <= MAX_CHARS_IN_ORDER:
             try:
-                self._runs = Runs(self.text, COPIED_RUN)
+                self._runs = SubstringIndex(self.text, COPIED_RUN)
             except ValueError:
                 self._runs = None
         return self._runs
 
 
-class Warm:
+class ModelCache:
     """What one process keeps. One job at a time."""
 
     def __init__(self, volume: Volume) -> None:
@@ -55,7 +55,7 @@ class Warm:
             return self._model[1]
         self._model = None
         loaded = load_model(self._volume.models.folder(model.id))
-        if model.parameters <= MOST_PARAMETERS:
+        if model.parameters <= MAX_PARAMETERS:
             self._model = model.id, loaded
         return loaded
 
@@ -72,6 +72,6 @@ class Warm:
             source = Source(normalise(self._volume.corpora.text(model.corpus_id), lowercase=lowercase))
         except NotFound:
             return None
-        if len(source.text) <= MOST_CHARS:
+        if len(source.text) <= MAX_CHARS:
             self._source = key, source
         return source

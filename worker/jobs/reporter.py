@@ -81,9 +81,7 @@ class Reporter:
         self._progress = None
         self._next = moment + self._every_s
 
-    def finish(
-        self, status: Status, *, result: Mapping[str, Any] | None = None, error: JobError | None = None
-    ) -> None:
+    def finish(self, status: Status, *, result: Mapping[str, Any] | None = None, error: JobError | None = None) -> None:
         """End the job, and record in the same step what was reported last. Raises what `JobStore.finish` does."""
         self._jobs.finish(
             self._id,

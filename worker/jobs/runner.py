@@ -1,4 +1,4 @@
-"""Runs one job, read top to bottom: claim it, do it while the lease holds, end it one way or another."""
+"""Run one job, read top to bottom: claim it, do it while the lease holds, end it one way or another."""
 
 import logging
 from contextlib import suppress
@@ -6,10 +6,10 @@ from contextlib import suppress
 from shared.errors import Conflict, JobFailed, LeaseLost, NotFound, StoreUnavailable, VolumeUnavailable
 from shared.jobs.record import JobError, JobType, Status
 from shared.store import Claim
-from worker.jobs.attempt import Attempt, Host, Outcome, Sealed, Stopped, Written
+from worker.jobs.attempt import Attempt, Outcome, Sealed, Stopped, WorkerContext, Written
 from worker.jobs.generate_job import run_generate
 from worker.jobs.import_job import run_import
-from worker.jobs.lease import Lease, Wish
+from worker.jobs.lease import Lease, StopRequest
 from worker.jobs.publish import complete
 from worker.jobs.reporter import RECORD_S, TEXT_S, Reporter
 from worker.jobs.train_job import run_train
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 _RUN = {JobType.TRAIN: run_train, JobType.GENERATE: run_generate, JobType.IMPORT: run_import}
 
 
-def run_job(job_id: str, host: Host) -> None:
+def run_job(job_id: str, host: WorkerContext) -> None:
     """Claim a job and carry it to an end, or return at once: it is not there to be taken (a message came twice)."""
     try:
         asked = host.volume.jobs.asked(job_id)
         if asked is not None and asked.type is not JobType.GENERATE:
             host.volume.check()
         # Of a text nothing stands on the volume under a token.
-        floor = 0 if asked is not None and asked.type is JobType.GENERATE else host.volume.jobs.floor(job_id)
+        min_token = 0 if asked is not None and asked.type is JobType.GENERATE else host.volume.jobs.min_token(job_id)
     except VolumeUnavailable as exc:
         # Its message is sent again in some seconds, to this worker or one whose volume is well.
         log.error("%s is left in its queue: %s", job_id, exc)
@@ -34,9 +34,9 @@ def run_job(job_id: str, host: Host) -> None:
     claim = host.store.jobs.claim(
         job_id,
         worker=host.name,
-        holder=host.holder,
+        owner_id=host.owner_id,
         lease_s=host.settings.lease_ttl_s,
-        floor=floor,
+        min_token=min_token,
     )
     if claim is None:
         log.info("%s is not to be claimed; its message came twice or too late", job_id)
@@ -90,15 +90,15 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
                 log.error("%s is sealed; a reaper will publish its model: %s", job_id, exc)
                 return
         case Written(result=result):
-            attempt.lease.look()  # whoever lost it meanwhile says nothing to the volume
+            attempt.lease.check()  # whoever lost it meanwhile says nothing to the volume
             _note_end(attempt, Status.SUCCEEDED, result=result)
             reporter.finish(Status.SUCCEEDED, result=result)
-        case Stopped(wish=Wish.DRAIN):
+        case Stopped(request=StopRequest.DRAIN):
             reporter.flush(now=True)
             status = jobs.release(job_id, token)
             log.info("%s is given back: %s", job_id, status)
         case Stopped(result=result):
-            attempt.lease.look()
+            attempt.lease.check()
             _note_end(attempt, Status.CANCELLED, result=result)
             reporter.finish(Status.CANCELLED, result=result)
     log.info("%s ends here: %s", job_id, type(outcome).__name__.lower())
@@ -125,12 +125,12 @@ def _note_end(attempt: Attempt, status: Status, **more: object) -> None:
     except VolumeUnavailable as exc:
         log.error("%s: its end can't be written to the volume now: %s", attempt.job.id, exc)
         with suppress(StoreUnavailable):
-            attempt.host.store.jobs.owe(attempt.job.id)
+            attempt.host.store.jobs.mark_pending(attempt.job.id)
 
 
-def _tell_lost(host: Host, claim: Claim) -> None:
+def _tell_lost(host: WorkerContext, claim: Claim) -> None:
     try:
-        host.store.jobs.lose(claim.job.id, holder=host.holder)
+        host.store.jobs.lose(claim.job.id, owner_id=host.owner_id)
     except StoreUnavailable:
         log.warning("The store is away; the lease of %s runs out by itself", claim.job.id)
 

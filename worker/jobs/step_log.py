@@ -16,7 +16,7 @@ from worker.jobs.lease import boottime
 from worker.training.events import TrainEvent
 
 
-class Journal:
+class StepLog:
     """Where one process writes down its steps; nowhere without a folder."""
 
     def __init__(self, folder: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Runs a train job: the trainer's events go to the store, its state to the volume, its weights into a model."""
+"""Run a train job: the trainer's events go to the store, its state to the volume, its weights into a model."""
 
 import logging
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamReque
 from worker.formats.bundle import load_start
 from worker.jobs.attempt import Attempt, Outcome, Stopped
 from worker.jobs.build import build_and_seal
-from worker.jobs.checkpointer import Saver
-from worker.jobs.lease import Wish
+from worker.jobs.checkpointer import Checkpointer
+from worker.jobs.lease import StopRequest
 from worker.training import events
 from worker.training.events import TrainingDiverged
 from worker.training.state import StateFileDamaged, TrainState, load_state
@@ -27,13 +27,13 @@ _REQUEST: TypeAdapter[StreamRequest | ClassicRequest] = TypeAdapter(AnyTrainRequ
 class _StoppedReading(Exception):
     """The job is to stop before its text was read."""
 
-    def __init__(self, wish: Wish) -> None:
-        super().__init__(wish)
-        self.wish = wish
+    def __init__(self, stop: StopRequest) -> None:
+        super().__init__(stop)
+        self.stop = stop
 
 
 def run_train(attempt: Attempt) -> Outcome:
-    """Train to the end, or until a wish stops it; the newest state is on the volume then.
+    """Train to the end, or until a stop is requested; the newest state is on the volume then.
 
     Raises:
         TrainingDiverged: the loss blew up; the last good state is on the volume.
@@ -50,10 +50,10 @@ def run_train(attempt: Attempt) -> Outcome:
     training = train(
         request, lambda: _read(attempt, request.corpus_id), start=start, state=state, threads=host.train_threads
     )
-    saver = Saver(attempt, folder)
+    saver = Checkpointer(attempt, folder)
     try:
         for event in host.journal.follow(training, job_id=job.id, token=attempt.token, worker=host.name):
-            wish = attempt.lease.look()
+            stop = attempt.lease.check()
             _tell(attempt, event)
             if isinstance(event, events.Done):
                 attempt.reporter.complete(step=max((row.step for row in event.metrics), default=0), losses=_last(event))
@@ -68,13 +68,13 @@ def run_train(attempt: Attempt) -> Outcome:
                     samples=event.samples,
                     result={"stop_reason": event.stop_reason},
                 )
-            if wish is not None:
+            if stop is not None:
                 saver.save(event.state())
-                return Stopped(wish=wish)
+                return Stopped(request=stop)
             if isinstance(event, events.Snapshot):
                 saver.save(event.state())
     except _StoppedReading as exc:
-        return Stopped(wish=exc.wish)  # no step was made: what was saved before stands
+        return Stopped(request=exc.stop)  # no step was made: what was saved before stands
     except TrainingDiverged as exc:
         saver.save(exc.state)
         raise
@@ -86,8 +86,8 @@ def run_train(attempt: Attempt) -> Outcome:
 def _read(attempt: Attempt, corpus_id: str) -> Iterator[str]:
     """Read the text from its begin, looking up after each part. Raises _StoppedReading, LeaseLost, NotFound."""
     for part in attempt.host.volume.corpora.parts(corpus_id):
-        if (wish := attempt.lease.look()) is not None:
-            raise _StoppedReading(wish)
+        if (stop := attempt.lease.check()) is not None:
+            raise _StoppedReading(stop)
         yield part
 
 

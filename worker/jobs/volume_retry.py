@@ -1,26 +1,26 @@
-"""Waiting for a volume that takes no files now, with the lease kept and wishes heard."""
+"""Waiting for a volume that takes no files now, with the lease kept and stop requests heard."""
 
 import logging
 import time
 
 from shared.errors import VolumeUnavailable
 from worker.jobs.attempt import Attempt
-from worker.jobs.lease import Wish, boottime
+from worker.jobs.lease import StopRequest, boottime
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two tries, and between two looks for a wish.
+#: Seconds between two tries, and between two checks for a stop request.
 TRY_S, LOOK_S = 2.0, 0.2
 
 
-class Patience:
+class VolumeRetry:
     """How long one attempt has waited."""
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
         self._until: float | None = None
 
-    def wait(self, trouble: VolumeUnavailable) -> Wish | None:
+    def wait(self, trouble: VolumeUnavailable) -> StopRequest | None:
         """Wait until it is worth another try, and return None; or why to stop.
 
         Raises:
@@ -37,7 +37,7 @@ class Patience:
             raise trouble
         again = boottime() + TRY_S
         while boottime() < again:
-            if wish := attempt.lease.look():
-                return wish
+            if stop := attempt.lease.check():
+                return stop
             time.sleep(LOOK_S)
         return None

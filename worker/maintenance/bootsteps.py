@@ -11,13 +11,13 @@ from shared.broker import Broker
 from shared.settings import Settings
 from shared.store import Store
 from shared.volume import Volume
-from worker.maintenance.heartbeat import Presence, describe, train_threads
+from worker.maintenance.heartbeat import Heartbeat, describe, train_threads
 from worker.maintenance.reaper import Reaper
-from worker.maintenance.throughput import Speedometer
-from worker.webhooks.sender import Courier
+from worker.maintenance.throughput import ThroughputMeter
+from worker.webhooks.sender import WebhookSender
 
 
-class Caretaker(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
+class MaintenanceStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
     """Worker step: starts and stops the threads of the parent."""
 
     requires = ("celery.worker.components:Pool",)
@@ -28,11 +28,13 @@ class Caretaker(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is unt
         store = Store.of(settings)
         volume = Volume.of(settings)
         # It forks, so it comes before the threads.
-        speedometer = Speedometer(store, volume, threads=train_threads(settings) if settings.train_slots else 0)
+        throughput = ThroughputMeter(store, volume, threads=train_threads(settings) if settings.train_slots else 0)
         self._parts = (
             Reaper(store, Broker(parent.app), volume, settings),
-            Presence(store, describe(parent.hostname, settings, holder=parent.app.conf.charloom_holder), speedometer),
-            Courier(store, settings),
+            Heartbeat(
+                store, describe(parent.hostname, settings, owner_id=parent.app.conf.charloom_owner_id), throughput
+            ),
+            WebhookSender(store, settings),
         )
         for part in self._parts:
             part.start()

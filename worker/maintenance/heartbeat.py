@@ -11,7 +11,7 @@ from pathlib import Path
 from shared.errors import StoreUnavailable
 from shared.settings import Settings
 from shared.store import Store, WorkerInfo
-from worker.maintenance.throughput import Speedometer
+from worker.maintenance.throughput import ThroughputMeter
 from worker.nn.kernel import load
 
 log = logging.getLogger(__name__)
@@ -38,12 +38,12 @@ def train_threads(settings: Settings) -> int:
     return settings.train_threads or max(1, free // max(1, settings.train_slots))
 
 
-def describe(name: str, settings: Settings, *, holder: str) -> WorkerInfo:
+def describe(name: str, settings: Settings, *, owner_id: str) -> WorkerInfo:
     """Return what this worker says of itself."""
     slots = max(1, settings.train_slots)
     return WorkerInfo(
         name=name,
-        holder=holder,
+        owner_id=owner_id,
         host=platform.node(),
         cores=cores(),
         threads=train_threads(settings),
@@ -56,12 +56,12 @@ def describe(name: str, settings: Settings, *, holder: str) -> WorkerInfo:
     )
 
 
-class Presence:
+class Heartbeat:
     """A thread that tells of this worker until it is stopped."""
 
-    def __init__(self, store: Store, info: WorkerInfo, speedometer: Speedometer) -> None:
+    def __init__(self, store: Store, info: WorkerInfo, throughput: ThroughputMeter) -> None:
         self._store = store
-        self._speedometer = speedometer
+        self._throughput = throughput
         self._info = info
         #: Whether it has told of itself: what it found under its name before that may be a dead worker's.
         self._told = False
@@ -77,7 +77,7 @@ class Presence:
         """End, and say so."""
         self._closing.set()
         self._thread.join(timeout=5)
-        self._speedometer.stop()
+        self._throughput.stop()
         try:
             self._store.workers.leave(self._info.name)
         except StoreUnavailable:
@@ -87,8 +87,8 @@ class Presence:
         while True:
             try:
                 running = self._store.jobs.running_on(self._info.name)
-                speed = self._speedometer.look(running)
-                self._warn_of_namesake(self._store.workers.tell(replace(self._info, running=running, speed=speed)))
+                speed = self._throughput.check(running)
+                self._warn_of_namesake(self._store.workers.report(replace(self._info, running=running, speed=speed)))
             except StoreUnavailable as exc:
                 log.warning("Redis is away; this worker can't be seen now: %s", exc)
             if self._closing.wait(TELL_S):
@@ -97,7 +97,7 @@ class Presence:
     def _warn_of_namesake(self, before: WorkerInfo | None) -> None:
         """Say so once where another worker of this name has told of itself since this one did."""
         told, self._told = self._told, True
-        if told and not self._warned and before is not None and before.holder != self._info.holder:
+        if told and not self._warned and before is not None and before.owner_id != self._info.owner_id:
             self._warned = True
             log.warning(
                 "Another worker is called %s too, on %s. No job suffers by it, but people can't tell them apart: "

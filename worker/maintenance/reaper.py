@@ -16,7 +16,7 @@ from shared.settings import Settings
 from shared.store import JobStore, Store
 from shared.store.job_store import MESSAGE_LOST_MS
 from shared.volume import Volume
-from shared.volume_sync import tell, tell_owed
+from shared.volume_sync import sync_pending, tell
 from worker.jobs.publish import complete
 from worker.maintenance.reconcile import reconcile
 
@@ -60,7 +60,7 @@ class Reaper:
         self._closing.set()
         self._thread.join(timeout=5)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Look once. Raises StoreUnavailable."""
         self._greet()
         if not self._store.jobs.is_whole():
@@ -68,7 +68,7 @@ class Reaper:
         if self._clock() >= self._patient_until:
             self._reap(self._store.jobs)
         try:
-            tell_owed(self._store.jobs, self._volume)
+            sync_pending(self._store.jobs, self._volume)
         except VolumeUnavailable:
             log.debug("The volume takes no files yet")
         for job_id, queue in self._store.jobs.due(stayed_empty=self._stayed_empty):
@@ -111,7 +111,7 @@ class Reaper:
     def _loop(self) -> None:
         while not self._closing.wait(self._settings.reap_s):
             try:
-                self.look()
+                self.check()
             except StoreUnavailable as exc:
                 log.warning("Redis is away; no job can be looked after now: %s", exc)
             except CharloomError as exc:

@@ -41,9 +41,9 @@ def _restore(jobs: JobStore, volume: Volume, job: NewJob, lease_s: float) -> boo
     end = volume.jobs.ended(job.id)
     if end is not None:
         return _restore_ended(jobs, volume, job, end)
-    wished = volume.jobs.cancel_wished(job.id)
-    if token := volume.jobs.floor(job.id):
-        return jobs.restore(job, status=Status.RUNNING, token=token, lease_s=lease_s, cancel_wished=wished)
+    wished = volume.jobs.cancel_requested(job.id)
+    if token := volume.jobs.min_token(job.id):
+        return jobs.restore(job, status=Status.RUNNING, token=token, lease_s=lease_s, cancel_requested=wished)
     if wished:
         return jobs.restore(job, status=Status.CANCELLED)
     # Nothing on the volume tells the tokens of a writing job; the time is above any that was counted up from 1.

@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 _REQUEST: TypeAdapter[StreamRequest | ClassicRequest] = TypeAdapter(AnyTrainRequest)
 #: A training's speed counts once it has made so many steps: the first are slower.
-_LEAST_STEPS = 20
+_MIN_STEPS = 20
 
 
-class Speedometer:
+class ThroughputMeter:
     """Knows the speed of this host's trainings once it is measured. Not thread-safe."""
 
     def __init__(self, store: Store, volume: Volume, *, threads: int) -> None:
@@ -31,7 +31,7 @@ class Speedometer:
         self._speed: Speed | None = None
         self._running: frozenset[str] = frozenset()
 
-    def look(self, running: Sequence[str]) -> Mapping[str, Any]:
+    def check(self, running: Sequence[str]) -> Mapping[str, Any]:
         """Take in what has been measured and which jobs have ended, and return the speed as it is told.
 
         Raises StoreUnavailable.
@@ -43,7 +43,7 @@ class Speedometer:
             job = self._store.jobs.find(job_id)
             if job is not None and self._speed is not None:
                 self._speed = self._learn(self._speed, job)
-        return self._speed.told() if self._speed is not None else {}
+        return self._speed.as_json() if self._speed is not None else {}
 
     def stop(self) -> None:
         """End a measurement that is still going on."""
@@ -52,7 +52,7 @@ class Speedometer:
 
     def _learn(self, speed: Speed, job: Job) -> Speed:
         seen = job.progress.chars_per_second
-        if job.type is not JobType.TRAIN or not seen or job.progress.step < _LEAST_STEPS:
+        if job.type is not JobType.TRAIN or not seen or job.progress.step < _MIN_STEPS:
             return speed
         try:
             request = _REQUEST.validate_python(job.params)
@@ -62,5 +62,5 @@ class Speedometer:
             return speed
         if corpus is None:
             return speed
-        chars, vocab_size = corpus.learnt(lowercase=request.lowercase, drop_bom=request.recipe == "stream")
+        chars, vocab_size = corpus.normalized_size(lowercase=request.lowercase, drop_bom=request.recipe == "stream")
         return speed.corrected(request, chars=chars, vocab_size=vocab_size, chars_per_second=seen)

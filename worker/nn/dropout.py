@@ -24,14 +24,14 @@ class Dropout:
     units: float = 0.0
     weights: float = 0.0
 
-    def silence(self, outputs: Tensor) -> Tensor:
+    def variational_dropout(self, outputs: Tensor) -> Tensor:
         """Return what a layer gives, (T, B, H), without some units of each sequence."""
         if not self.units:
             return outputs
         kept = torch.rand(outputs.shape[1:]) >= self.units
         return outputs * (kept / (1 - self.units)).to(outputs.dtype)
 
-    def thin(self, weights: Tensor, kernel: Kernel | None = None) -> Tensor:
+    def drop_connect(self, weights: Tensor, kernel: Kernel | None = None) -> Tensor:
         """Return weights without some of them; with a kernel twenty times faster, by another chance."""
         if not self.weights:
             return weights

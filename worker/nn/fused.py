@@ -89,14 +89,14 @@ class Fused:
         for number in range(module.num_layers):
             index = None
             if number:
-                inputs = self._input_sums(dropout.silence(passed[-1].h).flatten(0, 1), number)
+                inputs = self._input_sums(dropout.variational_dropout(passed[-1].h).flatten(0, 1), number)
             elif self._vocab_size <= _TABLE_SHARE * codes.numel():
                 index = codes.t().to(torch.int32).contiguous()
                 with torch.autocast("cpu", enabled=False):
                     inputs = self._input_sums(self._read(torch.arange(self._vocab_size)), 0)
             else:
                 inputs = self._input_sums(self._read(codes.t()).flatten(0, 1), 0)
-            weight = dropout.thin(getattr(module, f"weight_hh_l{number}"), self._kernel)
+            weight = dropout.drop_connect(getattr(module, f"weight_hh_l{number}"), self._kernel)
             call = _Call(kernel=self._kernel, arrays=self._room(number, codes, kind, inputs, index))
             h, c = (0.0, 0.0) if carried is None else (carried[0][number], carried[1][number])
             call.arrays.h[0] = h
@@ -156,10 +156,13 @@ class _Layer(torch.autograd.Function):
         table_grads = None if arrays.index is None else torch.zeros(arrays.threads, *arrays.inputs.shape)
         weight_grads = torch.zeros(arrays.threads, sums, units) if exact else None
         ctx.call.kernel.backward(
-            arrays, ctx.weights, table_grads=table_grads, weight_grads=weight_grads,
+            arrays,
+            ctx.weights,
+            table_grads=table_grads,
+            weight_grads=weight_grads,
             out_grads=None if out_grads is None else out_grads.to(arrays.h.dtype).contiguous(),
             last_grads=None if last_grads is None else last_grads.contiguous(),
-        )  # fmt: skip
+        )
         grads = gates.view(positions * rows, -1)[:, :sums]
         if weight_grads is None:
             of_weight = torch.mm(grads.t(), arrays.h[:-1].view(-1, units))

@@ -65,7 +65,7 @@ class CharLSTM(nn.Module):
         """Return the logits after each character, (B, T, V), and the state to carry on; codes: (B, T) int64."""
         dropout = self.dropout if self.training else NONE
         outputs, carried = (self.fused or self._plain)(codes, carried, dropout)
-        return self.linear(dropout.silence(outputs)).transpose(0, 1), carried
+        return self.linear(dropout.variational_dropout(outputs)).transpose(0, 1), carried
 
     def last(self, codes: Tensor) -> Tensor:
         """Return the logits after the last character of windows that start from zero, (B, V); codes: (B, T) int64."""
@@ -84,9 +84,9 @@ class CharLSTM(nn.Module):
         zeros = torch.zeros(self.layers, len(codes), self.hidden_size)
         before, after = carried or (zeros, zeros), []
         for number, (of_inputs, recurrent, *biases) in enumerate(self.lstm.all_weights):
-            below = dropout.silence(outputs) if number else outputs
+            below = dropout.variational_dropout(outputs) if number else outputs
             begin = [part[number : number + 1] for part in before]
-            weights = [of_inputs, dropout.thin(recurrent), *biases]
+            weights = [of_inputs, dropout.drop_connect(recurrent), *biases]
             outputs, *ends = torch.lstm(below, begin, weights, True, 1, 0.0, False, False, False)
             after.append(ends)
         return outputs, (torch.cat([h for h, _ in after]), torch.cat([c for _, c in after]))

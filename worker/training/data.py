@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shared.requests.estimate import LEAD, readers_of
+from shared.requests.estimate import WARM_UP_CHARS, validation_rows
 from shared.text.vocabulary import Vocabulary
 from worker.nn.randomness import Permutation, derive, rng
 
@@ -129,16 +129,16 @@ class Chunks:
 class Continuation:
     """The part of a text from `start` on, each character predicted once, by some readers side by side.
 
-    Each reads its share after the `LEAD` characters before it, so that it has in mind what a single reader of the
-    whole would have: beyond some hundreds of characters nothing of an LSTM's state is left that changes the loss (to
-    1e-4 nats where measured). The first has none before it, as the single one.
+    Each reads its share after the `WARM_UP_CHARS` characters before it, so that it has in mind what a single reader
+    of the whole would have: beyond some hundreds of characters nothing of an LSTM's state is left that changes the loss
+    (to 1e-4 nats where measured). The first has none before it, as the single one.
     """
 
     def __init__(self, codes: Codes, *, start: int, length: int) -> None:
         self.count = len(codes) - start
-        self.readers = readers_of(self.count, start)
+        self.readers = validation_rows(self.count, start)
         self._share = -(-self.count // self.readers)
-        self._lead = LEAD if self.readers > 1 else 0
+        self._lead = WARM_UP_CHARS if self.readers > 1 else 0
         self._length = max(1, length // self.readers)
         self._leads = -(-self._lead // self._length)
         self.batches = self._leads + -(-self._share // self._length)

@@ -112,7 +112,7 @@ class Done(Tick):
     #: What the best epoch was chosen by, mean nats per character; None where nothing was measured.
     best_loss: float | None
     metrics: tuple[MetricRow, ...]
-    #: The newest samples, at most `train.MOST_SAMPLES`.
+    #: The newest samples, at most `train.MAX_SAMPLES`.
     samples: tuple[SampleRow, ...]
 
 

@@ -25,7 +25,7 @@ from worker.training.train import train
 log = logging.getLogger(__name__)
 
 #: Seconds for each training, its first steps not counted, and steps at most.
-_EACH_S, _WARM_STEPS, _MOST_STEPS = 0.4, 3, 40
+_EACH_S, _WARM_STEPS, _MAX_STEPS = 0.4, 3, 40
 #: Linux' prctl option: the signal to get when the parent dies.
 _PR_SET_PDEATHSIG = 1
 #: Two events closer than this have no step between them, seconds.
@@ -90,9 +90,15 @@ def measure(threads: int, *, clock: Callable[[], float] = time.perf_counter) -> 
 
 def _request(sizes: Mapping[str, Any]) -> StreamRequest:
     return StreamRequest(
-        corpus_id="none", seed=1, epochs=1000, sample_chars=0, validation_fraction=0, patience=0, precision="float32",
+        corpus_id="none",
+        seed=1,
+        epochs=1000,
+        sample_chars=0,
+        validation_fraction=0,
+        patience=0,
+        precision="float32",
         **sizes,
-    )  # fmt: skip
+    )
 
 
 def _step(request: StreamRequest, threads: int, clock: Callable[[], float]) -> float:
@@ -100,7 +106,7 @@ def _step(request: StreamRequest, threads: int, clock: Callable[[], float]) -> f
     training = train(request, _TEXT, threads=threads)
     times: list[float] = []
     until = float("inf")
-    for _ in itertools.islice(training, 2 * _MOST_STEPS):
+    for _ in itertools.islice(training, 2 * _MAX_STEPS):
         now = clock()
         times.append(now)
         if len(times) == _WARM_STEPS:

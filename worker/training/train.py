@@ -15,7 +15,7 @@ from torch import Tensor
 from shared.errors import JobFailed
 from shared.requests.flops import takes_muon
 from shared.requests.options import ClassicRequest, StreamRequest
-from shared.text.text_stream import learnt
+from shared.text.text_stream import normalized_chunks
 from shared.text.vocabulary import Vocabulary, name_characters
 from worker.nn.dropout import Dropout
 from worker.nn.kernel import load
@@ -27,7 +27,7 @@ from worker.training.data import Codes, encode, survey
 from worker.training.events import TrainEvent
 from worker.training.state import TrainState
 from worker.training.stream import Stream
-from worker.training.trainer import Setting, Training
+from worker.training.trainer import TrainContext, Training
 
 #: Readers or windows that make a thread of the compiled layer worth its waiting (bench/LOG.md).
 ROWS_A_THREAD = 16
@@ -75,8 +75,12 @@ def train(
     given = Vocabulary(facts["vocabulary"]) if facts else start.vocabulary if start else None
     codes, vocabulary = _encoded(request, text, given)
     seed_torch(request.seed, "weights")
-    sizes = {"vocab_size": len(vocabulary), "hidden_size": request.hidden_size, "layers": request.layers,
-             "embedding_size": request.embedding_size}  # fmt: skip
+    sizes = {
+        "vocab_size": len(vocabulary),
+        "hidden_size": request.hidden_size,
+        "layers": request.layers,
+        "embedding_size": request.embedding_size,
+    }
     model = CharLSTM(**sizes, dropout=Dropout(units=request.dropout, weights=request.weight_dropout))
     if start is not None:
         if fault := faults(start.weights, shapes(**sizes)):
@@ -94,7 +98,7 @@ def train(
         recipe = Classic(request, model, codes, seed=seed, bfloat16=bfloat16)
     else:
         recipe = Stream(request, model, codes, seed=seed, bfloat16=bfloat16)
-    setting = Setting(
+    setting = TrainContext(
         request=request, vocabulary=vocabulary, codes=codes, threads=threads, bfloat16=bfloat16, muon=muon
     )
     yield from Training(setting, model, recipe, clock=clock, state=state).events()
@@ -111,7 +115,7 @@ def _encoded(
 
     def pieces() -> Iterable[str]:
         parts = (text,) if isinstance(text, str) else text()
-        return learnt(parts, lowercase=request.lowercase, drop_bom=request.recipe == "stream")
+        return normalized_chunks(parts, lowercase=request.lowercase, drop_bom=request.recipe == "stream")
 
     found = survey(pieces())
     vocabulary = found.vocabulary if given is None else given

@@ -1,7 +1,7 @@
 """The loop around a recipe's batches: optimizer, epochs, evaluation, the best weights, samples, and telling about it.
 
-Longer than most files here: it is one state machine, and everything that decides its next move is in `Ledger` or in the
-tensors that `capture` copies, so that a training can be taken up elsewhere between any two moves. Each move is one
+Longer than most files here: it is one state machine, and everything that decides its next move is in `LoopState` or in
+the tensors that `capture` copies, so that a training can be taken up elsewhere between any two moves. Each move is one
 batch, or a few characters of a sample. Nothing random is carried: chance comes from the step's number (randomness.py).
 """
 
@@ -47,7 +47,7 @@ from worker.training.stream import Stream
 FACTS_VERSION = 1
 _MUST_AGREE = ("version", "request", "vocabulary", "text_sha256")
 #: Rows of the loss curve within epochs (stream), and samples kept for the end.
-CURVE_POINTS, MOST_SAMPLES = 100, 200
+CURVE_POINTS, MAX_SAMPLES = 100, 200
 #: Seconds between two Progress events: between the two and ten a second that watchers are promised.
 PROGRESS_S = 0.2
 #: A loss is taken to blow up when its mean over about this many characters is this many times its start.
@@ -61,7 +61,7 @@ LAST_EVALUATION_SHARE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class TrainContext:
     """What stays the same through a training."""
 
     request: ClassicRequest | StreamRequest
@@ -73,7 +73,7 @@ class Setting:
 
 
 @dataclass(kw_only=True)
-class Ledger:
+class LoopState:
     """All that decides the next move and isn't a tensor: plain JSON values."""
 
     #: "training", "evaluating", "sampling" or "finished".
@@ -123,7 +123,7 @@ class Training:
 
     def __init__(
         self,
-        setting: Setting,
+        setting: TrainContext,
         model: CharLSTM,
         recipe: Classic | Stream,
         *,
@@ -137,16 +137,20 @@ class Training:
         self._best: dict[str, Tensor] = {}
         total = self._request.epochs * recipe.batches
         limited = self._request.recipe == "stream" and self._request.max_seconds is not None
-        self._ledger = Ledger(total_steps=total)
+        self._ledger = LoopState(total_steps=total)
         if limited:
             self._ledger.plan_at = min(PLAN_AFTER_S, PLAN_AFTER_SHARE * (self._request.max_seconds or 0.0))
         self._constants: dict[str, Any] = {
-            "version": FACTS_VERSION, "threads": setting.threads, "bfloat16": setting.bfloat16,
-            "muon": setting.muon, "kernel_path": model.computed_by, "torch": str(torch.__version__),
+            "version": FACTS_VERSION,
+            "threads": setting.threads,
+            "bfloat16": setting.bfloat16,
+            "muon": setting.muon,
+            "kernel_path": model.computed_by,
+            "torch": str(torch.__version__),
             "vocabulary": setting.vocabulary.characters,
             "text_sha256": hashlib.sha256(setting.codes.data).hexdigest(),
             "request": self._request.model_dump(mode="json", exclude={"corpus_id", "name", "metadata", "webhook"}),
-        }  # fmt: skip
+        }
         if state is not None:
             self._restore(state)
         self._good = state or self.capture()
@@ -228,8 +232,11 @@ class Training:
         ended = ledger.batch == recipe.batches or ledger.step >= ledger.total_steps or over
         if not ended:
             if not recipe.sums_are_printed and ledger.step % max(1, -(-ledger.total_steps // CURVE_POINTS)) == 0:
-                self._add_row(MetricRow(step=ledger.step, epoch=ledger.epoch + 1, seconds=ledger.seconds,
-                                        train_loss=self._recent_loss()))  # fmt: skip
+                self._add_row(
+                    MetricRow(
+                        step=ledger.step, epoch=ledger.epoch + 1, seconds=ledger.seconds, train_loss=self._recent_loss()
+                    )
+                )
             return
         if over:
             ledger.stop_reason = "time_limit"
@@ -270,12 +277,15 @@ class Training:
         printed = recipe.sums_are_printed
         self._add_row(
             MetricRow(
-                step=ledger.step, epoch=ledger.epoch + 1, seconds=ledger.seconds,
+                step=ledger.step,
+                epoch=ledger.epoch + 1,
+                seconds=ledger.seconds,
                 train_loss=train if printed else self._recent_loss(),
-                validation_loss=None if printed else measured, evaluation_loss=measured if printed else None,
+                validation_loss=None if printed else measured,
+                evaluation_loss=measured if printed else None,
                 evaluation_sum=ledger.evaluation_loss if printed and evaluated else None,
             )
-        )  # fmt: skip
+        )
         ledger.validation_loss = measured if evaluated else ledger.validation_loss
         better = judged is not None and (ledger.best_loss is None or judged < ledger.best_loss)
         first = ledger.best_epoch is None
@@ -304,9 +314,14 @@ class Training:
         if not self._sample.write(began, self._clock):
             return
         decode = self._setting.vocabulary.decode
-        sample = SampleRow(step=ledger.step, epoch=ledger.epoch + 1, text=decode(self._sample.written),
-                           prompt=decode(self._sample.prompt), temperature=self._sample.temperature)  # fmt: skip
-        ledger.samples = [*ledger.samples, row(sample)][-MOST_SAMPLES:]
+        sample = SampleRow(
+            step=ledger.step,
+            epoch=ledger.epoch + 1,
+            text=decode(self._sample.written),
+            prompt=decode(self._sample.prompt),
+            temperature=self._sample.temperature,
+        )
+        ledger.samples = [*ledger.samples, row(sample)][-MAX_SAMPLES:]
         ledger.untold.append(["sample", row(sample)])
         self._sample = None
         self._next_epoch()
@@ -387,23 +402,33 @@ class Training:
         ledger.fraction = max(ledger.fraction, min(1.0, fraction))
         known = self._pace.seconds_per_work.below > 0
         return Progress(
-            state=self.capture, step=ledger.step, total_steps=ledger.total_steps, epoch=ledger.epoch + 1,
-            total_epochs=epochs, fraction=ledger.fraction,
-            chars_per_second=self._pace.characters_per_second.value, eta_seconds=max(0.0, eta) if known else None,
+            state=self.capture,
+            step=ledger.step,
+            total_steps=ledger.total_steps,
+            epoch=ledger.epoch + 1,
+            total_epochs=epochs,
+            fraction=ledger.fraction,
+            chars_per_second=self._pace.characters_per_second.value,
+            eta_seconds=max(0.0, eta) if known else None,
             train_loss=ledger.epoch_loss / ledger.epoch_characters if ledger.epoch_characters else None,
-            validation_loss=ledger.validation_loss, best_loss=ledger.best_loss, best_epoch=ledger.best_epoch,
-        )  # fmt: skip
+            validation_loss=ledger.validation_loss,
+            best_loss=ledger.best_loss,
+            best_epoch=ledger.best_epoch,
+        )
 
     def _done(self) -> Done:
         ledger = self._ledger
         return Done(
-            state=self.capture, step=ledger.step, weights={name: value.clone() for name, value in self._best.items()},
-            vocabulary=self._setting.vocabulary, stop_reason=ledger.stop_reason or "completed",
+            state=self.capture,
+            step=ledger.step,
+            weights={name: value.clone() for name, value in self._best.items()},
+            vocabulary=self._setting.vocabulary,
+            stop_reason=ledger.stop_reason or "completed",
             losses=Losses(train=ledger.best_train, validation=ledger.best_validation, best_epoch=ledger.best_epoch),
             best_loss=ledger.best_loss,
             metrics=tuple(MetricRow(**values) for values in ledger.metrics),
             samples=tuple(SampleRow(**values) for values in ledger.samples),
-        )  # fmt: skip
+        )
 
     # -- state ------------------------------------------------------------------------------------------------------
 
@@ -429,5 +454,5 @@ class Training:
         self._optimizer.restore(state.tensors)
         self._best = state.part("best")
         self._recipe.carry({name: value.clone() for name, value in state.part("carried").items()})
-        known = {name: state.facts[name] for name in Ledger.__dataclass_fields__ if name in state.facts}
-        self._ledger = Ledger(**copy.deepcopy(known))
+        known = {name: state.facts[name] for name in LoopState.__dataclass_fields__ if name in state.facts}
+        self._ledger = LoopState(**copy.deepcopy(known))

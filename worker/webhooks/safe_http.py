@@ -14,14 +14,14 @@ from typing import Any
 
 import httpcore
 
-from shared.requests.webhook_urls import Network, Receiver, refusal_of_address
+from shared.requests.webhook_urls import Network, WebhookUrl, refusal_of_address
 
 #: Seconds for a whole call.
 CALL_S = 15.0
 #: Bytes of an answer that are read; nothing in it is used but its status.
-_MOST_BYTES = 16 * 1024
+_MAX_BYTES = 16 * 1024
 #: Addresses of one name that are tried.
-_MOST_ADDRESSES = 4
+_MAX_ADDRESSES = 4
 
 
 class Unreachable(Exception):
@@ -54,7 +54,7 @@ class Caller:
         self._tls = tls
         self._call_s = call_s
 
-    def post(self, receiver: Receiver, headers: Mapping[str, str], body: bytes) -> int:
+    def post(self, receiver: WebhookUrl, headers: Mapping[str, str], body: bytes) -> int:
         """Post a body and return the answer's status. Raises Unreachable with what stood in the way."""
         deadline = time.monotonic() + self._call_s
         backend = _CheckedBackend(receiver.scheme, self._allowed, deadline, self._resolve)
@@ -74,7 +74,7 @@ class Caller:
                 read = 0
                 for part in answer.iter_stream():
                     read += len(part)
-                    if read > _MOST_BYTES:
+                    if read > _MAX_BYTES:
                         break
                 return answer.status
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as exc:
@@ -116,7 +116,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
             why_not = refusal_of_address(ipaddress.ip_address(address), self._scheme, self._allowed)
             if why_not is not None:
                 raise Unreachable(why_not)
-        return addresses[:_MOST_ADDRESSES]
+        return addresses[:_MAX_ADDRESSES]
 
 
 class _TimedStream(httpcore.NetworkStream):

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import httpx
 
 from shared.errors import StoreUnavailable
-from shared.jobs.schemas import Job, spell_time
+from shared.jobs.schemas import Job, format_time
 from shared.requests.webhook_urls import parse
 from shared.settings import Settings, webhook_key
 from shared.store import Message, Store
@@ -37,7 +37,7 @@ _LOOK_S = 1.0
 _GONE = 410
 
 
-class Courier:
+class WebhookSender:
     """Delivers what is due, until it is stopped. Does nothing where no secret is set."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Courier:
         """Take nothing more. What is under way ends with the process, and is due again later."""
         self._closing.set()
 
-    def look(self) -> bool:
+    def check(self) -> bool:
         """Deliver the message that is due, and tell whether there was one. Raises StoreUnavailable."""
         message = self._store.webhooks.take()
         if message is None:
@@ -80,7 +80,7 @@ class Courier:
             log.warning("%s is given up: its job has been forgotten", message.id)
             self._store.webhooks.end(message)
             return True
-        body = spell(message, Job.of(job))
+        body = serialize(message, Job.of(job))
         try:
             status = self._caller.post(parse(message.url), self._headers(message, body), body)
         except Unreachable as exc:
@@ -118,7 +118,7 @@ class Courier:
     def _loop(self) -> None:
         while not self._closing.is_set():
             try:
-                found = self.look()
+                found = self.check()
             except StoreUnavailable as exc:
                 log.warning("Redis is away; no webhook can be called now: %s", exc)
                 found = False
@@ -126,9 +126,9 @@ class Courier:
                 self._closing.wait(self._look_s)
 
 
-def spell(message: Message, job: Job) -> bytes:
+def serialize(message: Message, job: Job) -> bytes:
     """Spell a message's body: what happened, when, and the job as the API shows it."""
-    told = {"type": message.type, "timestamp": spell_time(message.created_ms), "data": job.model_dump(mode="json")}
+    told = {"type": message.type, "timestamp": format_time(message.created_ms), "data": job.model_dump(mode="json")}
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -1,6 +1,6 @@
 -- Take a queued job: a fresh token, a lease, one attempt more.
--- ARGV[2] job id; [3] worker's name; [4] lease, ms; [5] floor: the highest token seen on the volume
--- [6] holder: which process of that name
+-- ARGV[2] job id; [3] worker's name; [4] lease, ms; [5] min_token: the highest token seen on the volume
+-- [6] owner_id: which process of that name
 -- Returns {"ok", token, the record: {name, value, …}} | {"no"}: unknown, not queued, or a cancel is wished
 local job = load_job(ARGV[2])
 if not job or job.status ~= 'queued' or job.cancel == '1' then return {'no'} end
@@ -13,7 +13,7 @@ if job.sent ~= '' then
   if tonumber(job.sent) > newest or newest > now then redis.call('SET', layout.claimed .. job.queue, job.sent) end
 end
 move(job, 'running', now, {
-  attempt = tonumber(job.attempt) + 1, token = token, worker = ARGV[3], holder = ARGV[6], started = started,
+  attempt = tonumber(job.attempt) + 1, token = token, worker = ARGV[3], owner_id = ARGV[6], started = started,
   lease_until = now + tonumber(ARGV[4]), lease = ARGV[4],
 })
 redis.call('ZREM', layout.outbox, job.id)

@@ -39,15 +39,31 @@ def _parse(command: click.Command, *words: str) -> dict[str, object]:
 def test_only_what_is_given_is_sent_and_as_the_type_wants_it() -> None:
     assert _parse(train, "book.txt") == {}
     told = _parse(
-        train, "book.txt", "--epochs", "3", "--dropout", "0", "--no-lowercase", "--recipe", "stream",
-        "--metadata", "a=b=c", "--metadata", "d=",
-        "--webhook", '{"url": "https://example.com/hook", "events": ["finished"]}',
-    )  # fmt: skip
+        train,
+        "book.txt",
+        "--epochs",
+        "3",
+        "--dropout",
+        "0",
+        "--no-lowercase",
+        "--recipe",
+        "stream",
+        "--metadata",
+        "a=b=c",
+        "--metadata",
+        "d=",
+        "--webhook",
+        '{"url": "https://example.com/hook", "events": ["finished"]}',
+    )
     webhook = {"url": "https://example.com/hook", "events": ["finished"]}
     assert told == {
-        "epochs": 3, "dropout": 0.0, "lowercase": False, "recipe": "stream", "metadata": {"a": "b=c", "d": ""},
+        "epochs": 3,
+        "dropout": 0.0,
+        "lowercase": False,
+        "recipe": "stream",
+        "metadata": {"a": "b=c", "d": ""},
         "webhook": webhook,
-    }  # fmt: skip
+    }
     assert _parse(write, "m", "--stop", "a", "--stop", "b", "--top-p", "0.5") == {"stop": ["a", "b"], "top_p": 0.5}
 
 
@@ -89,9 +105,16 @@ def test_every_wrong_option_is_named_at_once() -> None:
 )
 def test_the_line_that_the_page_shows_asks_for_the_same(kind: JobType, params: BaseModel) -> None:
     job = Job(
-        id="job_1", type=kind, status=Status.SUCCEEDED, params=params.model_dump(mode="json"), metadata={},
-        model_id="mod_1", uses=(), parent_id=None, created_ms=0,
-    )  # fmt: skip
+        id="job_1",
+        type=kind,
+        status=Status.SUCCEEDED,
+        params=params.model_dump(mode="json"),
+        metadata={},
+        model_id="mod_1",
+        uses=(),
+        parent_id=None,
+        created_ms=0,
+    )
     shown = commands.of(job, host_url="http://127.0.0.1:8000/")
     assert shown is not None
     words = shlex.split(shown.charloom)

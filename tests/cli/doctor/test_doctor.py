@@ -88,9 +88,16 @@ def test_a_redis_that_loses_things_is_told_of(redis_url: str) -> None:
 )
 def test_a_worker_s_clock_that_is_off_is_told_of(off_ms: int, level: Level) -> None:
     told = WorkerInfo(
-        name="w1@a", host="a", cores=2, threads=1, bfloat16=False, memory_bytes=1, versions={}, seen_ms=10**12,
+        name="w1@a",
+        host="a",
+        cores=2,
+        threads=1,
+        bfloat16=False,
+        memory_bytes=1,
+        versions={},
+        seen_ms=10**12,
         clock_ms=10**12 + off_ms,
-    )  # fmt: skip
+    )
     [finding] = look_at_clocks([told])
     assert finding.level is level
     assert list(look_at_clocks([replace(told, clock_ms=0)])) == [], "an older version tells none"
@@ -121,7 +128,7 @@ def test_little_room_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     free = os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize
     monkeypatch.setattr(machine_checks, "LITTLE_FREE", free * 2)
     assert levels(look_at_data(tmp_path))["disk"] is Level.WARN
-    monkeypatch.setattr(machine_checks, "LEAST_FREE", free * 2)
+    monkeypatch.setattr(machine_checks, "MIN_FREE", free * 2)
     assert levels(look_at_data(tmp_path))["disk"] is Level.BAD
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from cli.service.lock import DataLock, Taken
 from cli.service.shutdown import process_lives as lives
-from cli.service.supervisor import MOST_QUICK_DEATHS, QUICK_S, ChildFailed, ChildSpec, Supervisor
+from cli.service.supervisor import MAX_QUICK_DEATHS, QUICK_S, ChildFailed, ChildSpec, Supervisor
 from tests.cli.standins import pids, spec
 from tests.processes import below
 from tests.waiting import eventually
@@ -125,7 +125,7 @@ def test_a_child_that_always_dies_at_once_is_given_up_with_its_last_words(
 
     assert "web ended with code 1" in str(failed)
     assert "no such setting" in str(failed)
-    assert len(said) == MOST_QUICK_DEATHS - 1
+    assert len(said) == MAX_QUICK_DEATHS - 1
 
 
 def test_the_log_of_the_last_run_is_kept_beside_the_new_one(supervisor: Supervisor, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.requests.defaults import LEAST_STEPS, chosen
+from shared.requests.defaults import MIN_STEPS, chosen
 from shared.requests.fit import fit
 from shared.requests.options import StreamRequest
 
@@ -34,10 +34,19 @@ def test_more_time_makes_a_wider_model_and_a_longer_text_a_narrower_one() -> Non
 
 @pytest.mark.parametrize(
     ("chars", "seconds", "width"),
-    [(BOOK, 1, 128), (BOOK, 20, 384), (BOOK, 60, 512), (BOOK, 1800, 768), (SHAKESPEARE, 20, 256),
-     (SHAKESPEARE, 60, 384),
-     (SHAKESPEARE, 113, 512), (SHAKESPEARE, 360, 768), (SHAKESPEARE, 1800, 1024), (256 << 20, 60, 384)],
-)  # fmt: skip
+    [
+        (BOOK, 1, 128),
+        (BOOK, 20, 384),
+        (BOOK, 60, 512),
+        (BOOK, 1800, 768),
+        (SHAKESPEARE, 20, 256),
+        (SHAKESPEARE, 60, 384),
+        (SHAKESPEARE, 113, 512),
+        (SHAKESPEARE, 360, 768),
+        (SHAKESPEARE, 1800, 1024),
+        (256 << 20, 60, 384),
+    ],
+)
 def test_the_widths_are_those_that_the_search_found(chars: int, seconds: float, width: int) -> None:
     assert fitted(chars, max_seconds=seconds).hidden_size == width
 
@@ -54,17 +63,25 @@ def test_without_a_time_limit_nothing_depends_on_the_time() -> None:
 @given(
     st.integers(1_000, 300_000_000),
     st.floats(1, 604_800),
-    st.fixed_dictionaries({}, optional={
-        "hidden_size": st.sampled_from([16, 300, 1024]), "epochs": st.integers(1, 9), "dropout": st.just(0.01),
-        "learning_rate": st.just(1e-4), "batch_size": st.just(3), "seq_length": st.just(17), "patience": st.just(1),
-    }),
-)  # fmt: skip
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "hidden_size": st.sampled_from([16, 300, 1024]),
+            "epochs": st.integers(1, 9),
+            "dropout": st.just(0.01),
+            "learning_rate": st.just(1e-4),
+            "batch_size": st.just(3),
+            "seq_length": st.just(17),
+            "patience": st.just(1),
+        },
+    ),
+)
 def test_what_is_given_is_kept_and_what_is_chosen_is_allowed(chars: int, seconds: float, given: dict[str, Any]) -> None:
     request = fitted(chars, max_seconds=seconds, **given)
     assert {name: getattr(request, name) for name in given} == given
     assert StreamRequest.model_validate(request.model_dump()) == request
     if "hidden_size" not in given:
-        assert request.hidden_size in LEAST_STEPS
+        assert request.hidden_size in MIN_STEPS
     if "dropout" not in given:
         assert 0.05 <= request.dropout <= 0.4
     assert 0 <= request.weight_dropout <= 0.35

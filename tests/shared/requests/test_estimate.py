@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.requests.estimate import MOST_FACTOR, Speed, Training, estimate, seconds, step_seconds, work_of
+from shared.requests.estimate import MAX_FACTOR, Speed, Training, estimate, seconds, step_seconds, work_of
 from shared.requests.options import ClassicRequest, StreamRequest
 
 SPEED = Speed(seconds_per_position=2e-5, flops_per_second=50e9)
@@ -73,12 +73,12 @@ def test_what_was_seen_corrects_what_is_foretold_of_its_recipe(recipe: str) -> N
         speed = speed.corrected(wish, chars=CHARS, vocab_size=VOCAB, chars_per_second=3 * seen)
     assert total(wish, speed) == pytest.approx(total(wish), rel=0.01)
     mad = SPEED.corrected(wish, chars=CHARS, vocab_size=VOCAB, chars_per_second=1e-9)
-    assert mad.factors == {recipe: MOST_FACTOR}
+    assert mad.factors == {recipe: MAX_FACTOR}
 
 
 def test_versions_read_each_other_s_speed() -> None:
-    assert Speed.of(SPEED.told()) == SPEED
-    assert Speed.of({**SPEED.told(), "gpus": 8}) == SPEED
+    assert Speed.of(SPEED.as_json()) == SPEED
+    assert Speed.of({**SPEED.as_json(), "gpus": 8}) == SPEED
     older = {"seconds_per_position": 2e-5, "flops_per_second": 50e9}
     assert Speed.of(older) == SPEED
     assert Speed.of({}) is None

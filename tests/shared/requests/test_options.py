@@ -93,12 +93,28 @@ def test_metadata_takes_sixteen_pairs_of_strings() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"length": 0}, {"length": 100_001}, {"temperature": -0.1}, {"temperature": 10.1}, {"top_k": 0}, {"top_p": 0},
-        {"top_p": 1.01}, {"n": 0}, {"n": 65}, {"stop": []}, {"stop": [""]}, {"stop": ["x"] * 9}, {"stop": ["x" * 101]},
-        {"prompt": ""}, {"prompt": "x" * 100_001}, {"prompt": "\ud800"}, {"prompt": "a\0"}, {"unknown_chars": "keep"},
-        {"length": None}, {"temperature": math.nan},
+        {"length": 0},
+        {"length": 100_001},
+        {"temperature": -0.1},
+        {"temperature": 10.1},
+        {"top_k": 0},
+        {"top_p": 0},
+        {"top_p": 1.01},
+        {"n": 0},
+        {"n": 65},
+        {"stop": []},
+        {"stop": [""]},
+        {"stop": ["x"] * 9},
+        {"stop": ["x" * 101]},
+        {"prompt": ""},
+        {"prompt": "x" * 100_001},
+        {"prompt": "\ud800"},
+        {"prompt": "a\0"},
+        {"unknown_chars": "keep"},
+        {"length": None},
+        {"temperature": math.nan},
     ],
-)  # fmt: skip
+)
 def test_generate_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         GenerateRequest.model_validate({"model_id": "mod_x", **options})

@@ -7,13 +7,41 @@ import pytest
 from shared.requests.webhook_urls import parse, refusal_of, refusal_of_address
 
 INSIDE = [
-    "127.0.0.1", "127.8.8.8", "0.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
-    "100.100.100.200", "192.0.0.1", "198.18.0.1", "224.0.0.1", "239.1.2.3", "240.0.0.1", "255.255.255.255",
-    "192.0.2.1", "::", "::1", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "fec0::1", "2001:db8::1",
-    "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "64:ff9b::7f00:1",
-    "64:ff9b::a9fe:a9fe", "64:ff9b:1::7f00:1", "2002:7f00:1::", "2002:a9fe:a9fe::1",
+    "127.0.0.1",
+    "127.8.8.8",
+    "0.0.0.1",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "100.100.100.200",
+    "192.0.0.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "239.1.2.3",
+    "240.0.0.1",
+    "255.255.255.255",
+    "192.0.2.1",
+    "::",
+    "::1",
+    "fe80::1",
+    "fc00::1",
+    "fd00:ec2::254",
+    "ff02::1",
+    "fec0::1",
+    "2001:db8::1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "::ffff:169.254.169.254",
+    "::127.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::7f00:1",
+    "2002:7f00:1::",
+    "2002:a9fe:a9fe::1",
     "2001:0:1:1:1:1:80ff:fffe",
-]  # fmt: skip
+]
 PUBLIC = ["93.184.216.34", "8.8.8.8", "2606:2800:220:1::1", "64:ff9b::808:808"]
 
 
@@ -43,10 +71,25 @@ def test_an_allowed_network_holds_however_an_address_of_it_is_spelled() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["ftp://a.org/", "a.org/x", "https://", "https:///x", "https://user:pw@a.org/", "https://a.org@127.0.0.1/",
-     "https://a.org/#part", "https://a.org:0/", "https://a.org:99999/", "https://a.org/ x", "https://a.org/\r\nX: y",
-     "https://größe.org/", "https://a.org\\@b.org/", "https://[::1/", "//a.org/", "javascript:alert(1)"],
-)  # fmt: skip
+    [
+        "ftp://a.org/",
+        "a.org/x",
+        "https://",
+        "https:///x",
+        "https://user:pw@a.org/",
+        "https://a.org@127.0.0.1/",
+        "https://a.org/#part",
+        "https://a.org:0/",
+        "https://a.org:99999/",
+        "https://a.org/ x",
+        "https://a.org/\r\nX: y",
+        "https://größe.org/",
+        "https://a.org\\@b.org/",
+        "https://[::1/",
+        "//a.org/",
+        "javascript:alert(1)",
+    ],
+)
 def test_what_is_no_address_of_a_receiver_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse(url)

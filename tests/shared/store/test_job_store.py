@@ -88,7 +88,7 @@ def test_a_second_message_claims_nothing(store: Store) -> None:
 def test_each_claim_takes_a_higher_token_above_the_floor(store: Store) -> None:
     job = make_job()
     store.jobs.create(job)
-    first = store.jobs.claim(job.id, worker="w1", lease_s=LEASE_S, floor=41)
+    first = store.jobs.claim(job.id, worker="w1", lease_s=LEASE_S, min_token=41)
     assert first is not None
     assert first.token == 42
     store.jobs.release(job.id, 42)
@@ -127,9 +127,12 @@ def test_what_is_recorded_is_read_back(store: Store) -> None:
     token = claimed(store, job).token
     metric = {"step": 5, "train_loss": 2.5}
     store.jobs.record(
-        job.id, token, progress=Progress(step=5, fraction=0.5), losses=Losses(train_loss=2.5),
+        job.id,
+        token,
+        progress=Progress(step=5, fraction=0.5),
+        losses=Losses(train_loss=2.5),
         events=[Event(type=EventType.METRIC, data=metric), Event(type=EventType.TEXT, data={"delta": "é🙂\n"})],
-    )  # fmt: skip
+    )
     record = store.jobs.get(job.id)
     assert (record.progress.step, record.metrics.train_loss) == (5, 2.5)
     assert list(store.jobs.metrics(job.id)) == [metric]
@@ -180,7 +183,7 @@ def test_a_sealed_job_can_only_succeed(store: Store) -> None:
 
 
 def expire(store: Store, job: NewJob) -> None:
-    store.jobs.lose(job.id, holder="w1")
+    store.jobs.lose(job.id, owner_id="w1")
 
 
 def test_a_silent_worker_s_job_is_queued_again_then_failed_with_the_reason(store: Store) -> None:
@@ -229,7 +232,7 @@ def test_another_worker_s_dead_child_is_not_ours(store: Store) -> None:
     job = make_job()
     store.jobs.create(job)
     claimed(store, job)
-    store.jobs.lose(job.id, holder="w2")
+    store.jobs.lose(job.id, owner_id="w2")
     assert not store.jobs.reap(lease_s=LEASE_S)
 
 
@@ -302,9 +305,9 @@ def test_a_clock_set_back_delays_no_message(store: Store, client: "redis.Redis")
 
 def test_a_worker_long_gone_is_not_seen_after_the_clock_was_set_back(store: Store, client: "redis.Redis") -> None:
     info = WorkerInfo(
-        name="w1", host="h", cores=2, threads=1, bfloat16=False, memory_bytes=1, versions={}, holder="one"
+        name="w1", host="h", cores=2, threads=1, bfloat16=False, memory_bytes=1, versions={}, owner_id="one"
     )
-    assert store.workers.tell(info) is None
+    assert store.workers.report(info) is None
     assert [seen.name for seen in store.workers.seen()] == ["w1"]
     told = json.loads(client.get(keys.worker("w1")) or "")
     client.set(keys.worker("w1"), json.dumps(told | {"seen_ms": told["seen_ms"] + HOUR_MS}))
@@ -313,19 +316,21 @@ def test_a_worker_long_gone_is_not_seen_after_the_clock_was_set_back(store: Stor
 
 def test_two_workers_of_one_name_hear_of_each_other_and_lose_no_job_of_the_other_s(store: Store) -> None:
     one, two = (
-        WorkerInfo(name="w1", host="h", cores=2, threads=1, bfloat16=False, memory_bytes=1, versions={}, holder=holder)
-        for holder in ("one", "two")
+        WorkerInfo(
+            name="w1", host="h", cores=2, threads=1, bfloat16=False, memory_bytes=1, versions={}, owner_id=owner_id
+        )
+        for owner_id in ("one", "two")
     )
-    assert store.workers.tell(one) is None
-    before = store.workers.tell(two)
+    assert store.workers.report(one) is None
+    before = store.workers.report(two)
     assert before is not None
-    assert before.holder == "one"
+    assert before.owner_id == "one"
     job = make_job()
     store.jobs.create(job)
-    store.jobs.claim(job.id, worker="w1", holder="one", lease_s=LEASE_S)
-    store.jobs.lose(job.id, holder="two")
+    store.jobs.claim(job.id, worker="w1", owner_id="one", lease_s=LEASE_S)
+    store.jobs.lose(job.id, owner_id="two")
     assert not store.jobs.reap(lease_s=LEASE_S)
-    store.jobs.lose(job.id, holder="one")
+    store.jobs.lose(job.id, owner_id="one")
     assert [reaped.outcome for reaped in store.jobs.reap(lease_s=LEASE_S)] == ["requeued"]
 
 
@@ -491,7 +496,7 @@ def test_what_a_newer_version_added_to_a_record_is_passed_over(store: Store, cli
     client.hset(keys.job(job.id), mapping={"progress": '{"step": 3, "mood": "good"}', "colour": "blue"})
     assert store.jobs.get(job.id).progress == Progress(step=3)
     told = WorkerInfo(name="w1", host="h", cores=2, threads=1, bfloat16=True, memory_bytes=1, versions={})
-    store.workers.tell(told)
+    store.workers.report(told)
     newer = json.loads(str(client.get(keys.worker("w1")))) | {"mood": "good"}
     client.set(keys.worker("w1"), json.dumps(newer))
     assert [info.name for info in store.workers.seen()] == ["w1"]

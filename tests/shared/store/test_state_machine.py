@@ -93,7 +93,7 @@ class Modelled:
     losses: int = 0
     worker: str | None = None
     lease_until: int = LONG_AGO
-    cancel_wished: bool = False
+    cancel_requested: bool = False
     sealed: bool = False
     ended_at: int | None = None
     step: int = 0
@@ -103,7 +103,7 @@ class Modelled:
 
     @property
     def shown(self) -> Status:
-        wished = self.status is Status.RUNNING and self.cancel_wished
+        wished = self.status is Status.RUNNING and self.cancel_requested
         return Status.CANCELLING if wished else self.status
 
     @property
@@ -111,7 +111,7 @@ class Modelled:
         return self.ended_at is None
 
     def become(self, status: Status, now: int) -> None:
-        self.status, self.cancel_wished = status, False
+        self.status, self.cancel_requested = status, False
         if status is Status.QUEUED:
             self.queued_at = self.due_at = now
             self.sent_at = None
@@ -150,10 +150,17 @@ class Model:
         if job.id in self.jobs:
             return False
         self.jobs[job.id] = Modelled(
-            job, queued_at=self.now, due_at=self.now if status is Status.QUEUED else None, status=status,
-            ended_at=self.now if status in ENDS else None, rows=rows, told=[status], token=token,
-            attempt=1 if token else 0, lease_until=self.now + LEASE,
-        )  # fmt: skip
+            job,
+            queued_at=self.now,
+            due_at=self.now if status is Status.QUEUED else None,
+            status=status,
+            ended_at=self.now if status in ENDS else None,
+            rows=rows,
+            told=[status],
+            token=token,
+            attempt=1 if token else 0,
+            lease_until=self.now + LEASE,
+        )
         return True
 
     def sent(self, job_id: str) -> None:
@@ -161,14 +168,14 @@ class Model:
         if job is not None and job.status is Status.QUEUED:
             job.sent_at, job.due_at = self.now, None
 
-    def claim(self, job_id: str, worker: str, floor: int) -> int | None:
+    def claim(self, job_id: str, worker: str, min_token: int) -> int | None:
         job = self.jobs.get(job_id)
         if job is None or job.status is not Status.QUEUED:
             return None
         if job.sent_at is not None:
             self.claimed[job.job.queue] = max(self.claimed.get(job.job.queue, LONG_AGO), job.sent_at)
         job.become(Status.RUNNING, self.now)
-        job.token = max(job.token, floor) + 1
+        job.token = max(job.token, min_token) + 1
         job.attempt += 1
         job.worker, job.lease_until = worker, self.now + LEASE
         return job.token
@@ -176,20 +183,20 @@ class Model:
     def renew(self, job_id: str, token: int) -> bool:
         job = self.owned(job_id, token)
         job.lease_until = self.now + LEASE
-        return job.cancel_wished
+        return job.cancel_requested
 
     def record(self, job_id: str, token: int, step: int) -> bool:
         job = self.owned(job_id, token)
         job.step = step
         job.rows.append(step)
-        return job.cancel_wished
+        return job.cancel_requested
 
     def rewind(self, job_id: str, token: int, rows: list[int]) -> None:
         self.owned(job_id, token).rows = rows
 
     def seal(self, job_id: str, token: int) -> bool:
         job = self.owned(job_id, token)
-        job.sealed = not job.cancel_wished
+        job.sealed = not job.cancel_requested
         return job.sealed
 
     def finish(self, job_id: str, token: int, status: Status) -> None:
@@ -202,7 +209,7 @@ class Model:
         job = self.owned(job_id, token)
         if job.sealed:
             raise Conflict
-        job.become(Status.CANCELLED if job.cancel_wished else Status.QUEUED, self.now)
+        job.become(Status.CANCELLED if job.cancel_requested else Status.QUEUED, self.now)
         return job.status
 
     def cancel(self, job_id: str) -> CancelOutcome:
@@ -216,7 +223,7 @@ class Model:
         if job.status is Status.QUEUED:
             job.become(Status.CANCELLED, self.now)
             return CancelOutcome.CANCELLED
-        job.cancel_wished = True
+        job.cancel_requested = True
         job.told.append(Status.CANCELLING)
         return CancelOutcome.CANCELLING
 
@@ -233,7 +240,7 @@ class Model:
             if job.sealed:
                 job.lease_until = self.now + LEASE
                 outcomes[job_id] = "sealed"
-            elif job.cancel_wished:
+            elif job.cancel_requested:
                 job.become(Status.CANCELLED, self.now)
                 outcomes[job_id] = "cancelled"
             elif job.worker is None:
@@ -428,14 +435,14 @@ class History(RuleBasedStateMachine):
         job = self.job(choice, Status.QUEUED)
         # None: the volume has nothing of this job, as with one that writes; its tokens rise by the record alone.
         seen = self.floors.get(job.id, 0)
-        floor = 0 if above is None and job.id in self.seen and int(self.seen[job.id]["token"]) == seen else seen
-        floor += above or 0
+        min_token = 0 if above is None and job.id in self.seen and int(self.seen[job.id]["token"]) == seen else seen
+        min_token += above or 0
 
         def claim() -> int | None:
-            claim = self.store.jobs.claim(job.id, worker=worker, lease_s=LEASE / 1000, floor=floor)
+            claim = self.store.jobs.claim(job.id, worker=worker, lease_s=LEASE / 1000, min_token=min_token)
             return None if claim is None else claim.token
 
-        token = self.same(claim, lambda: self.model.claim(job.id, worker, floor))
+        token = self.same(claim, lambda: self.model.claim(job.id, worker, min_token))
         if token is not None:
             assert token > seen, "tokens only rise"
             self.floors[job.id] = token
@@ -496,7 +503,7 @@ class History(RuleBasedStateMachine):
     @rule(choice=HOLDERS)
     def lose(self, choice: Choice) -> None:
         job_id, _, worker = self.holder(choice)
-        self.same(lambda: self.store.jobs.lose(job_id, holder=worker), lambda: self.model.lose(job_id, worker))
+        self.same(lambda: self.store.jobs.lose(job_id, owner_id=worker), lambda: self.model.lose(job_id, worker))
 
     # Who looks after all
 
@@ -615,7 +622,7 @@ class History(RuleBasedStateMachine):
         assert Status(record["status"]) is job.status
         assert int(record["token"]) == job.token
         assert (int(record["attempt"]), int(record["losses"])) == (job.attempt, job.losses)
-        assert record["cancel"] == ("1" if job.cancel_wished else "0")
+        assert record["cancel"] == ("1" if job.cancel_requested else "0")
         assert bool(record["sealed"]) is job.sealed
         assert (record["worker"] or None) == job.worker
         assert bool(record["finished"]) is not job.live

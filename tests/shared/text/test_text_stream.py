@@ -26,7 +26,7 @@ def test_pieces_together_are_the_whole(text: str, cuts: list[int], lowercase: bo
     parts = [text[begin:end] for begin, end in pairwise(places)] if cuts else [text]
     assert "".join(parts) == text
     # When
-    found = list(text_stream.learnt(parts, lowercase=lowercase, drop_bom=drop_bom))
+    found = list(text_stream.normalized_chunks(parts, lowercase=lowercase, drop_bom=drop_bom))
     # Then
     whole = text.removeprefix("\ufeff") if drop_bom else text
     assert "".join(found) == (whole.lower() if lowercase else whole)
@@ -38,7 +38,7 @@ def test_a_long_text_is_cut_into_pieces_of_the_size_that_is_read(tmp_path: Path,
     path = tmp_path / "text.txt"
     text = "\ufeff" + "".join(line.format(number) for number in range(300_000))
     path.write_text(text, "utf-8", newline="")
-    found = list(text_stream.learnt(text_stream.read(path), lowercase=True, drop_bom=True))
+    found = list(text_stream.normalized_chunks(text_stream.read(path), lowercase=True, drop_bom=True))
     assert "".join(found) == text[1:].lower()
     assert max(map(len, found)) <= text_stream._PART_CHARS + 20
 
@@ -49,7 +49,7 @@ def test_a_sigma_is_told_by_neighbours_that_are_far_away(begin: str, end: str) -
     for middle in ("." * 300, "'\u0301" * 150 + "Σ" + "." * 10):
         text = begin + middle + end
         parts = [text[start : start + 100] for start in range(0, len(text), 100)]
-        assert "".join(text_stream.learnt(parts, lowercase=True, drop_bom=False)) == text.lower()
+        assert "".join(text_stream.normalized_chunks(parts, lowercase=True, drop_bom=False)) == text.lower()
 
 
 def test_points_alone_are_not_held_back() -> None:

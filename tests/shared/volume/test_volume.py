@@ -154,12 +154,12 @@ def test_a_refused_upload_leaves_nothing(volume: Volume, job: NewJob, data: byte
 
 
 def test_each_token_has_a_folder_of_its_own_once(volume: Volume, job: NewJob) -> None:
-    assert volume.jobs.floor(job.id) == 0
+    assert volume.jobs.min_token(job.id) == 0
     volume.jobs.open_attempt(job.id, 3)
     with pytest.raises(LeaseLost):
         volume.jobs.open_attempt(job.id, 3)
     volume.jobs.open_attempt(job.id, 11)
-    assert volume.jobs.floor(job.id) == 11
+    assert volume.jobs.min_token(job.id) == 11
 
 
 def test_states_are_found_newest_token_first_and_older_files_go(volume: Volume, job: NewJob) -> None:

@@ -7,9 +7,19 @@ import pytest
 from tests.web.world import API, BOOK, World, pointers, settings_of
 
 FIELDS = {
-    "id", "object", "name", "bytes", "chars", "lines", "vocab_size", "vocab_size_lowercase", "encoding", "sha256",
-    "preview", "created_at",
-}  # fmt: skip
+    "id",
+    "object",
+    "name",
+    "bytes",
+    "chars",
+    "lines",
+    "vocab_size",
+    "vocab_size_lowercase",
+    "encoding",
+    "sha256",
+    "preview",
+    "created_at",
+}
 
 CUT_SHORT = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nhello\r\n'
 
@@ -73,9 +83,9 @@ def test_a_corpus_that_a_live_job_uses_can_not_be_deleted(world: World) -> None:
         (CUT_SHORT, "multipart/form-data; boundary=x", 400),
         (b"--x--\r\n", "multipart/form-data; boundary=x", 422),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_text_leaves_nothing(redis_url: str, world: World, body: bytes, kind: str, status: int) -> None:
-    small = World(settings_of(redis_url, world.parts.volume.folder, CHARLOOM_MAX_CORPUS_BYTES="5000"))
+    small = World(settings_of(redis_url, world.services.volume.folder, CHARLOOM_MAX_CORPUS_BYTES="5000"))
     before = small.traces()
     answer = small.http.post(f"{API}/corpora", data=body, content_type=kind)
     assert answer.status_code == status, answer.text

@@ -51,9 +51,9 @@ def test_a_training_that_redis_does_not_take_leaves_nothing_on_the_volume(tmp_pa
     memory = {"CHARLOOM_JOB_MEMORY_BYTES": str(8 << 30)}
     world = World(settings_of(f"unix://{tmp_path}/nobody.sock", tmp_path / "data", **memory))
     corpus_id = world.corpus()
-    before = {path for path in world.parts.volume.folder.rglob("*") if path.is_file()}
+    before = {path for path in world.services.volume.folder.rglob("*") if path.is_file()}
     assert world.train(corpus_id).status_code == 503
-    assert {path for path in world.parts.volume.folder.rglob("*") if path.is_file()} == before
+    assert {path for path in world.services.volume.folder.rglob("*") if path.is_file()} == before
     world.close()
 
 
@@ -77,12 +77,12 @@ def test_workers_are_listed(world: World) -> None:
 
 def test_the_signing_key_is_made_once_for_all_hosts_and_is_nobody_elses(redis_url: str, data_dir: Path) -> None:
     first, second = (World(settings_of(redis_url, data_dir)) for _ in range(2))
-    assert first.parts.secret.get() == second.parts.secret.get()
-    assert len(first.parts.secret.get()) == 64
+    assert first.services.secret.get() == second.services.secret.get()
+    assert len(first.services.secret.get()) == 64
     assert stat.S_IMODE((data_dir / "secret.key").stat().st_mode) == 0o600
     assert [path.name for path in data_dir.iterdir()] == ["secret.key"]
     told = World(settings_of(redis_url, data_dir, **OWN_KEY))
-    assert told.parts.secret.get() == b"mine" * 8
+    assert told.services.secret.get() == b"mine" * 8
     for world in (first, second, told):
         world.close()
 
@@ -93,7 +93,7 @@ def test_a_signing_key_that_all_may_read_is_closed_and_a_damaged_one_signs_nothi
     (data_dir / "secret.key").write_text("k" * 64)
     (data_dir / "secret.key").chmod(0o644)
     world = World(settings_of(redis_url, data_dir))
-    assert world.parts.secret.get() == b"k" * 64
+    assert world.services.secret.get() == b"k" * 64
     assert stat.S_IMODE((data_dir / "secret.key").stat().st_mode) == 0o600
     world.close()
     (data_dir / "secret.key").write_text("")

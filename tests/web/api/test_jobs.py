@@ -6,7 +6,7 @@ import pytest
 
 from shared.jobs.events import EventType
 from tests.waiting import eventually
-from tests.web.world import API, Answer, World, pointers
+from tests.web.world import API, ResponseSpec, World, pointers
 from web.streaming import shutdown
 
 JOB = "job_" + "0" * 26
@@ -51,18 +51,18 @@ def test_an_etag_changes_with_the_record_and_with_the_place_in_the_queue(world: 
 def test_a_long_poll_answers_when_the_job_ends(world: World) -> None:
     job_id = world.train(world.corpus()).json["id"]
     claim = world.claim(job_id)
-    answers: list[Answer] = []
+    answers: list[ResponseSpec] = []
     waiting = threading.Thread(
         target=lambda: answers.append(world.app.test_client().get(f"{API}/jobs/{job_id}?wait=30"))
     )
     waiting.start()
-    eventually(lambda: world.parts.slots._free._value < world.parts.slots.places, "it waits")
+    eventually(lambda: world.services.slots._free._value < world.services.slots.places, "it waits")
     world.record(claim, (EventType.LOG, {"message": "still at it"}))
     assert not answers
     world.finish(claim)
     waiting.join()
     assert answers[0].json["status"] == "succeeded"
-    assert world.parts.slots._free._value == world.parts.slots.places
+    assert world.services.slots._free._value == world.services.slots.places
 
 
 def test_a_long_poll_ends_with_its_time_and_with_the_process(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_a_long_poll_ends_with_its_time_and_with_the_process(world: World, monke
 
 def test_a_long_poll_with_no_place_left_answers_at_once(world: World) -> None:
     job_id = world.train(world.corpus()).json["id"]
-    while world.parts.slots.take():
+    while world.services.slots.take():
         pass
     answer = world.get(f"/jobs/{job_id}?wait=30")
     assert (answer.json["status"], answer.headers["Retry-After"]) == ("queued", "1")
@@ -146,7 +146,7 @@ def test_cancelling_is_told_as_it_is(world: World) -> None:
     assert cancel(queued) == (200, "cancelled")
     assert cancel(running) == (202, "cancelling")
     assert cancel(running) == (200, "cancelling")
-    world.parts.store.jobs.release(running, claim.token)
+    world.services.store.jobs.release(running, claim.token)
     assert cancel(running) == (200, "cancelled")
     assert cancel(done)[0] == 409
     assert cancel(JOB)[0] == 404

@@ -138,7 +138,7 @@ def test_it_ends_at_once_with_streams_and_polls_open(redis_url: str, tmp_path: P
         world.close()
 
 
-def parts_of(text: bytes) -> Iterator[bytes]:
+def services_of(text: bytes) -> Iterator[bytes]:
     """Give a text in pieces, so that it is sent without a length."""
     for start in range(0, len(text), 1000):
         yield text[start : start + 1000]
@@ -147,7 +147,7 @@ def parts_of(text: bytes) -> Iterator[bytes]:
 @pytest.mark.parametrize("chunked", [True, False])
 def test_a_text_comes_in_whole_however_it_is_sent(served: Served, live: World, chunked: bool) -> None:
     text = (BOOK + str(chunked)).encode()
-    body = parts_of(text) if chunked else text
+    body = services_of(text) if chunked else text
     sent = httpx.post(f"{served.url}{API}/corpora?name=x", content=body, headers={"Content-Type": "text/plain"})
     assert sent.status_code == 201, sent.text
     assert live.get(f"/corpora/{sent.json()['id']}/text").data == text

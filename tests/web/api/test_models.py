@@ -9,9 +9,23 @@ from tests.web.world import API, World, pointers, settings_of
 
 MODEL = "mod_" + "0" * 26
 FIELDS = {
-    "id", "object", "name", "recipe", "job_id", "parent_model_id", "corpus_id", "params", "vocab_size", "vocabulary",
-    "parameters", "losses", "formats", "bytes", "created_at", "metadata",
-}  # fmt: skip
+    "id",
+    "object",
+    "name",
+    "recipe",
+    "job_id",
+    "parent_model_id",
+    "corpus_id",
+    "params",
+    "vocab_size",
+    "vocabulary",
+    "parameters",
+    "losses",
+    "formats",
+    "bytes",
+    "created_at",
+    "metadata",
+}
 
 
 def test_a_model_is_shown_and_listed(world: World) -> None:
@@ -86,7 +100,7 @@ def test_an_import_is_queued_with_its_file_unread(world: World) -> None:
     job = answer.json
     assert (job["type"], job["params"]) == ("import", {"filename": "My model.pth", "name": "My model"})
     assert answer.headers["Location"] == f"{API}/jobs/{job['id']}"
-    upload = world.parts.volume.jobs.upload(job["id"])
+    upload = world.services.volume.jobs.upload(job["id"])
     assert upload.read_bytes() == b"not a model at all"
     file = (io.BytesIO(b"x"), "a.zip")
     named = world.http.post(f"{API}/models/import", data={"file": file, "name": "Mine"})
@@ -99,7 +113,7 @@ def test_an_import_is_queued_with_its_file_unread(world: World) -> None:
 def test_an_import_that_can_not_be_leaves_nothing(
     redis_url: str, world: World, body: bytes | None, status: int
 ) -> None:
-    small = World(settings_of(redis_url, world.parts.volume.folder, CHARLOOM_MAX_MODEL_BYTES="5000"))
+    small = World(settings_of(redis_url, world.services.volume.folder, CHARLOOM_MAX_MODEL_BYTES="5000"))
     before = small.traces()
     data = {"name": "x"} if body is None else {"file": (io.BytesIO(body), "a.pth")}
     answer = small.http.post(f"{API}/models/import", data=data, content_type="multipart/form-data")

@@ -50,7 +50,11 @@ def test_a_body_too_large_is_refused(world: World) -> None:
 
 
 WRONG: dict[str, tuple[bytes, list[str], str]] = {
-    "too large": (b'"hidden_size": 1000000000', ["/hidden_size"], "hidden_size is 1000000000, but must be at most 4096"),  # noqa: E501
+    "too large": (
+        b'"hidden_size": 1000000000',
+        ["/hidden_size"],
+        "hidden_size is 1000000000, but must be at most 4096",
+    ),
     "huge": (b'"seed": 1' + b"0" * 400, ["/seed"], "but must be at most 9223372036854775807"),
     "huge for a float": (b'"learning_rate": 1' + b"0" * 400, ["/learning_rate"], "but must be a number"),
     "too small": (b'"dropout": -0.1', ["/dropout"], "dropout is -0.1, but must be at least 0"),
@@ -77,7 +81,7 @@ WRONG: dict[str, tuple[bytes, list[str], str]] = {
     "half a character in metadata": (b'"metadata": {"a": "\\udc00"}', ["/metadata/a"], "half a character"),
     "many pairs": (b'"metadata": {' + b",".join(b'"%d": ""' % i for i in range(17)) + b"}", ["/metadata"], "17 items"),
     "two at once": (b'"epochs": 0, "layers": 9', ["/layers", "/epochs"], "layers is 9, but must be at most 8"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("fields", "places", "words"), WRONG.values(), ids=WRONG)

@@ -49,13 +49,13 @@ EXAMPLES = 8
 def seen_worker(world: World) -> Iterator[None]:
     """Let a worker with a speed be seen for as long as it takes."""
     world.worker()
-    (info,) = world.parts.store.workers.seen()
+    (info,) = world.services.store.workers.seen()
     speed = Speed(seconds_per_position=2e-5, flops_per_second=5e10)
     over = threading.Event()
 
     def tell() -> None:
         while not over.wait(2):
-            world.parts.store.workers.tell(replace(info, speed=speed.told()))
+            world.services.store.workers.report(replace(info, speed=speed.as_json()))
 
     thread = threading.Thread(target=tell)
     thread.start()
@@ -74,9 +74,21 @@ def test_the_service_does_what_its_document_says(redis_url: str, tmp_path: Path)
         model = world.model(corpus_id, formats=("bundle", "pth"), recipe="classic")
         config = tmp_path / "schemathesis.toml"
         config.write_text(_CONFIG.format(examples=EXAMPLES, model_id=model.id, corpus_id=corpus_id))
-        command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config), "run",
-                   f"{served.url}/api/openapi.json", "--checks", "all", "--seed", "1", "--no-color",
-                   "--continue-on-failure", "--request-timeout", "30"]  # fmt: skip
+        command = [
+            str(Path(sys.executable).with_name("schemathesis")),
+            "--config-file",
+            str(config),
+            "run",
+            f"{served.url}/api/openapi.json",
+            "--checks",
+            "all",
+            "--seed",
+            "1",
+            "--no-color",
+            "--continue-on-failure",
+            "--request-timeout",
+            "30",
+        ]
         with seen_worker(world):
             run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False)
         assert "Traceback" not in served.log.read_text()

@@ -23,9 +23,12 @@ def trained(live: World) -> str:
     for half in range(1, 2 * EPOCHS + 1):
         epoch = (half + 1) // 2
         row: dict[str, float | None] = {
-            "step": half * STEPS // 2, "epoch": epoch, "seconds": half / 10, "train_loss": 3 / (1 + half / 7),
+            "step": half * STEPS // 2,
+            "epoch": epoch,
+            "seconds": half / 10,
+            "train_loss": 3 / (1 + half / 7),
             "validation_loss": None if half % 2 else 1.2 + 0.01 * (epoch - 9) ** 2,
-        }  # fmt: skip
+        }
         live.record(claim, (EventType.METRIC, row))
     live.record(claim, losses={"best_loss": 1.2, "best_epoch": 9, "train_loss": 0.7, "validation_loss": 1.29})
     live.finish(claim, {"model_id": "x", "stop_reason": "completed"})

@@ -26,8 +26,12 @@ def text(delta: str, offset: int = 0, index: int = 0) -> tuple[EventType, dict[s
 def row(epoch: int) -> tuple[EventType, dict[str, float]]:
     loss = 3.0 / epoch
     return EventType.METRIC, {
-        "step": 10 * epoch, "epoch": epoch, "seconds": 1.5 * epoch, "train_loss": loss, "validation_loss": loss + 0.25,
-    }  # fmt: skip
+        "step": 10 * epoch,
+        "epoch": epoch,
+        "seconds": 1.5 * epoch,
+        "train_loss": loss,
+        "validation_loss": loss + 0.25,
+    }
 
 
 @pytest.fixture
@@ -58,9 +62,21 @@ def test_text_comes_as_it_is_written_and_nothing_is_loaded_anew(
         live.record(claim, text(" sang", 5), progress={"step": 10, "total_steps": 1000, "fraction": 0.01})
         expect(page.locator(".written")).to_have_text("the wind sang")
         expect(page.get_by_text("10 of 1,000")).to_be_visible()
-        live.finish(claim, {"prompt": "the", "seed": 1, "outputs": [
-            {"index": 0, "text": " wind sang", "finish_reason": "length",
-             "copied": {"longest": 5, "share": 0.5, "spans": [[0, 5]]}}]})  # fmt: skip
+        live.finish(
+            claim,
+            {
+                "prompt": "the",
+                "seed": 1,
+                "outputs": [
+                    {
+                        "index": 0,
+                        "text": " wind sang",
+                        "finish_reason": "length",
+                        "copied": {"longest": 5, "share": 0.5, "spans": [[0, 5]]},
+                    }
+                ],
+            },
+        )
         expect(page.get_by_role("status")).to_contain_text("Done")
         expect(page.locator(".written mark")).to_have_text(" wind")
         assert page.evaluate("window.untouched"), "nothing was loaded anew"
@@ -89,9 +105,9 @@ def test_a_training_shows_its_figures_curve_and_samples_as_they_come(
         expect(page.locator(".plot circle.best")).to_have_count(1)
         expect(page.get_by_role("row")).to_have_count(4)  # the table was kept open
         assert violations(page) == []
-        live.parts.store.jobs.release(training, claim.token)
+        live.services.store.jobs.release(training, claim.token)
         again = live.claim(training)
-        live.parts.store.jobs.rewind(training, again.token, metrics=[row(1)[1]], samples=[])
+        live.services.store.jobs.rewind(training, again.token, metrics=[row(1)[1]], samples=[])
         live.record(again, row(2), row(3), row(4))
         expect(page.get_by_role("status")).to_contain_text("attempt 2")
         expect(page.get_by_role("row")).to_have_count(5)  # what was measured again isn't shown twice
@@ -116,9 +132,9 @@ def test_figures_that_come_while_a_page_is_under_way_stay(
                 under_way.append((route, route.fetch()))
 
         page.route(f"**/jobs/{training}", hold)
-        live.parts.store.jobs.release(training, claim.token)
+        live.services.store.jobs.release(training, claim.token)
         again = live.claim(training)
-        live.parts.store.jobs.rewind(training, again.token, metrics=[row(1)[1]], samples=[])
+        live.services.store.jobs.rewind(training, again.token, metrics=[row(1)[1]], samples=[])
 
         def asked() -> bool:
             page.wait_for_timeout(20)

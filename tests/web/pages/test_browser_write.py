@@ -172,8 +172,12 @@ def test_every_script_goes_from_upload_to_page_whole(
             live.record(claim, text(character, offset=place))
         expect(page.locator(".written")).to_have_text(script.strip().lower() + script.lower().rstrip("\n"))
         assert page.locator(".written").evaluate("(e) => getComputedStyle(e).direction") == direction
-        output = {"index": 0, "text": script, "finish_reason": "length",
-                  "copied": {"longest": 4, "share": 1.0, "spans": [[0, 4]]}}  # fmt: skip
+        output = {
+            "index": 0,
+            "text": script,
+            "finish_reason": "length",
+            "copied": {"longest": 4, "share": 1.0, "spans": [[0, 4]]},
+        }
         live.finish(claim, {"prompt": script.strip(), "seed": 1, "outputs": [output]})
         assert page.locator(".written mark.copied").inner_text() == script[:4]
         assert "\ufffd" not in page.content()

@@ -61,8 +61,11 @@ def test_several_runs_share_one_plot_and_each_has_its_best() -> None:
     assert curve is not None
     assert curve.x_name == "epoch"
     assert [(line.run, line.name) for line in curve.lines] == [
-        (0, "training"), (0, "validation"), (1, "training"), (1, "validation"),
-    ]  # fmt: skip
+        (0, "training"),
+        (0, "validation"),
+        (1, "training"),
+        (1, "validation"),
+    ]
     assert curve.bests == [(0, curve.lines[1].last), (1, curve.lines[3].last)]
     assert curve.lines[1].last[0] < curve.lines[3].last[0], "four epochs are half of eight, whatever their steps"
     with_none = draw_runs(runs)

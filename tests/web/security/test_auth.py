@@ -52,9 +52,16 @@ def test_each_key_opens(locked: World, key: str) -> None:
 
 @pytest.mark.parametrize(
     "sent",
-    [f"Bearer {ANNA}x", f"Bearer {ANNA[:-1]}", "Bearer", "Bearer ", f"Bearer {ANNA.upper()}", "Bearer anna",
-     f"bearer {ANNA} x"],
-)  # fmt: skip
+    [
+        f"Bearer {ANNA}x",
+        f"Bearer {ANNA[:-1]}",
+        "Bearer",
+        "Bearer ",
+        f"Bearer {ANNA.upper()}",
+        "Bearer anna",
+        f"bearer {ANNA} x",
+    ],
+)
 def test_a_wrong_key_is_told_apart_from_none(locked: World, sent: str) -> None:
     answer = locked.get("/jobs", headers={"Authorization": sent})
     assert answer.status_code == 401
@@ -113,9 +120,13 @@ def test_with_redis_away_a_right_key_opens_and_a_wrong_one_does_not(tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("allowed", "host", "status"),
-    [("", "anything.example", 200), ("charloom.example", "charloom.example:8000", 200),
-     ("charloom.example", "other.example", 403), ("charloom.example", "localhost", 200)],
-)  # fmt: skip
+    [
+        ("", "anything.example", 200),
+        ("charloom.example", "charloom.example:8000", 200),
+        ("charloom.example", "other.example", 403),
+        ("charloom.example", "localhost", 200),
+    ],
+)
 def test_with_keys_any_name_will_do_until_some_are_set(
     redis_url: str, data_dir: Path, allowed: str, host: str, status: int
 ) -> None:

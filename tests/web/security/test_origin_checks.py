@@ -42,7 +42,7 @@ def test_a_strange_host_is_refused_everywhere(world: World, path: str) -> None:
 
 def test_the_rule_for_the_host_holds_with_anonymous_callers_allowed_too(redis_url: str, world: World) -> None:
     options = {"CHARLOOM_ALLOW_ANONYMOUS": "1", "CHARLOOM_ALLOWED_HOSTS": "web, charloom.example"}
-    other = World(settings_of(redis_url, world.parts.volume.folder, **options))
+    other = World(settings_of(redis_url, world.services.volume.folder, **options))
     assert other.get("/jobs", headers={"Host": "web:8000"}).status_code == 200
     assert other.get("/jobs", headers={"Host": "rebound.example"}).status_code == 403
     other.close()
@@ -123,7 +123,7 @@ def test_a_mistake_of_ours_is_told_without_a_word_of_it(world: World, monkeypatc
     def broken(**_: object) -> None:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(world.parts.store.jobs, "page", broken)
+    monkeypatch.setattr(world.services.store.jobs, "page", broken)
     answer = world.get("/jobs")
     assert (answer.status_code, answer.json["code"]) == (500, "internal")
     assert "secret" not in answer.text

@@ -26,9 +26,19 @@ def test_a_browser_is_sent_to_sign_in_and_back_to_where_it_wanted(locked: World)
 
 @pytest.mark.parametrize(
     "wanted",
-    ["", "x", "//evil.example", "/\\evil.example", "\\\\evil", "https://evil.example/", "/\t/evil.example",
-     "/a\r\nX: y", " /jobs", "javascript:alert(1)"],
-)  # fmt: skip
+    [
+        "",
+        "x",
+        "//evil.example",
+        "/\\evil.example",
+        "\\\\evil",
+        "https://evil.example/",
+        "/\t/evil.example",
+        "/a\r\nX: y",
+        " /jobs",
+        "javascript:alert(1)",
+    ],
+)
 def test_nobody_is_sent_elsewhere_after_signing_in(wanted: str) -> None:
     assert own_path(wanted) == "/"
 
@@ -71,7 +81,7 @@ def test_a_wrong_key_begins_no_session(locked: World) -> None:
 
 def test_a_session_of_one_host_is_known_on_the_others_and_after_a_start(locked: World, redis_url: str) -> None:
     sign_in(locked)
-    other = locked_world(redis_url, locked.parts.volume.folder)
+    other = locked_world(redis_url, locked.services.volume.folder)
     other.http._cookies.update(locked.http._cookies)
     assert other.http.get("/jobs").status_code == 200
     other.close()
@@ -80,7 +90,7 @@ def test_a_session_of_one_host_is_known_on_the_others_and_after_a_start(locked: 
 @pytest.mark.parametrize("keys", [BERT, f"anna:{ANNA[::-1]},{BERT}"])
 def test_a_session_ends_when_its_key_is_removed_or_changed(locked: World, redis_url: str, keys: str) -> None:
     sign_in(locked)
-    other = locked_world(redis_url, locked.parts.volume.folder, keys=keys)
+    other = locked_world(redis_url, locked.services.volume.folder, keys=keys)
     other.http._cookies.update(locked.http._cookies)
     assert other.http.get("/jobs").status_code == 303
     assert other.get("/jobs").status_code == 401
@@ -131,8 +141,13 @@ def test_a_forged_session_opens_nothing(locked: World) -> None:
 
 
 OWN = [{"Origin": "http://localhost"}, {"Sec-Fetch-Site": "same-origin"}]
-NOT_OWN: list[dict[str, str]] = [{}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"},
-                                 {"Origin": "http://localhost:9"}]  # fmt: skip
+NOT_OWN: list[dict[str, str]] = [
+    {},
+    {"Sec-Fetch-Site": "none"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Origin": "null"},
+    {"Origin": "http://localhost:9"},
+]
 
 
 @pytest.mark.parametrize("headers", OWN)

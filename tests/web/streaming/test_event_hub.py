@@ -13,11 +13,11 @@ from shared.errors import StoreUnavailable
 from shared.jobs.events import Event, EventType
 from shared.jobs.record import Status
 from shared.store import Claim, Store, connect
-from shared.store.connection import MOST_CONNECTIONS
+from shared.store.connection import MAX_CONNECTIONS
 from tests.jobs import make_job
 from tests.waiting import eventually
 from web.streaming import event_hub
-from web.streaming.event_hub import BATCH, Feed, Feeds, Heard
+from web.streaming.event_hub import BATCH, EventHub, RenderedEvent, Subscription
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def closing() -> Iterator[threading.Event]:
 
 
 @pytest.fixture
-def hub(store: Store, closing: threading.Event) -> Iterator[Feeds]:
-    hub = Feeds(store.events, closing=closing)
+def hub(store: Store, closing: threading.Event) -> Iterator[EventHub]:
+    hub = EventHub(store.events, closing=closing)
     yield hub
     hub.close()
 
@@ -47,7 +47,7 @@ def say(store: Store, claim: Claim, *numbers: int) -> None:
     store.jobs.record(claim.job.id, claim.token, events=events)
 
 
-def hear(feed: Feed, count: int) -> list[int]:
+def hear(feed: Subscription, count: int) -> list[int]:
     """Wait for so many events, and return their numbers."""
     found: list[int] = []
     last = "0-0"
@@ -64,11 +64,11 @@ def hear(feed: Feed, count: int) -> list[int]:
     return found
 
 
-def next_of(feed: Feed) -> Sequence[Heard]:
+def next_of(feed: Subscription) -> Sequence[RenderedEvent]:
     return feed.wait(after="0-0", timeout_s=1)[0]
 
 
-def test_every_watcher_hears_every_event_of_its_job_once(store: Store, hub: Feeds) -> None:
+def test_every_watcher_hears_every_event_of_its_job_once(store: Store, hub: EventHub) -> None:
     one, other = running(store), running(store)
     with ExitStack() as held:
         ours = [held.enter_context(hub.watch(one.job.id)) for _ in range(20)]
@@ -80,7 +80,7 @@ def test_every_watcher_hears_every_event_of_its_job_once(store: Store, hub: Feed
         assert hear(theirs, 2) == [100, 101]
 
 
-def test_what_is_heard_twice_is_told_once(store: Store, hub: Feeds) -> None:
+def test_what_is_heard_twice_is_told_once(store: Store, hub: EventHub) -> None:
     """A watcher that fetched what came after its feed began."""
     claim = running(store)
     with hub.watch(claim.job.id) as feed:
@@ -93,7 +93,7 @@ def test_what_is_heard_twice_is_told_once(store: Store, hub: Feeds) -> None:
     assert ([one.event.data["n"] for one in heard], missing) == ([4], False)
 
 
-def test_an_event_is_spelled_once_for_all(store: Store, hub: Feeds) -> None:
+def test_an_event_is_spelled_once_for_all(store: Store, hub: EventHub) -> None:
     claim = running(store)
     with hub.watch(claim.job.id) as first, hub.watch(claim.job.id) as second:
         say(store, claim, 1)
@@ -103,7 +103,7 @@ def test_an_event_is_spelled_once_for_all(store: Store, hub: Feeds) -> None:
 
 
 def test_who_is_slow_is_told_that_something_is_missing(
-    store: Store, hub: Feeds, monkeypatch: pytest.MonkeyPatch
+    store: Store, hub: EventHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_hub, "_WAITING", 10)
     claim = running(store)
@@ -118,7 +118,7 @@ def test_who_is_slow_is_told_that_something_is_missing(
         assert hear(slow, 1) == [20], "it is even again"
 
 
-def test_a_full_batch_may_have_a_gap_before_it(store: Store, hub: Feeds) -> None:
+def test_a_full_batch_may_have_a_gap_before_it(store: Store, hub: EventHub) -> None:
     claim = running(store)
     with hub.watch(claim.job.id) as feed:
         say(store, claim, *range(BATCH))
@@ -131,17 +131,17 @@ def test_a_full_batch_may_have_a_gap_before_it(store: Store, hub: Feeds) -> None
 
 def test_with_redis_away_watchers_are_told(tmp_path: Path, closing: threading.Event) -> None:
     store = Store(connect(f"unix://{tmp_path}/nobody.sock"))
-    hub = Feeds(store.events, closing=closing)
+    hub = EventHub(store.events, closing=closing)
     with pytest.raises(StoreUnavailable), hub.watch("job_x"):
         pass
-    feed = Feed()
+    feed = Subscription()
     feed.fail()
     with pytest.raises(StoreUnavailable):
         feed.wait(after="0-0", timeout_s=0)
 
 
 def test_redis_that_goes_away_is_told_to_who_waits(
-    store: Store, hub: Feeds, client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+    store: Store, hub: EventHub, client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim = running(store)
 
@@ -167,7 +167,7 @@ def test_redis_that_goes_away_is_told_to_who_waits(
             assert hear(next_one, 1) == [2], "the reader goes on"
 
 
-def test_the_end_of_the_process_wakes_everybody(store: Store, hub: Feeds, closing: threading.Event) -> None:
+def test_the_end_of_the_process_wakes_everybody(store: Store, hub: EventHub, closing: threading.Event) -> None:
     claim = running(store)
     woken: list[Sequence[object]] = []
 
@@ -187,7 +187,7 @@ def test_the_end_of_the_process_wakes_everybody(store: Store, hub: Feeds, closin
     assert hub._jobs == {}
 
 
-def test_jobs_that_nobody_watches_are_not_read(store: Store, hub: Feeds) -> None:
+def test_jobs_that_nobody_watches_are_not_read(store: Store, hub: EventHub) -> None:
     claim = running(store)
     with hub.watch(claim.job.id), hub.watch(claim.job.id):
         assert set(hub._jobs) == {claim.job.id}
@@ -197,7 +197,7 @@ def test_jobs_that_nobody_watches_are_not_read(store: Store, hub: Feeds) -> None
 def test_more_threads_than_connections_are_all_answered(store: Store) -> None:
     """redis-py's own pool refuses the 101st; ours lets them wait."""
     claim = running(store)
-    start, failed = threading.Barrier(4 * MOST_CONNECTIONS), list[Exception]()
+    start, failed = threading.Barrier(4 * MAX_CONNECTIONS), list[Exception]()
 
     def ask() -> None:
         start.wait()
@@ -207,7 +207,7 @@ def test_more_threads_than_connections_are_all_answered(store: Store) -> None:
         except StoreUnavailable as exc:
             failed.append(exc)
 
-    threads = [threading.Thread(target=ask) for _ in range(4 * MOST_CONNECTIONS)]
+    threads = [threading.Thread(target=ask) for _ in range(4 * MAX_CONNECTIONS)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -215,7 +215,7 @@ def test_more_threads_than_connections_are_all_answered(store: Store) -> None:
     assert failed == []
 
 
-def test_a_feed_of_one_kind_is_not_woken_by_others(store: Store, hub: Feeds) -> None:
+def test_a_feed_of_one_kind_is_not_woken_by_others(store: Store, hub: EventHub) -> None:
     claim = running(store)
     with hub.watch(claim.job.id, only=EventType.DONE) as done, hub.watch(claim.job.id) as all_of_it:
         say(store, claim, 1)
@@ -225,7 +225,7 @@ def test_a_feed_of_one_kind_is_not_woken_by_others(store: Store, hub: Feeds) -> 
         assert [one.event.type for one in done.wait(after="0-0", timeout_s=60)[0]] == [EventType.DONE]
 
 
-def test_who_begins_where_others_have_been_is_told_that_something_is_missing(store: Store, hub: Feeds) -> None:
+def test_who_begins_where_others_have_been_is_told_that_something_is_missing(store: Store, hub: EventHub) -> None:
     claim = running(store)
     last = store.events.last_id(claim.job.id)
     with hub.watch(claim.job.id) as first:
@@ -235,7 +235,7 @@ def test_who_begins_where_others_have_been_is_told_that_something_is_missing(sto
             assert late.wait(after=last, timeout_s=60) == ([], True)
 
 
-def test_who_begins_after_an_event_hears_all_that_came_since(store: Store, hub: Feeds) -> None:
+def test_who_begins_after_an_event_hears_all_that_came_since(store: Store, hub: EventHub) -> None:
     claim = running(store)
     job, last = store.jobs.watched(claim.job.id)
     assert job == store.jobs.get(claim.job.id)
@@ -244,7 +244,9 @@ def test_who_begins_after_an_event_hears_all_that_came_since(store: Store, hub: 
         assert hear(feed, 2) == [1, 2]
 
 
-def test_the_reader_rests_once_all_watched_jobs_have_ended_and_is_there_for_the_next(store: Store, hub: Feeds) -> None:
+def test_the_reader_rests_once_all_watched_jobs_have_ended_and_is_there_for_the_next(
+    store: Store, hub: EventHub
+) -> None:
     first, second = running(store), running(store)
     with hub.watch(first.job.id) as feed:
         store.jobs.finish(first.job.id, first.token, Status.SUCCEEDED)

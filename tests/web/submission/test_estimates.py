@@ -7,18 +7,18 @@ import pytest
 
 from shared.requests.estimate import Speed
 from shared.store import WorkerInfo
-from tests.web.world import API, Answer, World, pointers
+from tests.web.world import API, ResponseSpec, World, pointers
 
 
-def foretell(world: World, corpus_id: str, **options: Any) -> Answer:
+def estimate(world: World, corpus_id: str, **options: Any) -> ResponseSpec:
     return world.http.post(f"{API}/estimates", json={"corpus_id": corpus_id, **options})
 
 
 def fast_worker(world: World, *, times: float = 1, name: str = "worker@loom-1") -> None:
     world.worker(name=name)
-    info: WorkerInfo = next(info for info in world.parts.store.workers.seen() if info.name == name)
+    info: WorkerInfo = next(info for info in world.services.store.workers.seen() if info.name == name)
     speed = Speed(seconds_per_position=2e-5 / times, flops_per_second=50e9 * times)
-    world.parts.store.workers.tell(replace(info, speed=speed.told()))
+    world.services.store.workers.report(replace(info, speed=speed.as_json()))
 
 
 @pytest.mark.parametrize("recipe", ["stream", "classic"])
@@ -26,22 +26,22 @@ def test_a_training_is_foretold_as_it_would_be_queued(world: World, recipe: str)
     corpus_id = world.corpus()
     fast_worker(world)
     left = world.traces()
-    answer = foretell(world, corpus_id, recipe=recipe)
+    answer = estimate(world, corpus_id, recipe=recipe)
     assert answer.status_code == 200
     assert set(answer.json) == {"parameters", "steps", "seconds", "memory_bytes"}
     assert answer.json["seconds"] > 0
     assert world.traces() == left, "nothing is queued, nothing kept"
-    halved = foretell(world, corpus_id, recipe=recipe, epochs=1).json
+    halved = estimate(world, corpus_id, recipe=recipe, epochs=1).json
     assert halved["steps"] < answer.json["steps"]
     assert halved["seconds"] < answer.json["seconds"]
 
 
 def test_without_a_worker_seconds_is_null_and_the_rest_is_told(world: World) -> None:
     corpus_id = world.corpus()
-    alone = foretell(world, corpus_id).json
+    alone = estimate(world, corpus_id).json
     assert alone["seconds"] is None
     world.worker()
-    silent = foretell(world, corpus_id).json
+    silent = estimate(world, corpus_id).json
     assert silent["seconds"] is None, "a worker that has just begun has told no speed"
     assert min(alone["parameters"], alone["steps"], alone["memory_bytes"]) > 0
 
@@ -49,16 +49,16 @@ def test_without_a_worker_seconds_is_null_and_the_rest_is_told(world: World) -> 
 def test_the_slowest_worker_counts_and_one_without_a_speed_does_not(world: World) -> None:
     corpus_id = world.corpus()
     fast_worker(world, times=4, name="fast@a")
-    alone = foretell(world, corpus_id).json["seconds"]
+    alone = estimate(world, corpus_id).json["seconds"]
     fast_worker(world, times=1, name="slow@b")
     world.worker(name="new@c")
-    assert foretell(world, corpus_id).json["seconds"] == pytest.approx(4 * alone)
+    assert estimate(world, corpus_id).json["seconds"] == pytest.approx(4 * alone)
 
 
 def test_a_limit_of_time_holds(world: World) -> None:
     corpus_id = world.corpus()
     fast_worker(world, times=0.001)
-    whole, cut = (foretell(world, corpus_id, **more).json for more in ({}, {"max_seconds": 2}))
+    whole, cut = (estimate(world, corpus_id, **more).json for more in ({}, {"max_seconds": 2}))
     assert cut["seconds"] == 2
     assert cut["steps"] < whole["steps"]
 
@@ -67,9 +67,9 @@ def test_a_model_to_start_from_gives_the_sizes(world: World) -> None:
     corpus_id = world.corpus()
     fast_worker(world)
     model = world.model(corpus_id, hidden_size=96, layers=2)
-    own = foretell(world, corpus_id, hidden_size=96, layers=2).json
-    assert foretell(world, corpus_id, init_from=model.id).json == own
-    assert own["parameters"] > foretell(world, corpus_id, hidden_size=64, layers=1).json["parameters"]
+    own = estimate(world, corpus_id, hidden_size=96, layers=2).json
+    assert estimate(world, corpus_id, init_from=model.id).json == own
+    assert own["parameters"] > estimate(world, corpus_id, hidden_size=64, layers=1).json["parameters"]
 
 
 @pytest.mark.parametrize(

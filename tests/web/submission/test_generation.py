@@ -17,7 +17,7 @@ def test_a_writing_is_queued_with_its_prompt_in_the_models_form(world: World) ->
     assert job["params"]["prompt"] == "the wind\nwas"
     assert job["params"]["seed"] == 3
     assert job["links"]["model"] == f"{API}/models/{model.id}"
-    stored = world.parts.store.jobs.get(job["id"])
+    stored = world.services.store.jobs.get(job["id"])
     assert stored.model_id == model.id
     assert stored.uses == (model.id, corpus_id)
     assert any(name.startswith("jobs/") for name in world.traces()[1]), "an emptied Redis forgets it not"

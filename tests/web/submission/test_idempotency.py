@@ -12,13 +12,13 @@ from shared.ids import new_id
 from shared.jobs.record import Job, NewJob
 from shared.store import Begun, idempotency
 from tests.web.submission.test_resuming import failed
-from tests.web.world import API, Answer, World, pointers, settings_of
+from tests.web.world import API, ResponseSpec, World, pointers, settings_of
 from web.submission import training
 
 KEY = "order-7c9e6679"
 
 
-def send(world: World, body: dict[str, Any], *, key: str = KEY, kind: str = "train") -> Answer:
+def send(world: World, body: dict[str, Any], *, key: str = KEY, kind: str = "train") -> ResponseSpec:
     return world.app.test_client().post(f"{API}/{kind}-jobs", json=body, headers={"Idempotency-Key": key})
 
 
@@ -88,7 +88,7 @@ def test_a_refusal_is_not_kept(world: World) -> None:
 def test_many_at_once_make_one_job(world: World, redis_url: str, data_dir: Path) -> None:
     corpus_id = world.corpus()
     other = World(settings_of(redis_url, data_dir))
-    answers: list[Answer] = []
+    answers: list[ResponseSpec] = []
     start = threading.Barrier(12)
 
     def one(of: World) -> None:
@@ -114,7 +114,7 @@ def died(world: World, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch) ->
         from web.submission import idempotency as door  # noqa: PLC0415
 
         fingerprint = door._fingerprint(training._REQUEST.validate_python(body))
-    begun = world.parts.store.repeats.begin(KEY, fingerprint, job_id=new_id("job"))
+    begun = world.services.store.repeats.begin(KEY, fingerprint, job_id=new_id("job"))
     assert isinstance(begun, Begun)
     return begun.job_id
 
@@ -128,13 +128,13 @@ def test_a_crash_before_the_answer_neither_loses_the_key_nor_makes_a_second_job(
     if reached != "the key":
         with world.app.test_request_context():
             if reached == "the files":
-                monkeypatch.setattr(training, "queue", lambda _, job, **__: world.parts.volume.jobs.create(job))
-            training.order(world.parts, training._REQUEST.validate_python(body), job_id=job_id)
+                monkeypatch.setattr(training, "queue", lambda _, job, **__: world.services.volume.jobs.create(job))
+            training.order(world.services, training._REQUEST.validate_python(body), job_id=job_id)
         monkeypatch.undo()
     answer = send(world, body)
     assert (answer.status_code, answer.json["id"]) == (202, job_id)
     assert jobs(world) == [job_id]
-    asked = world.parts.volume.jobs.asked(job_id)
+    asked = world.services.volume.jobs.asked(job_id)
     assert asked is not None
     assert dict(asked.params) == answer.json["params"], "record and files tell of the same job"
     assert send(world, body).data == answer.data
@@ -144,19 +144,19 @@ def test_redis_that_goes_away_in_between_leaves_a_job_to_be_taken_up(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = {"corpus_id": world.corpus()}
-    create = world.parts.store.jobs.create
+    create = world.services.store.jobs.create
 
     def create_and_lose_the_answer(job: NewJob, **limits: Any) -> Job:
         create(job, **limits)
         raise StoreUnavailable
 
-    monkeypatch.setattr(world.parts.store.jobs, "create", create_and_lose_the_answer)
+    monkeypatch.setattr(world.services.store.jobs, "create", create_and_lose_the_answer)
     assert send(world, body).status_code == 503
     monkeypatch.undo()
     made = jobs(world)
     answer = send(world, body)
     assert (answer.status_code, [answer.json["id"]]) == (202, made)
-    assert world.parts.volume.jobs.asked(made[0]) is not None
+    assert world.services.volume.jobs.asked(made[0]) is not None
 
 
 def test_a_key_is_kept_for_a_day(world: World, client: "redis.Redis") -> None:

@@ -1,11 +1,11 @@
 """A training that failed or was cancelled goes on as a new job, or it is said why it can't."""
 
-from tests.web.world import API, Answer, World
+from tests.web.world import API, ResponseSpec, World
 
 JOB = "job_" + "0" * 26
 
 
-def resume(world: World, job_id: str) -> Answer:
+def resume(world: World, job_id: str) -> ResponseSpec:
     return world.http.post(f"{API}/jobs/{job_id}/resume")
 
 
@@ -18,7 +18,7 @@ def failed(world: World, **options: object) -> str:
     return job_id
 
 
-def refusal(answer: Answer) -> str:
+def refusal(answer: ResponseSpec) -> str:
     assert (answer.status_code, answer.content_type) == (409, "application/problem+json")
     return str(answer.json["detail"])
 
@@ -32,9 +32,9 @@ def test_a_resumed_training_is_a_new_job_with_the_same_options(world: World) -> 
     assert answer.headers["Location"] == f"{API}/jobs/{new['id']}"
     assert (new["status"], new["type"], new["parent_id"], new["attempt"]) == ("queued", "train", old, 0)
     assert (new["params"], new["metadata"]) == (before["params"], {"who": "me"})
-    record, asked = world.parts.store.jobs.get(new["id"]), world.parts.volume.jobs.asked(new["id"])
-    assert record.uses == world.parts.store.jobs.get(old).uses == (new["params"]["corpus_id"],)
-    assert record.model_id != world.parts.store.jobs.get(old).model_id
+    record, asked = world.services.store.jobs.get(new["id"]), world.services.volume.jobs.asked(new["id"])
+    assert record.uses == world.services.store.jobs.get(old).uses == (new["params"]["corpus_id"],)
+    assert record.model_id != world.services.store.jobs.get(old).model_id
     assert asked is not None
     assert asked.parent_id == old, "it is known when Redis was emptied, too"
     assert before["status"] == "failed"
@@ -45,7 +45,7 @@ def test_a_resumed_training_is_a_new_job_with_the_same_options(world: World) -> 
 def test_a_model_that_it_began_from_stays_in_use(world: World) -> None:
     model = world.model(world.corpus())
     answer = resume(world, failed(world, init_from=model.id))
-    assert world.parts.store.jobs.get(answer.json["id"]).uses == (answer.json["params"]["corpus_id"], model.id)
+    assert world.services.store.jobs.get(answer.json["id"]).uses == (answer.json["params"]["corpus_id"], model.id)
     assert world.http.delete(f"{API}/models/{model.id}").status_code == 409
 
 
@@ -55,7 +55,7 @@ def test_a_resume_that_ended_before_it_saved_is_resumed_from_its_parent_s_state(
     world.http.post(f"{API}/jobs/{second}/cancel")
     third = resume(world, second)
     assert (third.status_code, third.json["parent_id"]) == (202, second)
-    line = world.parts.volume.jobs.states_of_line(third.json["id"])
+    line = world.services.volume.jobs.states_of_line(third.json["id"])
     assert [(job_id, state.step) for job_id, state in line] == [(first, 40)]
 
 
@@ -87,9 +87,9 @@ def test_without_its_text_nothing_goes_on(world: World) -> None:
 
 def test_a_ring_of_parents_ends_somewhere(world: World) -> None:
     job_id = failed(world)
-    path = world.parts.volume.folder / "jobs" / job_id / "job.json"
+    path = world.services.volume.folder / "jobs" / job_id / "job.json"
     path.write_text(path.read_text().replace('"parent_id": null', f'"parent_id": "{job_id}"'))
-    asked = world.parts.volume.jobs.asked(job_id)
+    asked = world.services.volume.jobs.asked(job_id)
     assert asked is not None
     assert asked.parent_id == job_id
-    assert len(world.parts.volume.jobs.states_of_line(job_id)) == 16
+    assert len(world.services.volume.jobs.states_of_line(job_id)) == 16

@@ -34,7 +34,7 @@ def test_a_training_is_queued_with_every_option_concrete(world: World) -> None:
     )
     assert params["batch_size"] < 32, "a short text takes fewer readers"
     assert 0 <= params["seed"] < 2**32
-    stored = world.parts.store.jobs.get(job["id"])
+    stored = world.services.store.jobs.get(job["id"])
     assert stored.type is JobType.TRAIN
     assert stored.uses == (corpus_id,)
     assert stored.model_id == job["id"].replace("job_", "mod_")
@@ -88,7 +88,7 @@ def test_a_job_too_large_for_the_smallest_worker_is_refused(redis_url: str, worl
     refused = world.train(corpus_id)
     assert refused.status_code == 422
     assert "256 MiB" in refused.json["detail"]
-    told = World(settings_of(redis_url, world.parts.volume.folder, CHARLOOM_JOB_MEMORY_BYTES=str(8 << 30)))
+    told = World(settings_of(redis_url, world.services.volume.folder, CHARLOOM_JOB_MEMORY_BYTES=str(8 << 30)))
     assert told.train(corpus_id).status_code == 202, "what is set holds, not what the workers say"
     told.close()
 
@@ -107,7 +107,7 @@ def test_a_training_can_start_from_a_model_whose_sizes_hold(world: World) -> Non
     job = world.train(corpus_id, init_from=model.id, lowercase=False, epochs=2).json
     assert (job["params"]["hidden_size"], job["params"]["embedding_size"]) == (48, 64)
     assert (job["params"]["init_from"], job["params"]["lowercase"], job["params"]["epochs"]) == (model.id, False, 2)
-    assert world.parts.store.jobs.get(job["id"]).uses == (corpus_id, model.id)
+    assert world.services.store.jobs.get(job["id"]).uses == (corpus_id, model.id)
     assert world.train(corpus_id, init_from=model.id).json["params"]["lowercase"] is False, (
         "left out, it is the model's"
     )
@@ -143,6 +143,6 @@ def test_characters_that_the_starting_model_never_saw_are_named(world: World) ->
 def test_a_corpus_that_is_being_deleted_takes_no_new_job(world: World) -> None:
     corpus_id = world.corpus()
     before = world.traces()[1]
-    world.parts.store.jobs.retire(corpus_id)
+    world.services.store.jobs.retire(corpus_id)
     assert world.train(corpus_id).status_code == 409
     assert world.traces()[1] == before

@@ -19,7 +19,7 @@ from tests.worker.formats.test_bundle import config, remade, written
 from worker.formats.bundle import read_upload
 
 #: Memory that reading a bomb may take, bytes.
-MOST_MEMORY_BYTES = 20 << 20
+MAX_MEMORY_BYTES = 20 << 20
 
 
 class Touch:
@@ -38,7 +38,7 @@ def refuse(path: Path, words: str | None = None) -> None:
     try:
         with pytest.raises(BadModelFile, match=words):
             read_upload(path)
-        assert tracemalloc.get_traced_memory()[1] < MOST_MEMORY_BYTES
+        assert tracemalloc.get_traced_memory()[1] < MAX_MEMORY_BYTES
     finally:
         tracemalloc.stop()
 
@@ -144,9 +144,19 @@ def test_weights_with_a_false_header_are_refused(tmp_path: Path, content: bytes)
 
 @pytest.mark.parametrize(
     "name",
-    ["../x", "../../x", "/etc/x", "C:\\x", "..\\x", "a/../../x", "config.json/x", "Config.json", "weights.pkl",
-     "data.pkl"],
-)  # fmt: skip
+    [
+        "../x",
+        "../../x",
+        "/etc/x",
+        "C:\\x",
+        "..\\x",
+        "a/../../x",
+        "config.json/x",
+        "Config.json",
+        "weights.pkl",
+        "data.pkl",
+    ],
+)
 def test_a_part_that_would_land_elsewhere_is_refused_and_nothing_is_written(tmp_path: Path, name: str) -> None:
     written(tmp_path)
     path = remade(tmp_path, {name: b"x"})

@@ -21,13 +21,28 @@ SAMPLES = [SampleRow(step=2, epoch=1, text="pooh\n€\ud800", prompt="said", tem
 
 def written(folder: Path, recipe: str = "stream") -> dict[str, Any]:
     model = small_model(recipe)
-    params = {"recipe": recipe, "hidden_size": 32, "layers": 1, "embedding_size": 8 if recipe == "stream" else 0,
-              "seq_length": 20, "lowercase": True, "epochs": 3, "name": "secret plans", "metadata": {"a": "b"},
-              "webhook": {"url": "https://example.org/secret"}}  # fmt: skip
+    params = {
+        "recipe": recipe,
+        "hidden_size": 32,
+        "layers": 1,
+        "embedding_size": 8 if recipe == "stream" else 0,
+        "seq_length": 20,
+        "lowercase": True,
+        "epochs": 3,
+        "name": "secret plans",
+        "metadata": {"a": "b"},
+        "webhook": {"url": "https://example.org/secret"},
+    }
     folder.mkdir(exist_ok=True)
-    return write_model(folder, params=params, vocabulary=model.vocabulary, weights=model.module.weights(),
-                       losses=Losses(train=1.5, validation=1.75, best_epoch=3), metrics=METRICS,
-                       samples=SAMPLES)  # fmt: skip
+    return write_model(
+        folder,
+        params=params,
+        vocabulary=model.vocabulary,
+        weights=model.module.weights(),
+        losses=Losses(train=1.5, validation=1.75, best_epoch=3),
+        metrics=METRICS,
+        samples=SAMPLES,
+    )
 
 
 @pytest.mark.parametrize("recipe", ["stream", "classic"])
@@ -39,8 +54,11 @@ def test_a_model_comes_back_as_it_was(tmp_path: Path, recipe: str) -> None:
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file["bytes"], file["sha256"])
     read, model = read_bundle(tmp_path / "bundle.zip"), small_model(recipe)
     assert (read.metrics, read.samples) == (tuple(METRICS), tuple(SAMPLES))
-    assert (read.recipe, read.losses, read.vocabulary) == (recipe, Losses(train=1.5, validation=1.75, best_epoch=3),
-                                                           model.vocabulary)  # fmt: skip
+    assert (read.recipe, read.losses, read.vocabulary) == (
+        recipe,
+        Losses(train=1.5, validation=1.75, best_epoch=3),
+        model.vocabulary,
+    )
     assert read.params["epochs"] == 3
     for weights in (read.weights, load_model(tmp_path).module.weights(), load_start(tmp_path).weights):
         assert all(torch.equal(weights[name], value) for name, value in model.module.weights().items())

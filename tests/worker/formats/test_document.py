@@ -45,8 +45,14 @@ def test_a_file_comes_back_as_it_was(good: Path) -> None:
 
 def test_the_documents_own_code_reads_our_file_and_writes_the_same_text(tmp_path: Path) -> None:
     model = small_model("classic", hidden_size=64, seed=SEED, sharpness=10)
-    params = {"recipe": "classic", "hidden_size": 64, "layers": 1, "embedding_size": 0, "seq_length": 20,
-              "lowercase": True}  # fmt: skip
+    params = {
+        "recipe": "classic",
+        "hidden_size": 64,
+        "layers": 1,
+        "embedding_size": 0,
+        "seq_length": 20,
+        "lowercase": True,
+    }
     write_model(tmp_path, params=params, vocabulary=model.vocabulary, weights=model.module.weights(), losses=Losses())
     prompt = "a very nearly tea, sai"[-20:]
     theirs = document_generation(str(tmp_path / "document.pth"), prompt, 1000, 64)
@@ -156,7 +162,7 @@ def test_a_tensor_said_to_be_larger_than_its_bytes_is_refused(good: Path) -> Non
         (lambda w, _: [w, {}], "at least 1"),
         (lambda w, _: [w, {"a": 0, "b": 1}], "shape"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_is_no_model_is_refused_with_words(tmp_path: Path, change: Any, words: str) -> None:
     model = small_model("classic")
     content = change(dict(model.module.state_dict()), model.vocabulary.index)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.worker.short_trainings import sample_text
 from worker.generation import overlap as module
-from worker.generation.overlap import COPIED_RUN, copied
-from worker.generation.substring_index import Runs
+from worker.generation.overlap import COPIED_RUN, find_overlap
+from worker.generation.substring_index import SubstringIndex
 
 
 def plainly(text: str, corpus: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def texts_with_copies(draw: st.DrawFn) -> tuple[str, str]:
 @given(texts_with_copies())
 @settings(max_examples=300, deadline=None)
 def test_it_finds_what_the_plain_way_finds(pair: tuple[str, str]) -> None:
-    assert copied(*pair) == plainly(*pair)
+    assert find_overlap(*pair) == plainly(*pair)
 
 
 @given(texts_with_copies())
@@ -49,7 +49,7 @@ def test_it_finds_what_the_plain_way_finds(pair: tuple[str, str]) -> None:
 def test_it_finds_the_same_by_the_corpus_runs_in_order(pair: tuple[str, str]) -> None:
     text, corpus = pair
     if corpus:
-        assert copied(text, corpus, runs=Runs(corpus, COPIED_RUN)) == plainly(text, corpus)
+        assert find_overlap(text, corpus, runs=SubstringIndex(corpus, COPIED_RUN)) == plainly(text, corpus)
 
 
 @given(texts_with_copies())
@@ -58,7 +58,7 @@ def test_it_finds_copies_across_the_borders_of_its_pieces(pair: tuple[str, str])
     kept = module._PIECE
     module._PIECE = 7
     try:
-        assert copied(*pair) == plainly(*pair)
+        assert find_overlap(*pair) == plainly(*pair)
     finally:
         module._PIECE = kept
 
@@ -67,17 +67,17 @@ def test_equal_hashes_of_different_runs_do_not_count(monkeypatch: pytest.MonkeyP
     # Given: a hash that is the same for every run that begins with the same character.
     monkeypatch.setattr(module, "_hashes", lambda points, k: points[: len(points) - k + 1].astype("uint64") << 40)
     text = sample_text(400)
-    assert copied(text[100:200] + "zzz" + text[5:35], text) == plainly(text[100:200] + "zzz" + text[5:35], text)
+    assert find_overlap(text[100:200] + "zzz" + text[5:35], text) == plainly(text[100:200] + "zzz" + text[5:35], text)
 
 
 def test_a_text_against_itself_and_against_nothing() -> None:
     text = sample_text(5000)
-    assert copied(text, text) == {"longest": 5000, "share": 1.0, "spans": [[0, 5000]]}
-    assert copied(text, "") == {"longest": 0, "share": 0.0, "spans": []}
-    assert copied("", text) == {"longest": 0, "share": 0.0, "spans": []}
+    assert find_overlap(text, text) == {"longest": 5000, "share": 1.0, "spans": [[0, 5000]]}
+    assert find_overlap(text, "") == {"longest": 0, "share": 0.0, "spans": []}
+    assert find_overlap("", text) == {"longest": 0, "share": 0.0, "spans": []}
 
 
 def test_it_ticks_for_each_piece() -> None:
     ticks: list[int] = []
-    copied(sample_text(200), "q" * (3 * module._PIECE), tick=lambda: ticks.append(1))
+    find_overlap(sample_text(200), "q" * (3 * module._PIECE), tick=lambda: ticks.append(1))
     assert len(ticks) >= 3

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.generation.stopping import Held
+from worker.generation.stopping import StopStringFilter
 
 STOPS = st.lists(st.text("ab\n", min_size=1, max_size=5), min_size=1, max_size=3)
 
@@ -14,7 +14,7 @@ def test_the_text_ends_before_the_first_stop_string_and_shows_no_part_of_it(writ
     ends = [(written.index(s) + len(s), -len(s)) for s in stops if s in written]
     expected = written[: min(ends)[0] + min(ends)[1]] if ends else written
     # When
-    held, shown = Held(stops), ""
+    held, shown = StopStringFilter(stops), ""
     for character in written:
         ended = held.append(character)
         offset, delta = held.show(ended=ended)
@@ -30,7 +30,7 @@ def test_the_text_ends_before_the_first_stop_string_and_shows_no_part_of_it(writ
 
 
 def test_without_stop_strings_everything_is_shown_at_once() -> None:
-    held = Held()
+    held = StopStringFilter()
     held.append("a")
     assert held.show(ended=False) == (0, "a")
     held.append("b")

@@ -10,8 +10,8 @@ from shared.store import Claim, Store
 from tests.jobs import make_job
 from tests.waiting import eventually
 from tests.worker.clock import Clock
-from worker.jobs.lease import Lease, Wish
-from worker.jobs.lease_renewer import Pulse
+from worker.jobs.lease import Lease, StopRequest
+from worker.jobs.lease_renewer import LeaseRenewer
 
 TTL_S = 10.0
 
@@ -27,7 +27,7 @@ def claim(store: Store) -> Claim:
 @contextmanager
 def held(store: Store, claimed: Claim, clock: Clock, *, stall_s: float = 60, drain: bool = False) -> Iterator[Lease]:
     lease = Lease(
-        store.jobs, claimed, ttl_s=TTL_S, stall_s=stall_s, pulse=Pulse(), draining=lambda: drain, clock=clock
+        store.jobs, claimed, ttl_s=TTL_S, stall_s=stall_s, pulse=LeaseRenewer(), draining=lambda: drain, clock=clock
     )
     with lease:
         yield lease
@@ -35,26 +35,26 @@ def held(store: Store, claimed: Claim, clock: Clock, *, stall_s: float = 60, dra
 
 def test_with_nothing_wished_the_work_goes_on(store: Store, clock: Clock) -> None:
     with held(store, claim(store), clock) as lease:
-        assert lease.look() is None
+        assert lease.check() is None
 
 
 def test_a_wished_cancel_is_seen(store: Store, clock: Clock) -> None:
     claimed = claim(store)
     with held(store, claimed, clock) as lease:
         store.jobs.cancel(claimed.job.id)
-        assert eventually(lease.look) is Wish.CANCEL
+        assert eventually(lease.check) is StopRequest.CANCEL
 
 
 def test_a_cancel_comes_before_a_drain(store: Store, clock: Clock) -> None:
     claimed = claim(store)
     store.jobs.cancel(claimed.job.id)
     with held(store, claimed, clock, drain=True) as lease:
-        eventually(lambda: lease.look() is Wish.CANCEL)
+        eventually(lambda: lease.check() is StopRequest.CANCEL)
 
 
 def test_a_drain_is_told_at_once(store: Store, clock: Clock) -> None:
     with held(store, claim(store), clock, drain=True) as lease:
-        assert lease.look() is Wish.DRAIN
+        assert lease.check() is StopRequest.DRAIN
 
 
 def test_the_heartbeat_prolongs_the_lease(store: Store, clock: Clock) -> None:
@@ -71,7 +71,7 @@ def test_who_lost_the_job_is_told_to_stop(store: Store, clock: Clock) -> None:
 
         def lost() -> bool:
             try:
-                lease.look()
+                lease.check()
             except LeaseLost:
                 return True
             return False
@@ -82,14 +82,14 @@ def test_who_lost_the_job_is_told_to_stop(store: Store, clock: Clock) -> None:
 def test_no_step_begins_while_the_lease_is_nearly_over(store: Store, clock: Clock) -> None:
     # Given a host that slept beyond its lease, its job with another by now
     claimed = claim(store)
-    lease = Lease(store.jobs, claimed, ttl_s=TTL_S, stall_s=60, pulse=Pulse(), clock=clock)
+    lease = Lease(store.jobs, claimed, ttl_s=TTL_S, stall_s=60, pulse=LeaseRenewer(), clock=clock)
     clock.now += TTL_S
     store.jobs.release(claimed.job.id, claimed.token)
     outcome: list[object] = []
 
     def step() -> None:
         try:
-            outcome.append(lease.look())
+            outcome.append(lease.check())
         except LeaseLost as exc:
             outcome.append(exc)
 

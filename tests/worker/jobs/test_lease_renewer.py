@@ -6,7 +6,7 @@ import pytest
 
 from tests.waiting import eventually
 from worker.jobs import lease_renewer as module
-from worker.jobs.lease_renewer import Pulse
+from worker.jobs.lease_renewer import LeaseRenewer
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +15,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_beats_until_it_is_told_not_to() -> None:
-    pulse = Pulse()
+    pulse = LeaseRenewer()
     beats: list[int] = []
 
     def beat() -> bool:
@@ -28,7 +28,7 @@ def test_it_beats_until_it_is_told_not_to() -> None:
 
 
 def test_the_beat_at_hand_is_over_when_it_has_ended_and_none_follows() -> None:
-    pulse, inside, go_on = Pulse(), threading.Event(), threading.Event()
+    pulse, inside, go_on = LeaseRenewer(), threading.Event(), threading.Event()
     done: list[str] = []
 
     def beat() -> bool:
@@ -46,7 +46,7 @@ def test_the_beat_at_hand_is_over_when_it_has_ended_and_none_follows() -> None:
 
 
 def test_one_job_follows_another_on_the_same_thread() -> None:
-    pulse = Pulse()
+    pulse = LeaseRenewer()
     seen: set[int] = set()
     for _ in range(20):
         beaten = threading.Event()
@@ -64,7 +64,7 @@ def test_one_job_follows_another_on_the_same_thread() -> None:
 
 def test_a_thread_that_died_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    pulse, beaten = Pulse(), threading.Event()
+    pulse, beaten = LeaseRenewer(), threading.Event()
 
     def break_down() -> bool:
         raise OSError

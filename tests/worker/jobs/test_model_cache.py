@@ -6,7 +6,7 @@ from shared.jobs.record import Job
 from shared.volume import Corpus
 from tests.worker.cluster import Cluster
 from worker.jobs import model_cache as module
-from worker.jobs.model_cache import Warm
+from worker.jobs.model_cache import ModelCache
 
 pytestmark = pytest.mark.usefixtures("steady_worker")
 
@@ -15,7 +15,7 @@ def test_a_model_is_read_once_until_another_comes_or_all_is_cleared(
     cluster: Cluster, made: Job, corpus: Corpus
 ) -> None:
     other_job = cluster.ended(cluster.train(corpus, epochs=1))
-    warm, model = Warm(cluster.volume), cluster.volume.models.get(made.model_id)
+    warm, model = ModelCache(cluster.volume), cluster.volume.models.get(made.model_id)
     first = warm.model(model)
     assert warm.model(model) is first
     other = warm.model(cluster.volume.models.get(other_job.model_id))
@@ -27,9 +27,9 @@ def test_a_model_is_read_once_until_another_comes_or_all_is_cleared(
 
 
 def test_what_is_large_is_not_kept(cluster: Cluster, made: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_PARAMETERS", 1)
-    monkeypatch.setattr(module, "MOST_CHARS", 1)
-    warm, model = Warm(cluster.volume), cluster.volume.models.get(made.model_id)
+    monkeypatch.setattr(module, "MAX_PARAMETERS", 1)
+    monkeypatch.setattr(module, "MAX_CHARS", 1)
+    warm, model = ModelCache(cluster.volume), cluster.volume.models.get(made.model_id)
     assert warm.model(model) is not warm.model(model)
     assert warm.source(model) is not warm.source(model)
 
@@ -38,7 +38,7 @@ def test_a_corpus_is_kept_put_in_order_once_it_is_asked_again_and_gone_when_it_i
     # Given
     own = cluster.corpus_of("a text of this test's own, " * 100)
     model = cluster.volume.models.get(cluster.ended(cluster.train(own, epochs=1)).model_id)
-    warm = Warm(cluster.volume)
+    warm = ModelCache(cluster.volume)
     # When
     source = warm.source(model)
     # Then

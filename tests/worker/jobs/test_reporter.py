@@ -23,9 +23,7 @@ def claim(store: Store) -> Claim:
 def reporter(
     jobs: JobStore, claim: Claim, clock: Clock, seen: list[bool] | None = None, first_s: float = 0
 ) -> Reporter:
-    return Reporter(
-        jobs, claim, saw_cancel=(seen if seen is not None else []).append, first_s=first_s, clock=clock
-    )
+    return Reporter(jobs, claim, saw_cancel=(seen if seen is not None else []).append, first_s=first_s, clock=clock)
 
 
 def told(store: Store, claim: Claim, kind: EventType) -> list[object]:

@@ -38,9 +38,18 @@ def broken_at(request: StreamRequest | ClassicRequest, phase: str, which: int) -
 @pytest.mark.parametrize("request_", [STREAM, CLASSIC], ids=["stream", "classic"])
 @pytest.mark.parametrize(
     ("phase", "which"),
-    [("training", 1), ("training", 2), ("training", 15), ("training", 24), ("evaluating", 1), ("evaluating", 2),
-     ("evaluating", 4), ("sampling", 1), ("finished", 1)],
-)  # fmt: skip
+    [
+        ("training", 1),
+        ("training", 2),
+        ("training", 15),
+        ("training", 24),
+        ("evaluating", 1),
+        ("evaluating", 2),
+        ("evaluating", 4),
+        ("sampling", 1),
+        ("finished", 1),
+    ],
+)
 def test_a_training_taken_up_from_its_file_ends_with_the_same_weights_and_losses(
     request_: StreamRequest | ClassicRequest, phase: str, which: int, tmp_path: Path
 ) -> None:

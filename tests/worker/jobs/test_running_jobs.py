@@ -25,7 +25,7 @@ def test_a_training_ends_as_a_model_and_leaves_no_state(cluster: Cluster, made: 
     model = cluster.volume.models.get(model_id_of(made.id))
     assert (model.name, model.recipe, model.job_id, set(model.files)) == ("a model", "stream", made.id, {"bundle"})
     assert cluster.volume.jobs.states(made.id) == []
-    assert cluster.volume.jobs.floor(made.id) == 0
+    assert cluster.volume.jobs.min_token(made.id) == 0
     ended = cluster.volume.jobs.ended(made.id)
     assert ended is not None
     assert ended["status"] == "succeeded"
@@ -104,8 +104,11 @@ def test_a_cancelled_training_is_resumed_to_the_same_weights(cluster: Cluster, c
     assert cluster.weights(new) == cluster.weights(made)
     losses = [{**metric, "seconds": None} for metric in cluster.store.jobs.metrics(new.id)]
     assert losses == [{**metric, "seconds": None} for metric in cluster.store.jobs.metrics(made.id)]
-    told = [event.data["message"] for event in cluster.store.events.read(new.id, limit=10_000).events
-            if event.type is EventType.LOG]  # fmt: skip
+    told = [
+        event.data["message"]
+        for event in cluster.store.events.read(new.id, limit=10_000).events
+        if event.type is EventType.LOG
+    ]
     assert any(message.startswith("Goes on from step ") for message in told)
     assert cluster.volume.jobs.states(job_id) == [state]
     assert state.path.read_bytes() == left

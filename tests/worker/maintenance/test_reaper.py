@@ -36,29 +36,29 @@ def lost(store: Store) -> str:
     job = make_job()
     store.jobs.create(job)
     store.jobs.claim(job.id, worker="w1", lease_s=10)
-    store.jobs.lose(job.id, holder="w1")
+    store.jobs.lose(job.id, owner_id="w1")
     return job.id
 
 
 def test_a_lost_job_is_queued_again_and_its_message_sent(store: Store, broker: Broker, reaper: Reaper) -> None:
     job_id = lost(store)
-    reaper.look()
+    reaper.check()
     assert store.jobs.get(job_id).status is Status.QUEUED
     assert broker.waiting(Queue.TRAIN) == 1
-    reaper.look()
+    reaper.check()
     assert broker.waiting(Queue.TRAIN) == 1, "once is enough"
 
 
 def test_after_a_restart_of_redis_leases_get_their_time_before_they_are_taken_for_over(
     store: Store, reaper: Reaper, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reaper.look()
+    reaper.check()
     job_id = lost(store)
     monkeypatch.setattr(store, "run_id", lambda: "another")
-    reaper.look()
+    reaper.check()
     assert store.jobs.get(job_id).status is Status.RUNNING, "its worker may be about to renew"
     clock.now += 11
-    reaper.look()
+    reaper.check()
     assert store.jobs.get(job_id).status is Status.QUEUED
 
 
@@ -71,10 +71,10 @@ def test_a_message_that_is_lost_is_sent_again_once_its_queue_has_stayed_empty(
     sent = client.hget(keys.job(job.id), "sent")
     assert isinstance(sent, str)
     client.hset(keys.job(job.id), "sent", int(sent) - 6_000)
-    reaper.look()
+    reaper.check()
     assert broker.waiting(Queue.TRAIN) == 0, "it has only just been seen empty"
     clock.now += 6
-    reaper.look()
+    reaper.check()
     assert broker.waiting(Queue.TRAIN) == 1
 
 
@@ -89,6 +89,6 @@ def test_old_jobs_go_from_the_store_and_from_the_volume(
     store.jobs.cancel(job.id)
     client: Any = store._client
     client.zadd(keys.ENDED, {job.id: 0})
-    Reaper(store, broker, volume, brief, clock=clock).look()
+    Reaper(store, broker, volume, brief, clock=clock).check()
     assert store.jobs.find(job.id) is None
     assert volume.jobs.list_ids() == []

@@ -56,7 +56,7 @@ def test_steps_are_counted_as_the_trainer_counts_them(chars: int, options: dict[
 
 def test_a_worker_tells_its_speed_and_learns_from_the_jobs_that_end_there(cluster: Cluster, corpus: Corpus) -> None:
     some: dict[str, Any] = {"corpus_id": corpus.id, "name": "m", "seed": 1, "patience": 0, "hidden_size": 32}
-    chars, vocab_size = corpus.learnt(lowercase=True, drop_bom=True)
+    chars, vocab_size = corpus.normalized_size(lowercase=True, drop_bom=True)
     requests: list[Training] = [
         StreamRequest(**some, seq_length=20),
         ClassicRequest(**some, seq_length=20, recipe="classic"),

@@ -30,7 +30,7 @@ def codes() -> Tensor:
     return torch.randint(0, 30, (5, 40), generator=torch.Generator().manual_seed(2))
 
 
-def learnt(made: CharLSTM) -> tuple[Tensor, dict[str, Tensor]]:
+def logits_and_gradients(made: CharLSTM) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the logits and the gradients of one step."""
     torch.manual_seed(3)
     made.zero_grad()
@@ -41,7 +41,7 @@ def learnt(made: CharLSTM) -> tuple[Tensor, dict[str, Tensor]]:
 
 def test_a_unit_is_silent_for_a_whole_sequence() -> None:
     torch.manual_seed(1)
-    found = Dropout(units=0.2).silence(torch.ones(50, 40, 256))
+    found = Dropout(units=0.2).variational_dropout(torch.ones(50, 40, 256))
     assert set(found.flatten().tolist()) == {0.0, 1.25}
     assert torch.equal(found, found[:1].expand_as(found))
     share = float((found[0] == 0).float().mean())
@@ -51,15 +51,15 @@ def test_a_unit_is_silent_for_a_whole_sequence() -> None:
 
 def test_weights_are_missing_for_a_whole_step(fused: kernel.Kernel | None, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[Tensor] = []
-    thin = Dropout.thin
+    thin = Dropout.drop_connect
 
     def seen(self: Dropout, weights: Tensor, kernel: kernel.Kernel | None = None) -> Tensor:
         taken.append(thin(self, weights, kernel))
         return taken[-1]
 
-    monkeypatch.setattr(Dropout, "thin", seen)
+    monkeypatch.setattr(Dropout, "drop_connect", seen)
     made = model(fused, Dropout(weights=0.4))
-    logits, grads = learnt(made)
+    logits, grads = logits_and_gradients(made)
     assert len(taken) == 2
     without = model(fused, NONE)
     for number, weights in enumerate(taken):
@@ -70,8 +70,8 @@ def test_weights_are_missing_for_a_whole_step(fused: kernel.Kernel | None, monke
         assert not grads[name][missing].any()
         assert grads[name][~missing].all()
         without.get_parameter(name).data.copy_(weights.detach())
-    torch.testing.assert_close(logits, learnt(without)[0])
-    _, again = learnt(made)
+    torch.testing.assert_close(logits, logits_and_gradients(without)[0])
+    _, again = logits_and_gradients(made)
     assert torch.equal(again["lstm.weight_hh_l0"], grads["lstm.weight_hh_l0"])
 
 
@@ -80,7 +80,7 @@ def test_the_compiled_layer_is_silenced_as_torchs_is(layers: int) -> None:
     if torch.backends.cpu.get_cpu_capability() != "AVX512":
         pytest.skip("this processor has no AVX-512")
     (logits, grads), (wanted, wanted_grads) = (
-        learnt(model(way, Dropout(units=0.3), layers)) for way in (kernel.find(), None)
+        logits_and_gradients(model(way, Dropout(units=0.3), layers)) for way in (kernel.find(), None)
     )
     torch.testing.assert_close(logits, wanted, rtol=1e-4, atol=1e-6)
     assert grads.keys() == wanted_grads.keys()

@@ -138,8 +138,9 @@ def test_extreme_sums_saturate_and_what_is_no_number_stays_none(compiled: Kernel
 
 def test_dropout_drops_its_share_and_keeps_the_mean(compiled: Kernel) -> None:
     ones = torch.ones(100, 16, 256)
-    found = [compiled.dropout(ones, share=0.2, seed=seed, threads=threads)
-             for seed, threads in ((1, 1), (1, 2), (2, 1))]  # fmt: skip
+    found = [
+        compiled.dropout(ones, share=0.2, seed=seed, threads=threads) for seed, threads in ((1, 1), (1, 2), (2, 1))
+    ]
     assert torch.equal(found[0], found[1])
     assert set(found[0].flatten().tolist()) == {0.0, 1.25}
     for one in (found[0], found[2], found[0] * found[2]):

@@ -55,9 +55,14 @@ def test_steps_are_those_of_torchs_muon_for_each_gate_and_of_its_adam_for_the_re
         for gate, part in enumerate(named[name].detach().chunk(4))  # they share the weight's memory
     ]
     muon = torch.optim.Muon(
-        [part for *_, part in gates], lr=TIMES_ADAM * 0.01, weight_decay=DECAY, momentum=MOMENTUM, nesterov=True,
-        ns_coefficients=COEFFICIENTS, ns_steps=ROUNDS,
-    )  # fmt: skip
+        [part for *_, part in gates],
+        lr=TIMES_ADAM * 0.01,
+        weight_decay=DECAY,
+        momentum=MOMENTUM,
+        nesterov=True,
+        ns_coefficients=COEFFICIENTS,
+        ns_steps=ROUNDS,
+    )
     adam = torch.optim.Adam([value for name, value in named.items() if name not in SQUARE], lr=0.01)
     for step in range(5):
         gradients(ours, step)

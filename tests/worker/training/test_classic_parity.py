@@ -23,9 +23,14 @@ def test_losses_and_weights_agree_with_the_document(fused: bool) -> None:
     key = derive(SEED, "data")
     orders = [Permutation(count, derive(key, "windows", epoch))(np.arange(count)).tolist() for epoch in range(3)]
     printed, weights = document_training(
-        text, weights=first.part("model"), seq_length=30, hidden_size=32, batch_size=64, orders=orders,
+        text,
+        weights=first.part("model"),
+        seq_length=30,
+        hidden_size=32,
+        batch_size=64,
+        orders=orders,
         seed_step=lambda step: seed_torch(SEED, "step", step),
-    )  # fmt: skip
+    )
     # When
     _, done = run(request, text, fused=fused)
     # Then
@@ -51,8 +56,7 @@ def test_the_best_epochs_weights_are_kept_where_the_document_keeps_the_last() ->
     assert done.losses.best_epoch == best + 1
     assert done.losses.validation == losses[best]
     first_of_next = next(
-        event.state() for event in train(request, text, threads=1)
-        if event.state().facts["epoch"] == best + 1
-    )  # fmt: skip
+        event.state() for event in train(request, text, threads=1) if event.state().facts["epoch"] == best + 1
+    )
     for name, value in done.weights.items():
         assert torch.equal(value, first_of_next.part("model")[name])

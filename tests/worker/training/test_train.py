@@ -216,8 +216,14 @@ def test_rows_are_plain_values() -> None:
     metric = next(event for event in events if isinstance(event, Metric))
     assert row(metric) == row(done.metrics[0])
     assert set(row(replace(done.metrics[0], step=5))) == {
-        "step", "epoch", "seconds", "train_loss", "validation_loss", "evaluation_loss", "evaluation_sum"
-    }  # fmt: skip
+        "step",
+        "epoch",
+        "seconds",
+        "train_loss",
+        "validation_loss",
+        "evaluation_loss",
+        "evaluation_sum",
+    }
 
 
 def test_one_character_over_and_over_can_be_learnt() -> None:

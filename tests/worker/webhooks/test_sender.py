@@ -20,7 +20,7 @@ from tests.jobs import make_job
 from tests.waiting import eventually
 from tests.worker.receiver import Receiver, receiving
 from worker.webhooks.safe_http import Caller, look_up
-from worker.webhooks.sender import RETRIES_S, Courier
+from worker.webhooks.sender import RETRIES_S, WebhookSender
 
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ENDS = ["job.succeeded", "job.failed", "job.cancelled"]
@@ -38,11 +38,11 @@ def courier(
     resolve: Callable[[str, int], list[str]] = look_up,
     tls: ssl.SSLContext | None = None,
     **more: str,
-) -> Courier:
+) -> WebhookSender:
     settings = settings_of(**more)
     tls = tls or ssl.create_default_context()
     caller = Caller(allowed=settings.webhook_networks, tls=tls, call_s=call_s, resolve=resolve)
-    return Courier(store, settings, caller=caller, retries_s=retries_s)
+    return WebhookSender(store, settings, caller=caller, retries_s=retries_s)
 
 
 def hooked(url: str, *events: str) -> NewJob:
@@ -87,7 +87,7 @@ def test_the_end_of_a_job_is_told_signed_as_the_api_shows_it(
 ) -> None:
     with receiving() as receiver:
         job = ended(store, receiver.url, status=status)
-        assert courier(store).look()
+        assert courier(store).check()
         (came,) = receiver.received
     assert came.path == "/hooks?a=b"
     verified = standardwebhooks.Webhook(SECRET).verify(came.body, came.headers)
@@ -97,7 +97,7 @@ def test_the_end_of_a_job_is_told_signed_as_the_api_shows_it(
     assert verified["timestamp"] == verified["data"]["finished_at"]
     assert SECRET.encode() not in came.body
     assert nothing_left(client)
-    assert not courier(store).look()
+    assert not courier(store).check()
 
 
 def test_only_what_was_wished_is_told(store: Store, client: "redis.Redis") -> None:
@@ -119,9 +119,9 @@ def test_a_job_that_fails_by_being_lost_is_told(store: Store, client: "redis.Red
     job = hooked("https://example.org/")
     store.jobs.create(job)
     for _ in range(job.max_attempts):
-        claim = store.jobs.claim(job.id, worker="w1", holder="h1", lease_s=10)
+        claim = store.jobs.claim(job.id, worker="w1", owner_id="h1", lease_s=10)
         assert claim is not None
-        store.jobs.lose(job.id, holder="h1")
+        store.jobs.lose(job.id, owner_id="h1")
         store.jobs.reap(lease_s=10)
     assert store.jobs.get(job.id).status is Status.FAILED
     assert waiting(client) == [f"msg_{job.id.removeprefix('job_')}_failed"]
@@ -130,10 +130,10 @@ def test_a_job_that_fails_by_being_lost_is_told(store: Store, client: "redis.Red
 def test_an_emptied_server_tells_again_under_the_same_id(store: Store, client: "redis.Redis") -> None:
     with receiving() as receiver:
         job = ended(store, receiver.url)
-        assert courier(store).look()
+        assert courier(store).check()
         client.flushall()
         store.jobs.restore(job, status=Status.SUCCEEDED)
-        assert courier(store).look()
+        assert courier(store).check()
         first, again = receiver.received
     assert first.headers["webhook-id"] == again.headers["webhook-id"]
 
@@ -144,8 +144,8 @@ def test_what_fails_is_tried_again_under_the_same_id(store: Store, client: "redi
         ended(store, receiver.url)
         one = courier(store)
         for _ in range(3):
-            assert one.look()
-        assert not one.look()
+            assert one.check()
+        assert not one.check()
     assert len({came.headers["webhook-id"] for came in receiver.received}) == 1
     assert len({came.body for came in receiver.received}) == 1
     assert [came.path for came in receiver.received] == ["/hooks?a=b"] * 3, "no redirect is followed"
@@ -156,7 +156,7 @@ def test_after_the_last_try_it_is_given_up(store: Store, client: "redis.Redis") 
     with receiving(500) as receiver:
         ended(store, receiver.url)
         one = courier(store, retries_s=(0, 0))
-        while one.look():
+        while one.check():
             pass
         assert len(receiver.received) == 3
     assert nothing_left(client)
@@ -165,7 +165,7 @@ def test_after_the_last_try_it_is_given_up(store: Store, client: "redis.Redis") 
 def test_a_receiver_that_is_gone_for_good_is_left_alone(store: Store, client: "redis.Redis") -> None:
     with receiving(410) as receiver:
         ended(store, receiver.url)
-        assert courier(store).look()
+        assert courier(store).check()
         assert len(receiver.received) == 1
     assert nothing_left(client)
 
@@ -175,8 +175,8 @@ def test_tries_come_at_growing_distances_for_most_of_a_day(store: Store, client:
         ended(store, receiver.url)
         one = courier(store, retries_s=RETRIES_S)
         for wait_s in RETRIES_S:
-            assert one.look()
-            assert not one.look(), "it is not due"
+            assert one.check()
+            assert not one.check(), "it is not due"
             assert wait_s - 5 < due_in_s(client) <= wait_s * 1.1
             pass_time(client)
     assert list(RETRIES_S) == sorted(RETRIES_S)
@@ -187,7 +187,7 @@ def test_tries_come_at_growing_distances_for_most_of_a_day(store: Store, client:
 def test_a_receiver_that_takes_for_ever_holds_nobody(store: Store, client: "redis.Redis", answer: str) -> None:
     with receiving(answer) as receiver:
         ended(store, receiver.url)
-        assert courier(store, retries_s=(900,), call_s=0.5).look()
+        assert courier(store, retries_s=(900,), call_s=0.5).check()
         assert len(receiver.received) == 1
         assert len(waiting(client)) == 1
 
@@ -195,7 +195,7 @@ def test_a_receiver_that_takes_for_ever_holds_nobody(store: Store, client: "redi
 def test_little_is_read_of_an_endless_answer(store: Store, client: "redis.Redis") -> None:
     with receiving("flood") as receiver:
         ended(store, receiver.url)
-        assert courier(store).look()
+        assert courier(store).check()
     assert nothing_left(client), "its status was good"
 
 
@@ -204,9 +204,9 @@ def test_a_worker_that_dies_while_it_delivers_loses_nothing(store: Store, client
         ended(store, receiver.url)
         taken = store.webhooks.take()  # and here it is killed
         assert taken is not None
-        assert not courier(store).look(), "it isn't due before it must be taken for dead"
+        assert not courier(store).check(), "it isn't due before it must be taken for dead"
         pass_time(client)
-        assert courier(store).look()
+        assert courier(store).check()
         assert [came.headers["webhook-id"] for came in receiver.received] == [taken.id]
         store.webhooks.put_off(taken, 5)  # the first one was only asleep
     assert nothing_left(client)
@@ -214,15 +214,22 @@ def test_a_worker_that_dies_while_it_delivers_loses_nothing(store: Store, client
 
 @pytest.mark.parametrize(
     "url",
-    ["http://127.0.0.1:{port}/", "https://localhost:{port}/", "http://[::ffff:127.0.0.1]:{port}/",
-     "http://0x7f.1:{port}/", "http://2130706433:{port}/", "http://0.0.0.0:{port}/", "http://127.1:{port}/",
-     "http://169.254.169.254/latest/meta-data/"],
-)  # fmt: skip
+    [
+        "http://127.0.0.1:{port}/",
+        "https://localhost:{port}/",
+        "http://[::ffff:127.0.0.1]:{port}/",
+        "http://0x7f.1:{port}/",
+        "http://2130706433:{port}/",
+        "http://0.0.0.0:{port}/",
+        "http://127.1:{port}/",
+        "http://169.254.169.254/latest/meta-data/",
+    ],
+)
 def test_the_inside_is_never_called_unless_it_is_allowed(store: Store, client: "redis.Redis", url: str) -> None:
     with receiving() as receiver:
         port = receiver.url.split(":")[2].split("/")[0]
         ended(store, url.format(port=port))
-        assert courier(store, retries_s=(900,), CHARLOOM_WEBHOOK_ALLOW="10.0.0.0/8").look()
+        assert courier(store, retries_s=(900,), CHARLOOM_WEBHOOK_ALLOW="10.0.0.0/8").check()
         assert receiver.received == []
     assert len(waiting(client)) == 1
 
@@ -237,7 +244,7 @@ def test_the_connection_goes_to_the_very_address_that_was_checked(store: Store) 
 
     with receiving() as receiver:
         ended(store, receiver.url.replace("127.0.0.1", "hooks.test"))
-        assert courier(store, resolve=rebound, CHARLOOM_WEBHOOK_ALLOW="127.0.0.1").look()
+        assert courier(store, resolve=rebound, CHARLOOM_WEBHOOK_ALLOW="127.0.0.1").check()
         assert receiver.received[0].headers["Host"].startswith("hooks.test:")
     assert asked == ["hooks.test"]
 
@@ -245,24 +252,43 @@ def test_the_connection_goes_to_the_very_address_that_was_checked(store: Store) 
 def test_one_address_inside_spoils_a_name(store: Store) -> None:
     with receiving() as receiver:
         ended(store, receiver.url.replace("127.0.0.1", "hooks.test"))
-        assert courier(store, retries_s=(900,), resolve=lambda *_: ["127.0.0.1", "10.0.0.1"]).look()
+        assert courier(store, retries_s=(900,), resolve=lambda *_: ["127.0.0.1", "10.0.0.1"]).check()
         assert receiver.received == []
 
 
 def test_an_address_that_does_not_answer_leaves_the_next_one(store: Store) -> None:
     with receiving() as receiver:
         ended(store, receiver.url.replace("127.0.0.1", "hooks.test"))
-        assert courier(store, resolve=lambda *_: ["127.0.0.9", "127.0.0.1"]).look()
+        assert courier(store, resolve=lambda *_: ["127.0.0.9", "127.0.0.1"]).check()
         assert len(receiver.received) == 1
 
 
 def test_a_certificate_must_be_good_for_the_name(store: Store, client: "redis.Redis", tmp_path: Path) -> None:
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=hooks.test",
-         "-addext", "subjectAltName=DNS:hooks.test"],
-        cwd=tmp_path, check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-keyout",
+            "key.pem",
+            "-out",
+            "cert.pem",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=hooks.test",
+            "-addext",
+            "subjectAltName=DNS:hooks.test",
+        ],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     theirs.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
     ours = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
@@ -270,7 +296,7 @@ def test_a_certificate_must_be_good_for_the_name(store: Store, client: "redis.Re
     def deliver(receiver: Receiver, name: str, tls: ssl.SSLContext) -> int:
         before = len(receiver.received)
         ended(store, receiver.url.replace("127.0.0.1", name))
-        assert courier(store, retries_s=(900,), tls=tls, resolve=lambda *_: ["127.0.0.1"]).look()
+        assert courier(store, retries_s=(900,), tls=tls, resolve=lambda *_: ["127.0.0.1"]).check()
         return len(receiver.received) - before
 
     with receiving(tls=theirs) as receiver:
@@ -282,7 +308,7 @@ def test_a_certificate_must_be_good_for_the_name(store: Store, client: "redis.Re
 
 def test_without_a_secret_nothing_is_taken(store: Store, client: "redis.Redis") -> None:
     ended(store, "https://example.org/")
-    silent = Courier(store, load({}))
+    silent = WebhookSender(store, load({}))
     silent.start()
     silent.stop()
     assert len(waiting(client)) == 1
@@ -291,7 +317,7 @@ def test_without_a_secret_nothing_is_taken(store: Store, client: "redis.Redis") 
 def test_several_couriers_deliver_each_message_once(store: Store, client: "redis.Redis") -> None:
     with receiving() as receiver:
         jobs = [ended(store, receiver.url) for _ in range(30)]
-        couriers = [Courier(store, settings_of(), look_s=0.01) for _ in range(3)]
+        couriers = [WebhookSender(store, settings_of(), look_s=0.01) for _ in range(3)]
         for one in couriers:
             one.start()
         eventually(lambda: nothing_left(client), "all are delivered")
@@ -305,7 +331,7 @@ def test_a_message_of_a_forgotten_job_is_given_up(store: Store, client: "redis.R
     ended(store, "https://example.org/")
     time.sleep(0.01)  # "longer ago than" no time at all
     assert store.jobs.purge(age_s=0)
-    assert courier(store).look()
+    assert courier(store).check()
     assert nothing_left(client)
 
 
@@ -313,5 +339,5 @@ def test_the_environment_s_proxy_is_not_taken(store: Store, monkeypatch: pytest.
     monkeypatch.setitem(os.environ, "HTTP_PROXY", "http://127.0.0.1:9/")
     with receiving() as receiver:
         ended(store, receiver.url)
-        assert courier(store).look()
+        assert courier(store).check()
         assert len(receiver.received) == 1

@@ -30,7 +30,7 @@ SOURCES, HEADERS = ("lstm.c", "write.c"), ("vectors.h",)
 FLAGS = ("-O3", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-fopenmp", "-shared", "-fPIC")
 #: The units of a layer must be a multiple of this.
 UNITS = 32
-_MOST_COMPILING_S = 120
+_MAX_COMPILING_S = 120
 _INT, _POINTER = ctypes.c_int64, ctypes.c_void_p
 
 
@@ -152,9 +152,7 @@ class Kernel:
         """Let a text read more of its prompt, (T,); without a window there is room for 5 T H numbers."""
         self._library.charloom_read(ctypes.byref(writing), len(codes), codes.ctypes.data, room.data_ptr())
 
-    def write(
-        self, writing: ctypes.Structure, draws: NDArray[np.float64] | None, codes: NDArray[np.int32]
-    ) -> None:
+    def write(self, writing: ctypes.Structure, draws: NDArray[np.float64] | None, codes: NDArray[np.int32]) -> None:
         """Write as many characters of each text as there is room for, (texts, T), by as many numbers in 0..1."""
         place = None if draws is None else draws.ctypes.data
         self._library.charloom_write(ctypes.byref(writing), codes.shape[1], place, codes.ctypes.data)
@@ -167,11 +165,20 @@ def _place(array: Tensor | None) -> int | None:
 def _sequence(arrays: Pass, weights: Tensor) -> _Sequence:
     positions, rows, units = arrays.h.shape
     return _Sequence(
-        kind=arrays.kind, positions=positions - 1, rows=rows, units=units, threads=arrays.threads,
-        weights=weights.data_ptr(), inputs=arrays.inputs.data_ptr(), index=_place(arrays.index),
-        inputs_bf16=arrays.inputs.dtype is torch.bfloat16, h=arrays.h.data_ptr(), c=arrays.c.data_ptr(),
-        gates=_place(arrays.gates), stride=0 if arrays.gates is None else arrays.gates.shape[2],
-    )  # fmt: skip
+        kind=arrays.kind,
+        positions=positions - 1,
+        rows=rows,
+        units=units,
+        threads=arrays.threads,
+        weights=weights.data_ptr(),
+        inputs=arrays.inputs.data_ptr(),
+        index=_place(arrays.index),
+        inputs_bf16=arrays.inputs.dtype is torch.bfloat16,
+        h=arrays.h.data_ptr(),
+        c=arrays.c.data_ptr(),
+        gates=_place(arrays.gates),
+        stride=0 if arrays.gates is None else arrays.gates.shape[2],
+    )
 
 
 def place() -> Path:
@@ -200,7 +207,7 @@ def build() -> Path:
     made = Path(name)
     try:
         words = [compiler, *FLAGS, "-o", str(made), *(str(FOLDER / name) for name in SOURCES)]
-        subprocess.run(words, check=True, capture_output=True, text=True, timeout=_MOST_COMPILING_S)
+        subprocess.run(words, check=True, capture_output=True, text=True, timeout=_MAX_COMPILING_S)
         made.chmod(0o644)
         made.replace(path)
     except subprocess.CalledProcessError as exc:

@@ -86,14 +86,17 @@ def pack(
     missing = -characters % _UNITS
     gates = (_GATES, units // _UNITS, _UNITS)
     return Packed(
-        kernel=kernel, units=units, layers=len(recurrent), characters=characters,
+        kernel=kernel,
+        units=units,
+        layers=len(recurrent),
+        characters=characters,
         table=table.view(characters, *gates).transpose(1, 2).contiguous(),
         recurrent=_packed([weights.view(*gates, units).transpose(0, 1) for weights in recurrent], units),
         inputs=_packed([weights.view(*gates, units).transpose(0, 1) for weights in inputs], units),
         biases=torch.cat([part.view(gates).transpose(0, 1).reshape(1, -1) for part in biases] or [torch.empty(0)]),
         out=torch.cat([out, torch.zeros(missing, units)]).view(-1, _UNITS, units).transpose(1, 2).contiguous(),
         out_biases=torch.cat([out_biases, torch.zeros(missing)]),
-    )  # fmt: skip
+    )
 
 
 def _packed(layers: list[Tensor], units: int) -> Tensor:
@@ -129,15 +132,30 @@ class Lanes:
         self._weights = torch.empty(threads, packed.characters + -packed.characters % 8, dtype=torch.float64)
         self._heap = torch.empty(threads, packed.characters, dtype=torch.int32)
         self._writing = Writing(
-            units=packed.units, layers=packed.layers, characters=packed.characters,
-            table=packed.table.data_ptr(), recurrent=packed.recurrent.data_ptr(), inputs=packed.inputs.data_ptr(),
-            biases=packed.biases.data_ptr(), out=packed.out.data_ptr(), out_biases=packed.out_biases.data_ptr(),
-            lanes=self._h.shape[2], window=self._window, last=self._length - 1, read=read,
-            h=self._h.data_ptr(), c=self._c.data_ptr(), newest=self._newest.data_ptr(), logits=self._logits.data_ptr(),
-            temperature=options.temperature, top_k=min(options.top_k or 0, packed.characters),
+            units=packed.units,
+            layers=packed.layers,
+            characters=packed.characters,
+            table=packed.table.data_ptr(),
+            recurrent=packed.recurrent.data_ptr(),
+            inputs=packed.inputs.data_ptr(),
+            biases=packed.biases.data_ptr(),
+            out=packed.out.data_ptr(),
+            out_biases=packed.out_biases.data_ptr(),
+            lanes=self._h.shape[2],
+            window=self._window,
+            last=self._length - 1,
+            read=read,
+            h=self._h.data_ptr(),
+            c=self._c.data_ptr(),
+            newest=self._newest.data_ptr(),
+            logits=self._logits.data_ptr(),
+            temperature=options.temperature,
+            top_k=min(options.top_k or 0, packed.characters),
             top_p=1.0 if options.top_p is None else options.top_p,
-            threads=threads, weights=self._weights.data_ptr(), heap=self._heap.data_ptr(),
-        )  # fmt: skip
+            threads=threads,
+            weights=self._weights.data_ptr(),
+            heap=self._heap.data_ptr(),
+        )
 
     def read(self, codes: NDArray[np.int32]) -> None:
         """Read more of a prompt, (T,), before anything is written."""

@@ -90,7 +90,7 @@ BF16 INLINE void cell_bf16(const struct sequence *s, size_t t, size_t row, size_
 
 /* The same with pairs of bfloat16: weights (depth / 32, 4, 16, 16, 2), the tiles of AMX: 16 pairs by 16 columns. */
 BF16 INLINE void product_bf16(const int count, const bf16 *rows, size_t stride, const bf16 *weights, size_t depth,
-                              vec sums[MOST_ROWS][GATES])
+                              vec sums[MAX_ROWS][GATES])
 {
 #pragma GCC unroll 6
     for (int r = 0; r < count; r++)
@@ -130,13 +130,13 @@ BF16 static __attribute__((noinline)) void cells_bf16(const struct sequence *s, 
 
 #define FORWARD_STEP(TYPE, PRODUCT, CELLS_OF)                                                                          \
     do {                                                                                                               \
-        const size_t units = s->units, step = height(to - from, MOST_ROWS);                                            \
+        const size_t units = s->units, step = height(to - from, MAX_ROWS);                                            \
         const TYPE *h = (const TYPE *)s->h + t * s->rows * units;                                                      \
         for (size_t block = 0; block < units / UNITS; block++) {                                                       \
             const TYPE *w = (const TYPE *)s->weights + block * BLOCK * units;                                          \
             for (size_t first = from; first < to; first += step) {                                                     \
-                vec sums[MOST_ROWS][GATES];                                                                            \
-                float kept[MOST_ROWS * BLOCK] __attribute__((aligned(64)));                                            \
+                vec sums[MAX_ROWS][GATES];                                                                            \
+                float kept[MAX_ROWS * BLOCK] __attribute__((aligned(64)));                                            \
                 const size_t n = to - first < step ? to - first : step;                                                \
                 WITH_COUNT(n, {                                                                                        \
                     PRODUCT(count, h + first * units, units, w, units, sums);                                          \
@@ -306,12 +306,12 @@ BF16 static void cells_back_bf16(const struct sequence *s, size_t t, size_t from
 /* dhs = gradients of the gate sums of position t times the weights: of h before that position. */
 #define BACKWARD_STEP(TYPE, PRODUCT)                                                                                   \
     do {                                                                                                               \
-        const size_t depth = GATES * s->units, step = height(to - from, MOST_ROWS), stride = s->stride;                \
+        const size_t depth = GATES * s->units, step = height(to - from, MAX_ROWS), stride = s->stride;                \
         const TYPE *grads = (const TYPE *)s->gates + t * s->rows * stride;                                             \
         for (size_t column = 0; column < padded; column += BLOCK) {                                                    \
             const TYPE *w = (const TYPE *)s->weights + column * depth;                                                 \
             for (size_t first = from; first < to; first += step) {                                                     \
-                vec sums[MOST_ROWS][GATES];                                                                            \
+                vec sums[MAX_ROWS][GATES];                                                                            \
                 const size_t n = to - first < step ? to - first : step;                                                \
                 WITH_COUNT(n, {                                                                                        \
                     PRODUCT(count, grads + first * stride, stride, w, depth, sums);                                    \
@@ -353,7 +353,7 @@ INLINE void outer_f32(const struct sequence *s, const int count, const int group
                       size_t first, size_t last, size_t from, size_t rows_to, float *to)
 {
     const size_t units = s->units, stride = s->stride;
-    vec sums[MOST_ROWS][GATES];
+    vec sums[MAX_ROWS][GATES];
 #pragma GCC unroll 6
     for (int r = 0; r < count; r++)
 #pragma GCC unroll 4
@@ -381,7 +381,7 @@ static void weight_grads_f32(const struct sequence *s, size_t first, size_t last
     const size_t units = s->units, all = GATES * units;
     const float *grads = s->gates, *h = s->h;
     for (size_t column = 0; column < units; column += BLOCK)
-        for (size_t gate = 0; gate < all; gate += MOST_ROWS) {
+        for (size_t gate = 0; gate < all; gate += MAX_ROWS) {
             float *at = sum + gate * units + column;
             if (units - column >= BLOCK)
                 WITH_COUNT(all - gate, outer_f32(s, count, 4, grads + gate, h + column, first, last, from, to, at))

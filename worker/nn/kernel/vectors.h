@@ -15,7 +15,7 @@ typedef __m512 vec;
 #define INLINE static inline __attribute__((always_inline))
 #define BF16 __attribute__((target("avx512bf16")))
 #define AMX __attribute__((target("avx512bf16,amx-tile,amx-bf16")))
-enum { UNITS = 16, GATES = 4, BLOCK = UNITS * GATES, MOST_ROWS = 6, TILE_ROWS = 16, DEPTH = 32, TILE = DEPTH * 16 };
+enum { UNITS = 16, GATES = 4, BLOCK = UNITS * GATES, MAX_ROWS = 6, TILE_ROWS = 16, DEPTH = 32, TILE = DEPTH * 16 };
 enum { FLOAT32, BF16_DOT, BF16_TILES };
 
 INLINE vec splat(float x) { return _mm512_set1_ps(x); }
@@ -78,7 +78,7 @@ INLINE vec get(int narrowed, const void *from, size_t i)
 }
 
 /* Nothing yet, in `count` rows of sums. */
-INLINE void no_sums(const int count, vec sums[MOST_ROWS][GATES])
+INLINE void no_sums(const int count, vec sums[MAX_ROWS][GATES])
 {
 #pragma GCC unroll 6
     for (int r = 0; r < count; r++)
@@ -89,7 +89,7 @@ INLINE void no_sums(const int count, vec sums[MOST_ROWS][GATES])
 /* sums[r][g] += 16 columns of group g of the product of `count` rows (stride apart) with a packed group of weights,
  * (depth, 4, 16). `count` is a constant wherever this is inlined, so that sums stay in registers. */
 INLINE void add_product_f32(const int count, const float *rows, size_t stride, const float *weights, size_t depth,
-                            vec sums[MOST_ROWS][GATES])
+                            vec sums[MAX_ROWS][GATES])
 {
 #pragma GCC unroll 2
     for (size_t k = 0; k < depth; k++) {
@@ -109,7 +109,7 @@ INLINE void add_product_f32(const int count, const float *rows, size_t stride, c
 
 /* The same from nothing. */
 INLINE void product_f32(const int count, const float *rows, size_t stride, const float *weights, size_t depth,
-                        vec sums[MOST_ROWS][GATES])
+                        vec sums[MAX_ROWS][GATES])
 {
     no_sums(count, sums);
     add_product_f32(count, rows, stride, weights, depth, sums);

@@ -79,7 +79,7 @@ enum { SPAN = 8 };
 /* The cells of n lanes from `first` on, in these blocks. A function of its own: inlined, its constants would take
  * registers from the sums of the products before it. */
 static __attribute__((noinline)) void cells(struct writing *s, size_t layer, size_t block, size_t last, size_t first,
-                                            size_t n, float sums[SPAN][MOST_ROWS * BLOCK])
+                                            size_t n, float sums[SPAN][MAX_ROWS * BLOCK])
 {
     float *c = s->c + layer * s->lanes * s->units, *next = h_of(s, layer, 1);
     for (size_t r = 0; r < n; r++) {
@@ -95,7 +95,7 @@ static __attribute__((noinline)) void cells(struct writing *s, size_t layer, siz
  * layer below: asked in between, it would cost the sums their registers. */
 INLINE void any_layer(const int stacked, struct writing *s, size_t layer, size_t from, size_t to)
 {
-    const size_t units = s->units, step = height(to - from, MOST_ROWS), block_size = BLOCK * units;
+    const size_t units = s->units, step = height(to - from, MAX_ROWS), block_size = BLOCK * units;
     const size_t blocks = units / UNITS;
     const float *h = h_of(s, layer, 0), *below = stacked ? h_of(s, layer - 1, 1) : NULL;
     const float *weights = s->recurrent + layer * blocks * block_size;
@@ -103,10 +103,10 @@ INLINE void any_layer(const int stacked, struct writing *s, size_t layer, size_t
     for (size_t block = 0; block < blocks; block += SPAN) {
         const size_t last = block + SPAN < blocks ? block + SPAN : blocks;
         for (size_t first = from; first < to; first += step) {
-            float kept[SPAN][MOST_ROWS * BLOCK] __attribute__((aligned(64)));
+            float kept[SPAN][MAX_ROWS * BLOCK] __attribute__((aligned(64)));
             const size_t n = to - first < step ? to - first : step;
             for (size_t i = block; i < last; i++) {
-                vec sums[MOST_ROWS][GATES];
+                vec sums[MAX_ROWS][GATES];
                 WITH_COUNT(n, {
                     product_f32(count, h + first * units, units, weights + i * block_size, units, sums);
                     if (stacked)
@@ -131,7 +131,7 @@ static void stacked_layer(struct writing *s, size_t layer, size_t from, size_t t
 INLINE void some_logits(const int count, const int groups, const float *h, size_t units, const float *out,
                         const float *biases, float *logits, size_t width)
 {
-    vec sums[MOST_ROWS][GATES];
+    vec sums[MAX_ROWS][GATES];
 #pragma GCC unroll 6
     for (int r = 0; r < count; r++)
 #pragma GCC unroll 4
@@ -157,7 +157,7 @@ INLINE void some_logits(const int count, const int groups, const float *h, size_
 /* The logits of n texts from `text` on, whose lanes begin at `lane`. */
 static void compute_logits(struct writing *s, size_t text, size_t lane, size_t n)
 {
-    const size_t units = s->units, step = height(n, MOST_ROWS), width = padded(s);
+    const size_t units = s->units, step = height(n, MAX_ROWS), width = padded(s);
     const float *h = h_of(s, s->layers - 1, 1) + lane * units;
     for (size_t column = 0; column < width;) {
         const size_t groups = width - column < BLOCK ? 1 : GATES;
@@ -310,13 +310,13 @@ static int32_t choose(const struct writing *s, const float *logits, double draw)
 /* What enters a layer's gate sums at n places, (n, G), from h of the layer below there, (n, H). */
 static void multiply_inputs(const struct writing *s, size_t layer, size_t n, const float *below, float *sums)
 {
-    const size_t units = s->units, all = GATES * units, step = height(n, MOST_ROWS);
+    const size_t units = s->units, all = GATES * units, step = height(n, MAX_ROWS);
     const float *weights = s->inputs + (layer - 1) * all * units, *biases = s->biases + (layer - 1) * all;
     for (size_t column = 0; column < all; column += BLOCK)
         for (size_t first = 0; first < n; first += step) {
             const size_t rows = n - first < step ? n - first : step;
             WITH_COUNT(rows, {
-                vec product[MOST_ROWS][GATES];
+                vec product[MAX_ROWS][GATES];
                 product_f32(count, below + first * units, units, weights + column * units, units, product);
                 _Pragma("GCC unroll 6") for (int r = 0; r < count; r++)
                     _Pragma("GCC unroll 4") for (int g = 0; g < GATES; g++)
