@@ -15,7 +15,7 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, ViewportSize
 
-from client import Charloom, Job
+from charloom import Charloom, Job
 from tests.waiting import eventually
 from tests.web.browsing import chromium
 

@@ -79,7 +79,7 @@ install --constraint constraints.txt --requirement "$requirements"
 
 # The command: it finds the environment beside itself and the packages in this directory, wherever it is called from.
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-pwd >"$site/charloom.pth"
+printf "%s\n" "$PWD" "$PWD/client/src" >"$site/charloom.pth"
 cat >"$venv/bin/charloom" <<'LAUNCHER'
 #!/bin/sh
 here=$(CDPATH= cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)

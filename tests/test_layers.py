@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("shared", "worker", "web", "client", "cli")
+PACKAGES = ("shared", "worker", "web", "charloom", "cli")
+#: Where a package is, where it isn't at the top.
+SOURCES = {"charloom": ROOT / "client" / "src" / "charloom"}
 
 #: Files of shared/ that are only words: the standard library and pydantic.
 WORDS = ("errors", "settings", "text", "requests", "jobs", "ids", "api_keys", "sizes")
@@ -21,12 +23,13 @@ ADAPTERS = {"store": {"redis"}, "broker": {"celery", "kombu"}, "volume": {"chars
 
 def files(*packages: str) -> list[Path]:
     """List the Python files of packages."""
-    return sorted(path for package in packages for path in (ROOT / package).rglob("*.py"))
+    return sorted(path for package in packages for path in SOURCES.get(package, ROOT / package).rglob("*.py"))
 
 
 def module_of(path: Path) -> str:
     """Name the module in a file."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
+    source = ROOT / "client" / "src" if path.is_relative_to(ROOT / "client" / "src") else ROOT
+    parts = path.relative_to(source).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
@@ -47,7 +50,8 @@ def imports(path: Path) -> frozenset[str]:
 
 def is_module(name: str) -> bool:
     """Tell whether one of our own files is this module."""
-    path = ROOT.joinpath(*name.split("."))
+    top, *rest = name.split(".")
+    path = SOURCES.get(top, ROOT / top).joinpath(*rest)
     return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
 
 
@@ -105,15 +109,15 @@ def test_what_computes_knows_neither_celery_nor_redis_nor_http() -> None:
 
 
 def test_the_client_stands_alone() -> None:
-    for path in files("client"):
+    for path in files("charloom"):
         assert outside(path) <= {"httpx", "pydantic"}, path
-        assert all(is_under(module, ("client",)) for module in own(path)), path
+        assert all(is_under(module, ("charloom",)) for module in own(path)), path
 
 
 def test_only_the_command_line_uses_the_client() -> None:
-    """What calls over HTTP is `client`; nothing of the service calls itself."""
+    """What calls over HTTP is `charloom`; nothing of the service calls itself."""
     for path in files("shared", "worker", "web"):
-        assert not any(is_under(module, ("client",)) for module in own(path)), path
+        assert not any(is_under(module, ("charloom",)) for module in own(path)), path
 
 
 @pytest.mark.parametrize("door", ["web", "cli"])
@@ -136,7 +140,7 @@ def test_nothing_is_imported_in_circles() -> None:
     TopologicalSorter(graph).prepare()  # CycleError names the circle
 
 
-@pytest.mark.parametrize("module", ["web", "client", "cli.main", "cli.commands.demo", "cli.doctor.doctor"])
+@pytest.mark.parametrize("module", ["web", "charloom", "cli.main", "cli.commands.demo", "cli.doctor.doctor"])
 def test_importing_a_door_leaves_torch_unloaded(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
@@ -149,7 +153,7 @@ def test_the_environment_is_read_in_one_place() -> None:
         for path in files(*PACKAGES)
         if re.search(r"\bos\.(environ\b(?!\.setdefault)|getenv)", path.read_text())
     }
-    assert readers == {"shared.settings", "client.charloom", "cli.service.service"}
+    assert readers == {"shared.settings", "charloom.client", "cli.service.service"}
 
 
 def test_no_redis_key_is_spelled_outside_the_stores_keys() -> None:

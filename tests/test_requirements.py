@@ -38,7 +38,7 @@ def test_the_web_server_is_given_what_it_imports_and_nothing_more() -> None:
 
 
 def test_the_rest_is_what_worker_and_command_line_import_beside_it() -> None:
-    assert required("requirements.txt") == imported("worker", "client", "cli") - required("requirements-web.txt")
+    assert required("requirements.txt") == imported("worker", "charloom", "cli") - required("requirements-web.txt")
 
 
 def test_every_version_is_pinned() -> None:

@@ -17,11 +17,11 @@ from typing import Any
 import click
 from rich.console import Console
 
+from charloom import Charloom, CharloomError, Retrying
+from charloom.records import Record
 from cli.commands.exit_codes import Exit, failure_of
 from cli.commands.server_url import server_url
 from cli.terminal.console import make_console
-from client import Charloom, CharloomError, Retrying
-from client.records import Record
 
 #: Somebody waits: a server that is away is soon said to be; those who watch a job have a patience of their own.
 RETRYING = Retrying(tries=4)

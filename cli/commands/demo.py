@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from charloom import Charloom, CharloomError, Corpus, Event, Texts
 from cli.commands.command import examples
 from cli.commands.exit_codes import failure_of
 from cli.service.lock import Taken
@@ -16,7 +17,6 @@ from cli.service.service import ROOT
 from cli.service.serving import choose_port, read_settings, serving, take_lock
 from cli.terminal.console import make_console, printable
 from cli.terminal.progress import TrainingProgress
-from client import Charloom, CharloomError, Corpus, Event, Texts
 
 #: The text that is there for whoever has none at hand.
 SAMPLE = ROOT / "shared" / "sample.txt"

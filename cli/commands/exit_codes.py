@@ -18,8 +18,7 @@ from typing import IO
 import click
 import httpx
 
-from cli.terminal.console import make_console, printable
-from client import (
+from charloom import (
     ApiError,
     CharloomError,
     Damaged,
@@ -30,6 +29,7 @@ from client import (
     Unavailable,
     Unreachable,
 )
+from cli.terminal.console import make_console, printable
 
 
 class Exit(IntEnum):

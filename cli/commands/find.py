@@ -7,9 +7,9 @@ names of downloads show, are chance.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
+from charloom import Corpus, Job, Model
 from cli.commands.command import Calling
 from cli.commands.exit_codes import Exit, Failure
-from client import Corpus, Job, Model
 
 #: Characters after a kind's prefix.
 ID_CHARS = 26

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
+from charloom import CharloomError, Event, Job, Silence, TooManyRequests, Unavailable, Unreachable
 from cli.commands.command import Calling
 from cli.commands.exit_codes import Exit
 from cli.terminal.progress import TrainingProgress
 from cli.terminal.prompts import ask
-from client import CharloomError, Event, Job, Silence, TooManyRequests, Unavailable, Unreachable
 
 #: Seconds of silence after which a watched job is looked at: while it waits in a queue nothing happens to it.
 LOOK_S = 5.0

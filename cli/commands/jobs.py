@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import click
 
+from charloom import Job
 from cli.commands.command import Calling, calling, examples
 from cli.commands.exit_codes import Exit, Failure
 from cli.commands.find import find_job, find_model
@@ -13,7 +14,6 @@ from cli.commands.write import show_writing
 from cli.terminal.console import printable
 from cli.terminal.formatting import age, duration, loss, number
 from cli.terminal.tables import Column, print_card, print_table
-from client import Job
 
 TYPES = ("train", "generate", "import")
 STATUSES = ("queued", "running", "cancelling", "succeeded", "failed", "cancelled")

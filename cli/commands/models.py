@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+from charloom import Corpus, Model
 from cli.commands.command import Calling, calling, examples
 from cli.commands.exit_codes import Exit, Failure
 from cli.commands.find import find_corpus, find_model
@@ -16,7 +17,6 @@ from cli.terminal.console import printable
 from cli.terminal.formatting import age, loss, number
 from cli.terminal.prompts import ask
 from cli.terminal.tables import Column, print_card, print_table
-from client import Corpus, Model
 from shared.sizes import size
 
 _COLUMNS = (

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from charloom.client import DEFAULT_URL, named_url
 from cli.service.lock import address_of
-from client.charloom import DEFAULT_URL, named_url
 from shared.errors import SettingsError
 from shared.settings import load
 

@@ -3,11 +3,11 @@
 import sys
 from pathlib import Path
 
+from charloom import Corpus
 from cli.commands.command import Calling
 from cli.commands.exit_codes import Exit, Failure
 from cli.commands.find import find_corpus
 from cli.terminal.console import printable
-from client import Corpus
 
 
 def corpus_of(call: Calling, word: str, *, name: str | None) -> Corpus:

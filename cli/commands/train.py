@@ -5,6 +5,7 @@ from typing import Any
 import click
 from pydantic import TypeAdapter
 
+from charloom import Job
 from cli.commands.command import Calling, calling, examples
 from cli.commands.exit_codes import Exit, Failure
 from cli.commands.find import find_model
@@ -13,7 +14,6 @@ from cli.commands.options import check, given, request_options
 from cli.commands.texts import corpus_of
 from cli.terminal.formatting import duration, number
 from cli.terminal.tables import print_card
-from client import Job
 from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamRequest, TrainRequest
 from shared.sizes import size
 

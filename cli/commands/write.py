@@ -7,6 +7,7 @@ from typing import Any
 import click
 from pydantic import TypeAdapter
 
+from charloom import CharloomError, Job, Texts
 from cli.commands.command import Calling, calling, close_output, examples
 from cli.commands.exit_codes import Exit, Failure
 from cli.commands.find import find_model
@@ -14,7 +15,6 @@ from cli.commands.follow import watch
 from cli.commands.options import check, given, request_options
 from cli.terminal.console import printable
 from cli.terminal.wrapping import Wrap
-from client import CharloomError, Job, Texts
 from shared.requests.options import GenerateRequest
 
 _REQUEST: TypeAdapter[Any] = TypeAdapter(GenerateRequest)

@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from charloom import ApiError, Charloom, CharloomError, Unauthorized, Unreachable, Worker
 from cli.doctor.findings import Finding, bad, note, ok, warn
-from client import ApiError, Charloom, CharloomError, Unauthorized, Unreachable, Worker
 from shared.errors import StoreUnavailable
 from shared.settings import Settings
 from shared.sizes import size

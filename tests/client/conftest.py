@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from client import Charloom
+from charloom import Charloom
 from tests.client.scripted import Scripted
 from tests.client.stack import Stack, stacked
 

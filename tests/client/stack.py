@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import redis
 
+from charloom import Charloom, Corpus, Event, Job, Model
 from cli.service.shutdown import process_lives
-from client import Charloom, Corpus, Event, Job, Model
 from tests.processes import below
 from tests.waiting import eventually
 from tests.web.serving import Served, serve

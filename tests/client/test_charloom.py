@@ -8,7 +8,7 @@ import httpx
 import pytest
 import redis
 
-from client import Charloom, Conflict, Damaged, Event, Invalid, JobFailed, NotFound, Texts, TimedOut
+from charloom import Charloom, Conflict, Damaged, Event, Invalid, JobFailed, NotFound, Texts, TimedOut
 from shared.store import keys
 from tests.client.scripted import Cutting, Reply, Scripted
 from tests.client.stack import ENDLESS, SAMPLE, SMALL, Stack

@@ -2,7 +2,7 @@
 
 import pytest
 
-from client.lines import Message, messages
+from charloom.lines import Message, messages
 
 STREAM = (
     b"retry: 3000\n\n: ping\n\n"

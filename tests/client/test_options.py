@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import pytest
 from pydantic import BaseModel
 
-from client import GenerateOptions, TrainOptions
+from charloom import GenerateOptions, TrainOptions
 from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from client import Charloom, Event, Job, Silence, Unreachable
-from client.stream import watch
+from charloom import Charloom, Event, Job, Silence, Unreachable
+from charloom.stream import watch
 from tests.client.scripted import Cutting
 from tests.client.stack import ENDLESS, MIDDLING, Stack
 from tests.waiting import eventually

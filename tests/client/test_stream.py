@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from client import Charloom, Event, NotFound, Silence
-from client.transport import Retrying
+from charloom import Charloom, Event, NotFound, Silence
+from charloom.transport import Retrying
 from tests.client.scripted import Reply, Scripted, problem
 
 JOB = {"id": "job_1", "type": "train", "status": "running", "result": None, "error": None}

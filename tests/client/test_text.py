@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from client import Event, Texts
+from charloom import Event, Texts
 
 
 def _text(index: int, offset: int, delta: str) -> Event:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from client import (
+from charloom import (
     ApiError,
     Charloom,
     CharloomError,
@@ -22,7 +22,7 @@ from client import (
     Unreachable,
     WrongValue,
 )
-from client.transport import Retrying
+from charloom.transport import Retrying
 from tests.client.scripted import Reply, Scripted, problem
 
 #: Tries soon, so that tests needn't wait.

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import redis
 
+from charloom import Worker
 from cli.doctor import machine_checks
 from cli.doctor.findings import Finding, Level
 from cli.doctor.machine_checks import look_at_data, pinned
 from cli.doctor.service_checks import look_at_clocks, look_at_facts, look_at_redis, look_at_workers
-from client import Worker
 from shared.settings import load
 from shared.store import ServerFacts, WorkerInfo
 from tests.cli.calls import Cli

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from client.errors import CharloomError
+from charloom.errors import CharloomError
 
 #: Statuses after which nothing more happens to a job.
 ENDED = frozenset({"succeeded", "failed", "cancelled"})

@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from client.errors import TimedOut, TooManyRequests, Unavailable, Unreachable
-from client.keys import key_header
-from client.listing import every, joined
-from client.records import Event, Job, Metric
-from client.stream import PATIENCE_S, SILENCE_S, Silence, watch
-from client.transport import Transport
+from charloom.errors import TimedOut, TooManyRequests, Unavailable, Unreachable
+from charloom.keys import key_header
+from charloom.listing import every, joined
+from charloom.records import Event, Job, Metric
+from charloom.stream import PATIENCE_S, SILENCE_S, Silence, watch
+from charloom.transport import Transport
 
 _PATH = "/api/v1/jobs"
 #: Seconds that one request waits for a job's end; the server allows 30.

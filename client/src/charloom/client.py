@@ -4,14 +4,14 @@ import os
 from collections.abc import Sequence
 from typing import Any, Self, Unpack
 
-from client.corpora import Corpora
-from client.errors import Unavailable
-from client.jobs import Jobs
-from client.keys import key_header
-from client.models import Models
-from client.options import GenerateOptions, TrainOptions
-from client.records import Corpus, Estimate, Job, Model, Readiness, Worker
-from client.transport import Retrying, Transport
+from charloom.corpora import Corpora
+from charloom.errors import Unavailable
+from charloom.jobs import Jobs
+from charloom.keys import key_header
+from charloom.models import Models
+from charloom.options import GenerateOptions, TrainOptions
+from charloom.records import Corpus, Estimate, Job, Model, Readiness, Worker
+from charloom.transport import Retrying, Transport
 
 #: Where `charloom up` serves when nothing else is said.
 DEFAULT_URL = "http://127.0.0.1:8000"

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import ValidationError
 
-from client.errors import ApiError, CharloomError, Unreachable, error_of
-from client.records import Record
+from charloom.errors import ApiError, CharloomError, Unreachable, error_of
+from charloom.records import Record
 
 R = TypeVar("R", bound=Record)
 

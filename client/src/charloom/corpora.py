@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from client.listing import every
-from client.records import Corpus
-from client.transport import Transport
+from charloom.listing import every
+from charloom.records import Corpus
+from charloom.transport import Transport
 
 _PATH = "/api/v1/corpora"
 #: Seconds that the server may take to read a large text once it is there.

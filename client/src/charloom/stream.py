@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from client.errors import Unreachable, error_of
-from client.lines import messages
-from client.records import ENDED, Event
-from client.transport import Transport, describe, retry_after_s
+from charloom.errors import Unreachable, error_of
+from charloom.lines import messages
+from charloom.records import ENDED, Event
+from charloom.transport import Transport, describe, retry_after_s
 
 #: Seconds without a byte after which a connection counts as dead: the server pings every 15.
 SILENCE_S = 40.0

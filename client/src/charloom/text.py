@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from client.records import Event
+from charloom.records import Event
 
 
 class Texts:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from client.errors import CharloomError, Damaged, Unreachable, error_of
-from client.transport import READ_S, Transport, describe, retry_after_s
+from charloom.errors import CharloomError, Damaged, Unreachable, error_of
+from charloom.transport import READ_S, Transport, describe, retry_after_s
 
 #: Tells how far it is: bytes there, bytes in all.
 Tell = Callable[[int, int], None]

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from client.records import Listing, Record
-from client.transport import Transport
+from charloom.records import Listing, Record
+from charloom.transport import Transport
 
 R = TypeVar("R", bound=Record)
 

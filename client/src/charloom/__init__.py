@@ -1,7 +1,7 @@
-"""Charloom from Python: `from client import Charloom`. Needs httpx, pydantic, and nothing else of this repository."""
+"""Charloom from Python: `from charloom import Charloom`. Needs httpx, pydantic, and nothing else of this repository."""
 
-from client.charloom import Charloom
-from client.errors import (
+from charloom.client import Charloom
+from charloom.errors import (
     ApiError,
     CharloomError,
     Conflict,
@@ -18,8 +18,8 @@ from client.errors import (
     Unreachable,
     WrongValue,
 )
-from client.options import GenerateOptions, TrainOptions
-from client.records import (
+from charloom.options import GenerateOptions, TrainOptions
+from charloom.records import (
     Corpus,
     Estimate,
     Event,
@@ -35,9 +35,9 @@ from client.records import (
     Readiness,
     Worker,
 )
-from client.stream import Silence
-from client.text import Texts
-from client.transport import Retrying
+from charloom.stream import Silence
+from charloom.text import Texts
+from charloom.transport import Retrying
 
 __all__ = [
     "ApiError",

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-from client.download import Tell, download
-from client.keys import key_header
-from client.listing import every
-from client.records import Job, Model
-from client.transport import Transport
+from charloom.download import Tell, download
+from charloom.keys import key_header
+from charloom.listing import every
+from charloom.records import Job, Model
+from charloom.transport import Transport
 
 _PATH = "/api/v1/models"
 
