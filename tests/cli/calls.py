@@ -1,6 +1,7 @@
 """The command line run to its end, with its two outputs apart."""
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Cli:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
-        self.environment = {**environment, "PYTHONPATH": str(ROOT)}
+        self.environment = {**environment, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "client" / "src")))}
 
     def __call__(self, *arguments: str, stdin: bytes | None = None, **environment: str) -> Done:
         """Run a command to its end."""
