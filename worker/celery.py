@@ -7,6 +7,7 @@ before a fork hangs the child's first. Jobs are run by the pool's children.
 import ctypes
 import logging
 import mmap
+import os
 import secrets
 import signal
 import sys
@@ -67,6 +68,7 @@ class Entry:
         signals.worker_process_init.connect(self.enter_child, weak=False)
         signals.worker_shutting_down.connect(self.begin_drain, weak=False)
         signals.task_failure.connect(self.see_lost_child, weak=False)
+        signals.worker_shutdown.connect(self.exit_at_once, weak=False)
         signals.setup_logging.connect(self.set_up_logging, weak=False)
         return app
 
@@ -86,6 +88,13 @@ class Entry:
     def begin_drain(self, **_: Any) -> None:
         """Tell the children to save and give back what they run."""
         self._drain[0] = 1
+
+    def exit_at_once(self, sender: Any, **_: Any) -> None:
+        """End the process once all its parts have stopped: Python would take more than a second to tear torch down."""
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(sender.exitcode or 0)
 
     def see_lost_child(self, exception: BaseException, args: tuple[Any, ...], **_: Any) -> None:
         """Have a job taken up again at once when the child that ran it was killed."""
