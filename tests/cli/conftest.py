@@ -1,8 +1,11 @@
 """The command line, run for real, and a whole service for it to call."""
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,14 @@ from tests.client.stack import Stack, stacked
 from tests.processes import Running, charloom
 
 Run = Callable[..., Running]
+_SERVES = re.compile(r"Open (http://\S+) in a browser")
+
+
+def address_of(running: Running) -> str:
+    """Wait until it serves, and give the page's address."""
+    found = _SERVES.search(running.wait_for("Open http"))
+    assert found
+    return found[1]
 
 
 def clean_environment() -> dict[str, str]:
@@ -22,13 +33,13 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in kept.items() if name not in ("COLUMNS", "LINES")}
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    """Run `charloom` with arguments (and environment), and end it after the test."""
+@contextmanager
+def runs(folder: Path) -> Iterator[Run]:
+    """Run `charloom` with arguments (and environment), its output in the folder, and end it after the block."""
     started: list[Running] = []
 
     def start(*arguments: str, stdin: int = subprocess.DEVNULL, **environment: str) -> Running:
-        output = tmp_path / f"output-{len(started)}"
+        output = folder / f"output-{len(started)}"
         words = charloom(*arguments)
         running = Running(words, output=output, environment=clean_environment() | environment, stdin=stdin)
         started.append(running)
@@ -37,6 +48,31 @@ def run(tmp_path: Path) -> Iterator[Run]:
     yield start
     for running in started:
         running.finish()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    """Run `charloom`, and end it after the test."""
+    with runs(tmp_path) as run:
+        yield run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A `charloom up` that serves."""
+
+    up: Running
+    data_dir: Path
+    url: str
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Have `charloom up` serve, one for a module's tests."""
+    folder = tmp_path_factory.mktemp("service")
+    with runs(folder) as run:
+        up = run("up", "--port", "0", "--data", str(folder / "data"))
+        yield Service(up=up, data_dir=folder / "data", url=address_of(up))
 
 
 @pytest.fixture(scope="module")

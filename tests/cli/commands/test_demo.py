@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
-from tests.cli.service.test_up import address_of
-from tests.processes import Running
+from tests.cli.conftest import Run, Service
 from tests.waiting import eventually
 
 CONTROLS = re.compile(r"[^\n\t\x20-\x7e\x80-\U0010ffff]|[\x80-\x9f]")
@@ -79,32 +77,22 @@ def test_a_text_that_is_not_there_is_said_before_anything_starts(run: Run, data_
     assert not (data_dir / "lock").exists()
 
 
-@pytest.fixture
-def service(run: Run, data_dir: Path) -> Running:
-    """Have a service run on the data already."""
-    up = run("up", "--port", "0", "--data", str(data_dir))
-    address_of(up)
-    return up
-
-
 @pytest.mark.parametrize(
     ("content", "reason"), [(b"", "empty"), (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 40, "NUL"), (b"short", "1,000")]
 )
 def test_a_text_that_will_not_do_is_refused_in_the_services_words(
-    run: Run, service: Running, data_dir: Path, tmp_path: Path, content: bytes, reason: str
+    run: Run, service: Service, tmp_path: Path, content: bytes, reason: str
 ) -> None:
     (tmp_path / "book.txt").write_bytes(content)
-    demo = run("demo", "--text", str(tmp_path / "book.txt"), "--data", str(data_dir))
+    demo = run("demo", "--text", str(tmp_path / "book.txt"), "--data", str(service.data_dir))
     assert demo.process.wait() == 1
     assert reason in demo.said
     assert "Traceback" not in demo.said
-    assert service.process.poll() is None
+    assert service.up.process.poll() is None
 
 
-def test_where_the_service_runs_already_it_uses_that_one(
-    run: Run, service: Running, data_dir: Path, book: Path
-) -> None:
-    demo = run("demo", "--text", str(book), "--data", str(data_dir), "--seconds", "2")
+def test_where_the_service_runs_already_it_uses_that_one(run: Run, service: Service, book: Path) -> None:
+    demo = run("demo", "--text", str(book), "--data", str(service.data_dir), "--seconds", "2")
     assert demo.process.wait() == 0
-    assert address_of(service) in demo.said
-    assert service.process.poll() is None
+    assert service.url in demo.said
+    assert service.up.process.poll() is None

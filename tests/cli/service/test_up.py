@@ -1,7 +1,6 @@
 """`charloom up`, with everything real: Valkey, gunicorn, a Celery worker that trains."""
 
 import os
-import re
 import signal
 import socket
 import tempfile
@@ -12,19 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cli.conftest import Run
-from tests.processes import Running
+from tests.cli.conftest import Run, Service, address_of
 from tests.waiting import eventually
 
-SERVES = re.compile(r"Open (http://\S+) in a browser")
 TEXT = ("The loom stood by the river, and the badger stood by the loom. " * 60).encode()
-
-
-def address_of(running: Running) -> str:
-    """Wait until it serves, and give the page's address."""
-    found = SERVES.search(running.wait_for("Open http"))
-    assert found
-    return found[1]
 
 
 def call(url: str, method: str, path: str, **how: Any) -> dict[str, Any]:
@@ -99,16 +89,13 @@ def test_when_it_is_killed_while_it_trains_every_process_below_it_is_gone(run: R
     assert "all ended" in log
 
 
-def test_a_second_start_on_the_same_data_says_where_the_first_one_serves(run: Run, data_dir: Path) -> None:
-    first = run("up", "--port", "0", "--data", str(data_dir))
-    url = address_of(first)
-
-    second = run("up", "--port", "0", "--data", str(data_dir))
+def test_a_second_start_on_the_same_data_says_where_the_first_one_serves(run: Run, service: Service) -> None:
+    second = run("up", "--port", "0", "--data", str(service.data_dir))
 
     assert second.process.wait() == 1
-    assert url in second.said
-    assert str(first.process.pid) in second.said
-    assert httpx.get(f"{url}/readyz", trust_env=False).is_success, "the first one is none the worse for it"
+    assert service.url in second.said
+    assert str(service.up.process.pid) in second.said
+    assert httpx.get(f"{service.url}/readyz", trust_env=False).is_success, "the first one is none the worse for it"
 
 
 @pytest.mark.parametrize("command", ["up"])
@@ -126,17 +113,14 @@ def test_a_busy_port_is_named_before_anything_starts(run: Run, data_dir: Path, c
     assert not (data_dir / "logs").exists()
 
 
-def test_a_worker_that_is_killed_is_named_and_started_again(run: Run, data_dir: Path) -> None:
-    up = run("up", "--port", "0", "--data", str(data_dir))
-    address_of(up)
-
+def test_a_worker_that_is_killed_is_named_and_started_again(service: Service) -> None:
     def workers() -> set[int]:
-        return {pid for pid, args in up.descendants().items() if "celery" in args}
+        return {pid for pid, args in service.up.descendants().items() if "celery" in args}
 
     before = workers()
     os.kill(min(before), signal.SIGKILL)
 
-    up.wait_for("The worker was killed by signal 9")
+    service.up.wait_for("The worker was killed by signal 9")
     eventually(lambda: workers() - before, "another worker")
 
 
