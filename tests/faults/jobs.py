@@ -10,12 +10,13 @@ import httpx
 
 from tests.faults.judge import job_of
 from tests.faults.site import Site, tail
+from tests.machine import TRAINS_FAST
 from tests.waiting import eventually
 
 #: Some seconds of training, saved every second.
 TRAINING: dict[str, Any] = {
     "hidden_size": 64,
-    "epochs": 48,
+    "epochs": 48 if TRAINS_FAST else 14,
     "patience": 0,
     "batch_size": 16,
     "sample_chars": 20,

@@ -18,6 +18,7 @@ from shared.requests.options import StreamRequest
 from shared.settings import Settings, load
 from shared.store import Store
 from shared.volume import Corpus, Volume
+from tests.machine import TRAINS_FAST
 from tests.waiting import eventually
 from web.submission.enqueue import submit
 
@@ -25,10 +26,11 @@ ROOT = Path(__file__).parents[2]
 #: A training of a second or two on the repository's own sample.
 SMALL: Mapping[str, Any] = {"hidden_size": 32, "epochs": 2, "sample_chars": 20, "seed": 7, "batch_size": 16}
 
+_LONGER: Mapping[str, Any] = {**SMALL, "hidden_size": 64, "patience": 0, "checkpoint_seconds": 1}
 #: Some seconds long, saved every second: time to be stopped in.
-MIDDLING: Mapping[str, Any] = {**SMALL, "hidden_size": 64, "epochs": 25, "patience": 0, "checkpoint_seconds": 1}
+MIDDLING: Mapping[str, Any] = {**_LONGER, "epochs": 25 if TRAINS_FAST else 10}
 #: Runs until it is stopped.
-ENDLESS: Mapping[str, Any] = {**MIDDLING, "epochs": 10_000}
+ENDLESS: Mapping[str, Any] = {**_LONGER, "epochs": 10_000}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +84,7 @@ class Cluster:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
                 try:
-                    process.wait(timeout=60)
+                    assert process.wait(timeout=60) == 0, log.read_text()
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
