@@ -43,7 +43,7 @@ types: setup-dev
 	@$(RUN) mypy
 
 unit: setup-dev
-	@$(RUN) pytest -n 2 --dist loadfile
+	@$(RUN) pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 audit: setup-dev
 	@scripts/audit.sh

@@ -13,6 +13,36 @@ from cli.service import valkey as embedded
 from shared.store import Store, connect
 from tests.waiting import eventually
 
+HERE = Path(__file__).parent
+#: The files that take longest, in this order: they begin first, so that no processor waits for one at the end.
+LONGEST = (
+    "faults/test_each_fault.py",
+    "faults/test_bad_cases.py",
+    "worker/jobs/test_lost_workers.py",
+    "cli/commands/test_commands.py",
+    "cli/terminal/test_terminal.py",
+    "cli/service/test_up.py",
+    "cli/commands/test_demo.py",
+    "worker/jobs/test_running_jobs.py",
+    "cli/commands/test_documents.py",
+    "test_redis_tls.py",
+    "client/test_restarts.py",
+    "web/pages/test_browser.py",
+    "test_redis_users.py",
+    "cli/doctor/test_doctor.py",
+    "web/pages/test_browser_live.py",
+    "web/openapi/test_fuzzing.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest files begin first; within a file and among the others the order stays."""
+    missing = [name for name in LONGEST if not (HERE / name).exists()]
+    if missing:
+        raise pytest.UsageError(f"tests/conftest.py: LONGEST names files that aren't there: {', '.join(missing)}")
+    ranks = {HERE / name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[str]:
