@@ -123,7 +123,7 @@ class Site:
 
     def client(self) -> "redis.Redis":
         """Return a client of Redis."""
-        return redis.Redis.from_url(embedded.url(self.socket), socket_timeout=5)
+        return redis.Redis.from_url(embedded.url(self.socket), socket_timeout=30)
 
     def api(self, timeout_s: float = 10) -> httpx.Client:
         """Return a client of the API."""

@@ -202,7 +202,7 @@ def test_a_training_survives(stage: Stage, fault: Callable[[Site, int, str], Non
     assert max(move.step for move in steps.moves[job_id]) == job["progress"]["total_steps"]
     with site.api() as api:
         assert [event["type"] for event in events_of(api, job_id)].count("done") == 1
-    eventually(lambda: not litter(site), f"nothing is left over: {litter(site)}", within_s=20)
+    eventually(lambda: not litter(site), f"nothing is left over: {litter(site)}")
 
 
 def test_a_job_whose_web_server_dies_before_its_message_is_sent_is_run_once(stage: Stage) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.web.serving import Served
 
@@ -23,6 +23,8 @@ FLAGS = [
     "--no-default-browser-check",
 ]
 _AXE = Axe()
+# Five seconds, which is the default, are too few on a machine that has other work.
+expect.set_options(timeout=30_000)
 
 
 @contextmanager

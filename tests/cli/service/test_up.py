@@ -84,7 +84,7 @@ def test_when_it_is_killed_while_it_trains_every_process_below_it_is_gone(run: R
     up.process.kill()
     up.process.wait()
 
-    eventually(up.all_gone, "every process is gone", within_s=30)
+    eventually(up.all_gone, "every process is gone")
     log = (data_dir / "logs" / "up.log").read_text()
     assert "all ended" in log
 
