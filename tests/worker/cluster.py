@@ -20,7 +20,7 @@ from shared.store import Store
 from shared.volume import Corpus, Volume
 from tests.machine import TRAINS_FAST
 from tests.waiting import eventually
-from web.submission.enqueue import submit
+from web.submission.enqueue import Submitter
 
 ROOT = Path(__file__).parents[2]
 #: A training of a second or two on the repository's own sample.
@@ -116,11 +116,11 @@ class Cluster:
         job_id = new_id("job")
         made = model_id or model_id_of(job_id)
         job = NewJob(id=job_id, type=job_type, params=params, model_id=made, parent_id=parent_id)
-        parts: dict[str, Any] = {"store": self.store, "broker": self.broker, "volume": self.volume}
+        submitter = Submitter(store=self.store, broker=self.broker, volume=self.volume, max_upload_bytes=2**30)
         if upload is None:
-            return submit(job, **parts).id
+            return submitter.submit(job).id
         with upload.open("rb") as file:
-            return submit(job, **parts, upload=file, max_bytes=2**30).id
+            return submitter.submit(job, file).id
 
     def train(self, corpus: Corpus, **options: Any) -> str:
         """Send a small training by `stream`, changed as wished, and return its id."""

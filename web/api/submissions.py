@@ -1,5 +1,7 @@
 """What is asked for and takes a while: a training, a writing, an import. Each makes a job."""
 
+from functools import partial
+
 from flask import Response
 
 from shared.requests.options import AnyTrainRequest, GenerateRequest
@@ -12,7 +14,8 @@ from web.http.uploads import receive
 from web.openapi.examples import GENERATE, TRAIN
 from web.services import services
 from web.submission import generation, importing, resuming, training
-from web.submission.idempotency import HEADER, run_once
+from web.submission.idempotency import HEADER, submit_once
+from web.submission.submit import submit
 
 api = API("orders")
 
@@ -50,7 +53,7 @@ def train(body: training.Training) -> Response:
     refused.
     """
     here = services()
-    return run_once(here, lambda job_id: training.order(here, body, job_id=job_id), body)
+    return submit_once(here, partial(training.prepare, here, body), body)
 
 
 @api.call(
@@ -80,7 +83,7 @@ def resume(job_id: str) -> Response:
     """
     here = services()
     old = here.store.jobs.get(job_id)
-    return run_once(here, lambda job_id: resuming.order(here, old, job_id=job_id))
+    return submit_once(here, partial(resuming.prepare, here, old))
 
 
 @api.call(
@@ -98,11 +101,12 @@ def generate(body: GenerateRequest) -> Response:
     Without a prompt the seed chooses a passage of the model's corpus. The seed is always in the result.
     """
     here = services()
-    return run_once(here, lambda job_id: generation.order(here, body, job_id=job_id), body)
+    return submit_once(here, partial(generation.prepare, here, body), body)
 
 
 @api.call("POST", "/models/import", raw_body=_FILE, query=NameQuery, answers=_QUEUED, problems=(400, 413, 415, 422))
 def import_model(query: NameQuery) -> Response:
     """Import a model from a bundle, or from a file in the document's format. It is never unpickled."""
     here = services()
-    return reply_accepted(importing.order(here, receive(limit=here.settings.max_model_bytes, name=query.name)))
+    upload = receive(limit=here.settings.max_model_bytes, name=query.name)
+    return reply_accepted(submit(here, partial(importing.prepare, here, upload), upload=upload))

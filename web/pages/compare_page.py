@@ -6,6 +6,7 @@ The address carries the models (`ids`) and, once a prompt was sent, the jobs tha
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from pydantic import TypeAdapter
@@ -25,6 +26,7 @@ from web.pages.model_pages import run_of
 from web.pages.passages import Written, written
 from web.services import Services, services
 from web.submission import generation
+from web.submission.submit import submit
 
 blueprint = Blueprint("comparing_page", __name__)
 
@@ -61,7 +63,7 @@ def write() -> AnyResponse:
     models = _models(here)
     try:
         requests = _requests(models, typed)
-        jobs = [generation.order(here, one) for one in requests]
+        jobs = [submit(here, partial(generation.prepare, here, one)) for one in requests]
     except InvalidRequest as exc:
         return _page(here, typed=typed, errors=errors_by_field(exc), status=422)
     return redirect(_address([model.id for model in models], [job.id for job in jobs]) + "#texts", 303)

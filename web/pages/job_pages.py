@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +23,7 @@ from web.pages.loss_curve import Run, draw
 from web.pages.passages import written
 from web.services import services
 from web.submission import cancellation, resuming
+from web.submission.submit import submit
 
 blueprint = Blueprint("jobs_page", __name__)
 
@@ -122,7 +124,7 @@ def resume(job_id: str) -> AnyResponse:
     """Go on with a training, and show the job that does."""
     csrf.form()
     here = services()
-    job = resuming.order(here, here.store.jobs.get(job_id))
+    job = submit(here, partial(resuming.prepare, here, here.store.jobs.get(job_id)))
     return redirect(f"/jobs/{job.id}", 303)
 
 

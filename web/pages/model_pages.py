@@ -1,5 +1,7 @@
 """The list of models, and the page of one: rename, download, import, delete."""
 
+from functools import partial
+
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from pydantic import TypeAdapter
 from werkzeug.wrappers import Response as AnyResponse
@@ -16,6 +18,7 @@ from web.pages.form_fields import errors_by_field
 from web.pages.loss_curve import Run, draw
 from web.services import Services, services
 from web.submission import importing
+from web.submission.submit import submit
 
 blueprint = Blueprint("models_page", __name__)
 
@@ -76,7 +79,7 @@ def bring() -> AnyResponse:
         upload = upload_of(request.files.getlist("file"), form.get("name"))
         if not upload.filename:
             raise InvalidRequest.at("/file", "No file was sent: choose a bundle.zip or a .pth file.")
-        job = importing.order(here, upload)
+        job = submit(here, partial(importing.prepare, here, upload), upload=upload)
     except InvalidRequest as exc:
         return _list(here, errors=errors_by_field(exc), status=422)
     return redirect(f"/jobs/{job.id}", 303)

@@ -1,6 +1,7 @@
 """The first page: a text, two recipes, a training."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -14,6 +15,7 @@ from web.pages.form_fields import errors_by_field, values_of
 from web.pages.recipe_panels import Recipe, recipe_of, vocabulary_of, wished
 from web.services import Services, services
 from web.submission import training
+from web.submission.submit import submit
 
 blueprint = Blueprint("training_page", __name__)
 
@@ -74,7 +76,7 @@ def train() -> AnyResponse:
     typed = _typed()
     kind = ClassicRequest if typed.get("recipe") == "classic" else StreamRequest
     try:
-        job = training.order(here, wished(typed))
+        job = submit(here, partial(training.prepare, here, wished(typed)))
     except InvalidRequest as exc:
         errors = errors_by_field(exc)
         return _page(here, corpus_id=typed.get("corpus_id"), recipe=kind, typed=typed, errors=errors, status=422)

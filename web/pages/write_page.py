@@ -1,6 +1,7 @@
 """The page where a model is asked to write."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from pydantic import TypeAdapter
@@ -16,6 +17,7 @@ from web.pages import csrf
 from web.pages.form_fields import errors_by_field, fields_of, values_of
 from web.services import Services, services
 from web.submission import generation
+from web.submission.submit import submit
 
 blueprint = Blueprint("writing_page", __name__)
 
@@ -70,7 +72,7 @@ def write() -> AnyResponse:
     if "stop" in wish:
         wish["stop"] = [line for line in typed["stop"].splitlines() if line]
     try:
-        job = generation.order(here, check_strings(_REQUEST, wish))
+        job = submit(here, partial(generation.prepare, here, check_strings(_REQUEST, wish)))
     except InvalidRequest as exc:
         return _page(here, typed, errors=errors_by_field(exc), status=422)
     return redirect(f"/jobs/{job.id}", 303)

@@ -1,4 +1,4 @@
-"""How often one caller may call, and how many jobs of theirs may wait. Both are off until they are set.
+"""How often one caller may call. Off until it is set.
 
 Counted are calls of the API, and what the page sends in; looking at pages is not, since they refresh themselves. The
 headers are those of the IETF's draft "RateLimit header fields for HTTP".
@@ -8,15 +8,12 @@ import math
 
 from flask import Flask, Response, g, request
 
-from shared.jobs.record import Job, NewJob
 from shared.settings import Rate
 from shared.store import Allowance
 from web.http.problems import TooManyCalls
-from web.http.uploads import Upload
 from web.security.callers import caller
 from web.security.origin_checks import READING
-from web.services import Services, services, services_of
-from web.submission.enqueue import submit
+from web.services import services, services_of
 
 _API = "/api/v1/"
 
@@ -39,31 +36,6 @@ def check() -> None:
     if not allowance.granted:
         wait_s = max(1, math.ceil(allowance.retry_s))
         raise TooManyCalls(f"You may call {rate.spelled}. Call again in {wait_s} s.", retry_s=wait_s)
-
-
-def queue(here: Services, job: NewJob, *, repeated: bool = False, upload: Upload | None = None) -> Job:
-    """Queue a job for the present caller.
-
-    Args:
-        here: where to.
-        job: what is to be done.
-        repeated: as for `submit`.
-        upload: an import's file.
-
-    Raises:
-        TooManyQueued: as many of the caller's jobs wait as may.
-    """
-    return submit(
-        job,
-        store=here.store,
-        broker=here.broker,
-        volume=here.volume,
-        upload=upload.stream if upload is not None else None,
-        max_bytes=here.settings.max_model_bytes,
-        repeated=repeated,
-        caller=caller(),
-        most_queued=here.settings.max_queued,
-    )
 
 
 def _put_headers(response: Response) -> Response:

@@ -5,6 +5,7 @@ message was not sent is sent by a reaper.
 """
 
 import logging
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from shared.broker import Broker
@@ -16,53 +17,50 @@ from shared.volume import Volume
 log = logging.getLogger(__name__)
 
 
-def submit(
-    job: NewJob,
-    *,
-    store: Store,
-    broker: Broker,
-    volume: Volume,
-    upload: BinaryIO | None = None,
-    max_bytes: int = 0,
-    repeated: bool = False,
-    caller: str = "",
-    most_queued: int = 0,
-) -> Job:
-    """Queue a job and return its record.
+@dataclass(frozen=True, kw_only=True)
+class Submitter:
+    """Queues jobs for one caller."""
 
-    Args:
-        job: what is to be done, its options resolved.
-        store: where records are kept.
-        broker: who wakes a worker.
-        volume: where the job has its files.
-        upload: an import's file.
-        max_bytes: the most that `upload` may hold.
-        repeated: another try may have made this very job, or be making it now. On an error its files stay for the next
-            try, but where it was refused.
-        caller: who sends it.
-        most_queued: jobs of theirs that may wait, 0: any number.
+    store: Store
+    broker: Broker
+    volume: Volume
+    #: The most that an import's file may hold.
+    max_upload_bytes: int = 0
+    #: Who sends the jobs.
+    caller: str = ""
+    #: Jobs of theirs that may wait, 0: any number.
+    max_queued: int = 0
 
-    Raises:
-        Conflict: what it needs is being deleted.
-        TooManyQueued: as many of the caller's jobs wait as may.
-        TooLarge, InvalidRequest: the upload won't do.
-        StoreUnavailable, VolumeUnavailable: nothing was queued, nothing is left behind.
-    """
-    if repeated and (made := volume.jobs.asked(job.id)):
-        job = made
-    else:
-        if repeated:
-            volume.jobs.remove(job.id)  # the folder of a try that died before it had written what was asked
-        volume.jobs.create(job, upload, max_bytes=max_bytes)
-    try:
-        record = store.jobs.create(job, caller=caller, most_queued=most_queued)
-    except BaseException as exc:
-        if not repeated or (isinstance(exc, Refused) and store.jobs.find(job.id) is None):
-            volume.jobs.remove(job.id)
-        raise
-    try:
-        broker.send(job.id, job.queue)
-        store.jobs.sent(job.id)
-    except StoreUnavailable as exc:
-        log.warning("%s is queued; its message will be sent by a reaper: %s", job.id, exc)
-    return record
+    def submit(self, job: NewJob, upload: BinaryIO | None = None, *, retried: bool = False) -> Job:
+        """Queue a job and return its record.
+
+        Args:
+            job: the job, its options resolved.
+            upload: an import's file.
+            retried: an earlier attempt may have made this very job, or may still be making it. On an error its files
+                stay for the next attempt, unless the job was refused.
+
+        Raises:
+            Conflict: something that the job needs is being deleted.
+            TooManyQueued: the caller already has as many waiting jobs as allowed.
+            TooLarge, InvalidRequest: the upload can't be used.
+            StoreUnavailable, VolumeUnavailable: nothing was queued, nothing is left behind.
+        """
+        if retried and (made := self.volume.jobs.asked(job.id)):
+            job = made
+        else:
+            if retried:
+                self.volume.jobs.remove(job.id)  # the folder of a try that died before it had written what was asked
+            self.volume.jobs.create(job, upload, max_bytes=self.max_upload_bytes)
+        try:
+            record = self.store.jobs.create(job, caller=self.caller, most_queued=self.max_queued)
+        except BaseException as exc:
+            if not retried or (isinstance(exc, Refused) and self.store.jobs.find(job.id) is None):
+                self.volume.jobs.remove(job.id)
+            raise
+        try:
+            self.broker.send(job.id, job.queue)
+            self.store.jobs.sent(job.id)
+        except StoreUnavailable as exc:
+            log.warning("%s is queued; its message will be sent by a reaper: %s", job.id, exc)
+        return record

@@ -2,24 +2,19 @@
 
 from shared import volume
 from shared.errors import InvalidRequest
-from shared.ids import new_id, seed_of
-from shared.jobs.record import Job, JobType, NewJob
+from shared.ids import seed_of
+from shared.jobs.record import JobType, NewJob
 from shared.requests.options import GenerateRequest
 from shared.text import prompt
 from shared.text.vocabulary import BOM, Vocabulary, name_characters
-from web.security.rate_limits import queue
 from web.services import Services
 
 #: Characters of a random passage where a model's request doesn't tell a sequence length.
 _PASSAGE = 100
 
 
-def order(services: Services, request: GenerateRequest, *, job_id: str | None = None) -> Job:
-    """Queue a writing, under an id where one is given: another try may have made that job.
-
-    Raises InvalidRequest where the model is unknown or the prompt doesn't fit it.
-    """
-    repeated, job_id = job_id is not None, job_id or new_id("job")
+def prepare(services: Services, request: GenerateRequest, job_id: str) -> NewJob:
+    """Return the job of a generate request. Raises InvalidRequest where its model is unknown or its prompt unfit."""
     model = services.volume.models.find(request.model_id)
     if model is None:
         raise InvalidRequest.at(
@@ -29,7 +24,7 @@ def order(services: Services, request: GenerateRequest, *, job_id: str | None = 
     corpus = services.volume.corpora.find(model.corpus_id) if model.corpus_id else None
     text = _chosen(services, model, corpus, seed) if request.prompt is None else _fitted(request, model, request.prompt)
     resolved = request.model_copy(update={"prompt": text, "seed": seed})
-    job = NewJob(
+    return NewJob(
         id=job_id,
         type=JobType.GENERATE,
         params=resolved.model_dump(mode="json"),
@@ -38,7 +33,6 @@ def order(services: Services, request: GenerateRequest, *, job_id: str | None = 
         uses=(model.id, corpus.id) if corpus else (model.id,),
         max_attempts=services.settings.max_attempts,
     )
-    return queue(services, job, repeated=repeated)
 
 
 def fitted_to(model: volume.Model, sent: str) -> str:

@@ -6,7 +6,6 @@ Only answers that made a job are kept. A refusal made nothing, so a repeat is lo
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from contextlib import suppress
 
 from flask import Response, request
@@ -14,12 +13,12 @@ from pydantic import BaseModel
 
 from shared.errors import InvalidRequest, Refused, StoreUnavailable
 from shared.ids import new_id
-from shared.jobs.record import Job
 from shared.store import Begun
 from web.http.problems import Busy
 from web.http.responses import reply_accepted
 from web.services import Services
 from web.streaming import shutdown
+from web.submission.submit import Prepare, submit
 
 NAME = "Idempotency-Key"
 #: The header as the document tells it.
@@ -35,12 +34,12 @@ _KEPT_HEADERS = ("Content-Type", "Location", "Retry-After", "ETag")
 _LOOK_S, _MAX_LOOKS = 0.1, 300
 
 
-def run_once(services: Services, order: Callable[[str | None], Job], body: BaseModel | None = None) -> Response:
-    """Answer the present request with the job that `order` makes, or as its first sending was answered.
+def submit_once(services: Services, prepare: Prepare, body: BaseModel | None = None) -> Response:
+    """Answer the present request with the job that `prepare` makes, or as its first sending was answered.
 
     Args:
         services: where answers are kept.
-        order: makes the job, under the id that it is given.
+        prepare: makes the job, with the id that it is given.
         body: the request's body; together with the address it tells one request from another.
 
     Raises:
@@ -50,7 +49,7 @@ def run_once(services: Services, order: Callable[[str | None], Job], body: BaseM
     """
     key = request.headers.get(NAME)
     if key is None:
-        return reply_accepted(order(None))
+        return reply_accepted(submit(services, prepare))
     if not _FORM.fullmatch(key):
         raise InvalidRequest.at(f"/{NAME}", f"{NAME} must be 1 to 255 visible ASCII characters, without spaces")
     begun = _begin(services, key, _fingerprint(body))
@@ -58,7 +57,7 @@ def run_once(services: Services, order: Callable[[str | None], Job], body: BaseM
         return _spoken(begun, repeated=True)
     try:
         # Made by a try that died before it answered?
-        job = services.store.jobs.find(begun.job_id) or order(begun.job_id)
+        job = services.store.jobs.find(begun.job_id) or submit(services, prepare, job_id=begun.job_id)
         answer = services.store.repeats.answer(key, _spelled(reply_accepted(job)))
     except BaseException as exc:
         with suppress(StoreUnavailable):  # the hold then ends by itself

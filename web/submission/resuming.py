@@ -1,21 +1,16 @@
 """From a training that failed or was cancelled to a new job that goes on from where it stood."""
 
 from shared.errors import Conflict
-from shared.ids import model_id_of, new_id
+from shared.ids import model_id_of
 from shared.jobs.record import Job, JobType, NewJob, Status
-from web.security.rate_limits import queue
 from web.services import Services
 
 
-def order(services: Services, job: Job, *, job_id: str | None = None) -> Job:
-    """Queue the resume of a training: the same request, its files left as they are. Raises Conflict, saying why not.
-
-    Under an id where one is given: another try may have made that job.
-    """
+def prepare(services: Services, job: Job, job_id: str) -> NewJob:
+    """Return the job that resumes a training: the same request, its files left as they are. Raises Conflict."""
     if (why := why_not(services, job)) is not None:
         raise Conflict(why)
-    repeated, job_id = job_id is not None, job_id or new_id("job")
-    resumed = NewJob(
+    return NewJob(
         id=job_id,
         type=JobType.TRAIN,
         params=job.params,
@@ -25,7 +20,6 @@ def order(services: Services, job: Job, *, job_id: str | None = None) -> Job:
         parent_id=job.id,
         max_attempts=services.settings.max_attempts,
     )
-    return queue(services, resumed, repeated=repeated)
 
 
 def why_not(services: Services, job: Job) -> str | None:

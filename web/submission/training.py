@@ -6,8 +6,8 @@ from pydantic import TypeAdapter
 
 from shared import volume
 from shared.errors import InvalidRequest
-from shared.ids import model_id_of, new_id, seed_of
-from shared.jobs.record import Job, JobType, NewJob
+from shared.ids import model_id_of, seed_of
+from shared.jobs.record import JobType, NewJob
 from shared.requests.estimate import Estimate, Speed, estimate
 from shared.requests.fit import fit, memory_bytes
 from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamRequest
@@ -15,7 +15,6 @@ from shared.requests.webhook_urls import parse, refusal_of
 from shared.settings import PREFIX
 from shared.text import text_stream
 from shared.text.vocabulary import Vocabulary, name_characters
-from web.security.rate_limits import queue
 from web.services import Services
 
 Training: TypeAlias = ClassicRequest | StreamRequest
@@ -26,14 +25,10 @@ _FIXED = ("hidden_size", "layers", "embedding_size", "lowercase")
 _REQUEST: TypeAdapter[Training] = TypeAdapter(AnyTrainRequest)
 
 
-def order(services: Services, request: Training, *, job_id: str | None = None) -> Job:
-    """Queue a training, under an id where one is given: another try may have made that job.
-
-    Raises InvalidRequest where the request doesn't fit its text or its model.
-    """
-    repeated, job_id = job_id is not None, job_id or new_id("job")
+def prepare(services: Services, request: Training, job_id: str) -> NewJob:
+    """Return the job of a train request. Raises InvalidRequest where it doesn't fit its text or its model."""
     resolved = resolve(services, request, seed=seed_of(job_id))
-    job = NewJob(
+    return NewJob(
         id=job_id,
         type=JobType.TRAIN,
         # An older worker refuses a field that it doesn't know.
@@ -43,7 +38,6 @@ def order(services: Services, request: Training, *, job_id: str | None = None) -
         uses=tuple(id_ for id_ in (resolved.corpus_id, resolved.init_from) if id_ is not None),
         max_attempts=services.settings.max_attempts,
     )
-    return queue(services, job, repeated=repeated)
 
 
 def resolve(services: Services, request: Training, *, seed: int) -> Training:
@@ -81,7 +75,7 @@ def size_of(corpus: volume.Corpus, request: Training) -> tuple[int, int]:
 def estimate_training(services: Services, request: Training) -> Estimate:
     """Return what a training would be on the workers now seen, and queue nothing.
 
-    Raises InvalidRequest where `order` would.
+    Raises InvalidRequest where `prepare` would.
     """
     wanted = resolve(services, request, seed=0)
     corpus = services.volume.corpora.get(wanted.corpus_id)

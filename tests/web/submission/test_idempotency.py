@@ -1,6 +1,7 @@
 """A request with an Idempotency-Key makes one job, however often, at once, or over a crash it is sent."""
 
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from shared.store import Begun, idempotency
 from tests.web.submission.test_resuming import failed
 from tests.web.world import API, ResponseSpec, World, pointers, settings_of
 from web.submission import training
+from web.submission.submit import submit
 
 KEY = "order-7c9e6679"
 
@@ -127,9 +129,11 @@ def test_a_crash_before_the_answer_neither_loses_the_key_nor_makes_a_second_job(
     job_id = died(world, body, monkeypatch)
     if reached != "the key":
         with world.app.test_request_context():
+            prepare = partial(training.prepare, world.services, training._REQUEST.validate_python(body))
             if reached == "the files":
-                monkeypatch.setattr(training, "queue", lambda _, job, **__: world.services.volume.jobs.create(job))
-            training.order(world.services, training._REQUEST.validate_python(body), job_id=job_id)
+                world.services.volume.jobs.create(prepare(job_id))
+            else:
+                submit(world.services, prepare, job_id=job_id)
         monkeypatch.undo()
     answer = send(world, body)
     assert (answer.status_code, answer.json["id"]) == (202, job_id)

@@ -1,0 +1,38 @@
+"""Submit a job for the caller of the present request: the one way for the API and the pages."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from shared.ids import new_id
+from shared.jobs.record import Job, NewJob
+from web.http.uploads import Upload
+from web.security.callers import caller
+from web.services import Services
+from web.submission.enqueue import Submitter
+
+#: Makes the job with the id that it is given; raises Refused where the request can't be carried out.
+Prepare: TypeAlias = Callable[[str], NewJob]
+
+
+def submit(services: Services, prepare: Prepare, *, job_id: str | None = None, upload: Upload | None = None) -> Job:
+    """Prepare a job, queue it and return its record.
+
+    Args:
+        services: where to queue it.
+        prepare: makes the job.
+        job_id: given when an earlier attempt may have made the job under this id.
+        upload: an import's file.
+
+    Raises:
+        Refused: `prepare` or `Submitter.submit` refused it.
+    """
+    submitter = Submitter(
+        store=services.store,
+        broker=services.broker,
+        volume=services.volume,
+        max_upload_bytes=services.settings.max_model_bytes,
+        caller=caller(),
+        max_queued=services.settings.max_queued,
+    )
+    job = prepare(job_id or new_id("job"))
+    return submitter.submit(job, upload.stream if upload is not None else None, retried=job_id is not None)
