@@ -5,9 +5,11 @@ The seed document takes a random passage of the lower-cased text: `start = randi
 
 import random
 from pathlib import Path
+from typing import Literal
 
+from shared.errors import InvalidRequest
 from shared.text import text_stream
-from shared.text.vocabulary import BOM, normalise
+from shared.text.vocabulary import BOM, Vocabulary, name_characters, normalise
 
 #: Mixed into the seed, so that the passage doesn't share its random numbers with the writing.
 _PURPOSE = "passage"
@@ -23,6 +25,35 @@ def fitted(text: str, *, lowercase: bool, drop_bom: bool) -> str:
     """
     text = normalise(text, lowercase=lowercase)
     return text.removeprefix(BOM) if drop_bom else text
+
+
+def prepare(
+    text: str, vocabulary: Vocabulary, *, lowercase: bool, drop_bom: bool, unknown_chars: Literal["error", "drop"]
+) -> str:
+    """Return a prompt as the model reads it: in its corpus' normal form, and without unknown characters.
+
+    Args:
+        text: what was sent.
+        vocabulary: the characters that the model knows.
+        lowercase: as for `fitted`.
+        drop_bom: as for `fitted`.
+        unknown_chars: what to do about characters that the model never saw.
+
+    Raises:
+        InvalidRequest: at "/prompt", on unknown characters under "error", and when nothing is left.
+    """
+    text = fitted(text, lowercase=lowercase, drop_bom=drop_bom)
+    unknown = vocabulary.unknown(text)
+    if unknown and unknown_chars == "error":
+        raise InvalidRequest.at(
+            "/prompt",
+            f"prompt has characters that the model never saw: {name_characters(unknown)}. Take them out, or send "
+            'unknown_chars "drop".',
+        )
+    text = text.translate({ord(character): None for character in unknown})
+    if not text:
+        raise InvalidRequest.at("/prompt", "prompt has no character that the model knows; send at least one")
+    return text
 
 
 def passage(path: Path, *, chars: int, length: int, seed: int, lowercase: bool, drop_bom: bool) -> str:

@@ -6,7 +6,7 @@ from shared.ids import seed_of
 from shared.jobs.record import JobType, NewJob
 from shared.requests.options import GenerateRequest
 from shared.text import prompt
-from shared.text.vocabulary import BOM, Vocabulary, name_characters
+from shared.text.vocabulary import BOM, Vocabulary
 from web.services import Services
 
 #: Characters of a random passage where a model's request doesn't tell a sequence length.
@@ -60,16 +60,10 @@ def _chosen(services: Services, model: volume.Model, corpus: volume.Corpus | Non
 
 def _fitted(request: GenerateRequest, model: volume.Model, sent: str) -> str:
     """Bring a prompt into the model's form, and deal with characters that the model never saw."""
-    text = fitted_to(model, sent)
-    unknown = Vocabulary(model.vocabulary).unknown(text)
-    if unknown and request.unknown_chars == "error":
-        raise InvalidRequest.at(
-            "/prompt",
-            f"prompt has characters that the model never saw: {name_characters(unknown)}. Take them out, or send "
-            'unknown_chars "drop".',
-        )
-    if unknown:
-        text = text.translate({ord(character): None for character in unknown})
-    if not text:
-        raise InvalidRequest.at("/prompt", "prompt has no character that the model knows; send at least one")
-    return text
+    return prompt.prepare(
+        sent,
+        Vocabulary(model.vocabulary),
+        lowercase=bool(model.params.get("lowercase", True)),
+        drop_bom=model.recipe == "stream",
+        unknown_chars=request.unknown_chars,
+    )

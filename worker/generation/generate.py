@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 import torch
 
-from shared.errors import InvalidRequest
 from shared.requests.options import GenerateRequest
-from shared.text.vocabulary import BOM, Vocabulary, name_characters, normalise
+from shared.text import prompt as prompts
+from shared.text.vocabulary import Vocabulary
 from worker.generation.decoders import Writer, writer_for
 from worker.generation.loaded import LoadedModel
 from worker.generation.stopping import StopStringFilter
@@ -64,22 +64,15 @@ class Done(Tick):
 
 
 def prepare_prompt(model: LoadedModel, prompt: str, unknown_chars: Literal["error", "drop"] = "error") -> str:
-    r"""Return the prompt as the model reads it: lower-cased where its text was, line ends as "\n", unknown dropped.
-
-    Raises InvalidRequest at "/prompt" on characters that the model never saw, and when nothing is left.
-    """
-    prompt = normalise(prompt, lowercase=model.sizes.lowercase)
-    if model.sizes.recipe == "stream":
-        prompt = prompt.removeprefix(BOM)
-    unknown = model.vocabulary.unknown(prompt)
-    if unknown and unknown_chars == "error":
-        raise InvalidRequest.at(
-            "/prompt", f'the model never saw {name_characters(unknown)}; remove them, or set unknown_chars to "drop"'
-        )
-    prompt = "".join(c for c in prompt if c not in set(unknown)) if unknown else prompt
-    if not prompt:
-        raise InvalidRequest.at("/prompt", "no character of the prompt is known to the model; give another one")
-    return prompt
+    """Return the prompt as the model reads it. Raises InvalidRequest as `shared.text.prompt.prepare` does."""
+    sizes = model.sizes
+    return prompts.prepare(
+        prompt,
+        model.vocabulary,
+        lowercase=sizes.lowercase,
+        drop_bom=sizes.recipe == "stream",
+        unknown_chars=unknown_chars,
+    )
 
 
 def generate(
