@@ -57,7 +57,7 @@ class Forbidden(CharloomError):
 
 
 class Unauthorized(CharloomError):
-    """Show a key: Authorization: Bearer, or sign in at /login. Whoever runs this service hands them out."""
+    """Send a key as Authorization: Bearer, or sign in at /login. The service's operator issues keys."""
 
     code = "unauthorized"
 

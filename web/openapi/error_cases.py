@@ -79,7 +79,7 @@ CASES: Sequence[Case] = (
         status=401,
         code="unauthorized",
         when="The service has keys, and none or a wrong one was shown.",
-        to_do="Send `Authorization: Bearer KEY`; whoever runs the service hands them out.",
+        to_do="Send `Authorization: Bearer KEY`; the service's operator issues keys.",
         detail="This key doesn't open the service.",
         meets=_locked,
     ),
@@ -179,7 +179,7 @@ CASES: Sequence[Case] = (
     Case(
         status=500,
         code="internal",
-        when="A mistake of ours.",
+        when="An internal error.",
         to_do="Report it with its `request_id`, under which the server's log has it.",
         detail="Something went wrong inside; the server's log has it under this request_id.",
     ),
@@ -195,7 +195,7 @@ CASES: Sequence[Case] = (
         status=503,
         code="volume_unavailable",
         when="The data volume is away, full or read-only.",
-        to_do="Send it again after `Retry-After` seconds; if it stays, tell whoever runs the service.",
+        to_do="Send it again after `Retry-After` seconds; if it persists, tell the service's operator.",
         detail="The data volume can't be written: the disk is full.",
         meets=_uses_volume,
     ),
@@ -217,7 +217,7 @@ CASES: Sequence[Case] = (
     ),
 )
 
-#: Any call may come from a stranger, hold a query that it doesn't know, meet a mistake of ours, or find a part away.
+#: Any call may come from a stranger, hold a query that it doesn't know, meet an internal error, or find a part away.
 ALWAYS = (401, 403, 422, 429, 500, 503)
 
 

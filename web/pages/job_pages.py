@@ -62,8 +62,8 @@ def show_list() -> str:
         jobs=page.jobs,
         live=live,
         query=query,
-        types=_filters("type", [(kind.value, KINDS[kind]) for kind in JobType]),
-        statuses=_filters("status", [(status.value, STATES[status]) for status in Status]),
+        types=_filters("type", [("", "All types"), *((kind.value, KINDS[kind]) for kind in JobType)]),
+        statuses=_filters("status", [("", "All statuses"), *((status.value, STATES[status]) for status in Status)]),
         next_page=_address(after=page.jobs[-1].id) if page.has_more else None,
         first_page=_address(after=None) if query.after else None,
         model=here.volume.models.find(query.model_id) if query.model_id else None,
@@ -139,7 +139,7 @@ def _filters(name: str, choices: list[tuple[str, str]]) -> list[Filter]:
     present = request.args.get(name, "")
     return [
         Filter(name=said, address=_address(**{name: value or None, "after": None}), chosen=value == present)
-        for value, said in [("", "All"), *choices]
+        for value, said in choices
     ]
 
 
