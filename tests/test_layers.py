@@ -1,9 +1,10 @@
-"""The table of layers in docs/architecture.md, proven on the imports themselves; and other conventions of the tree."""
+"""The rooms of docs/architecture.md, enforced on the imports themselves; and other conventions of the tree."""
 
 import ast
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -11,26 +12,73 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+MAP = ROOT / "docs" / "architecture.md"
 PACKAGES = ("shared", "worker", "web", "charloom", "cli")
-#: Where a package is, where it isn't at the top.
-SOURCES = {"charloom": ROOT / "client" / "src" / "charloom"}
+#: The folder that holds a package, where it isn't the root.
+SOURCES = {"charloom": ROOT / "client" / "src"}
+#: The packages of this project that each one may import.
+USES: dict[str, set[str]] = {
+    "shared": set(),
+    "charloom": set(),
+    "worker": {"shared"},
+    "web": {"shared"},
+    "cli": {"shared", "charloom"},
+}
 
-#: Files of shared/ that are only words: the standard library and pydantic.
-WORDS = ("errors", "settings", "text", "requests", "jobs", "ids", "api_keys", "sizes")
-#: The one outside thing that each adapter may know.
-ADAPTERS = {"store": {"redis"}, "broker": {"celery", "kombu"}, "volume": {"charset_normalizer"}}
+
+#: Imports that are to go: importer -> imported.
+BREAKS: dict[str, set[str]] = {
+    "web.security.rate_limits": {"web.submission.enqueue"},
+    "worker.generation.overlap": {"worker.training.data"},
+    "worker.generation.substring_index": {"worker.training.data"},
+    "worker.nn.kernel.lanes": {"worker.nn.sampling"},
+}
+
+
+@dataclass(frozen=True)
+class Room:
+    """A row of the map: a folder, or a file at the top of a package."""
+
+    path: str
+    outside: frozenset[str]
+
+    @property
+    def package(self) -> str:
+        """Name the package it is in."""
+        return Path(self.path.removeprefix("client/src/")).parts[0]
+
+    def holds(self, file: Path) -> bool:
+        """Return True if the file is in this folder, or is this file."""
+        name = file.relative_to(ROOT).as_posix()
+        return name.startswith(self.path) if self.path.endswith("/") else name == self.path
+
+
+def read_rooms() -> list[Room]:
+    """Read the rooms from the map's tables, in order: a room imports only from those above it."""
+    rows = re.findall(r"^\| `([\w/.]+)` \| [^|]+ \| ([^|]+) \|$", MAP.read_text(), flags=re.MULTILINE)
+    return [Room(path, frozenset(re.findall(r"`(\w+)`", outside))) for path, outside in rows]
+
+
+ROOMS = read_rooms()
 
 
 def files(*packages: str) -> list[Path]:
     """List the Python files of packages."""
-    return sorted(path for package in packages for path in SOURCES.get(package, ROOT / package).rglob("*.py"))
+    return sorted(path for package in packages for path in (SOURCES.get(package, ROOT) / package).rglob("*.py"))
 
 
 def module_of(path: Path) -> str:
     """Name the module in a file."""
-    source = ROOT / "client" / "src" if path.is_relative_to(ROOT / "client" / "src") else ROOT
+    source = next((place for place in SOURCES.values() if path.is_relative_to(place)), ROOT)
     parts = path.relative_to(source).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def file_of(module: str) -> Path | None:
+    """Return the file of one of our own modules, or None for a name that isn't one."""
+    top, *rest = module.split(".")
+    path = (SOURCES.get(top, ROOT) / top).joinpath(*rest)
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.exists()), None)
 
 
 @cache
@@ -41,18 +89,12 @@ def imports(path: Path) -> frozenset[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
+            assert not node.level, f"{path} has a relative import"
             found |= {
-                submodule if is_module(submodule := f"{node.module}.{alias.name}") else node.module
+                submodule if file_of(submodule := f"{node.module}.{alias.name}") else node.module
                 for alias in node.names
             }
     return frozenset(found)
-
-
-def is_module(name: str) -> bool:
-    """Tell whether one of our own files is this module."""
-    top, *rest = name.split(".")
-    path = SOURCES.get(top, ROOT / top).joinpath(*rest)
-    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
 
 
 def outside(path: Path) -> set[str]:
@@ -66,73 +108,52 @@ def own(path: Path) -> set[str]:
     return {name for name in imports(path) if name.partition(".")[0] in PACKAGES}
 
 
-def is_under(name: str, packages: set[str] | tuple[str, ...]) -> bool:
-    """Tell whether a module is one of these or inside one."""
-    return any(name == package or name.startswith(f"{package}.") for package in packages)
+def is_bare(path: Path) -> bool:
+    """Return True for an `__init__.py` that holds nothing but a docstring."""
+    return path.name == "__init__.py" and len(ast.parse(path.read_text()).body) <= 1
 
 
-@pytest.mark.parametrize("name", WORDS)
-def test_words_know_only_the_standard_library_pydantic_and_each_other(name: str) -> None:
-    place = ROOT / "shared" / name
-    for path in [place.with_suffix(".py")] if place.with_suffix(".py").exists() else sorted(place.rglob("*.py")):
-        assert outside(path) <= {"pydantic", "annotated_types"}
-        assert all(is_under(module, {f"shared.{word}" for word in WORDS}) for module in own(path)), path
+def room_of(path: Path) -> Room:
+    """Return the room that a file is in: the innermost one, where a room lies within another."""
+    holding = [room for room in ROOMS if room.holds(path)]
+    assert holding, f"{path.relative_to(ROOT)} is in no room of docs/architecture.md"
+    return max(holding, key=lambda room: len(room.path))
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
-def test_an_adapter_knows_one_outside_thing_and_words(name: str) -> None:
-    place = ROOT / "shared" / name
-    for path in [place.with_suffix(".py")] if place.with_suffix(".py").exists() else sorted(place.rglob("*.py")):
-        assert outside(path) <= ADAPTERS[name] | {"pydantic"}, path
-        allowed = {f"shared.{name}", *(f"shared.{word}" for word in WORDS)}
-        assert all(is_under(module, allowed) for module in own(path)), (path, own(path))
+def test_the_map_lists_each_room_once_and_each_is_there() -> None:
+    paths = [room.path for room in ROOMS]
+    assert len(paths) == len(set(paths))
+    assert {room.package for room in ROOMS} == set(PACKAGES)
+    for room in ROOMS:
+        assert any(room.holds(path) for path in files(room.package)), f"{room.path} holds no module"
 
 
-def test_only_the_store_uses_redis_py() -> None:
-    users = {module_of(path) for path in files(*PACKAGES) if "redis" in outside(path)}
-    assert all(is_under(user, ("shared.store",)) for user in users), users
+@pytest.mark.parametrize("path", files(*PACKAGES), ids=module_of)
+def test_a_module_is_in_a_room_and_imports_from_rooms_above(path: Path) -> None:
+    if is_bare(path):
+        return
+    room = room_of(path)
+    assert outside(path) <= room.outside, f"{room.path} doesn't list {outside(path) - room.outside}"
+    for name in own(path) - BREAKS.get(module_of(path), set()):
+        file = file_of(name)
+        assert file, f"{name} is no module"
+        if is_bare(file):
+            continue
+        other = room_of(file)
+        assert other.package in {room.package, *USES[room.package]}, f"{room.package} imports {name}"
+        if other.package == room.package:
+            assert ROOMS.index(other) <= ROOMS.index(room), f"{other.path} is below {room.path}: it can't give {name}"
 
 
-def test_shared_knows_neither_torch_nor_flask_nor_who_uses_it() -> None:
-    for path in files("shared"):
-        assert not outside(path) & {"torch", "numpy", "flask"}, path
-        assert all(is_under(module, ("shared",)) for module in own(path)), path
-
-
-def test_what_computes_knows_neither_celery_nor_redis_nor_http() -> None:
-    """A file of worker/ that imports torch, and everything it imports, is computing; jobs are run above it."""
-    for path in files("worker"):
-        if "torch" in outside(path):
-            assert not outside(path) & {"celery", "kombu", "billiard", "redis", "flask", "httpx"}, path
-            runs_jobs = {module for module in own(path) if is_under(module, {"shared.store", "shared.broker"})}
-            assert not runs_jobs, (path, runs_jobs)
-
-
-def test_the_client_stands_alone() -> None:
-    for path in files("charloom"):
-        assert outside(path) <= {"httpx", "pydantic"}, path
-        assert all(is_under(module, ("charloom",)) for module in own(path)), path
-
-
-def test_only_the_command_line_uses_the_client() -> None:
-    """What calls over HTTP is `charloom`; nothing of the service calls itself."""
-    for path in files("shared", "worker", "web"):
-        assert not any(is_under(module, ("charloom",)) for module in own(path)), path
-
-
-@pytest.mark.parametrize("door", ["web", "cli"])
-def test_web_and_cli_never_import_torch_or_the_worker(door: str) -> None:
-    for path in files(door):
-        assert not outside(path) & {"torch", "numpy", "safetensors"}, path
-        assert not any(is_under(module, ("worker",)) for module in own(path)), path
-    other = {"web": "cli", "cli": "web"}[door]
-    assert not any(is_under(module, (other,)) for path in files(door) for module in own(path))
-
-
-def test_the_worker_never_imports_a_door() -> None:
-    for path in files("worker"):
-        assert "flask" not in outside(path), path
-        assert not any(is_under(module, ("web", "cli")) for module in own(path)), path
+def test_a_room_lists_no_outside_package_that_it_does_without() -> None:
+    for room in ROOMS:
+        used = {
+            name
+            for path in files(room.package)
+            if not is_bare(path) and room_of(path) == room
+            for name in outside(path)
+        }
+        assert room.outside <= used, f"{room.path} lists {room.outside - used}"
 
 
 def test_nothing_is_imported_in_circles() -> None:
@@ -140,8 +161,16 @@ def test_nothing_is_imported_in_circles() -> None:
     TopologicalSorter(graph).prepare()  # CycleError names the circle
 
 
+def test_what_computes_knows_neither_the_store_nor_the_broker() -> None:
+    """The rooms of worker/ that use torch, up to the one that runs jobs, don't know where a job comes from."""
+    for path in files("worker"):
+        if "torch" in outside(path):
+            known = {name for name in own(path) if name.startswith(("shared.store", "shared.broker"))}
+            assert not known, (path, known)
+
+
 @pytest.mark.parametrize("module", ["web", "charloom", "cli.main", "cli.commands.demo", "cli.doctor.doctor"])
-def test_importing_a_door_leaves_torch_unloaded(module: str) -> None:
+def test_importing_web_cli_or_client_leaves_torch_unloaded(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
@@ -156,10 +185,10 @@ def test_the_environment_is_read_in_one_place() -> None:
     assert readers == {"shared.settings", "charloom.client", "cli.service.service"}
 
 
-def test_no_redis_key_is_spelled_outside_the_stores_keys() -> None:
+def test_no_redis_key_is_written_outside_the_stores_keys() -> None:
     sources = [*files(*PACKAGES), *sorted((ROOT / "shared").rglob("*.lua"))]
-    spelled = [str(path) for path in sources if re.search(r"[\"']charloom:", path.read_text())]
-    assert spelled == [str(ROOT / "shared" / "store" / "keys.py")]
+    found = [str(path) for path in sources if re.search(r"[\"']charloom:", path.read_text())]
+    assert found == [str(ROOT / "shared" / "store" / "keys.py")]
 
 
 DOCUMENTED = [*files(*PACKAGES, "tests", "bench", "scripts"), ROOT / "gunicorn.conf.py"]
