@@ -25,7 +25,9 @@ def test_the_page_of_the_api_has_every_call_and_every_case() -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_a_document_names_is_there(path: Path) -> None:
     text = path.read_text()
-    for file in re.findall(r"`((?:tests|shared|web|worker|cli|scripts|bench)/[\w/.-]+\.\w+)`", text):
+    for file in re.findall(
+        r"`((?:tests|shared|web|worker|cli|client|scripts|bench|docs)/(?:[\w/.-]+(?:\.\w+|/))?)`", text
+    ):
         assert (ROOT / file).exists(), f"{file} isn't there"
     for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", text):
         assert (path.parent / target).exists(), f"{target} isn't there"
