@@ -26,15 +26,6 @@ USES: dict[str, set[str]] = {
 }
 
 
-#: Imports that are to go: importer -> imported.
-BREAKS: dict[str, set[str]] = {
-    "web.security.rate_limits": {"web.submission.enqueue"},
-    "worker.generation.overlap": {"worker.training.data"},
-    "worker.generation.substring_index": {"worker.training.data"},
-    "worker.nn.kernel.lanes": {"worker.nn.sampling"},
-}
-
-
 @dataclass(frozen=True)
 class Room:
     """A row of the map: a folder, or a file at the top of a package."""
@@ -134,7 +125,7 @@ def test_a_module_is_in_a_room_and_imports_from_rooms_above(path: Path) -> None:
         return
     room = room_of(path)
     assert outside(path) <= room.outside, f"{room.path} doesn't list {outside(path) - room.outside}"
-    for name in own(path) - BREAKS.get(module_of(path), set()):
+    for name in own(path):
         file = file_of(name)
         assert file, f"{name} is no module"
         if is_bare(file):

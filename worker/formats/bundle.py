@@ -40,7 +40,6 @@ from worker.formats.document import (
 from worker.generation.loaded import LoadedModel, Recipe, Sizes, assemble
 from worker.nn.model import faults, shapes
 from worker.training.events import Losses, MetricRow, SampleRow, row
-from worker.training.train import Start
 
 FORMAT, VERSION = "charloom-model", 1
 WEIGHTS, METRICS, SAMPLES, CONFIG = "weights.safetensors", "metrics.jsonl", "samples.jsonl", "config.json"
@@ -195,12 +194,6 @@ def read_upload(path: Path) -> ReadModel:
         metrics=(),
         samples=(),
     )
-
-
-def load_start(folder: Path) -> Start:
-    """Load a model from its folder to start a training from. Raises BadModelFile where a file is damaged."""
-    read = read_bundle(folder / BUNDLE)
-    return Start(weights=read.weights, vocabulary=read.vocabulary)
 
 
 def load_model(folder: Path) -> LoadedModel:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.generation.substring_index import SubstringIndex
-from worker.training.data import code_points
+from worker.nn.code_points import code_points
 
 #: Characters that a run must have to count as copied. In the book of the seed document (148,000 characters) two of its
 #: chapters share runs of up to about 20 characters that are the language's own ("said christopher robin"), few longer.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.training.data import code_points
+from worker.nn.code_points import code_points
 
 #: Longest corpus that is put in order, characters: each takes RUN bytes. Half a million take some 0.15 s.
 MAX_CHARS = 1 << 19

@@ -9,7 +9,7 @@ from shared.ids import model_id_of
 from shared.jobs.events import EventType
 from shared.jobs.record import Losses, Progress
 from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamRequest
-from worker.formats.bundle import load_start
+from worker.formats.bundle import BUNDLE, read_bundle
 from worker.jobs.attempt import Attempt, Outcome, Stopped
 from worker.jobs.build import build_and_seal
 from worker.jobs.checkpointer import Checkpointer
@@ -48,7 +48,12 @@ def run_train(attempt: Attempt) -> Outcome:
     known = state.facts if state is not None else {}
     host.store.jobs.rewind(job.id, attempt.token, metrics=known.get("metrics", ()), samples=known.get("samples", ()))
     training = train(
-        request, lambda: _read(attempt, request.corpus_id), start=start, state=state, threads=host.train_threads
+        request,
+        lambda: _read(attempt, request.corpus_id),
+        start=start,
+        state=state,
+        threads=host.train_threads,
+        note=attempt.reporter.log,
     )
     saver = Checkpointer(attempt, folder)
     try:
@@ -123,7 +128,8 @@ def _start(attempt: Attempt, request: StreamRequest | ClassicRequest) -> Start |
     """Return the model to start from, where one is named. Raises NotFound."""
     if request.init_from is None:
         return None
-    return load_start(attempt.host.volume.models.folder(request.init_from))
+    model = read_bundle(attempt.host.volume.models.folder(request.init_from) / BUNDLE)
+    return Start(weights=model.weights, vocabulary=model.vocabulary)
 
 
 def _tell(attempt: Attempt, event: events.TrainEvent) -> None:

@@ -1,17 +1,44 @@
 """Which numbers a training computes with. Decided once, before the first step, and kept in its state."""
 
+import logging
+from functools import cache
+
 import torch
+from torch import nn
 
 from shared.requests import estimate
 from shared.requests.options import ClassicRequest, StreamRequest
 
+log = logging.getLogger(__name__)
+
 
 def has_bfloat16() -> bool:
-    """Tell whether this processor computes in bfloat16 itself (AVX-512 BF16 or AMX)."""
-    # torch has no public name for these yet.
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())  # noqa: SLF001
+    """Return True if this processor computes in bfloat16 itself (AVX-512 BF16 or AMX), and torch can use it."""
+    # torch has no public names for these yet.
+    flagged = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
+    return bool(flagged) and can_compute_bfloat16()
+
+
+@cache
+def can_compute_bfloat16() -> bool:
+    """Return True if torch trains an LSTM in bfloat16 here, however fast. It is tried: the flags don't say.
+
+    oneDNN has no bfloat16 LSTM below AVX-512, nor where ONEDNN_MAX_CPU_ISA forbids it, and says so only when it is
+    asked to compute one.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]), torch.autocast("cpu", torch.bfloat16):
+            outputs, _ = nn.LSTM(2, 2)(torch.zeros(1, 1, 2))
+            outputs.float().sum().backward()
+    except RuntimeError as exc:
+        log.info("torch has no bfloat16 LSTM on this processor; trainings use float32: %s", exc)
+        return False
+    return True
 
 
 def takes_bfloat16(request: ClassicRequest | StreamRequest) -> bool:
-    """Resolve `precision`. A rule rather than a measurement: the same request and seed then give the same model."""
-    return estimate.takes_bfloat16(request, has=has_bfloat16())
+    """Resolve `precision` by a rule, not a measurement: the same request and seed then give the same model.
+
+    A request for bfloat16 is computed in float32 where this processor can't.
+    """
+    return estimate.takes_bfloat16(request, has=has_bfloat16()) and can_compute_bfloat16()

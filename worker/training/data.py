@@ -15,15 +15,11 @@ from torch import Tensor
 
 from shared.requests.estimate import WARM_UP_CHARS, validation_rows
 from shared.text.vocabulary import Vocabulary
+from worker.nn.code_points import code_points
 from worker.nn.randomness import Permutation, derive, rng
 
 Codes = NDArray[Any]  # uint8, uint16 or int32
 _UNICODE = 0x110000
-
-
-def code_points(text: str) -> NDArray[np.uint32]:
-    """Return the text's code points, (len(text),) uint32. Lone surrogates pass."""
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
 @dataclass(frozen=True, kw_only=True)

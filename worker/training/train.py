@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ from shared.text.vocabulary import Vocabulary, name_characters
 from worker.nn.dropout import Dropout
 from worker.nn.kernel import load
 from worker.nn.model import CharLSTM, faults, shapes
-from worker.nn.precision import takes_bfloat16
+from worker.nn.precision import can_compute_bfloat16, takes_bfloat16
 from worker.nn.randomness import derive, seed_torch
 from worker.training.classic import Classic
 from worker.training.data import Codes, encode, survey
@@ -50,6 +51,7 @@ def train(
     threads: int | None = None,
     fused: bool = True,
     clock: Callable[[], float] = time.monotonic,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Generator[TrainEvent, None, None]:
     r"""Train on a text and yield what happens: an event after every training batch and every evaluation batch.
 
@@ -65,6 +67,8 @@ def train(
             for each 16 readers or windows: fewer don't fill a thread.
         fused: compute with the compiled layer where there is one (worker/nn/kernel).
         clock: seconds, for speeds, `max_seconds` and the rhythm of progress.
+        note: called before the first step with sentences that the training's owner should read, such as that this host
+            can't compute in bfloat16.
 
     Raises TrainingDiverged (with the last good state), and JobFailed with code "text_too_short", "init_mismatch",
     "unknown_characters" or "state_mismatch" where the parts don't fit together. torch's threads stay set.
@@ -87,9 +91,17 @@ def train(
             raise JobFailed(f"the model to start from doesn't have this request's sizes: {fault}", code="init_mismatch")
         model.load_state_dict(dict(start.weights))
     bfloat16 = bool(facts.get("bfloat16", takes_bfloat16(request)))
+    if (bfloat16 and not can_compute_bfloat16()) or (not facts and not bfloat16 and request.precision == "bfloat16"):
+        bfloat16 = False
+        note("This host can't compute in bfloat16; float32 is used.")
     # A state that is older than Muon here goes on with Adam alone.
     muon = bool(facts.get("muon")) if facts else takes_muon(request)
     model.fuse(load() if fused else None, bfloat16=bfloat16)
+    if state is not None and _computed_by(facts) != (model.computed_by, bfloat16):
+        note(
+            f"From step {facts['step']} on the training is computed in another way than before: the same quality, but "
+            "not the same last digits as without the break."
+        )
     threads = facts.get("threads") or _threads(threads or len(os.sched_getaffinity(0)), request, model)
     torch.set_num_threads(threads)
     seed = derive(request.seed, "data")
@@ -102,6 +114,10 @@ def train(
         request=request, vocabulary=vocabulary, codes=codes, threads=threads, bfloat16=bfloat16, muon=muon
     )
     yield from Training(setting, model, recipe, clock=clock, state=state).events()
+
+
+def _computed_by(facts: Mapping[str, Any]) -> tuple[str, bool]:
+    return facts.get("kernel_path", ""), bool(facts.get("bfloat16"))
 
 
 def _threads(most: int, request: ClassicRequest | StreamRequest, model: CharLSTM) -> int:

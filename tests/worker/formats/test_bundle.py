@@ -12,7 +12,7 @@ from safetensors.torch import save
 
 from shared.errors import BadModelFile
 from tests.worker.models import small_model
-from worker.formats.bundle import load_model, load_start, read_bundle, read_upload, write_model
+from worker.formats.bundle import load_model, read_bundle, read_upload, write_model
 from worker.training.events import Losses, MetricRow, SampleRow
 
 METRICS = [MetricRow(step=1, epoch=1, seconds=0.5, train_loss=2.5), MetricRow(step=2, epoch=1, seconds=1.0)]
@@ -60,7 +60,7 @@ def test_a_model_comes_back_as_it_was(tmp_path: Path, recipe: str) -> None:
         model.vocabulary,
     )
     assert read.params["epochs"] == 3
-    for weights in (read.weights, load_model(tmp_path).module.weights(), load_start(tmp_path).weights):
+    for weights in (read.weights, load_model(tmp_path).module.weights()):
         assert all(torch.equal(weights[name], value) for name, value in model.module.weights().items())
 
 

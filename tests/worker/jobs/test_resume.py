@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from shared.errors import JobFailed
 from shared.requests.options import ClassicRequest, StreamRequest
 from tests.worker.short_trainings import assert_same, classic, rows, run, sample_text, stream
+from worker.nn.precision import can_compute_bfloat16
 from worker.training.events import Done, Metric, Sample, TrainEvent
 from worker.training.state import TrainState, load_state, save_state
 from worker.training.train import train
@@ -76,11 +77,35 @@ def test_a_training_in_bfloat16_goes_on_in_bfloat16_with_the_same_weights() -> N
     text = TEXTS["stream"]
     _, end = run(request, text)
     state = next(event.state() for event in train(request, text, threads=1) if event.state().facts["step"] == 9)
-    assert state.facts["bfloat16"]
+    assert state.facts["bfloat16"] is can_compute_bfloat16()
     # When
     _, resumed = run(request, text, state=state)
     # Then
     assert_same(end.weights, resumed.weights)
+
+
+def test_a_host_without_bfloat16_goes_on_in_float32_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given: a state of a host that has it.
+    request = stream(precision="bfloat16", hidden_size=32, epochs=1)
+    text = TEXTS["stream"]
+    state = next(event.state() for event in train(request, text, threads=1) if event.state().facts["step"] == 9)
+    state = replace(state, facts={**state.facts, "bfloat16": True})
+    # When
+    monkeypatch.setattr("worker.training.train.can_compute_bfloat16", lambda: False)
+    notes: list[str] = []
+    _, done = run(request, text, state=state, note=notes.append)
+    # Then
+    assert done.stop_reason == "completed"
+    assert done.state().facts["bfloat16"] is False
+    assert [note for note in notes if "float32 is used" in note]
+    assert [note for note in notes if "From step 9 on" in note]
+
+
+def test_on_the_same_kind_of_host_nothing_is_noted() -> None:
+    state, _ = broken_at(STREAM, "training", 3)
+    notes: list[str] = []
+    run(STREAM, TEXTS["stream"], state=state, note=notes.append)
+    assert notes == []
 
 
 def test_another_torch_goes_on_from_a_state_too() -> None:

@@ -54,13 +54,15 @@ def test_the_same_seed_gives_the_same_model_and_another_one_another() -> None:
 def test_two_trainings_that_take_turns_do_not_disturb_each_other() -> None:
     request = stream(epochs=1, layers=2, dropout=0.4)
     _, alone = run(request, TEXT)
-    ends: list[TrainEvent] = []
-    pair = [train(request, TEXT, threads=1), train(request.model_copy(update={"seed": 99}), TEXT, threads=1)]
-    for events in zip(*pair, strict=False):
+    end: TrainEvent | None = None
+    other = train(request.model_copy(update={"seed": 99}), TEXT, threads=1)
+    # How many characters of a sample come between two events depends on the machine: the other one may end first.
+    for event in train(request, TEXT, threads=1):
+        end = event
         torch.rand(3)
-        ends = list(events)
-    assert isinstance(ends[0], Done)
-    assert torch.equal(ends[0].weights["linear.weight"], alone.weights["linear.weight"])
+        next(other, None)
+    assert isinstance(end, Done)
+    assert torch.equal(end.weights["linear.weight"], alone.weights["linear.weight"])
 
 
 def test_every_batch_is_followed_by_an_event() -> None:

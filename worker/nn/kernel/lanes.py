@@ -7,6 +7,7 @@ import copy
 import ctypes
 import os
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from worker.nn.kernel import Kernel
-from worker.nn.sampling import Options
 
 #: Units of a block, and its gates.
 _UNITS, _GATES = 16, 4
@@ -106,6 +106,22 @@ def _packed(layers: list[Tensor], units: int) -> Tensor:
     return torch.cat(layers).permute(0, 3, 1, 2).contiguous()
 
 
+class SamplingOptions(Protocol):
+    """How characters are chosen; `worker/nn/sampling.py` says what the numbers mean."""
+
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by."""
+
+    @property
+    def top_k(self) -> int | None:
+        """Characters to choose among at most."""
+
+    @property
+    def top_p(self) -> float | None:
+        """Probability that the characters to choose among reach together."""
+
+
 class Lanes:
     """Texts that are written side by side by one call, one lane each; or one text with a window of lanes.
 
@@ -116,7 +132,7 @@ class Lanes:
         length: characters that will be written at most; a window that none of them needs isn't begun.
     """
 
-    def __init__(self, packed: Packed, options: Options, *, window: int = 0, length: int = 1) -> None:
+    def __init__(self, packed: Packed, options: SamplingOptions, *, window: int = 0, length: int = 1) -> None:
         self._packed, self._options, self._window, self._length = packed, options, window, length
         rows = window or 1
         self._h = torch.zeros(packed.layers, 2, rows, packed.units)
