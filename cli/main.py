@@ -1,6 +1,7 @@
 """The command `charloom`: one file a command, or a few that belong together, beside this one."""
 
 from importlib import import_module
+from importlib.metadata import version
 
 import click
 
@@ -28,6 +29,7 @@ GROUPS = {
         "corpora": "cli.commands.corpora",
     },
     "The server": {"workers": "cli.commands.workers", "doctor": "cli.doctor.doctor"},
+    "The shell": {"completion": "cli.commands.completion"},
 }
 #: Names that Python keeps for itself.
 _NAMED = {"import": "import_"}
@@ -58,7 +60,16 @@ class Commands(click.Group):
                 formatter.write_dl(told)
 
 
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"charloom {version('charloom')}")
+        ctx.exit()
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
 def main() -> None:
     """Train character-level LSTMs on a text and write with them, as jobs on a queue.
 

@@ -37,7 +37,7 @@ choose_python() {
 
 # What is to be installed, by whom and where, as one number. The path is in it since a moved .venv must be linked anew.
 fingerprint() {
-    { cat requirements.txt requirements-web.txt constraints.txt scripts/setup.sh
+    { cat requirements.txt requirements-web.txt constraints.txt scripts/setup.sh pyproject.toml
       if [ "$kind" = dev ]; then cat requirements-dev.txt; fi
       pwd; "$1" --version; } | cksum
 }
@@ -77,15 +77,8 @@ fi
 say "Installing the packages of $requirements ..."
 install --constraint constraints.txt --requirement "$requirements"
 
-# The command: it finds the environment beside itself and the packages in this directory, wherever it is called from.
-site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-printf "%s\n" "$PWD" "$PWD/client/src" >"$site/charloom.pth"
-cat >"$venv/bin/charloom" <<'LAUNCHER'
-#!/bin/sh
-here=$(CDPATH= cd -- "$(dirname -- "$(readlink -f -- "$0")")" && pwd)
-exec "$here/python" -m cli.main "$@"
-LAUNCHER
-chmod +x "$venv/bin/charloom"
+# Charloom itself, as it is in this directory: a change of the code needs no installation.
+install --no-deps --no-build-isolation --editable .
 
 # The layer that training takes most of its time in; without a compiler it says what that means, and goes on.
 "$venv/bin/python" -m worker.nn.kernel

@@ -285,6 +285,12 @@ def _check_tls(settings: Settings) -> None:
         )
 
 
+def user_cache_dir() -> Path:
+    """Return the folder for what can be made again, by the XDG base directory specification."""
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (given if given.is_absolute() else Path.home() / ".cache") / "charloom"
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a name or address can be reached from this machine only."""
     try:

@@ -110,6 +110,7 @@ def go_the_whole_way(server: Guarded, folder: Path, **more: str) -> None:
         endless = world.train(corpus_id, **ENDLESS).json["id"]
         cluster.running(endless)
         worker.kill()
+        worker.wait()
     with cluster.worker("w2"):
         eventually(lambda: cluster.store.jobs.get(endless).worker == "w2@test", "another takes it up")
         cluster.running(endless)

@@ -20,9 +20,11 @@ case "$*" in
     "-m pip --version") ;;
     *"import torch"*) exit 1 ;;
     *urlopen*) exit ${MAKE_OFFLINE:-0} ;;
+    "-m pip install"*--editable*)
+        echo "$*" >>pip.calls
+        printf '#!/bin/sh\nfor word; do echo "[$word]"; done\n' >.venv/bin/charloom && chmod +x .venv/bin/charloom ;;
     "-m pip install"*) echo "$*" >>pip.calls; exit ${MAKE_BROKEN:-0} ;;
-    *sysconfig*) mkdir -p site && echo "$PWD/site" ;;
-    "-m cli.main"* | "-m bench"*) shift 2; for word; do echo "[$word]"; done ;;
+    "-m bench"*) shift 2; for word; do echo "[$word]"; done ;;
 esac
 """
 
@@ -33,7 +35,12 @@ class Checkout:
     def __init__(self, directory: Path) -> None:
         self.path = directory / "a checkout"
         (self.path / "scripts").mkdir(parents=True)
-        for path in [*ROOT.glob("requirements*.txt"), ROOT / "constraints.txt", ROOT / "Makefile"]:
+        for path in [
+            *ROOT.glob("requirements*.txt"),
+            ROOT / "constraints.txt",
+            ROOT / "pyproject.toml",
+            ROOT / "Makefile",
+        ]:
             shutil.copy(path, self.path)
         for name in ("setup.sh", "audit.sh"):
             shutil.copy(ROOT / "scripts" / name, self.path / "scripts")
@@ -68,7 +75,8 @@ def test_it_installs_once_and_is_silent_from_then_on(checkout: Checkout) -> None
     assert first.returncode == 0, first.stderr
     assert len(first.stdout.splitlines()) <= 5
     installs = checkout.installs
-    assert "--requirement requirements.txt" in installs[-1]
+    assert "--requirement requirements.txt" in installs[-2]
+    assert "--no-deps --no-build-isolation --editable ." in installs[-1]
 
     second = checkout.set_up()
 
@@ -87,8 +95,8 @@ def test_without_that_index_one_line_says_so_and_the_usual_one_is_taken(checkout
     done = checkout.set_up(MAKE_OFFLINE="1")
     assert done.returncode == 0
     assert "can't be reached" in done.stdout
-    assert len(checkout.installs) == 1
-    assert "index-url" not in checkout.installs[0]
+    assert len(checkout.installs) == 2
+    assert not [words for words in checkout.installs if "index-url" in words]
 
 
 def test_a_changed_requirement_is_installed(checkout: Checkout) -> None:
@@ -110,7 +118,7 @@ def test_an_interrupted_installation_is_taken_up_again(checkout: Checkout) -> No
 
 def test_the_tests_tools_come_only_when_they_are_asked_for_and_hold_the_rest(checkout: Checkout) -> None:
     checkout.set_up("dev")
-    assert "--requirement requirements-dev.txt" in checkout.installs[-1]
+    assert "--requirement requirements-dev.txt" in checkout.installs[-2]
     installs = checkout.installs
     checkout.set_up("run")
     assert checkout.installs == installs

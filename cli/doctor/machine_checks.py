@@ -2,13 +2,14 @@
 
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from cli.doctor.findings import Finding, bad, note, ok, warn
 from cli.service.service import ROOT
@@ -27,7 +28,7 @@ TORCH_S = 60
 _TORCH = """
 import torch
 print(torch.__version__, torch.backends.cpu.get_cpu_capability(), flush=True)
-from worker.kernel.__main__ import main
+from worker.nn.kernel.__main__ import main
 main()
 """
 
@@ -35,17 +36,20 @@ main()
 def look_at_machine(data_dir: Path) -> Iterator[Finding]:
     """Yield what is found on this machine."""
     yield _python()
-    yield _packages(pinned())
+    yield _packages(required())
     yield from _torch()
     yield _cores()
     yield from _memory()
     yield from look_at_data(data_dir)
 
 
-def pinned() -> Mapping[str, str]:
-    """Return the packages and versions that the requirements name."""
-    lines = "\n".join(path.read_text() for path in sorted(ROOT.glob("requirements*.txt")) if "dev" not in path.name)
-    return dict(re.findall(r"^([\w.-]+)==([\w.]+)", lines, re.MULTILINE))
+def required() -> Sequence[Requirement]:
+    """Return what this installation says that it needs; nothing in a checkout that isn't installed."""
+    try:
+        named = requires("charloom") or []
+    except PackageNotFoundError:
+        return ()
+    return [one for one in map(Requirement, named) if one.marker is None or one.marker.evaluate({"extra": ""})]
 
 
 def look_at_data(data_dir: Path) -> Iterator[Finding]:
@@ -84,21 +88,23 @@ def _python() -> Finding:
     return ok("python", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
 
 
-def _packages(wanted: Mapping[str, str]) -> Finding:
+def _packages(wanted: Sequence[Requirement]) -> Finding:
     missing, other = [], []
-    for name, pin in wanted.items():
+    for one in wanted:
         try:
-            found = version(name)
+            found = version(one.name)
         except PackageNotFoundError:
-            missing.append(name)
+            missing.append(one.name)
             continue
-        if found.partition("+")[0] != pin:
-            other.append(f"{name} {found} instead of {pin}")
+        if not one.specifier.contains(found, prereleases=True):
+            other.append(f"{one.name} {found}, not {one.specifier}")
     if missing:
-        return bad("packages", f"missing: {', '.join(missing)}", "`make setup` installs them.")
+        return bad("packages", f"missing: {', '.join(missing)}", "Install Charloom again (`make setup` in a checkout).")
     if other:
-        return warn("packages", "; ".join(other), "`make setup` installs the versions that were tested together.")
-    return ok("packages", f"all {len(wanted)} in the versions that were tested together")
+        return warn("packages", "; ".join(other), "Install Charloom again (`make setup` in a checkout).")
+    if not wanted:
+        return note("packages", "not looked at: this is a checkout that isn't installed (`make setup`)")
+    return ok("packages", f"all {len(wanted)} that Charloom needs")
 
 
 def _torch() -> Iterator[Finding]:

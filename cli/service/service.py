@@ -17,7 +17,7 @@ from cli.service.signals import Signals
 from cli.service.supervisor import Child, ChildFailed, ChildSpec, Supervisor
 from shared.settings import Settings
 
-#: The checkout: where the packages and `gunicorn.conf.py` are found.
+#: Where the packages are: a checkout, or site-packages. Children start there, so they never import from elsewhere.
 ROOT = Path(__file__).parents[2]
 
 #: Seconds that Valkey may take to read a long append-only file.
@@ -82,7 +82,12 @@ class Service:
             "PYTHONUNBUFFERED": "1",
         }
         web = self._start(
-            "web", ["gunicorn", "web:create_app()"], environment, name="web server", rank=2, grace_s=WEB_GRACE_S
+            "web",
+            ["gunicorn", "--config", "python:web.gunicorn_conf", "web:create_app()"],
+            environment,
+            name="web server",
+            rank=2,
+            grace_s=WEB_GRACE_S,
         )
         worker = self._start(
             "worker",

@@ -11,7 +11,7 @@ import pytest
 
 IMPORT_FORK_AND_COMPUTE = """
 import os, sys, warnings
-import worker.bundle, worker.copied, worker.document, worker.generate, worker.train
+import worker.formats.bundle, worker.generation.generate, worker.generation.overlap, worker.training.train
 from tests.worker.models import small_model
 from tests.worker.short_trainings import run, sample_text, stream
 warnings.simplefilter("ignore", DeprecationWarning)

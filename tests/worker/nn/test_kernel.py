@@ -191,6 +191,7 @@ class Elsewhere:
         for name in self.sources:
             (folder / name).write_bytes((kernel.FOLDER / name).read_bytes())
         monkeypatch.setattr(kernel, "FOLDER", folder)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
 
     def files(self) -> list[str]:
         return sorted(path.name for path in self.folder.iterdir())
@@ -199,6 +200,19 @@ class Elsewhere:
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
     return Elsewhere(tmp_path, monkeypatch)
+
+
+def test_where_the_package_takes_no_files_the_users_cache_does(
+    elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = elsewhere.folder / "cache" / "charloom"
+    monkeypatch.setattr(kernel, "folders", lambda: (Path("/proc/no-such-place"), cache))
+    assert kernel.build() == cache / kernel.file_name()
+    assert kernel.build() == cache / kernel.file_name()
+    assert [path.name for path in cache.iterdir()] == [kernel.file_name()]
+    monkeypatch.setattr(kernel, "folders", lambda: (Path("/proc/no-such-place"), Path("/proc/nor-this")))
+    with pytest.raises(KernelUnavailable, match=r"no-such-place takes no files.*nor-this takes no files"):
+        kernel.build()
 
 
 def test_it_is_compiled_once_and_again_when_its_source_changes(elsewhere: Elsewhere) -> None:

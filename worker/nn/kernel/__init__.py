@@ -23,6 +23,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from shared.settings import user_cache_dir
+
 FOLDER = Path(__file__).parent
 #: What is compiled, and what that includes.
 SOURCES, HEADERS = ("lstm.c", "write.c"), ("vectors.h",)
@@ -181,35 +183,36 @@ def _sequence(arrays: Pass, weights: Tensor) -> _Sequence:
     )
 
 
-def place() -> Path:
-    """Return where the compiled file is, or belongs: beside its sources, named after all that it is made from."""
+def file_name() -> str:
+    """Return the compiled file's name, which changes with all that it is made from."""
     digest = hashlib.sha256(" ".join(FLAGS).encode())
     for name in SOURCES + HEADERS:
         digest.update((FOLDER / name).read_bytes())
-    return FOLDER / f"lstm-{digest.hexdigest()[:12]}.so"
+    return f"lstm-{digest.hexdigest()[:12]}.so"
+
+
+def folders() -> tuple[Path, Path]:
+    """Return where the compiled file is looked for, and made: beside its sources, else in the user's cache."""
+    return FOLDER, user_cache_dir()
 
 
 def build() -> Path:
     """Return the compiled file, made first where it isn't there. Raises KernelUnavailable."""
-    path = place()
-    if path.exists():
-        return path
+    name = file_name()
+    for folder in folders():
+        if (folder / name).exists():
+            return folder / name
     if platform.machine() != "x86_64" or platform.system() != "Linux":
         raise KernelUnavailable(f"it is written for Linux on x86_64, not for {platform.system()} {platform.machine()}")
-    compiler = next((found for name in ("gcc", "cc") if (found := shutil.which(name))), None)
+    compiler = next((found for command in ("gcc", "cc") if (found := shutil.which(command))), None)
     if compiler is None:
         raise KernelUnavailable("there is no C compiler (gcc) here")
+    made = _temporary_file()
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".lstm-", suffix=".so")
-    except OSError as exc:
-        raise KernelUnavailable(f"{path.parent} takes no files: {exc.strerror}") from exc
-    os.close(handle)
-    made = Path(name)
-    try:
-        words = [compiler, *FLAGS, "-o", str(made), *(str(FOLDER / name) for name in SOURCES)]
+        words = [compiler, *FLAGS, "-o", str(made), *(str(FOLDER / source) for source in SOURCES)]
         subprocess.run(words, check=True, capture_output=True, text=True, timeout=_MAX_COMPILING_S)
         made.chmod(0o644)
-        made.replace(path)
+        path = made.replace(made.with_name(name))
     except subprocess.CalledProcessError as exc:
         raise KernelUnavailable(f"{compiler} refused it: {exc.stderr.strip()[:500]}") from exc
     except (OSError, subprocess.TimeoutExpired) as exc:
@@ -220,6 +223,21 @@ def build() -> Path:
         if old != path:
             old.unlink(missing_ok=True)
     return path
+
+
+def _temporary_file() -> Path:
+    """Make a file to compile into, in the first of the folders that takes one. Raises KernelUnavailable."""
+    refused: list[str] = []
+    for folder in folders():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle, made = tempfile.mkstemp(dir=folder, prefix=".lstm-", suffix=".so")
+        except OSError as exc:
+            refused.append(f"{folder} takes no files: {exc.strerror}")
+            continue
+        os.close(handle)
+        return Path(made)
+    raise KernelUnavailable("; ".join(refused))
 
 
 def find() -> Kernel:
