@@ -137,7 +137,7 @@ def rates(
 
 
 def answers(port: int) -> bool:
-    """Tell whether somebody answers there."""
+    """Return True if somebody answers there."""
     with suppress(httpx.HTTPError):
         return httpx.get(f"http://{HOST}:{port}/").is_success
     return False

@@ -93,7 +93,7 @@ def served(cluster: Cluster, streams: int) -> Iterator[tuple[int, int]]:
 
 
 def healthy(port: int) -> bool:
-    """Tell whether the service answers."""
+    """Return True if the service answers."""
     with contextlib.suppress(httpx.TransportError):
         return httpx.get(f"http://{HOST}:{port}/healthz").status_code == 200
     return False

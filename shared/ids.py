@@ -35,7 +35,7 @@ def new_id(kind: str) -> str:
 
 
 def is_id(text: str, kind: str) -> bool:
-    """Tell whether `text` has the form of an id of `kind`. Whatever passes is safe as a file name and a key."""
+    """Return True if `text` has the form of an id of `kind`. Whatever passes is safe as a file name and a key."""
     return _PATTERN.fullmatch(text) is not None and text.startswith(f"{kind}_")
 
 

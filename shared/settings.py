@@ -292,7 +292,7 @@ def user_cache_dir() -> Path:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a name or address can be reached from this machine only."""
+    """Return True if a name or address can be reached from this machine only."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -44,7 +44,7 @@ class Running:
         return found
 
     def all_gone(self) -> bool:
-        """Tell whether it and all that were ever listed below it are gone."""
+        """Return True if it and all that were ever listed below it are gone."""
         return self.process.poll() is not None and not any(process_lives(pid) for pid in self._seen)
 
     def finish(self) -> None:

@@ -49,10 +49,10 @@ class Entry:
         self._drain = mmap.mmap(-1, 1)
         self._store = Store.of(settings)
         self._volume = Volume.of(settings)
-        self._journal = StepLog(settings.step_log)
+        self._step_log = StepLog(settings.step_log)
         # Used by children, each its own.
-        self._pulse = LeaseRenewer()
-        self._warm = ModelCache(self._volume)
+        self._lease_renewer = LeaseRenewer()
+        self._model_cache = ModelCache(self._volume)
 
     def build(self) -> Celery:
         """Make the application, and listen to what happens to its processes."""
@@ -116,9 +116,9 @@ class Entry:
             store=self._store,
             volume=self._volume,
             train_threads=train_threads(self._settings),
-            journal=self._journal,
-            pulse=self._pulse,
-            warm=self._warm,
+            step_log=self._step_log,
+            lease_renewer=self._lease_renewer,
+            model_cache=self._model_cache,
             draining=lambda: self._drain[0] == 1,
         )
 

@@ -131,7 +131,7 @@ def _kind(annotation: Any) -> Any:
 
 
 def _is_fixed(kind: Any) -> bool:
-    """Tell whether a recipe allows but one number, and so has no option."""
+    """Return True if a recipe allows but one number, and so has no option."""
     return get_origin(kind) is Literal and not all(isinstance(one, str) for one in get_args(kind))
 
 

@@ -8,7 +8,7 @@ import httpx
 
 
 def is_free(host: str, port: int) -> bool:
-    """Tell whether a server could bind this address.
+    """Return True if a server could bind this address.
 
     Raises:
         OSError: the address can't be bound for another reason than that it is in use.
@@ -43,7 +43,7 @@ def address(host: str, port: int) -> str:
 
 
 def is_charloom(url: str) -> bool:
-    """Tell whether another Charloom answers there."""
+    """Return True if another Charloom answers there."""
     try:
         answer = httpx.get(f"{url}/api/openapi.json", timeout=2, trust_env=False)
         return bool(answer.json()["info"]["title"] == "Charloom")

@@ -36,7 +36,7 @@ class Group:
 
 
 def process_lives(pid: int) -> bool:
-    """Tell whether a process is there and runs, for a caller that isn't its parent.
+    """Return True if a process is there and runs, for a caller that isn't its parent.
 
     A zombie doesn't: in a container whose first process is no init, nobody may ever reap it.
     """
@@ -53,7 +53,7 @@ def process_lives(pid: int) -> bool:
 
 
 def leader_lives(group: Group) -> bool:
-    """Tell whether the leading process runs, for a caller that isn't its parent."""
+    """Return True if the leading process runs, for a caller that isn't its parent."""
     return process_lives(group.pid)
 
 

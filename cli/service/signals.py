@@ -50,7 +50,7 @@ class Signals:
             os.read(self._reading, 4096)
 
     def hurried(self) -> bool:
-        """Tell whether the end was asked for more than once."""
+        """Return True if the end was asked for more than once."""
         return self.asked > 1
 
     def _count(self, _number: int, _frame: FrameType | None) -> None:

@@ -79,7 +79,7 @@ class Child:
         return announcement(self.spec.rank, self.spec.grace_s, may_be_cut=self.spec.may_be_cut)
 
     def lives(self) -> bool:
-        """Tell whether it runs; a dead one is reaped."""
+        """Return True if it runs; a dead one is reaped."""
         return self._process is not None and self._process.poll() is None
 
     def start(self, guardian: int, now: float) -> None:

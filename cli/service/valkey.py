@@ -56,7 +56,7 @@ def command(directory: Path, path: Path) -> list[str]:
 
 
 def answers(path: Path) -> bool:
-    """Tell whether the server on the socket `path` takes commands: it is up and has read its file."""
+    """Return True if the server on the socket `path` takes commands: it is up and has read its file."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(2)
         try:

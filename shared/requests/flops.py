@@ -27,7 +27,7 @@ def flops(request: ClassicRequest | StreamRequest, vocab_size: int, *, batch_siz
 
 
 def takes_muon(request: ClassicRequest | StreamRequest) -> bool:
-    """Tell whether a training steps its square matrices by Muon."""
+    """Return True if a training steps its square matrices by Muon."""
     return request.recipe == "stream" and _orthogonal_flops(request) <= MAX_ORTHOGONAL_FLOPS
 
 

@@ -44,12 +44,12 @@ def _left_open(schema: dict[str, Any]) -> None:
 
 
 def is_chosen(field: FieldInfo) -> bool:
-    """Tell whether an option that is left out is chosen for each text, so that its default says nothing."""
+    """Return True if an option that is left out is chosen for each text, so that its default says nothing."""
     return field.json_schema_extra is _left_open
 
 
 def is_default(field: FieldInfo, value: Any) -> bool:
-    """Tell whether leaving an option out comes to this value whatever the text."""
+    """Return True if leaving an option out comes to this value whatever the text."""
     return not is_chosen(field) and bool(value == field.get_default(call_default_factory=True))
 
 

@@ -91,7 +91,7 @@ class EventLog:
 
 
 def is_event_id(text: str) -> bool:
-    """Tell whether `text` has the form of an event's id: <ms>-<n>."""
+    """Return True if `text` has the form of an event's id: <ms>-<n>."""
     head, _, tail = text.partition("-")
     return all(part.isascii() and part.isdigit() and len(part) < 20 for part in (head, tail))
 

@@ -371,7 +371,7 @@ class JobStore:
         return seconds * 1000 + micros // 1000
 
     def is_whole(self) -> bool:
-        """Tell whether the records have been held against the volume since the server was last emptied."""
+        """Return True if the records have been held against the volume since the server was last emptied."""
         with translated():
             return bool(self._client.exists(keys.WHOLE))
 

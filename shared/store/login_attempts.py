@@ -37,6 +37,6 @@ class LoginAttempts:
             self._client.set(keys.signedout(session_id), "1", ex=max(1, left_s))
 
     def has_ended(self, session_id: str) -> bool:
-        """Tell whether a session was ended before its time."""
+        """Return True if a session was ended before its time."""
         with translated():
             return bool(self._client.exists(keys.signedout(session_id)))

@@ -74,7 +74,7 @@ class Lowering:
 
 @lru_cache(maxsize=4096)
 def _is_passed(character: str) -> bool:
-    """Tell whether `str.lower` looks past a character at a sigma's neighbours: by what it makes of one."""
+    """Return True if `str.lower` looks past a character at a sigma's neighbours: by what it makes of one."""
     ends, goes_on = (f"a{_SIGMA}{character}{after}".lower()[1] == _FINAL_SIGMA for after in ("", "a"))
     return ends and not goes_on
 

@@ -150,7 +150,7 @@ class JobFolders:
             write_json(folder / "cancel.json", {}, synced=False)
 
     def cancel_requested(self, job_id: str) -> bool:
-        """Tell whether somebody did."""
+        """Return True if somebody did."""
         return read_json(self._folder / job_id / "cancel.json") is not None
 
     def asked(self, job_id: str) -> NewJob | None:

@@ -18,7 +18,7 @@ PORT = 6379
 
 
 def permitted() -> bool:
-    """Tell whether this user may make namespaces here."""
+    """Return True if this user may make namespaces here."""
     if shutil.which("ip") is None:
         return False
     name = f"charloom-try-{os.getpid()}"

@@ -162,7 +162,7 @@ class Site:
         assert self.web.lives, self.web.log.read_text()
 
     def answers(self) -> bool:
-        """Tell whether the web server lives."""
+        """Return True if the web server lives."""
         with suppress(httpx.HTTPError):
             return httpx.get(f"{self.url}/healthz", timeout=2).is_success
         return False

@@ -21,7 +21,7 @@ def live() -> Response:
 
 @api.call("GET", "/readyz", answers={200: json_answer("Everything is there.", Readiness)})
 def ready() -> Response:
-    """Tell whether Redis and the volume answer and a worker is seen; 503 names what is missing.
+    """Return True if Redis and the volume answer and a worker is seen; 503 names what is missing.
 
     No key is needed, since those who watch a service have none; but then only the names are told.
     """

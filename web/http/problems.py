@@ -173,7 +173,7 @@ def problem(
 
 
 def for_programs(path: str) -> bool:
-    """Tell whether a path is called by programs, or shown to people."""
+    """Return True if a path is called by programs, or shown to people."""
     return (path.startswith("/api/") and path != "/api/docs") or path in ("/api", "/healthz", "/readyz")
 
 

@@ -79,7 +79,7 @@ def key_shown(presented: str) -> ApiKey:
 
 
 def is_known() -> bool:
-    """Tell whether the present caller of an open address may hear details: no keys are set, or a right one is shown."""
+    """Return True if the caller of an open address may see details: no keys are set, or a valid one is shown."""
     if not services().settings.api_keys or let_in_by() is not None:
         return True
     try:

@@ -72,7 +72,7 @@ def check() -> None:
 
 
 def is_own_name(host: str, allowed: Sequence[str]) -> bool:
-    """Tell whether `Host` is a loopback name or an allowed one; its port doesn't matter."""
+    """Return True if `Host` is a loopback name or an allowed one; its port doesn't matter."""
     return _is_own_name(host, tuple(allowed))
 
 

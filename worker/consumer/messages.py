@@ -33,7 +33,7 @@ _NEUTRAL: Mapping[str, Any] = {
 
 
 def is_ours(message: Any) -> bool:
-    """Tell whether a message (kombu's) is one that `shared/broker.py` sends."""
+    """Return True if a message (kombu's) is one that `shared/broker.py` sends."""
     return (
         (message.content_type, message.content_encoding) == ("application/json", "utf-8")
         and _is_head(message.headers)

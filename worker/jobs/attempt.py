@@ -28,11 +28,11 @@ class WorkerContext:
     volume: Volume
     #: Threads that a training computes with here.
     train_threads: int
-    journal: StepLog
+    step_log: StepLog
     #: The thread that renews the lease of the job at hand.
-    pulse: LeaseRenewer
+    lease_renewer: LeaseRenewer
     #: What it keeps from one writing job to the next.
-    warm: ModelCache
+    model_cache: ModelCache
     #: Whether this host is to stop soon.
     draining: Callable[[], bool] = lambda: False
 

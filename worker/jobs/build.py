@@ -55,7 +55,7 @@ def build_and_seal(
     """
     attempt.reporter.flush(now=True)
     told = {"model_id": model_id_of(attempt.job.id), **result}
-    patience = VolumeRetry(attempt)
+    retry = VolumeRetry(attempt)
     while True:
         try:
             sha256 = _write(attempt, name, params, vocabulary, weights, losses, metrics, samples)
@@ -64,7 +64,7 @@ def build_and_seal(
             return Sealed() if sealed else Stopped(request=StopRequest.CANCEL)
         except VolumeUnavailable as exc:
             shutil.rmtree(_built(attempt), ignore_errors=True)  # its space is needed
-            if stop := patience.wait(exc):
+            if stop := retry.wait(exc):
                 return Stopped(request=stop)
 
 

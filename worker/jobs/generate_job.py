@@ -22,7 +22,7 @@ def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotoni
     host, lease, reporter = attempt.host, attempt.lease, attempt.reporter
     request = GenerateRequest.model_validate(attempt.job.params)
     model = host.volume.models.get(request.model_id)
-    loaded = host.warm.model(model)
+    loaded = host.model_cache.model(model)
     lease.tick()
     total = request.length * request.n
     written, begun = 0, clock()
@@ -39,7 +39,7 @@ def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotoni
         reporter.flush()
     if stop is StopRequest.DRAIN:
         return Stopped(request=stop)
-    source = host.warm.source(model)
+    source = host.model_cache.source(model)
     lease.tick()
     told = [{**asdict(output), "copied": _copied(output.text, source, lease)} for output in outputs()]
     result = {"prompt": request.prompt, "outputs": told, "seed": request.seed}

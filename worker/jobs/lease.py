@@ -45,7 +45,7 @@ class Lease:
         *,
         ttl_s: float,
         stall_s: float,
-        pulse: LeaseRenewer,
+        lease_renewer: LeaseRenewer,
         draining: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = boottime,
     ) -> None:
@@ -56,7 +56,7 @@ class Lease:
             claim: what it is of.
             ttl_s: its life, seconds.
             stall_s: seconds without a sign of life after which it is no longer renewed.
-            pulse: the thread that renews it.
+            lease_renewer: the thread that renews it.
             draining: whether this host is to stop soon.
             clock: seconds, sleep included.
         """
@@ -73,21 +73,21 @@ class Lease:
         self._cancel = claim.job.cancel_requested
         self._changed = threading.Condition()
         self._gone_since, self._away = math.inf, False
-        self._pulse = pulse
+        self._lease_renewer = lease_renewer
 
     def __enter__(self) -> "Lease":
-        self._pulse.begin(self._beat)
+        self._lease_renewer.begin(self._beat)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pulse.end()
+        self._lease_renewer.end()
 
     @property
     def beating(self) -> bool:
         """Whether the lease is still being renewed."""
-        return self._pulse.beating
+        return self._lease_renewer.beating
 
     def tick(self) -> None:
         """Say that the computing lives."""

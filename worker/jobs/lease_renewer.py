@@ -24,7 +24,7 @@ class LeaseRenewer:
         with self._changed:
             self._beat = beat
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._loop, name="pulse", daemon=True)
+                self._thread = threading.Thread(target=self._loop, name="lease_renewer", daemon=True)
                 self._thread.start()
             self._changed.notify()
 

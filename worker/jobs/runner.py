@@ -47,11 +47,11 @@ def run_job(job_id: str, host: WorkerContext) -> None:
         claim,
         ttl_s=host.settings.lease_ttl_s,
         stall_s=host.settings.stall_s,
-        pulse=host.pulse,
+        lease_renewer=host.lease_renewer,
         draining=host.draining,
     )
     if not (writes := claim.job.type is JobType.GENERATE):
-        host.warm.clear()
+        host.model_cache.clear()
     reporter = Reporter(
         host.store.jobs,
         claim,
@@ -65,7 +65,7 @@ def run_job(job_id: str, host: WorkerContext) -> None:
             _end(attempt, _RUN[claim.job.type](attempt))
         except LeaseLost as exc:
             log.warning("%s: %s", job_id, exc)
-            host.journal.refuse(job_id=job_id, token=claim.token, worker=host.name)
+            host.step_log.refuse(job_id=job_id, token=claim.token, worker=host.name)
         except StoreUnavailable as exc:
             # Not the job's fault: its lease runs out and it is taken up again, here or elsewhere.
             log.error("%s is given up: %s", job_id, exc)

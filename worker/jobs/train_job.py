@@ -55,9 +55,9 @@ def run_train(attempt: Attempt) -> Outcome:
         threads=host.train_threads,
         note=attempt.reporter.log,
     )
-    saver = Checkpointer(attempt, folder)
+    checkpointer = Checkpointer(attempt, folder)
     try:
-        for event in host.journal.follow(training, job_id=job.id, token=attempt.token, worker=host.name):
+        for event in host.step_log.follow(training, job_id=job.id, token=attempt.token, worker=host.name):
             stop = attempt.lease.check()
             _tell(attempt, event)
             if isinstance(event, events.Done):
@@ -74,14 +74,14 @@ def run_train(attempt: Attempt) -> Outcome:
                     result={"stop_reason": event.stop_reason},
                 )
             if stop is not None:
-                saver.save(event.state())
+                checkpointer.save(event.state())
                 return Stopped(request=stop)
             if isinstance(event, events.Snapshot):
-                saver.save(event.state())
+                checkpointer.save(event.state())
     except _StoppedReading as exc:
         return Stopped(request=exc.stop)  # no step was made: what was saved before stands
     except TrainingDiverged as exc:
-        saver.save(exc.state)
+        checkpointer.save(exc.state)
         raise
     finally:
         training.close()

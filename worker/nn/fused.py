@@ -58,7 +58,7 @@ class Fused:
 
     @staticmethod
     def fits(kernel: Kernel, module: nn.LSTM, *, bfloat16: bool) -> bool:
-        """Tell whether the kernel has such layers and such products."""
+        """Return True if the kernel has such layers and such products."""
         return module.hidden_size % UNITS == 0 and not (bfloat16 and kernel.bfloat16 is None)
 
     @property

@@ -91,5 +91,5 @@ def _gates(weight: Tensor) -> tuple[Tensor, ...]:
 
 
 def _is_square(name: str) -> bool:
-    """Tell whether it is four gates' H x H: what enters the first layer is looked up by character."""
+    """Return True if it is four gates' H x H: what enters the first layer is looked up by character."""
     return name.startswith("lstm.weight_") and name != "lstm.weight_ih_l0"

@@ -32,7 +32,7 @@ class Classic:
         self.warm_up = 0
 
     def is_warm(self, _step: int, _total_steps: int) -> bool:
-        """Tell whether the learning rate falls from this step on: never."""
+        """Return True if the learning rate falls from this step on: never."""
         return False
 
     def rate(self, _step: int, _total_steps: int, _height: float) -> float:

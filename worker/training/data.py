@@ -141,7 +141,7 @@ class Continuation:
         self._codes, self._begins = codes, start + np.arange(self.readers)[:, None] * self._share
 
     def leads(self, batch: int) -> bool:
-        """Tell whether this batch is only read, not judged, and by all readers but the first."""
+        """Return True if this batch is only read, not judged, and by all readers but the first."""
         return batch < self._leads
 
     def evaluation(self, batch: int) -> tuple[Tensor, Tensor]:

@@ -57,7 +57,7 @@ class Beat:
         self._last = -math.inf
 
     def due(self, now: float) -> bool:
-        """Tell whether `every` has passed since this last said yes."""
+        """Return True if `every` has passed since this last said yes."""
         if now - self._last < self._every:
             return False
         self._last = now

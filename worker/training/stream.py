@@ -41,7 +41,7 @@ class Stream:
         self._carried: Carried | None = None
 
     def is_warm(self, step: int, total_steps: int) -> bool:
-        """Tell whether the learning rate falls from this step on, steps counted from 0."""
+        """Return True if the learning rate falls from this step on, steps counted from 0."""
         return step >= self._warm_up(total_steps)
 
     def rate(self, step: int, total_steps: int, height: float) -> float:

@@ -359,7 +359,7 @@ class Training:
         ledger.total_steps = min(most, ledger.step + max(1, int(remaining / per_step)))
 
     def _time_is_up(self) -> bool:
-        """Tell whether what remains of `max_seconds` is needed for the last evaluation, or nothing remains."""
+        """Return True if what remains of `max_seconds` is needed for the last evaluation, or nothing remains."""
         limit = self._request.max_seconds
         if limit is None:
             return False

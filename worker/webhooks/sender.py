@@ -57,7 +57,7 @@ class WebhookSender:
         self._look_s = look_s
         self._closing = threading.Event()
         self._threads = [
-            threading.Thread(target=self._loop, name=f"courier-{number}", daemon=True) for number in range(_PLACES)
+            threading.Thread(target=self._loop, name=f"sender-{number}", daemon=True) for number in range(_PLACES)
         ]
 
     def start(self) -> None:

@@ -121,7 +121,7 @@ class Charloom:
         return [self._transport.read(Worker, one) for one in page.get("data", [])]
 
     def ready(self) -> Readiness:
-        """Tell whether jobs can be done, and what is missing where they can't."""
+        """Return True if jobs can be done, and what is missing where they can't."""
         try:
             return self._transport.record(Readiness, "GET", "/readyz", tries=1)
         except Unavailable as exc:

@@ -27,7 +27,13 @@ def claim(store: Store) -> Claim:
 @contextmanager
 def held(store: Store, claimed: Claim, clock: Clock, *, stall_s: float = 60, drain: bool = False) -> Iterator[Lease]:
     lease = Lease(
-        store.jobs, claimed, ttl_s=TTL_S, stall_s=stall_s, pulse=LeaseRenewer(), draining=lambda: drain, clock=clock
+        store.jobs,
+        claimed,
+        ttl_s=TTL_S,
+        stall_s=stall_s,
+        lease_renewer=LeaseRenewer(),
+        draining=lambda: drain,
+        clock=clock,
     )
     with lease:
         yield lease
@@ -82,7 +88,7 @@ def test_who_lost_the_job_is_told_to_stop(store: Store, clock: Clock) -> None:
 def test_no_step_begins_while_the_lease_is_nearly_over(store: Store, clock: Clock) -> None:
     # Given a host that slept beyond its lease, its job with another by now
     claimed = claim(store)
-    lease = Lease(store.jobs, claimed, ttl_s=TTL_S, stall_s=60, pulse=LeaseRenewer(), clock=clock)
+    lease = Lease(store.jobs, claimed, ttl_s=TTL_S, stall_s=60, lease_renewer=LeaseRenewer(), clock=clock)
     clock.now += TTL_S
     store.jobs.release(claimed.job.id, claimed.token)
     outcome: list[object] = []

@@ -15,20 +15,20 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_beats_until_it_is_told_not_to() -> None:
-    pulse = LeaseRenewer()
+    lease_renewer = LeaseRenewer()
     beats: list[int] = []
 
     def beat() -> bool:
         beats.append(1)
         return len(beats) < 4
 
-    pulse.begin(beat)
-    eventually(lambda: not pulse.beating)
+    lease_renewer.begin(beat)
+    eventually(lambda: not lease_renewer.beating)
     assert len(beats) == 4
 
 
 def test_the_beat_at_hand_is_over_when_it_has_ended_and_none_follows() -> None:
-    pulse, inside, go_on = LeaseRenewer(), threading.Event(), threading.Event()
+    lease_renewer, inside, go_on = LeaseRenewer(), threading.Event(), threading.Event()
     done: list[str] = []
 
     def beat() -> bool:
@@ -37,16 +37,16 @@ def test_the_beat_at_hand_is_over_when_it_has_ended_and_none_follows() -> None:
         done.append("beat")
         return True
 
-    pulse.begin(beat)
+    lease_renewer.begin(beat)
     assert inside.wait(60)
     threading.Timer(0.01, go_on.set).start()
-    pulse.end()
+    lease_renewer.end()
     assert done == ["beat"]
-    assert not pulse.beating
+    assert not lease_renewer.beating
 
 
 def test_one_job_follows_another_on_the_same_thread() -> None:
-    pulse = LeaseRenewer()
+    lease_renewer = LeaseRenewer()
     seen: set[int] = set()
     for _ in range(20):
         beaten = threading.Event()
@@ -56,22 +56,22 @@ def test_one_job_follows_another_on_the_same_thread() -> None:
             beaten.set()
             return True
 
-        pulse.begin(beat)
+        lease_renewer.begin(beat)
         assert beaten.wait(60)
-        pulse.end()
+        lease_renewer.end()
     assert len(seen) == 1
 
 
 def test_a_thread_that_died_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    pulse, beaten = LeaseRenewer(), threading.Event()
+    lease_renewer, beaten = LeaseRenewer(), threading.Event()
 
     def break_down() -> bool:
         raise OSError
 
-    pulse.begin(break_down)
-    eventually(lambda: not pulse.beating)
-    pulse.end()
-    pulse.begin(lambda: beaten.set() is None)  # type: ignore[func-returns-value]
+    lease_renewer.begin(break_down)
+    eventually(lambda: not lease_renewer.beating)
+    lease_renewer.end()
+    lease_renewer.begin(lambda: beaten.set() is None)  # type: ignore[func-returns-value]
     assert beaten.wait(60)
-    pulse.end()
+    lease_renewer.end()

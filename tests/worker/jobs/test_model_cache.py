@@ -15,32 +15,32 @@ def test_a_model_is_read_once_until_another_comes_or_all_is_cleared(
     cluster: Cluster, made: Job, corpus: Corpus
 ) -> None:
     other_job = cluster.ended(cluster.train(corpus, epochs=1))
-    warm, model = ModelCache(cluster.volume), cluster.volume.models.get(made.model_id)
-    first = warm.model(model)
-    assert warm.model(model) is first
-    other = warm.model(cluster.volume.models.get(other_job.model_id))
+    model_cache, model = ModelCache(cluster.volume), cluster.volume.models.get(made.model_id)
+    first = model_cache.model(model)
+    assert model_cache.model(model) is first
+    other = model_cache.model(cluster.volume.models.get(other_job.model_id))
     assert other is not first
-    again = warm.model(model)
+    again = model_cache.model(model)
     assert again is not first
-    warm.clear()
-    assert warm.model(model) is not again
+    model_cache.clear()
+    assert model_cache.model(model) is not again
 
 
 def test_what_is_large_is_not_kept(cluster: Cluster, made: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_PARAMETERS", 1)
     monkeypatch.setattr(module, "MAX_CHARS", 1)
-    warm, model = ModelCache(cluster.volume), cluster.volume.models.get(made.model_id)
-    assert warm.model(model) is not warm.model(model)
-    assert warm.source(model) is not warm.source(model)
+    model_cache, model = ModelCache(cluster.volume), cluster.volume.models.get(made.model_id)
+    assert model_cache.model(model) is not model_cache.model(model)
+    assert model_cache.source(model) is not model_cache.source(model)
 
 
 def test_a_corpus_is_kept_put_in_order_once_it_is_asked_again_and_gone_when_it_is_deleted(cluster: Cluster) -> None:
     # Given
     own = cluster.corpus_of("a text of this test's own, " * 100)
     model = cluster.volume.models.get(cluster.ended(cluster.train(own, epochs=1)).model_id)
-    warm = ModelCache(cluster.volume)
+    model_cache = ModelCache(cluster.volume)
     # When
-    source = warm.source(model)
+    source = model_cache.source(model)
     # Then
     assert source is not None
     assert source.text == "a text of this test's own, " * 100
@@ -48,6 +48,6 @@ def test_a_corpus_is_kept_put_in_order_once_it_is_asked_again_and_gone_when_it_i
     runs = source.runs()
     assert runs is not None
     assert source.runs() is runs
-    assert warm.source(model) is source
+    assert model_cache.source(model) is source
     cluster.volume.corpora.delete(own.id)
-    assert warm.source(model) is None
+    assert model_cache.source(model) is None

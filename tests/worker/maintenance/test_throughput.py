@@ -82,5 +82,5 @@ def speed_of(cluster: Cluster) -> Any:
 
 
 def learnt(cluster: Cluster, recipe: str) -> bool:
-    """Tell whether the only worker has corrected its speed by a training of this recipe."""
+    """Return True if the only worker has corrected its speed by a training of this recipe."""
     return recipe in speed_of(cluster).factors

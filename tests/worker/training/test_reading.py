@@ -45,8 +45,8 @@ def test_a_wish_to_stop_is_heard_while_the_text_is_read(
             lease.saw_cancel(True)  # heard at the next look
         return wish is StopRequest.DRAIN and looks == 3
 
-    pulse = LeaseRenewer()
-    lease = Lease(cluster.store.jobs, claim, ttl_s=60, stall_s=60, pulse=pulse, draining=draining)
+    lease_renewer = LeaseRenewer()
+    lease = Lease(cluster.store.jobs, claim, ttl_s=60, stall_s=60, lease_renewer=lease_renewer, draining=draining)
     reporter = Reporter(cluster.store.jobs, claim, saw_cancel=lease.saw_cancel, every_s=1)
     host = WorkerContext(
         name="w1",
@@ -55,9 +55,9 @@ def test_a_wish_to_stop_is_heard_while_the_text_is_read(
         store=cluster.store,
         volume=cluster.volume,
         train_threads=1,
-        journal=StepLog(None),
-        pulse=pulse,
-        warm=ModelCache(cluster.volume),
+        step_log=StepLog(None),
+        lease_renewer=lease_renewer,
+        model_cache=ModelCache(cluster.volume),
         draining=draining,
     )
     # When

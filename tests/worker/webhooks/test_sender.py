@@ -30,7 +30,7 @@ def settings_of(**more: str) -> Settings:
     return load({"CHARLOOM_WEBHOOK_SECRET": SECRET, "CHARLOOM_WEBHOOK_ALLOW": "127.0.0.0/8"} | more)
 
 
-def courier(
+def sender(
     store: Store,
     *,
     retries_s: Sequence[float] = (0, 0, 0),
@@ -77,7 +77,7 @@ def due_in_s(client: "redis.Redis") -> float:
 
 
 def nothing_left(client: "redis.Redis") -> bool:
-    """Tell whether nothing is left of any message."""
+    """Return True if nothing is left of any message."""
     return not waiting(client) and not client.keys(f"{keys.LAYOUT['hook']}*")
 
 
@@ -87,7 +87,7 @@ def test_the_end_of_a_job_is_told_signed_as_the_api_shows_it(
 ) -> None:
     with receiving() as receiver:
         job = ended(store, receiver.url, status=status)
-        assert courier(store).check()
+        assert sender(store).check()
         (came,) = receiver.received
     assert came.path == "/hooks?a=b"
     verified = standardwebhooks.Webhook(SECRET).verify(came.body, came.headers)
@@ -97,7 +97,7 @@ def test_the_end_of_a_job_is_told_signed_as_the_api_shows_it(
     assert verified["timestamp"] == verified["data"]["finished_at"]
     assert SECRET.encode() not in came.body
     assert nothing_left(client)
-    assert not courier(store).check()
+    assert not sender(store).check()
 
 
 def test_only_what_was_wished_is_told(store: Store, client: "redis.Redis") -> None:
@@ -130,10 +130,10 @@ def test_a_job_that_fails_by_being_lost_is_told(store: Store, client: "redis.Red
 def test_an_emptied_server_tells_again_under_the_same_id(store: Store, client: "redis.Redis") -> None:
     with receiving() as receiver:
         job = ended(store, receiver.url)
-        assert courier(store).check()
+        assert sender(store).check()
         client.flushall()
         store.jobs.restore(job, status=Status.SUCCEEDED)
-        assert courier(store).check()
+        assert sender(store).check()
         first, again = receiver.received
     assert first.headers["webhook-id"] == again.headers["webhook-id"]
 
@@ -142,7 +142,7 @@ def test_an_emptied_server_tells_again_under_the_same_id(store: Store, client: "
 def test_what_fails_is_tried_again_under_the_same_id(store: Store, client: "redis.Redis", answer: Any) -> None:
     with receiving(answer, answer, 200) as receiver:
         ended(store, receiver.url)
-        one = courier(store)
+        one = sender(store)
         for _ in range(3):
             assert one.check()
         assert not one.check()
@@ -155,7 +155,7 @@ def test_what_fails_is_tried_again_under_the_same_id(store: Store, client: "redi
 def test_after_the_last_try_it_is_given_up(store: Store, client: "redis.Redis") -> None:
     with receiving(500) as receiver:
         ended(store, receiver.url)
-        one = courier(store, retries_s=(0, 0))
+        one = sender(store, retries_s=(0, 0))
         while one.check():
             pass
         assert len(receiver.received) == 3
@@ -165,7 +165,7 @@ def test_after_the_last_try_it_is_given_up(store: Store, client: "redis.Redis") 
 def test_a_receiver_that_is_gone_for_good_is_left_alone(store: Store, client: "redis.Redis") -> None:
     with receiving(410) as receiver:
         ended(store, receiver.url)
-        assert courier(store).check()
+        assert sender(store).check()
         assert len(receiver.received) == 1
     assert nothing_left(client)
 
@@ -173,7 +173,7 @@ def test_a_receiver_that_is_gone_for_good_is_left_alone(store: Store, client: "r
 def test_tries_come_at_growing_distances_for_most_of_a_day(store: Store, client: "redis.Redis") -> None:
     with receiving(503) as receiver:
         ended(store, receiver.url)
-        one = courier(store, retries_s=RETRIES_S)
+        one = sender(store, retries_s=RETRIES_S)
         for wait_s in RETRIES_S:
             assert one.check()
             assert not one.check(), "it is not due"
@@ -187,7 +187,7 @@ def test_tries_come_at_growing_distances_for_most_of_a_day(store: Store, client:
 def test_a_receiver_that_takes_for_ever_holds_nobody(store: Store, client: "redis.Redis", answer: str) -> None:
     with receiving(answer) as receiver:
         ended(store, receiver.url)
-        assert courier(store, retries_s=(900,), call_s=0.5).check()
+        assert sender(store, retries_s=(900,), call_s=0.5).check()
         assert len(receiver.received) == 1
         assert len(waiting(client)) == 1
 
@@ -195,7 +195,7 @@ def test_a_receiver_that_takes_for_ever_holds_nobody(store: Store, client: "redi
 def test_little_is_read_of_an_endless_answer(store: Store, client: "redis.Redis") -> None:
     with receiving("flood") as receiver:
         ended(store, receiver.url)
-        assert courier(store).check()
+        assert sender(store).check()
     assert nothing_left(client), "its status was good"
 
 
@@ -204,9 +204,9 @@ def test_a_worker_that_dies_while_it_delivers_loses_nothing(store: Store, client
         ended(store, receiver.url)
         taken = store.webhooks.take()  # and here it is killed
         assert taken is not None
-        assert not courier(store).check(), "it isn't due before it must be taken for dead"
+        assert not sender(store).check(), "it isn't due before it must be taken for dead"
         pass_time(client)
-        assert courier(store).check()
+        assert sender(store).check()
         assert [came.headers["webhook-id"] for came in receiver.received] == [taken.id]
         store.webhooks.put_off(taken, 5)  # the first one was only asleep
     assert nothing_left(client)
@@ -229,7 +229,7 @@ def test_the_inside_is_never_called_unless_it_is_allowed(store: Store, client: "
     with receiving() as receiver:
         port = receiver.url.split(":")[2].split("/")[0]
         ended(store, url.format(port=port))
-        assert courier(store, retries_s=(900,), CHARLOOM_WEBHOOK_ALLOW="10.0.0.0/8").check()
+        assert sender(store, retries_s=(900,), CHARLOOM_WEBHOOK_ALLOW="10.0.0.0/8").check()
         assert receiver.received == []
     assert len(waiting(client)) == 1
 
@@ -244,7 +244,7 @@ def test_the_connection_goes_to_the_very_address_that_was_checked(store: Store) 
 
     with receiving() as receiver:
         ended(store, receiver.url.replace("127.0.0.1", "hooks.test"))
-        assert courier(store, resolve=rebound, CHARLOOM_WEBHOOK_ALLOW="127.0.0.1").check()
+        assert sender(store, resolve=rebound, CHARLOOM_WEBHOOK_ALLOW="127.0.0.1").check()
         assert receiver.received[0].headers["Host"].startswith("hooks.test:")
     assert asked == ["hooks.test"]
 
@@ -252,14 +252,14 @@ def test_the_connection_goes_to_the_very_address_that_was_checked(store: Store) 
 def test_one_address_inside_spoils_a_name(store: Store) -> None:
     with receiving() as receiver:
         ended(store, receiver.url.replace("127.0.0.1", "hooks.test"))
-        assert courier(store, retries_s=(900,), resolve=lambda *_: ["127.0.0.1", "10.0.0.1"]).check()
+        assert sender(store, retries_s=(900,), resolve=lambda *_: ["127.0.0.1", "10.0.0.1"]).check()
         assert receiver.received == []
 
 
 def test_an_address_that_does_not_answer_leaves_the_next_one(store: Store) -> None:
     with receiving() as receiver:
         ended(store, receiver.url.replace("127.0.0.1", "hooks.test"))
-        assert courier(store, resolve=lambda *_: ["127.0.0.9", "127.0.0.1"]).check()
+        assert sender(store, resolve=lambda *_: ["127.0.0.9", "127.0.0.1"]).check()
         assert len(receiver.received) == 1
 
 
@@ -296,7 +296,7 @@ def test_a_certificate_must_be_good_for_the_name(store: Store, client: "redis.Re
     def deliver(receiver: Receiver, name: str, tls: ssl.SSLContext) -> int:
         before = len(receiver.received)
         ended(store, receiver.url.replace("127.0.0.1", name))
-        assert courier(store, retries_s=(900,), tls=tls, resolve=lambda *_: ["127.0.0.1"]).check()
+        assert sender(store, retries_s=(900,), tls=tls, resolve=lambda *_: ["127.0.0.1"]).check()
         return len(receiver.received) - before
 
     with receiving(tls=theirs) as receiver:
@@ -331,7 +331,7 @@ def test_a_message_of_a_forgotten_job_is_given_up(store: Store, client: "redis.R
     ended(store, "https://example.org/")
     time.sleep(0.01)  # "longer ago than" no time at all
     assert store.jobs.purge(age_s=0)
-    assert courier(store).check()
+    assert sender(store).check()
     assert nothing_left(client)
 
 
@@ -339,5 +339,5 @@ def test_the_environment_s_proxy_is_not_taken(store: Store, monkeypatch: pytest.
     monkeypatch.setitem(os.environ, "HTTP_PROXY", "http://127.0.0.1:9/")
     with receiving() as receiver:
         ended(store, receiver.url)
-        assert courier(store).check()
+        assert sender(store).check()
         assert len(receiver.received) == 1

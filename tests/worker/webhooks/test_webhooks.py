@@ -52,7 +52,7 @@ def test_a_worker_that_is_killed_while_it_delivers_loses_nothing(cluster: Cluste
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         (message,) = waiting(client)
-        pass_time(client)  # after which its courier counts as dead
+        pass_time(client)  # after which its sender counts as dead
         with cluster.worker("second"):
             eventually(lambda: not client.zcard(keys.HOOKS), "it is delivered")
         first, second = receiver.received
