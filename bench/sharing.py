@@ -17,6 +17,7 @@ from bench.common import Row, report
 from bench.service import cluster_of_argument
 from shared.jobs.record import JobType
 from shared.requests.options import StreamRequest
+from shared.store.events import Alarm
 from shared.volume import Corpus
 from tests.worker.cluster import Cluster
 from worker.maintenance.heartbeat import cores
@@ -97,9 +98,9 @@ def write(cluster: Cluster, model_id: str) -> float:
     params = {"model_id": model_id, "prompt": "there was a ", "seed": 3, "length": 100}
     begun = time.monotonic()
     job_id = cluster.send(JobType.GENERATE, params, model_id=model_id)
-    after = "0-0"
+    after, alarm = "0-0", Alarm()
     while not cluster.store.jobs.get(job_id).ended:
-        events = cluster.store.events.wait(job_id, after=after, timeout_s=1)
+        events = cluster.store.events.wait_any({job_id: after}, alarm, timeout_s=1).get(job_id, ())
         after = events[-1].id if events else after
     return (time.monotonic() - begun) * 1000
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import redis
+
 from shared.jobs.events import EventType, StoredEvent
 from shared.store import keys
 from shared.store.connection import Client, translated
@@ -41,22 +43,21 @@ class EventLog:
 
     def read(self, job_id: str, *, after: str = "0-0", limit: int = 100) -> EventPage:
         """Return the events after an id, oldest first. Raises StoreUnavailable."""
-        pipeline = self._client.pipeline(transaction=False)
+        # One transaction: what is added between two reads would look like events that were trimmed.
+        pipeline = self._client.pipeline()
         pipeline.xrange(keys.events(job_id), min=f"({after}", max="+", count=limit + 1)
-        pipeline.xrange(keys.events(job_id), count=1)
-        pipeline.xlen(keys.events(job_id))
-        pipeline.hget(keys.job(job_id), "id")
+        pipeline.xinfo_stream(keys.events(job_id))
         with translated():
-            entries, first, length, _ = pipeline.execute()
-            added = self._client.xinfo_stream(keys.events(job_id))["entries-added"] if length else 0
-        trimmed = added > length and order_of(after) < order_of(first[0][0])
+            entries, stream = pipeline.execute(raise_on_error=False)
+            if isinstance(entries, redis.RedisError):
+                raise entries
+            if isinstance(stream, redis.RedisError):
+                if "no such key" not in str(stream):
+                    raise stream
+                return EventPage(events=())
+        first = stream["first-entry"]
+        trimmed = stream["entries-added"] > stream["length"] and (not first or order_of(after) < order_of(first[0]))
         return EventPage(events=_stored(entries[:limit]), trimmed=trimmed, has_more=len(entries) > limit)
-
-    def wait(self, job_id: str, *, after: str, timeout_s: float, limit: int = 100) -> Sequence[StoredEvent]:
-        """Wait for events after an id, at most `timeout_s` (below the socket's), and return what came, or none."""
-        with translated():
-            reply = self._client.xread({keys.events(job_id): after}, count=limit, block=max(1, round(timeout_s * 1000)))
-        return _stored(reply[0][1]) if reply else ()  # type: ignore[index]
 
     def wait_any(
         self, afters: Mapping[str, str], alarm: Alarm, *, timeout_s: float, limit: int = 100

@@ -156,12 +156,6 @@ class JobStore:
             raise _unknown(job_id)
         return job, newest[0][0] if newest else "0-0"
 
-    def revision(self, job_id: str) -> str | None:
-        """Return what changes with every change of the record (its place in the queue apart), or None: unknown."""
-        with translated():
-            found: str | None = self._client.hget(keys.job(job_id), "revision")  # type: ignore[assignment]
-        return found
-
     def stamp(self, job_id: str) -> str | None:
         """Return the stamp of a job's record (`Job.stamp`), or None: unknown."""
         with translated():
