@@ -1,6 +1,6 @@
 """The seed document's recipe: windows of characters read as numbers, one target a window, cross-entropy summed.
 
-Knows one batch at a time; the loop around it is train.py's.
+Knows one batch at a time; the loop around it is in trainer.py.
 """
 
 import torch
@@ -22,21 +22,20 @@ class Classic:
     """
 
     evaluation_cost = EVALUATION_COST
-    sums_are_printed = True
+    #: The learning rate is constant, and an epoch's evaluation is reported as the seed document prints it: summed.
+    decays, reports_sums = False, True
 
     def __init__(self, request: ClassicRequest, model: CharLSTM, codes: Codes, *, seed: int, bfloat16: bool) -> None:
         self._model, self._bfloat16 = model, bfloat16
         self._windows = Windows(codes, seq_length=request.seq_length, batch_size=request.batch_size, seed=seed)
         self.batches = self.evaluation_batches = self._windows.batches
-        self.characters = self._windows.count
-        self.warm_up = 0
 
-    def is_warm(self, _step: int, _total_steps: int) -> bool:
-        """Return True if the learning rate falls from this step on: never."""
+    def decays_at(self, _step: int, _total_steps: int) -> bool:
+        """Return True if the learning rate decays from this step on: never."""
         return False
 
-    def rate(self, _step: int, _total_steps: int, _height: float) -> float:
-        """Return the share of the learning rate that this step takes: always all of it."""
+    def rate_factor(self, _step: int, _total_steps: int, _decay: float) -> float:
+        """Return what the learning rate is multiplied by in this step: 1."""
         return 1.0
 
     def train_batch(self, epoch: int, batch: int) -> tuple[float, int]:
@@ -57,7 +56,7 @@ class Classic:
         return float(loss), len(targets)
 
     def begin_epoch(self) -> None:
-        """Forget what is carried from batch to batch: nothing here."""
+        """Reset what is carried from batch to batch: nothing here."""
 
     begin_evaluation = begin_epoch
 
@@ -65,5 +64,5 @@ class Classic:
         """Return what is carried from batch to batch: nothing here."""
         return {}
 
-    def carry(self, tensors: dict[str, Tensor]) -> None:
-        """Take up what an earlier process carried."""
+    def load_carried(self, tensors: dict[str, Tensor]) -> None:
+        """Restore what `carried` returned: nothing here."""

@@ -1,4 +1,4 @@
-"""What a training tells while it goes on. The caller decides what becomes of it; nothing here knows where it goes."""
+"""The events of a training. The caller decides what becomes of them; nothing here knows where they go."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -112,7 +112,7 @@ class Done(Tick):
     #: What the best epoch was chosen by, mean nats per character; None where nothing was measured.
     best_loss: float | None
     metrics: tuple[MetricRow, ...]
-    #: The newest samples, at most `train.MAX_SAMPLES`.
+    #: The newest samples, at most `trainer.MAX_SAMPLES`.
     samples: tuple[SampleRow, ...]
 
 

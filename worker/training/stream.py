@@ -1,8 +1,8 @@
 """The default recipe: every position is a target, and the state is carried from chunk to chunk.
 
 Truncated backpropagation through time (Williams and Peng, 1990) as char-rnn does it, a learning rate that warms up and
-then falls in a straight line, and a validation part read once, in order. Knows one batch at a time; the loop around it
-is trainloop.py's.
+then decays linearly, and a validation part read once, in order. Knows one batch at a time; the loop around it is in
+trainer.py.
 """
 
 import torch
@@ -14,7 +14,7 @@ from worker.nn.fused import Carried
 from worker.nn.model import CharLSTM
 from worker.training.data import Chunks, Codes, Continuation
 
-#: The learning rate climbs for this share of the steps, at most that many, and falls to this share of its height.
+#: The learning rate rises for this share of the steps, at most that many, and decays to this share of its peak.
 WARM_UP_SHARE, WARM_UP_STEPS, LAST_RATE = 0.1, 100, 0.01
 #: Characters of the validation part read in one batch: some milliseconds.
 EVALUATION_LENGTH = 2000
@@ -25,33 +25,35 @@ EVALUATION_COST = 0.4
 class Stream:
     """Training batches over the text's first part, evaluation batches over its last."""
 
-    sums_are_printed = False
+    #: The learning rate decays to the last step, and losses are reported as means.
+    decays, reports_sums = True, False
 
     def __init__(self, request: StreamRequest, model: CharLSTM, codes: Codes, *, seed: int, bfloat16: bool) -> None:
         self._model, self._bfloat16 = model, bfloat16
-        kept_back = int(len(codes) * request.validation_fraction)
-        learnt = len(codes) - kept_back
-        self._chunks = Chunks(codes[:learnt], seq_length=request.seq_length, batch_size=request.batch_size, seed=seed)
-        self._kept = Continuation(codes, start=learnt, length=EVALUATION_LENGTH)
-        self.batches, self.evaluation_batches = self._chunks.batches, self._kept.batches
-        self.characters = self._chunks.characters
-        per_batch = self.characters / self.batches
-        self.evaluation_cost = EVALUATION_COST * min(EVALUATION_LENGTH, max(1, kept_back)) / per_batch
-        self.warm_up = max(1, min(WARM_UP_STEPS, round(WARM_UP_SHARE * self.batches * request.epochs)))
+        validation_chars = int(len(codes) * request.validation_fraction)
+        train_chars = len(codes) - validation_chars
+        self._chunks = Chunks(
+            codes[:train_chars], seq_length=request.seq_length, batch_size=request.batch_size, seed=seed
+        )
+        self._validation = Continuation(codes, start=train_chars, length=EVALUATION_LENGTH)
+        self.batches, self.evaluation_batches = self._chunks.batches, self._validation.batches
+        per_batch = self._chunks.characters / self.batches
+        self.evaluation_cost = EVALUATION_COST * min(EVALUATION_LENGTH, max(1, validation_chars)) / per_batch
+        self._max_warm_up = max(1, min(WARM_UP_STEPS, round(WARM_UP_SHARE * self.batches * request.epochs)))
         self._carried: Carried | None = None
 
-    def is_warm(self, step: int, total_steps: int) -> bool:
-        """Return True if the learning rate falls from this step on, steps counted from 0."""
+    def decays_at(self, step: int, total_steps: int) -> bool:
+        """Return True if the warm-up is over at this step, counted from 0."""
         return step >= self._warm_up(total_steps)
 
-    def rate(self, step: int, total_steps: int, height: float) -> float:
-        """Return the share of the learning rate that this step takes; `height`: what is left of its fall, 1 to 0."""
-        if not self.is_warm(step, total_steps):
+    def rate_factor(self, step: int, total_steps: int, decay: float) -> float:
+        """Return what multiplies the learning rate in this step; `decay`: how much of the decay is left, 1 to 0."""
+        if not self.decays_at(step, total_steps):
             return (step + 1) / (self._warm_up(total_steps) + 1)
-        return LAST_RATE + (1 - LAST_RATE) * height
+        return LAST_RATE + (1 - LAST_RATE) * decay
 
     def _warm_up(self, total_steps: int) -> int:
-        return min(self.warm_up, max(1, round(WARM_UP_SHARE * total_steps)))
+        return min(self._max_warm_up, max(1, round(WARM_UP_SHARE * total_steps)))
 
     def train_batch(self, epoch: int, batch: int) -> tuple[float, int]:
         """Compute the gradients of one chunk; return its summed loss in nats and its targets."""
@@ -65,11 +67,11 @@ class Stream:
 
     def evaluate_batch(self, batch: int) -> tuple[float, int]:
         """Return the summed loss over one chunk of the validation part and its targets."""
-        codes, targets = self._kept.evaluation(batch)
+        codes, targets = self._validation.evaluation(batch)
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
             logits, carried = self._model(codes, self._carried)
         self._carried = (carried[0].float(), carried[1].float())
-        if self._kept.leads(batch):
+        if self._validation.leads(batch):
             for part in self._carried:
                 part[:, 0] = 0.0
             return 0.0, 0
@@ -77,7 +79,7 @@ class Stream:
         return float(loss), int((targets >= 0).sum())
 
     def begin_epoch(self) -> None:
-        """Forget the carried state: the next chunk starts from zero."""
+        """Reset the carried state: the next chunk starts from zeros."""
         self._carried = None
 
     begin_evaluation = begin_epoch
@@ -86,6 +88,6 @@ class Stream:
         """Return a copy of the state carried from chunk to chunk: h and c, each (layers, B, H)."""
         return {} if self._carried is None else dict(zip("hc", (t.clone() for t in self._carried), strict=True))
 
-    def carry(self, tensors: dict[str, Tensor]) -> None:
-        """Take up the state that an earlier process carried."""
+    def load_carried(self, tensors: dict[str, Tensor]) -> None:
+        """Restore what `carried` returned."""
         self._carried = (tensors["h"], tensors["c"]) if tensors else None

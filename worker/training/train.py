@@ -1,7 +1,7 @@
 """Training, as a generator of events. Knows no queue, no store and no files; while it waits at a `yield` nothing moves.
 
-What stands here is what happens before the first step: text to numbers, weights, precision, threads. The steps are
-trainloop.py's, a recipe's batch is classic.py's and stream.py's.
+This module prepares the first step: text to numbers, weights, precision, threads. The loop is in trainer.py, the
+batches of a recipe are in classic.py and stream.py.
 """
 
 import os
@@ -28,7 +28,7 @@ from worker.training.data import Codes, encode, survey
 from worker.training.events import TrainEvent
 from worker.training.state import TrainState
 from worker.training.stream import Stream
-from worker.training.trainer import TrainContext, Training
+from worker.training.trainer import TrainContext, Trainer
 
 #: Readers or windows that make a thread of the compiled layer worth its waiting (bench/LOG.md).
 ROWS_A_THREAD = 16
@@ -110,10 +110,10 @@ def train(
         recipe = Classic(request, model, codes, seed=seed, bfloat16=bfloat16)
     else:
         recipe = Stream(request, model, codes, seed=seed, bfloat16=bfloat16)
-    setting = TrainContext(
+    context = TrainContext(
         request=request, vocabulary=vocabulary, codes=codes, threads=threads, bfloat16=bfloat16, muon=muon
     )
-    yield from Training(setting, model, recipe, clock=clock, state=state).events()
+    yield from Trainer(context, model, recipe, clock=clock, state=state).run()
 
 
 def _computed_by(facts: Mapping[str, Any]) -> tuple[str, bool]:

@@ -1,15 +1,14 @@
-"""The loop around a recipe's batches: optimizer, epochs, evaluation, the best weights, samples, and telling about it.
+"""The training loop around a recipe's batches: optimizer, epochs, evaluation, the best weights, samples, events.
 
-Longer than most files here: it is one state machine, and everything that decides its next move is in `LoopState` or in
-the tensors that `capture` copies, so that a training can be taken up elsewhere between any two moves. Each move is one
-batch, or a few characters of a sample. Nothing random is carried: chance comes from the step's number (randomness.py).
+Long, since it is one state machine: everything that decides its next step is in `LoopState` or in the tensors that
+`capture` copies, so that another process can resume a training between any two steps. A step is one batch, or a few
+characters of a sample. No random generator is carried: each step seeds its own by its number (randomness.py).
 """
 
-import copy
 import hashlib
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -32,32 +31,27 @@ from worker.training.events import (
     Sample,
     SampleRow,
     Snapshot,
-    StopReason,
     Tick,
     TrainEvent,
     TrainingDiverged,
     row,
 )
-from worker.training.pace import Beat, Pace
+from worker.training.loop_state import LoopState, Phase
 from worker.training.samples import SampleWriter
+from worker.training.speeds import Speeds, Timer
 from worker.training.state import TrainState
 from worker.training.stream import Stream
+from worker.training.time_budget import TimeBudget
 
 #: Version of `TrainState.facts`; another one is refused.
 FACTS_VERSION = 1
 _MUST_AGREE = ("version", "request", "vocabulary", "text_sha256")
 #: Rows of the loss curve within epochs (stream), and samples kept for the end.
 CURVE_POINTS, MAX_SAMPLES = 100, 200
-#: Seconds between two Progress events: between the two and ten a second that watchers are promised.
+#: Seconds between two Progress events: watchers are promised two to ten a second.
 PROGRESS_S = 0.2
-#: A loss is taken to blow up when its mean over about this many characters is this many times its start.
+#: A loss diverges when its mean over about this many characters is this many times its start.
 DIVERGED_CHARACTERS, DIVERGED_TIMES = 2000, 3.0
-#: With `max_seconds`: the speed is taken after these many steps, and when this share of the time, at most that many
-#: seconds, has passed, and again each time that a tenth of it has: other processes come and go. This share of what
-#: remains is planned for.
-PLAN_AFTER_STEPS, PLAN_AFTER_SHARE, PLAN_AFTER_S, PLAN_AGAIN_SHARE, PLAN_USE = 8, 0.05, 3.0, 0.1, 0.97
-#: With `max_seconds`: the last evaluation is left out where it would take more than this share of the time.
-LAST_EVALUATION_SHARE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,373 +66,298 @@ class TrainContext:
     muon: bool
 
 
-@dataclass(kw_only=True)
-class LoopState:
-    """All that decides the next move and isn't a tensor: plain JSON values."""
-
-    #: "training", "evaluating", "sampling" or "finished".
-    phase: str = "training"
-    #: Training batches done, and to do at most; the latter changes when `seconds` reach `plan_at`.
-    step: int = 0
-    total_steps: int
-    plan_at: float | None = None
-    #: How much of the learning rate is left to fall, 1 to 0: in a straight line to the last step that is planned.
-    height: float = 1.0
-    #: The running epoch, from 0, and the next batch in it, of training and of evaluation.
-    epoch: int = 0
-    batch: int = 0
-    evaluation_batch: int = 0
-    #: Summed losses in nats and their characters: the epoch so far, since the last row, evaluation so far.
-    epoch_loss: float = 0.0
-    epoch_characters: int = 0
-    row_loss: float = 0.0
-    row_characters: int = 0
-    evaluation_loss: float = 0.0
-    evaluation_characters: int = 0
-    #: Loss of the first batch, and its running mean, to notice that it blows up.
-    first_loss: float | None = None
-    running_loss: float = 0.0
-    #: Work done, in training batches, and the largest fraction told.
-    work: float = 0.0
-    fraction: float = 0.0
-    #: Computing seconds, and where among them the last snapshot was.
-    seconds: float = 0.0
-    snapshot_seconds: float = 0.0
-    validation_loss: float | None = None
-    best_loss: float | None = None
-    best_epoch: int | None = None
-    best_train: float | None = None
-    best_validation: float | None = None
-    #: Epochs since the best one.
-    waited: int = 0
-    stop_reason: StopReason | None = None
-    metrics: list[dict[str, Any]] = field(default_factory=list)
-    samples: list[dict[str, Any]] = field(default_factory=list)
-    #: Rows of the two lists above, newest last, that haven't been told yet.
-    untold: list[list[Any]] = field(default_factory=list)
-
-
-class Training:
+class Trainer:
     """One training in one process."""
 
     def __init__(
         self,
-        setting: TrainContext,
+        context: TrainContext,
         model: CharLSTM,
         recipe: Classic | Stream,
         *,
         clock: Callable[[], float],
         state: TrainState | None,
     ) -> None:
-        self._setting, self._request, self._model, self._recipe = setting, setting.request, model, recipe
-        self._clock, self._pace, self._beat = clock, Pace(), Beat(PROGRESS_S)
-        self._optimizer = Optimizer(model, muon=setting.muon, bfloat16=setting.bfloat16)
+        self._context, self._request, self._model, self._recipe = context, context.request, model, recipe
+        self._clock, self._speeds, self._progress_timer = clock, Speeds(), Timer(PROGRESS_S)
+        self._optimizer = Optimizer(model, muon=context.muon, bfloat16=context.bfloat16)
         self._sample: SampleWriter | None = None
         self._best: dict[str, Tensor] = {}
-        total = self._request.epochs * recipe.batches
-        limited = self._request.recipe == "stream" and self._request.max_seconds is not None
-        self._ledger = LoopState(total_steps=total)
-        if limited:
-            self._ledger.plan_at = min(PLAN_AFTER_S, PLAN_AFTER_SHARE * (self._request.max_seconds or 0.0))
+        most_steps = context.request.epochs * recipe.batches
+        self._loop = LoopState(total_steps=most_steps)
+        max_seconds = context.request.max_seconds
+        if recipe.decays and max_seconds is not None:
+            self._loop.plan_at = TimeBudget.first_plan_at(max_seconds)
         self._constants: dict[str, Any] = {
             "version": FACTS_VERSION,
-            "threads": setting.threads,
-            "bfloat16": setting.bfloat16,
-            "muon": setting.muon,
+            "threads": context.threads,
+            "bfloat16": context.bfloat16,
+            "muon": context.muon,
             "kernel_path": model.computed_by,
             "torch": str(torch.__version__),
-            "vocabulary": setting.vocabulary.characters,
-            "text_sha256": hashlib.sha256(setting.codes.data).hexdigest(),
+            "vocabulary": context.vocabulary.characters,
+            "text_sha256": hashlib.sha256(context.codes.data).hexdigest(),
             "request": self._request.model_dump(mode="json", exclude={"corpus_id", "name", "metadata", "webhook"}),
         }
         if state is not None:
             self._restore(state)
+        self._budget = TimeBudget(self._loop, recipe, self._speeds, max_seconds=max_seconds, most_steps=most_steps)
         self._good = state or self.capture()
 
-    def events(self) -> Iterator[TrainEvent]:
-        """Yield what happens until Done; the first event comes before the first batch."""
+    def run(self) -> Iterator[TrainEvent]:
+        """Yield events until Done; the first one comes before the first batch."""
+        loop = self._loop
         while True:
-            yield from self._tell()
-            if self._ledger.phase == "finished":
-                yield self._done()
-                return
-            self._move()
+            yield from self._report()
+            began = self._clock()
+            torch.set_num_threads(self._context.threads)  # another caller may have changed it; 0.1 us
+            match loop.phase:
+                case Phase.TRAINING:
+                    characters = self._train_batch()
+                    self._speeds.trained(self._elapse(began), characters)
+                    self._after_training_batch()
+                case Phase.EVALUATING:
+                    self._evaluate_batch()
+                    self._speeds.evaluated(self._elapse(began), self._recipe.evaluation_cost)
+                    self._after_evaluation_batch()
+                case Phase.SAMPLING:
+                    self._write_sample(began)
+                    self._elapse(began)
+                case Phase.FINISHED:
+                    yield self._done()
+                    return
 
-    # -- one move ---------------------------------------------------------------------------------------------------
+    # -- one step ---------------------------------------------------------------------------------------------------
 
-    def _move(self) -> None:
-        began = self._clock()
-        torch.set_num_threads(self._setting.threads)  # another caller may have changed it meanwhile; a tenth of a us
-        if self._ledger.phase == "training":
-            characters = self._train_one()
-            seconds = self._clock() - began
-            self._pace.trained(seconds, characters)
-            self._ledger.seconds += seconds
-            self._after_training()
-        elif self._ledger.phase == "evaluating":
-            self._evaluate_one()
-            seconds = self._clock() - began
-            self._pace.evaluated(seconds, self._recipe.evaluation_cost)
-            self._ledger.seconds += seconds
-            self._after_evaluation()
-        else:
-            self._write_some(began)
-            self._ledger.seconds += self._clock() - began
+    def _elapse(self, began: float) -> float:
+        """Count the seconds since `began` as computing, and return them."""
+        seconds = self._clock() - began
+        self._loop.seconds += seconds
+        return seconds
 
-    def _train_one(self) -> int:
-        ledger, request = self._ledger, self._request
-        if ledger.batch == 0:
+    def _train_batch(self) -> int:
+        loop, request = self._loop, self._request
+        if loop.batch == 0:
             self._recipe.begin_epoch()
-        seed_torch(self._setting.request.seed or 0, "step", ledger.step)
+        seed_torch(self._context.request.seed or 0, "step", loop.step)
         self._model.train()
-        loss, characters = self._recipe.train_batch(ledger.epoch, ledger.batch)
-        self._watch(loss / characters, characters)
+        loss, characters = self._recipe.train_batch(loop.epoch, loop.batch)
+        self._check_divergence(loss / characters, characters)
         if request.grad_clip:
             nn.utils.clip_grad_norm_(self._model.parameters(), request.grad_clip)
-        rate = self._recipe.rate(ledger.step, ledger.total_steps, ledger.height)
-        self._optimizer.step(request.learning_rate * rate)
-        if self._recipe.is_warm(ledger.step, ledger.total_steps):
-            ledger.height -= ledger.height / max(1, ledger.total_steps - ledger.step)
-        ledger.step, ledger.batch, ledger.work = ledger.step + 1, ledger.batch + 1, ledger.work + 1
-        ledger.epoch_loss, ledger.epoch_characters = ledger.epoch_loss + loss, ledger.epoch_characters + characters
-        ledger.row_loss, ledger.row_characters = ledger.row_loss + loss, ledger.row_characters + characters
+        factor = self._recipe.rate_factor(loop.step, loop.total_steps, loop.decay)
+        self._optimizer.step(request.learning_rate * factor)
+        if self._recipe.decays_at(loop.step, loop.total_steps):
+            loop.decay -= loop.decay / max(1, loop.total_steps - loop.step)
+        loop.step, loop.batch, loop.work = loop.step + 1, loop.batch + 1, loop.work + 1
+        loop.epoch_loss, loop.epoch_characters = loop.epoch_loss + loss, loop.epoch_characters + characters
+        loop.row_loss, loop.row_characters = loop.row_loss + loss, loop.row_characters + characters
         return characters
 
-    def _watch(self, loss: float, characters: int) -> None:
-        """Raise TrainingDiverged where the loss is no number, or its running mean three times what it began with.
+    def _check_divergence(self, loss: float, characters: int) -> None:
+        """Raise TrainingDiverged where the loss is no number, or its running mean is three times what it began with.
 
         The start is taken as at least that of blind guessing, ln V: a model to start from may begin far below it.
         """
-        ledger = self._ledger
-        if ledger.first_loss is None and math.isfinite(loss):
-            ledger.first_loss = ledger.running_loss = loss
-        ledger.running_loss += (loss - ledger.running_loss) * min(1.0, characters / DIVERGED_CHARACTERS)
-        limit = DIVERGED_TIMES * max(ledger.first_loss or 0.0, math.log(max(2, len(self._setting.vocabulary))))
-        if not math.isfinite(loss) or ledger.running_loss > limit:
-            self._fail(f"the loss blew up to {loss:.4g} nats per character at step {ledger.step + 1}")
+        loop = self._loop
+        if loop.first_loss is None and math.isfinite(loss):
+            loop.first_loss = loop.running_loss = loss
+        loop.running_loss += (loss - loop.running_loss) * min(1.0, characters / DIVERGED_CHARACTERS)
+        limit = DIVERGED_TIMES * max(loop.first_loss or 0.0, math.log(max(2, len(self._context.vocabulary))))
+        if not math.isfinite(loss) or loop.running_loss > limit:
+            self._fail(f"the loss blew up to {loss:.4g} nats per character at step {loop.step + 1}")
 
     def _fail(self, what: str) -> None:
         raise TrainingDiverged(
-            f"{what}; it began with {self._ledger.first_loss or math.nan:.4g}. Try a smaller learning_rate than "
+            f"{what}; it began with {self._loop.first_loss or math.nan:.4g}. Try a smaller learning_rate than "
             f"{self._request.learning_rate:g}" + ("" if self._request.grad_clip else ", or grad_clip 1"),
             self._good,
         )
 
-    def _after_training(self) -> None:
-        ledger, recipe = self._ledger, self._recipe
-        if ledger.plan_at is not None and ledger.seconds >= ledger.plan_at and ledger.step >= PLAN_AFTER_STEPS:
-            self._plan()
-        over = self._time_is_up()
-        ended = ledger.batch == recipe.batches or ledger.step >= ledger.total_steps or over
+    def _after_training_batch(self) -> None:
+        loop, recipe = self._loop, self._recipe
+        self._budget.plan()
+        over = self._budget.is_spent()
+        ended = loop.batch == recipe.batches or loop.step >= loop.total_steps or over
         if not ended:
-            if not recipe.sums_are_printed and ledger.step % max(1, -(-ledger.total_steps // CURVE_POINTS)) == 0:
+            if not recipe.reports_sums and loop.step % max(1, -(-loop.total_steps // CURVE_POINTS)) == 0:
                 self._add_row(
                     MetricRow(
-                        step=ledger.step, epoch=ledger.epoch + 1, seconds=ledger.seconds, train_loss=self._recent_loss()
+                        step=loop.step, epoch=loop.epoch + 1, seconds=loop.seconds, train_loss=self._recent_loss()
                     )
                 )
             return
         if over:
-            ledger.stop_reason = "time_limit"
-        if recipe.evaluation_batches and not (over and self._evaluation_seconds() > self._most_for_evaluation()):
-            ledger.phase, ledger.evaluation_batch = "evaluating", 0
-            ledger.evaluation_loss, ledger.evaluation_characters = 0.0, 0
+            loop.stop_reason = "time_limit"
+        if recipe.evaluation_batches and (not over or self._budget.allows_evaluation()):
+            loop.phase, loop.evaluation_batch = Phase.EVALUATING, 0
+            loop.evaluation_loss, loop.evaluation_characters = 0.0, 0
         else:
             self._close_epoch(evaluated=False)
 
-    def _evaluate_one(self) -> None:
-        ledger = self._ledger
-        if ledger.evaluation_batch == 0:
+    def _evaluate_batch(self) -> None:
+        loop = self._loop
+        if loop.evaluation_batch == 0:
             self._recipe.begin_evaluation()
         self._model.eval()
-        loss, characters = self._recipe.evaluate_batch(ledger.evaluation_batch)
-        ledger.evaluation_batch += 1
-        ledger.work += self._recipe.evaluation_cost
-        ledger.evaluation_loss += loss
-        ledger.evaluation_characters += characters
+        loss, characters = self._recipe.evaluate_batch(loop.evaluation_batch)
+        loop.evaluation_batch += 1
+        loop.work += self._recipe.evaluation_cost
+        loop.evaluation_loss += loss
+        loop.evaluation_characters += characters
 
-    def _after_evaluation(self) -> None:
-        ledger, limit = self._ledger, self._request.max_seconds
-        if ledger.evaluation_batch == self._recipe.evaluation_batches:
+    def _after_evaluation_batch(self) -> None:
+        loop = self._loop
+        if loop.evaluation_batch == self._recipe.evaluation_batches:
             self._close_epoch(evaluated=True)
-        elif limit is not None and ledger.seconds > limit * (1 + LAST_EVALUATION_SHARE) + 1:
-            # The machine has become so much slower that this evaluation can't be waited for.
-            ledger.stop_reason = "time_limit"
+        elif self._budget.is_overrun():
+            loop.stop_reason = "time_limit"
             self._close_epoch(evaluated=False)
 
     def _close_epoch(self, *, evaluated: bool) -> None:
-        ledger, recipe, request = self._ledger, self._recipe, self._request
-        train = ledger.epoch_loss / ledger.epoch_characters
-        judged = measured = ledger.evaluation_loss / ledger.evaluation_characters if evaluated else None
+        loop, recipe, request = self._loop, self._recipe, self._request
+        train = loop.epoch_loss / loop.epoch_characters
+        selection_loss = measured = loop.evaluation_loss / loop.evaluation_characters if evaluated else None
         if not recipe.evaluation_batches:
-            judged = train
-        if not all(bool(torch.isfinite(p).all()) for p in self._model.parameters()) or not math.isfinite(judged or 0.0):
-            self._fail(f"the weights stopped being numbers in epoch {ledger.epoch + 1}")
-        printed = recipe.sums_are_printed
+            selection_loss = train
+        if not all(bool(torch.isfinite(p).all()) for p in self._model.parameters()) or not math.isfinite(
+            selection_loss or 0.0
+        ):
+            self._fail(f"the weights stopped being numbers in epoch {loop.epoch + 1}")
+        sums = recipe.reports_sums
         self._add_row(
             MetricRow(
-                step=ledger.step,
-                epoch=ledger.epoch + 1,
-                seconds=ledger.seconds,
-                train_loss=train if printed else self._recent_loss(),
-                validation_loss=None if printed else measured,
-                evaluation_loss=measured if printed else None,
-                evaluation_sum=ledger.evaluation_loss if printed and evaluated else None,
+                step=loop.step,
+                epoch=loop.epoch + 1,
+                seconds=loop.seconds,
+                train_loss=train if sums else self._recent_loss(),
+                validation_loss=None if sums else measured,
+                evaluation_loss=measured if sums else None,
+                evaluation_sum=loop.evaluation_loss if sums and evaluated else None,
             )
         )
-        ledger.validation_loss = measured if evaluated else ledger.validation_loss
-        better = judged is not None and (ledger.best_loss is None or judged < ledger.best_loss)
-        first = ledger.best_epoch is None
+        loop.validation_loss = measured if evaluated else loop.validation_loss
+        better = selection_loss is not None and (loop.best_loss is None or selection_loss < loop.best_loss)
+        first = loop.best_epoch is None
         if better or first:
             self._best = self._model.weights()
-            ledger.best_loss, ledger.best_epoch, ledger.waited = judged, ledger.epoch + 1, 0
-            ledger.best_train, ledger.best_validation = train, measured
+            loop.best_loss, loop.best_epoch, loop.epochs_since_best = selection_loss, loop.epoch + 1, 0
+            loop.best_train, loop.best_validation = train, measured
         else:
-            ledger.waited += 1
-        if ledger.stop_reason is None and ledger.step >= ledger.total_steps:
-            cut = ledger.total_steps < request.epochs * recipe.batches
-            ledger.stop_reason = "time_limit" if cut else "completed"
-        if ledger.stop_reason is None and request.patience and ledger.waited >= request.patience:
-            ledger.stop_reason = "early_stopped"
-        ledger.phase = "sampling"
+            loop.epochs_since_best += 1
+        if loop.stop_reason is None and loop.step >= loop.total_steps:
+            cut = loop.total_steps < request.epochs * recipe.batches
+            loop.stop_reason = "time_limit" if cut else "completed"
+        if loop.stop_reason is None and request.patience and loop.epochs_since_best >= request.patience:
+            loop.stop_reason = "early_stopped"
+        loop.phase = Phase.SAMPLING
         if not request.sample_chars:
             self._next_epoch()
         if better:
             self._good = self.capture()
 
-    def _write_some(self, began: float) -> None:
-        ledger, request = self._ledger, self._request
+    def _write_sample(self, began: float) -> None:
+        loop, request = self._loop, self._request
         self._model.eval()
         if self._sample is None:
-            self._sample = SampleWriter(self._model, request, self._setting.codes, epoch=ledger.epoch)
+            self._sample = SampleWriter(self._model, request, self._context.codes, epoch=loop.epoch)
         if not self._sample.write(began, self._clock):
             return
-        decode = self._setting.vocabulary.decode
+        decode = self._context.vocabulary.decode
         sample = SampleRow(
-            step=ledger.step,
-            epoch=ledger.epoch + 1,
+            step=loop.step,
+            epoch=loop.epoch + 1,
             text=decode(self._sample.written),
             prompt=decode(self._sample.prompt),
             temperature=self._sample.temperature,
         )
-        ledger.samples = [*ledger.samples, row(sample)][-MAX_SAMPLES:]
-        ledger.untold.append(["sample", row(sample)])
+        loop.samples = [*loop.samples, row(sample)][-MAX_SAMPLES:]
+        loop.pending_rows.append(["sample", row(sample)])
         self._sample = None
         self._next_epoch()
 
     def _next_epoch(self) -> None:
-        ledger = self._ledger
-        if ledger.stop_reason is not None:
-            ledger.phase = "finished"
+        loop = self._loop
+        if loop.stop_reason is not None:
+            loop.phase = Phase.FINISHED
             return
-        ledger.phase, ledger.epoch, ledger.batch = "training", ledger.epoch + 1, 0
-        ledger.epoch_loss, ledger.epoch_characters = 0.0, 0
+        loop.phase, loop.epoch, loop.batch = Phase.TRAINING, loop.epoch + 1, 0
+        loop.epoch_loss, loop.epoch_characters = 0.0, 0
 
     def _add_row(self, metric: MetricRow) -> None:
-        self._ledger.metrics.append(row(metric))
-        self._ledger.untold.append(["metric", row(metric)])
+        self._loop.metrics.append(row(metric))
+        self._loop.pending_rows.append(["metric", row(metric)])
 
     def _recent_loss(self) -> float | None:
-        ledger = self._ledger
-        recent = ledger.row_loss / ledger.row_characters if ledger.row_characters else None
-        ledger.row_loss, ledger.row_characters = 0.0, 0
+        loop = self._loop
+        recent = loop.row_loss / loop.row_characters if loop.row_characters else None
+        loop.row_loss, loop.row_characters = 0.0, 0
         return recent
 
-    # -- time -------------------------------------------------------------------------------------------------------
+    # -- events -----------------------------------------------------------------------------------------------------
 
-    def _plan(self) -> None:
-        """Decide how many steps fit into `max_seconds`, so that the learning rate falls to its end in time."""
-        ledger, limit = self._ledger, self._request.max_seconds or math.inf
-        ledger.plan_at = ledger.seconds + PLAN_AGAIN_SHARE * limit
-        evaluation = self._evaluation_seconds()
-        if evaluation > self._most_for_evaluation():
-            evaluation = 0.0
-        remaining = (limit - ledger.seconds - evaluation) * PLAN_USE
-        per_step = self._pace.seconds_per_step.value + evaluation / self._recipe.batches
-        most = self._request.epochs * self._recipe.batches
-        ledger.total_steps = min(most, ledger.step + max(1, int(remaining / per_step)))
-
-    def _time_is_up(self) -> bool:
-        """Return True if what remains of `max_seconds` is needed for the last evaluation, or nothing remains."""
-        limit = self._request.max_seconds
-        if limit is None:
-            return False
-        evaluation = self._evaluation_seconds()
-        kept = evaluation if evaluation <= self._most_for_evaluation() else 0.0
-        return self._ledger.seconds + self._pace.seconds_per_step.value + kept >= limit
-
-    def _evaluation_seconds(self) -> float:
-        per_batch = self._pace.seconds_per_evaluation_batch.value
-        guess = self._recipe.evaluation_cost * self._pace.seconds_per_step.value
-        return self._recipe.evaluation_batches * (per_batch or guess)
-
-    def _most_for_evaluation(self) -> float:
-        return LAST_EVALUATION_SHARE * (self._request.max_seconds or math.inf)
-
-    # -- telling ----------------------------------------------------------------------------------------------------
-
-    def _tell(self) -> Iterator[TrainEvent]:
-        ledger, told = self._ledger, False
-        while ledger.untold:
-            kind, values = ledger.untold.pop(0)
-            told = True
+    def _report(self) -> Iterator[TrainEvent]:
+        loop, reported = self._loop, False
+        while loop.pending_rows:
+            kind, values = loop.pending_rows.pop(0)
+            reported = True
             yield Metric(state=self.capture, **values) if kind == "metric" else Sample(state=self.capture, **values)
-        if self._beat.due(self._clock()):
-            told = True
+        if self._progress_timer.is_due(self._clock()):
+            reported = True
             yield self._progress()
-        if ledger.seconds - ledger.snapshot_seconds >= self._request.checkpoint_seconds:
-            ledger.snapshot_seconds, told = ledger.seconds, True
-            yield Snapshot(state=self.capture, step=ledger.step)
-        if not told:
-            yield Tick(state=self.capture, step=ledger.step)
+        if loop.seconds - loop.snapshot_seconds >= self._request.checkpoint_seconds:
+            loop.snapshot_seconds, reported = loop.seconds, True
+            yield Snapshot(state=self.capture, step=loop.step)
+        if not reported:
+            yield Tick(state=self.capture, step=loop.step)
 
     def _progress(self) -> Progress:
-        ledger, recipe, limit = self._ledger, self._recipe, self._request.max_seconds
-        epochs = -(-ledger.total_steps // recipe.batches)
-        work = ledger.total_steps + epochs * recipe.evaluation_batches * recipe.evaluation_cost
-        fraction, eta = ledger.work / work, (work - ledger.work) * self._pace.seconds_per_work.value
+        loop, recipe, limit = self._loop, self._recipe, self._request.max_seconds
+        epochs = -(-loop.total_steps // recipe.batches)
+        work = loop.total_steps + epochs * recipe.evaluation_batches * recipe.evaluation_cost
+        fraction, eta = loop.work / work, (work - loop.work) * self._speeds.seconds_per_work.value
         if limit is not None:
-            fraction, eta = max(fraction, ledger.seconds / limit), min(eta, limit - ledger.seconds)
-        ledger.fraction = max(ledger.fraction, min(1.0, fraction))
-        known = self._pace.seconds_per_work.below > 0
+            fraction, eta = max(fraction, loop.seconds / limit), min(eta, limit - loop.seconds)
+        loop.fraction = max(loop.fraction, min(1.0, fraction))
+        known = self._speeds.seconds_per_work.denominator > 0
         return Progress(
             state=self.capture,
-            step=ledger.step,
-            total_steps=ledger.total_steps,
-            epoch=ledger.epoch + 1,
+            step=loop.step,
+            total_steps=loop.total_steps,
+            epoch=loop.epoch + 1,
             total_epochs=epochs,
-            fraction=ledger.fraction,
-            chars_per_second=self._pace.characters_per_second.value,
+            fraction=loop.fraction,
+            chars_per_second=self._speeds.characters_per_second.value,
             eta_seconds=max(0.0, eta) if known else None,
-            train_loss=ledger.epoch_loss / ledger.epoch_characters if ledger.epoch_characters else None,
-            validation_loss=ledger.validation_loss,
-            best_loss=ledger.best_loss,
-            best_epoch=ledger.best_epoch,
+            train_loss=loop.epoch_loss / loop.epoch_characters if loop.epoch_characters else None,
+            validation_loss=loop.validation_loss,
+            best_loss=loop.best_loss,
+            best_epoch=loop.best_epoch,
         )
 
     def _done(self) -> Done:
-        ledger = self._ledger
+        loop = self._loop
         return Done(
             state=self.capture,
-            step=ledger.step,
+            step=loop.step,
             weights={name: value.clone() for name, value in self._best.items()},
-            vocabulary=self._setting.vocabulary,
-            stop_reason=ledger.stop_reason or "completed",
-            losses=Losses(train=ledger.best_train, validation=ledger.best_validation, best_epoch=ledger.best_epoch),
-            best_loss=ledger.best_loss,
-            metrics=tuple(MetricRow(**values) for values in ledger.metrics),
-            samples=tuple(SampleRow(**values) for values in ledger.samples),
+            vocabulary=self._context.vocabulary,
+            stop_reason=loop.stop_reason or "completed",
+            losses=Losses(train=loop.best_train, validation=loop.best_validation, best_epoch=loop.best_epoch),
+            best_loss=loop.best_loss,
+            metrics=tuple(MetricRow(**values) for values in loop.metrics),
+            samples=tuple(SampleRow(**values) for values in loop.samples),
         )
 
     # -- state ------------------------------------------------------------------------------------------------------
 
     def capture(self) -> TrainState:
-        """Copy everything that decides the next move."""
+        """Copy everything that decides the next step."""
         tensors = {f"model.{name}": value for name, value in self._model.weights().items()}
         tensors |= self._optimizer.capture()
         tensors |= {f"best.{name}": value for name, value in self._best.items()}
         tensors |= {f"carried.{name}": value for name, value in self._recipe.carried().items()}
-        return TrainState(tensors=tensors, facts=self._constants | asdict(self._ledger))
+        return TrainState(tensors=tensors, facts=self._constants | self._loop.as_facts())
 
     def _restore(self, state: TrainState) -> None:
         for name in _MUST_AGREE:
@@ -453,6 +372,5 @@ class Training:
         self._model.load_state_dict(state.part("model"))
         self._optimizer.restore(state.tensors)
         self._best = state.part("best")
-        self._recipe.carry({name: value.clone() for name, value in state.part("carried").items()})
-        known = {name: state.facts[name] for name in LoopState.__dataclass_fields__ if name in state.facts}
-        self._ledger = LoopState(**copy.deepcopy(known))
+        self._recipe.load_carried({name: value.clone() for name, value in state.part("carried").items()})
+        self._loop = LoopState.from_facts(state.facts)
