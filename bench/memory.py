@@ -18,7 +18,7 @@ from bench.document import BATCH, HIDDEN, WINDOW
 from bench.service import own_cluster
 from shared.jobs.record import JobType
 from shared.requests.fit import fit
-from shared.requests.options import ClassicRequest, StreamRequest
+from shared.requests.options import TRAIN_REQUESTS
 from shared.volume import Corpus
 from tests.waiting import eventually
 from tests.worker.cluster import Cluster
@@ -58,9 +58,9 @@ def main() -> None:
 
 def training_bytes(cluster: Cluster, corpus: Corpus, recipe: str) -> int:
     """Train for some steps in a new worker; return the bytes that the child took over its idle memory."""
-    kind = ClassicRequest if recipe == "classic" else StreamRequest
+    kind = TRAIN_REQUESTS[recipe]
     asked = {"corpus_id": corpus.id, "recipe": recipe, "name": recipe, "seed": 1, "checkpoint_seconds": 1}
-    chars, vocab_size = corpus.normalized_size(lowercase=True, drop_bom=recipe == "stream")
+    chars, vocab_size = corpus.normalized_size(lowercase=True, drop_bom=kind.kind.drops_bom)
     request = fit(kind.model_validate(asked), chars=chars, vocab_size=vocab_size, memory_limit_bytes=None)
     with cluster.worker(recipe) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")

@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.common import Row, forget_peak, memory_of, report, text_argument, write_lengthened
 from shared.requests.fit import memory_bytes
-from shared.requests.options import ClassicRequest, StreamRequest
+from shared.requests.options import TRAIN_REQUESTS
 from shared.volume import Corpora
 from worker.training.train import train
 
@@ -30,13 +30,13 @@ SMALL = {"corpus_id": "cor", "seed": 1, "hidden_size": 64}
 def measured(folder: Path, corpus_id: str, sizes: dict[str, Any], steps: int, threads: int) -> tuple[int, int, int]:
     """Return (idle, peak, foretold) bytes of this process, which trains for some steps and captures its state."""
     corpora = Corpora(folder)
-    kind = ClassicRequest if sizes["recipe"] == "classic" else StreamRequest
+    kind = TRAIN_REQUESTS[sizes["recipe"]]
     request = kind.model_validate(SMALL | sizes)
     idle = memory_of("self", "VmRSS")
     forget_peak("self")
     for event in islice(train(request, lambda: corpora.parts(corpus_id), threads=threads), steps):
         event.state()
-    chars, vocab_size = corpora.get(corpus_id).normalized_size(lowercase=True, drop_bom=request.recipe == "stream")
+    chars, vocab_size = corpora.get(corpus_id).normalized_size(lowercase=True, drop_bom=request.kind.drops_bom)
     return idle, memory_of("self", "VmHWM"), memory_bytes(request, chars, vocab_size)
 
 

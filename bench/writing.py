@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from bench.common import Row, in_turns, report, text_argument
 from shared.requests.options import GenerateRequest
+from shared.requests.recipes import CLASSIC, STREAM, Recipe
 from shared.text.vocabulary import Vocabulary
 from tests.worker.reference import document_generation
 from worker.generation.generate import generate
@@ -36,19 +37,19 @@ VARIANTS = 64
 WINDOWS, INPUT_SCALE, STATE_SCALE, RIDGE = 2000, 60.0, 2.0, 1e-4
 
 
-def made(recipe: str, vocabulary: Vocabulary, text: str) -> LoadedModel:
+def made(recipe: Recipe, vocabulary: Vocabulary, text: str) -> LoadedModel:
     """Make a model of the default size."""
     torch.manual_seed(1)
     sizes = Sizes(
-        recipe="classic" if recipe == "classic" else "stream",
+        recipe=recipe.name,
         hidden_size=HIDDEN,
         layers=1,
-        embedding_size=0 if recipe == "classic" else 64,
+        embedding_size=64 if recipe.has_embedding else 0,
         seq_length=WINDOW,
         lowercase=True,
     )
     module = CharLSTM(vocab_size=len(vocabulary), hidden_size=HIDDEN, embedding_size=sizes.embedding_size)
-    if recipe == "classic":
+    if recipe is CLASSIC:
         fit_last_layer(module, torch.tensor(vocabulary.encode(text)))
     return assemble(sizes, vocabulary, module.weights(), {})
 
@@ -82,7 +83,7 @@ def main() -> None:
     text, _ = text_argument(__doc__ or "")
     text = text.lower()
     vocabulary = Vocabulary.of(text)
-    classic, stream = made("classic", vocabulary, text), made("stream", vocabulary, text)
+    classic, stream = made(CLASSIC, vocabulary, text), made(STREAM, vocabulary, text)
     prompts = [text[begin : begin + WINDOW] for begin in range(0, len(text) - WINDOW, len(text) // 4)][:4]
     texts: dict[str, str] = {}
 

@@ -87,7 +87,7 @@ class Estimate:
 
 def work_of(request: Training, chars: int) -> Work:
     """Return what one epoch over a text of so many characters is. Counted as `worker/training/data.py` cuts batches."""
-    if request.recipe == "classic":
+    if request.kind.is_windowed:
         windows = max(1, chars - request.seq_length)
         steps = math.ceil(windows / request.batch_size)
         return Work(steps=steps, positions=request.seq_length, chars_per_step=windows / steps, evaluated=windows)
@@ -130,7 +130,7 @@ def seconds(request: Training, chars: int, vocab_size: int, speed: Speed) -> flo
     arithmetic = (flops(one, vocab_size) + units) / _rate(request, speed)
     waiting = speed.seconds_per_position * request.layers
     read = READ_SHARE * _factor(request, speed) * (waiting + arithmetic)
-    if request.recipe == "classic":
+    if request.kind.is_windowed:
         evaluation = READ_SHARE * step * work.steps
         sample = request.sample_chars * request.seq_length * read
     else:

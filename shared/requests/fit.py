@@ -65,7 +65,7 @@ def memory_bytes(request: ClassicRequest | StreamRequest, chars: int, vocab_size
     """Return the memory that a training takes at most, its process included. Checked by bench/memory_slope.py."""
     positions = request.batch_size * request.seq_length
     units = NUMBERS_PER_UNIT * request.layers * request.hidden_size + 2 * (request.embedding_size or 1)
-    predicted = positions if request.recipe == "stream" else request.batch_size
+    predicted = request.kind.targets(batch_size=request.batch_size, seq_length=request.seq_length)
     numbers = positions * units + predicted * NUMBERS_PER_LOGIT * vocab_size
     weights = WEIGHT_COPIES * parameters(request, vocab_size)
     return BASE_BYTES + _text_bytes(chars, vocab_size) + 4 * (numbers + weights)
@@ -78,7 +78,7 @@ def _text_bytes(chars: int, vocab_size: int) -> int:
 
 
 def _fit_to_text(request: R, chars: int) -> R:
-    return _fit_stream(request, chars) if request.recipe == "stream" else _fit_classic(request, chars)
+    return _fit_classic(request, chars) if request.kind.is_windowed else _fit_stream(request, chars)
 
 
 def _fit_classic(request: R, chars: int) -> R:

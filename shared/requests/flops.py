@@ -22,13 +22,13 @@ def flops(request: ClassicRequest | StreamRequest, vocab_size: int, *, batch_siz
     batch_size = request.batch_size if batch_size is None else batch_size
     positions = batch_size * request.seq_length
     recurrent = parameters(request, vocab_size) - vocab_size * (request.embedding_size + hidden + 1)
-    predicted = positions if request.recipe == "stream" else batch_size
+    predicted = request.kind.targets(batch_size=batch_size, seq_length=request.seq_length)
     return 6.0 * (recurrent * positions + vocab_size * hidden * predicted)
 
 
 def takes_muon(request: ClassicRequest | StreamRequest) -> bool:
-    """Return True if a training steps its square matrices by Muon."""
-    return request.recipe == "stream" and _orthogonal_flops(request) <= MAX_ORTHOGONAL_FLOPS
+    """Return True if a training updates its square matrices by Muon."""
+    return request.kind.may_take_muon and _orthogonal_flops(request) <= MAX_ORTHOGONAL_FLOPS
 
 
 def optimizer_flops(request: ClassicRequest | StreamRequest) -> float:

@@ -4,7 +4,7 @@ The API, the forms, the OpenAPI document and the command line all take theirs fr
 text is `shared/requests/fit.py`; nothing here knows Redis, Flask or torch.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from shared.requests.recipes import CLASSIC, STREAM, Recipe
 from shared.requests.webhook_urls import MAX_URL_CHARS, parse
 
 #: Largest seed: 2**63 - 1, what torch and numpy both take.
@@ -84,8 +85,9 @@ class Webhook(Request):
 
 
 class TrainRequest(Request):
-    """The options that both recipes share. Which defaults hold is the recipe's: see the two classes below."""
+    """The options that both recipes share. Their defaults depend on the recipe: see the two classes below."""
 
+    kind: ClassVar[Recipe]
     corpus_id: str = Field(description="The text to learn from, as uploaded to /corpora.")
     name: Name | None = Field(None, description="What to call the model. The corpus' name when left out.")
     init_from: str | None = Field(
@@ -131,6 +133,7 @@ class TrainRequest(Request):
 class ClassicRequest(TrainRequest):
     """The seed document's recipe, its defaults number for number."""
 
+    kind = CLASSIC
     recipe: Literal["classic"] = Field(description="Windows of scalars, one target a window, as in the document.")
     embedding_size: Literal[0] = Field(0, description="Always 0: classic reads each character as one number.")
     batch_size: int = Field(128, ge=1, le=4096, description="Windows that are learned from at once.")
@@ -150,6 +153,7 @@ class ClassicRequest(TrainRequest):
 class StreamRequest(TrainRequest):
     """Every position trained, the state carried from chunk to chunk: the default, hundreds of times sooner."""
 
+    kind = STREAM
     recipe: Literal["stream"] = Field("stream", description="Every character is a target; the state is carried on.")
     embedding_size: int = Field(64, ge=1, le=1024, description="Numbers that stand for one character.")
     seq_length: int = Field(128, ge=1, le=2048, description="Characters the network looks back over when it learns.")
@@ -182,6 +186,13 @@ class StreamRequest(TrainRequest):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="bfloat16 where the processor has it."
     )
+
+
+#: By the recipe's name.
+TRAIN_REQUESTS: dict[str, type[StreamRequest] | type[ClassicRequest]] = {
+    STREAM.name: StreamRequest,
+    CLASSIC.name: ClassicRequest,
+}
 
 
 def _recipe_of(value: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from shared.requests.recipes import RECIPES
 from web.pages import (
     compare_page,
     csrf,
@@ -24,7 +25,7 @@ def install(app: Flask) -> None:
     """Put the pages into the app, with the words that their templates use."""
     for page in PAGES:
         app.register_blueprint(page.blueprint)
-    app.jinja_env.filters.update(formatting.FILTERS, label=label_of)
+    app.jinja_env.filters.update(formatting.FILTERS, label=label_of, recipe=RECIPES.__getitem__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["csrf_token"] = csrf.token
     app.jinja_env.globals["session_id"] = sessions.present_id

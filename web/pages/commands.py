@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.jobs.record import Job, JobType
-from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest, is_default
+from shared.requests.options import TRAIN_REQUESTS, GenerateRequest, is_default
 
 #: Ids and what the command line has no option for.
 _ARGUMENTS = ("corpus_id", "model_id", "metadata", "webhook")
@@ -48,7 +48,7 @@ def of(job: Job, *, host_url: str) -> Commands | None:
 def _kind(job: Job) -> type[BaseModel]:
     if job.type is JobType.GENERATE:
         return GenerateRequest
-    return ClassicRequest if job.params["recipe"] == "classic" else StreamRequest
+    return TRAIN_REQUESTS[job.params["recipe"]]
 
 
 def _differs(kind: type[BaseModel], name: str, value: Any) -> bool:

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from shared.errors import Conflict
 from shared.jobs.events import EventType
 from shared.jobs.record import Job, JobType, Status
+from shared.requests.recipes import RECIPES
 from web.http.loss_rows import reply_csv, rows_of
 from web.http.queries import JobsQuery
 from web.http.validation import check_strings
@@ -150,12 +151,12 @@ def _shown(job: Job) -> dict[str, Any]:
 
 def _run(job: Job, measured: Sequence[Mapping[str, Any]]) -> Run:
     """Return the losses of a training, with those that are still to come."""
-    judged = "evaluation_loss" if job.params["recipe"] == "classic" else "validation_loss"
-    keeps_back = judged == "evaluation_loss" or job.params["validation_fraction"]
+    recipe = RECIPES[job.params["recipe"]]
+    keeps_back = recipe.is_windowed or job.params["validation_fraction"]
     return Run(
         id=job.id,
         name=str(job.params["name"]),
         metrics=[row.model_dump() for row in rows_of(measured)],
         best_epoch=job.metrics.best_epoch,
-        awaited=["train_loss", *([judged] if keeps_back else [])],
+        awaited=["train_loss", *([recipe.loss_metric] if keeps_back else [])],
     )

@@ -50,7 +50,7 @@ def recipe_of(
     here: Services, kind: type[StreamRequest] | type[ClassicRequest], corpus: Corpus, typed: Mapping[str, str]
 ) -> Recipe:
     """Return a recipe with what it would make of this text, the options as typed."""
-    name = "classic" if kind is ClassicRequest else "stream"
+    name = kind.kind.name
     fields = {key: field for key, field in fields_of(kind).items() if key not in _APART}
     try:
         wish = wished({**typed, "corpus_id": corpus.id, "recipe": name})

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from shared.errors import InvalidRequest, NotFound
 from shared.jobs.record import JobType
-from shared.requests.options import ClassicRequest, StreamRequest
+from shared.requests.options import TRAIN_REQUESTS, ClassicRequest, StreamRequest
 from web.http.uploads import check_name, name_of_file, pasted
 from web.pages import csrf
 from web.pages.form_fields import errors_by_field, values_of
@@ -35,13 +35,13 @@ def show() -> Response:
         job = here.store.jobs.get(again)
         if job.type is not JobType.TRAIN:
             raise NotFound(f"{again} is no training.")
-        kind = ClassicRequest if job.params["recipe"] == "classic" else StreamRequest
+        kind = TRAIN_REQUESTS[job.params["recipe"]]
         return _page(here, corpus_id=job.params["corpus_id"], recipe=kind, typed=values_of(job.params, kind))
     model = here.volume.models.find(request.args.get("init_from", ""))
     return _page(
         here,
         corpus_id=request.args.get("corpus_id"),
-        recipe=ClassicRequest if model and model.recipe == "classic" else StreamRequest,
+        recipe=TRAIN_REQUESTS[model.recipe] if model else StreamRequest,
         typed={"init_from": model.id} if model else {},
     )
 
@@ -74,7 +74,7 @@ def train() -> AnyResponse:
     """Queue a training and go to its page; where something is wrong, say it beside the fields."""
     here = services()
     typed = _typed()
-    kind = ClassicRequest if typed.get("recipe") == "classic" else StreamRequest
+    kind = TRAIN_REQUESTS.get(typed.get("recipe", ""), StreamRequest)
     try:
         job = submit(here, partial(training.prepare, here, wished(typed)))
     except InvalidRequest as exc:
@@ -88,7 +88,7 @@ def preview() -> Response:
     """Tell what a training with these options would be, and queue nothing."""
     here = services()
     typed = _typed()
-    kind = ClassicRequest if typed.get("recipe") == "classic" else StreamRequest
+    kind = TRAIN_REQUESTS.get(typed.get("recipe", ""), StreamRequest)
     return _page(here, corpus_id=typed.get("corpus_id"), recipe=kind, typed=typed, looks=True)
 
 
@@ -109,11 +109,12 @@ def _page(
     """Return the page; `looks` says that somebody only asks what the options typed would make."""
     corpora, more = here.volume.corpora.list(after=None, limit=_TEXTS)
     corpus = here.volume.corpora.find(corpus_id) if corpus_id else None
-    chosen = "classic" if recipe is ClassicRequest else "stream"
+    chosen = recipe.kind.name
     recipes: list[Recipe] = []
     if corpus is not None:
-        kinds = (StreamRequest, ClassicRequest)
-        recipes += [recipe_of(here, kind, corpus, typed or {} if kind is recipe else {}) for kind in kinds]
+        recipes += [
+            recipe_of(here, kind, corpus, typed or {} if kind is recipe else {}) for kind in TRAIN_REQUESTS.values()
+        ]
     if looks:
         errors = next((one.errors for one in recipes if one.name == chosen), {})
         status = 422 if errors else 200

@@ -5,6 +5,7 @@ from shared.errors import InvalidRequest
 from shared.ids import seed_of
 from shared.jobs.record import JobType, NewJob
 from shared.requests.options import GenerateRequest
+from shared.requests.recipes import RECIPES
 from shared.text import prompt
 from shared.text.vocabulary import BOM, Vocabulary
 from web.services import Services
@@ -38,7 +39,7 @@ def prepare(services: Services, request: GenerateRequest, job_id: str) -> NewJob
 def fitted_to(model: volume.Model, sent: str) -> str:
     """Return a prompt in the form of the text that the model learned from."""
     lowercase = bool(model.params.get("lowercase", True))
-    return prompt.fitted(sent, lowercase=lowercase, drop_bom=model.recipe == "stream")
+    return prompt.fitted(sent, lowercase=lowercase, drop_bom=RECIPES[model.recipe].drops_bom)
 
 
 def _chosen(services: Services, model: volume.Model, corpus: volume.Corpus | None, seed: int) -> str:
@@ -47,7 +48,7 @@ def _chosen(services: Services, model: volume.Model, corpus: volume.Corpus | Non
         raise InvalidRequest.at(
             "/prompt", "prompt is missing, and the text that the model learned from is gone. Send one."
         )
-    drop_bom = model.recipe == "stream"
+    drop_bom = RECIPES[model.recipe].drops_bom
     return prompt.passage(
         services.volume.corpora.text_path(corpus.id),
         chars=corpus.chars - (drop_bom and corpus.preview.startswith(BOM)),
@@ -64,6 +65,6 @@ def _fitted(request: GenerateRequest, model: volume.Model, sent: str) -> str:
         sent,
         Vocabulary(model.vocabulary),
         lowercase=bool(model.params.get("lowercase", True)),
-        drop_bom=model.recipe == "stream",
+        drop_bom=RECIPES[model.recipe].drops_bom,
         unknown_chars=request.unknown_chars,
     )

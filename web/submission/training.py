@@ -69,7 +69,7 @@ def fit_to(services: Services, request: Training, *, chars: int, vocab_size: int
 
 def size_of(corpus: volume.Corpus, request: Training) -> tuple[int, int]:
     """Return how many characters, and how many distinct ones, the request trains on: stream drops a leading U+FEFF."""
-    return corpus.normalized_size(lowercase=request.lowercase, drop_bom=request.recipe == "stream")
+    return corpus.normalized_size(lowercase=request.lowercase, drop_bom=request.kind.drops_bom)
 
 
 def estimate_training(services: Services, request: Training) -> Estimate:
@@ -143,7 +143,7 @@ def _check_characters(services: Services, corpus: volume.Corpus, request: Traini
     unknown: set[str] = set()
     path = services.volume.corpora.text_path(corpus.id)
     stored = text_stream.read(path)
-    for part in text_stream.normalized_chunks(stored, lowercase=request.lowercase, drop_bom=request.recipe == "stream"):
+    for part in text_stream.normalized_chunks(stored, lowercase=request.lowercase, drop_bom=request.kind.drops_bom):
         unknown.update(known.unknown("".join(set(part))))
     if unknown:
         raise InvalidRequest.at(

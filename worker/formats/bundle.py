@@ -25,6 +25,7 @@ from torch import Tensor
 
 from shared.errors import BadModelFile
 from shared.requests.options import ClassicRequest, StreamRequest
+from shared.requests.recipes import RECIPES
 from shared.text.vocabulary import Vocabulary
 from worker.formats.archive import opened
 from worker.formats.document import (
@@ -37,13 +38,15 @@ from worker.formats.document import (
     vocabulary_from,
     write_document,
 )
-from worker.generation.loaded import LoadedModel, Recipe, Sizes, assemble
+from worker.generation.loaded import LoadedModel, Sizes, assemble
 from worker.nn.model import faults, shapes
 from worker.training.events import Losses, MetricRow, SampleRow, row
 
 FORMAT, VERSION = "charloom-model", 1
 WEIGHTS, METRICS, SAMPLES, CONFIG = "weights.safetensors", "metrics.jsonl", "samples.jsonl", "config.json"
 BUNDLE, DOCUMENT = "bundle.zip", "document.pth"
+#: Format -> file.
+FILES = {"bundle": BUNDLE, "pth": DOCUMENT}
 #: Bytes that the parts beside the weights may have.
 MAX_CONFIG_BYTES, MAX_ROWS_BYTES, MAX_HEADER_BYTES = 16 << 20, 64 << 20, 1 << 20
 #: How many times as large the weights may become when they are unpacked: numbers that mean something hardly do.
@@ -70,33 +73,28 @@ class ReadModel:
     metrics: tuple[MetricRow, ...]
     samples: tuple[SampleRow, ...]
 
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe it was trained by."""
-        return self.sizes.recipe
-
 
 def sizes_of(params: Mapping[str, Any]) -> Sizes:
     """Return the sizes among a training's options. Raises BadModelFile where one is missing or impossible."""
-    recipe = params.get("recipe")
-    if recipe not in ("stream", "classic"):
-        raise BadModelFile(f'recipe must be "stream" or "classic", not {str(recipe)[:50]!r}')
-    most = {
-        "hidden_size": MAX_HIDDEN,
-        "layers": MAX_LAYERS,
-        "seq_length": MAX_SEQ_LENGTH,
-        "embedding_size": MAX_EMBEDDING if recipe == "stream" else 0,
+    name = params.get("recipe")
+    recipe = RECIPES.get(name) if isinstance(name, str) else None
+    if recipe is None:
+        raise BadModelFile(f'recipe must be "stream" or "classic", not {str(name)[:50]!r}')
+    limits = {
+        "hidden_size": (1, MAX_HIDDEN),
+        "layers": (1, MAX_LAYERS),
+        "seq_length": (1, MAX_SEQ_LENGTH),
+        "embedding_size": (1, MAX_EMBEDDING) if recipe.has_embedding else (0, 0),
     }
     found: dict[str, int] = {}
-    for name, limit in most.items():
-        value, least = params.get(name), 0 if name == "embedding_size" and recipe == "classic" else 1
-        if type(value) is not int or not least <= value <= limit:
-            raise BadModelFile(f"{name} must be {least} to {limit}, not {str(value)[:50]}")
-        found[name] = value
+    for size, (least, most) in limits.items():
+        value = params.get(size)
+        if type(value) is not int or not least <= value <= most:
+            raise BadModelFile(f"{size} must be {least} to {most}, not {str(value)[:50]}")
+        found[size] = value
     if type(lowercase := params.get("lowercase")) is not bool:
         raise BadModelFile(f"lowercase must be true or false, not {str(lowercase)[:50]}")
-    kind: Recipe = recipe
-    return Sizes(recipe=kind, lowercase=lowercase, **found)
+    return Sizes(recipe=recipe.name, lowercase=lowercase, **found)
 
 
 def write_model(
@@ -138,7 +136,7 @@ def write_model(
     }
     for name, content in parts.items():
         _write(folder / name, content)
-    if sizes.recipe == "classic":
+    if "pth" in sizes.kind.formats:
         write_document(folder / DOCUMENT, weights, vocabulary)
     with (folder / BUNDLE).open("wb") as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -147,8 +145,7 @@ def write_model(
         file.flush()
         os.fsync(file.fileno())
     _sync_folder(folder)
-    written = {"bundle": BUNDLE} | ({"pth": DOCUMENT} if sizes.recipe == "classic" else {})
-    return {kind: _described(folder / name) for kind, name in written.items()}
+    return {kind: _described(folder / FILES[kind]) for kind in sizes.kind.formats}
 
 
 def read_bundle(path: Path) -> ReadModel:

@@ -70,7 +70,7 @@ def prepare_prompt(model: LoadedModel, prompt: str, unknown_chars: Literal["erro
         prompt,
         model.vocabulary,
         lowercase=sizes.lowercase,
-        drop_bom=sizes.recipe == "stream",
+        drop_bom=sizes.kind.drops_bom,
         unknown_chars=unknown_chars,
     )
 
@@ -103,7 +103,7 @@ def generate(
     yield Tick(outputs=outputs)
     options = Options(temperature=request.temperature, top_k=request.top_k, top_p=request.top_p)
     samplers = [Sampler(options, rng(request.seed, "variant", index)) for index in range(request.n)]
-    window = model.sizes.seq_length if model.sizes.recipe == "classic" else None
+    window = model.sizes.kind.window(model.sizes.seq_length)
     writer = writer_for(model.module, model.packed, samplers, window=window, length=request.length)
     for _ in writer.read(prompt):
         yield Tick(outputs=outputs)

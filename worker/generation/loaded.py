@@ -3,23 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 
+from shared.requests.recipes import RECIPES, Recipe, RecipeName
 from shared.text.vocabulary import Vocabulary
 from worker.generation.decoders import packed
 from worker.nn.kernel.lanes import Packed
 from worker.nn.model import CharLSTM
-
-Recipe = Literal["stream", "classic"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
     """What a model's weights and its way of reading are shaped by."""
 
-    recipe: Recipe
+    recipe: RecipeName
     hidden_size: int
     layers: int
     #: 0 for classic.
@@ -28,6 +27,11 @@ class Sizes:
     seq_length: int
     #: Whether its text was lower-cased: its prompts are too.
     lowercase: bool
+
+    @property
+    def kind(self) -> Recipe:
+        """The recipe it was trained by."""
+        return RECIPES[self.recipe]
 
 
 @dataclass(frozen=True, kw_only=True)

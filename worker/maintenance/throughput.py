@@ -62,5 +62,5 @@ class ThroughputMeter:
             return speed
         if corpus is None:
             return speed
-        chars, vocab_size = corpus.normalized_size(lowercase=request.lowercase, drop_bom=request.recipe == "stream")
+        chars, vocab_size = corpus.normalized_size(lowercase=request.lowercase, drop_bom=request.kind.drops_bom)
         return speed.corrected(request, chars=chars, vocab_size=vocab_size, chars_per_second=seen)

@@ -24,13 +24,13 @@ class SampleWriter:
 
     def __init__(self, model: CharLSTM, request: ClassicRequest | StreamRequest, codes: Codes, *, epoch: int) -> None:
         chance = rng(request.seed or 0, "sample", epoch)
-        length = min(request.seq_length if request.recipe == "classic" else PROMPT_LENGTH, len(codes))
+        window = request.kind.window(min(request.seq_length, len(codes)))
+        length = window or min(PROMPT_LENGTH, len(codes))
         begin = int(chance.integers(len(codes) - length + 1))
         self.prompt: list[int] = codes[begin : begin + length].tolist()
         self.written: list[int] = []
         self._length = request.sample_chars
         sampler = Sampler(Options(temperature=TEMPERATURE), chance)
-        window = length if request.recipe == "classic" else None
         self._writer = writer_for(model, packed(model), [sampler], window=window, length=max(1, self._length))
         self._reading = self._writer.read(np.array(self.prompt))
         self._read = False

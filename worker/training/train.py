@@ -131,7 +131,7 @@ def _encoded(
 
     def pieces() -> Iterable[str]:
         parts = (text,) if isinstance(text, str) else text()
-        return normalized_chunks(parts, lowercase=request.lowercase, drop_bom=request.recipe == "stream")
+        return normalized_chunks(parts, lowercase=request.lowercase, drop_bom=request.kind.drops_bom)
 
     found = survey(pieces())
     vocabulary = found.vocabulary if given is None else given
@@ -139,7 +139,7 @@ def _encoded(
         raise JobFailed(
             f"the model doesn't know these characters: {name_characters(unknown)}", code="unknown_characters"
         )
-    needed = request.seq_length + 1 if request.recipe == "classic" else 2 * request.batch_size
+    needed = request.kind.min_chars(batch_size=request.batch_size, seq_length=request.seq_length)
     if found.chars < needed:
         raise JobFailed(f"the text has {found.chars} characters; these options need {needed}", code="text_too_short")
     return encode(pieces(), vocabulary, chars=found.chars), vocabulary

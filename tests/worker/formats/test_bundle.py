@@ -54,7 +54,7 @@ def test_a_model_comes_back_as_it_was(tmp_path: Path, recipe: str) -> None:
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file["bytes"], file["sha256"])
     read, model = read_bundle(tmp_path / "bundle.zip"), small_model(recipe)
     assert (read.metrics, read.samples) == (tuple(METRICS), tuple(SAMPLES))
-    assert (read.recipe, read.losses, read.vocabulary) == (
+    assert (read.sizes.recipe, read.losses, read.vocabulary) == (
         recipe,
         Losses(train=1.5, validation=1.75, best_epoch=3),
         model.vocabulary,
