@@ -206,11 +206,11 @@ def test_where_the_package_takes_no_files_the_users_cache_does(
     elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = elsewhere.folder / "cache" / "charloom"
-    monkeypatch.setattr(kernel, "folders", lambda: (Path("/proc/no-such-place"), cache))
+    monkeypatch.setattr(kernel, "folders", lambda: [Path("/proc/no-such-place"), cache])
     assert kernel.build() == cache / kernel.file_name()
     assert kernel.build() == cache / kernel.file_name()
     assert [path.name for path in cache.iterdir()] == [kernel.file_name()]
-    monkeypatch.setattr(kernel, "folders", lambda: (Path("/proc/no-such-place"), Path("/proc/nor-this")))
+    monkeypatch.setattr(kernel, "folders", lambda: [Path("/proc/no-such-place"), Path("/proc/nor-this")])
     with pytest.raises(KernelUnavailable, match=r"no-such-place takes no files.*nor-this takes no files"):
         kernel.build()
 
@@ -252,6 +252,32 @@ def test_without_it_the_reason_is_said_and_nothing_is_left(
     with pytest.raises(KernelUnavailable, match=why):
         kernel.find()
     assert [name for name in elsewhere.files() if name.startswith(".")] == []
+
+
+def test_a_process_without_it_logs_the_reason_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    kernel.load.cache_clear()
+    try:
+        assert kernel.load() is None
+        assert kernel.load() is None
+    finally:
+        kernel.load.cache_clear()
+    [line] = [record.getMessage() for record in caplog.records if record.name == "worker.nn.kernel"]
+    assert line.startswith("The LSTM layer is torch's own, which is several times slower: ")
+
+
+def test_a_user_without_a_home_directory_has_the_packages_folder(
+    elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    assert kernel.folders() == [elsewhere.folder]
+    assert kernel.build().parent == elsewhere.folder
 
 
 def test_the_command_says_how_it_went() -> None:

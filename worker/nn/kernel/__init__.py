@@ -8,6 +8,7 @@ mathematics, slower, other last digits.
 
 import ctypes
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -24,6 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shared.settings import user_cache_dir
+
+log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent
 #: What is compiled, and what that includes.
@@ -191,9 +194,12 @@ def file_name() -> str:
     return f"lstm-{digest.hexdigest()[:12]}.so"
 
 
-def folders() -> tuple[Path, Path]:
+def folders() -> list[Path]:
     """Return where the compiled file is looked for, and made: beside its sources, else in the user's cache."""
-    return FOLDER, user_cache_dir()
+    try:
+        return [FOLDER, user_cache_dir()]
+    except RuntimeError:  # a user without a home directory
+        return [FOLDER]
 
 
 def build() -> Path:
@@ -257,5 +263,6 @@ def load() -> Kernel | None:
     """Return the compiled layer, or None where there is none."""
     try:
         return find()
-    except KernelUnavailable:
+    except KernelUnavailable as exc:
+        log.warning("The LSTM layer is torch's own, which is several times slower: %s", exc)
         return None
