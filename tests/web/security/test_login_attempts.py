@@ -21,12 +21,15 @@ def test_an_address_that_tries_keys_is_held_off(locked: World, redis_url: str) -
     assert (held.status_code, held.json["code"]) == (429, "too_many_tries")
     assert 0 < int(held.headers["Retry-After"]) <= 600
     at_the_form = sign_in(locked)
-    assert (at_the_form.status_code, at_the_form.headers["Retry-After"]) == (429, held.headers["Retry-After"])
+    assert at_the_form.status_code == 429
+    with redis.Redis.from_url(redis_url) as client:
+        [key] = client.keys("charloom:tries:*")
+        # The same time, which goes on while a busy machine answers.
+        assert client.ttl(key) <= int(at_the_form.headers["Retry-After"]) <= int(held.headers["Retry-After"])
     # but others come in
     assert locked.get("/jobs", headers=bearer(), environ_base=other).status_code == 200
     # until the time is up.
     with redis.Redis.from_url(redis_url) as client:
-        [key] = client.keys("charloom:tries:*")
         assert 590 <= client.ttl(key) <= 600
         client.delete(key)
     assert locked.get("/jobs", headers=bearer()).status_code == 200
