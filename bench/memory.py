@@ -60,8 +60,9 @@ def training_bytes(cluster: Cluster, corpus: Corpus, recipe: str) -> int:
     """Train for some steps in a new worker; return the bytes that the child took over its idle memory."""
     kind = TRAIN_REQUESTS[recipe]
     asked = {"corpus_id": corpus.id, "recipe": recipe, "name": recipe, "seed": 1, "checkpoint_seconds": 1}
-    chars, vocab_size = corpus.normalized_size(lowercase=True, drop_bom=kind.kind.drops_bom)
-    request = fit(kind.model_validate(asked), chars=chars, vocab_size=vocab_size, memory_limit_bytes=None)
+    bare = kind.model_validate(asked)
+    chars, vocab_size = corpus.normalized_size(lowercase=bare.lowercase, drop_bom=bare.kind.drops_bom)
+    request = fit(bare, chars=chars, vocab_size=vocab_size, memory_limit_bytes=None)
     with cluster.worker(recipe) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         # Until then there is one more child, which measures.

@@ -1,10 +1,10 @@
-"""Bytes of memory that a training takes for each character of its corpus, and what `shared/requests/fit.py` foretells.
+"""Bytes of memory that a training takes for each character of its corpus, and what `shared/requests/fit.py` predicts.
 
 Trains for a few batches on corpora of growing length, made of the given text over and over and read from the volume as
 a worker does, each in a process of its own. What a training takes is its highest resident memory less what the process
 had before: an idle worker. The slope is that of the least squares line.
-Peer: the peak that `shared/requests/fit.py` foretells, by which a worker refuses what doesn't fit it.
-Bar: foretold is never less than what was taken.
+Peer: the peak that `shared/requests/fit.py` predicts, by which a worker refuses what doesn't fit it.
+Bar: the prediction is never less than what was taken.
 """
 
 import multiprocessing
@@ -28,7 +28,7 @@ SMALL = {"corpus_id": "cor", "seed": 1, "hidden_size": 64}
 
 
 def measured(folder: Path, corpus_id: str, sizes: dict[str, Any], steps: int, threads: int) -> tuple[int, int, int]:
-    """Return (idle, peak, foretold) bytes of this process, which trains for some steps and captures its state."""
+    """Return (idle, peak, predicted) bytes of this process, which trains for some steps and captures its state."""
     corpora = Corpora(folder)
     kind = TRAIN_REQUESTS[sizes["recipe"]]
     request = kind.model_validate(SMALL | sizes)
@@ -36,7 +36,9 @@ def measured(folder: Path, corpus_id: str, sizes: dict[str, Any], steps: int, th
     forget_peak("self")
     for event in islice(train(request, lambda: corpora.parts(corpus_id), threads=threads), steps):
         event.state()
-    chars, vocab_size = corpora.get(corpus_id).normalized_size(lowercase=True, drop_bom=request.kind.drops_bom)
+    chars, vocab_size = corpora.get(corpus_id).normalized_size(
+        lowercase=request.lowercase, drop_bom=request.kind.drops_bom
+    )
     return idle, memory_of("self", "VmHWM"), memory_bytes(request, chars, vocab_size)
 
 
@@ -63,10 +65,15 @@ def main() -> None:
         for recipe in ("stream", "classic"):
             over = []
             for length in LENGTHS:
-                idle, peak, foretold = apart(folder / "corpora", ids[length], steps=8, threads=1, recipe=recipe)
+                idle, peak, predicted = apart(folder / "corpora", ids[length], steps=8, threads=1, recipe=recipe)
                 over.append(peak - idle)
                 lengths.append(
-                    {"recipe": recipe, "chars": length, "over_idle_mib": over[-1] >> 20, **_told(idle, peak, foretold)}
+                    {
+                        "recipe": recipe,
+                        "chars": length,
+                        "over_idle_mib": over[-1] >> 20,
+                        **_figures(idle, peak, predicted),
+                    }
                 )
                 print(lengths[-1])
             slopes[recipe] = round(float(np.polyfit(LENGTHS, over, 1)[0]), 2)
@@ -74,15 +81,15 @@ def main() -> None:
         for recipe, hidden, batch in LARGER:
             sizes = {"recipe": recipe, "hidden_size": hidden, "batch_size": batch}
             figures = apart(folder / "corpora", ids[LENGTHS[0]], steps=4, threads=2, **sizes)
-            models.append({**sizes, **_told(*figures)})
+            models.append({**sizes, **_figures(*figures)})
             print(models[-1])
     rows = [
         Row(
             what=f"{one['recipe']}, {sizes}",
             unit="MiB",
             ours=one["peak_mib"],
-            peer=one["foretold_mib"],
-            ratio=one["foretold_times"],
+            peer=one["predicted_mib"],
+            ratio=one["predicted_times"],
             least_ratio=1.0,
         )
         for one, sizes in [
@@ -93,12 +100,12 @@ def main() -> None:
     report(bench="memory_slope", rows=rows, bytes_per_character=slopes, lengths=lengths, models=models)
 
 
-def _told(idle: int, peak: int, foretold: int) -> dict[str, Any]:
+def _figures(idle: int, peak: int, predicted: int) -> dict[str, Any]:
     return {
         "idle_mib": idle >> 20,
         "peak_mib": peak >> 20,
-        "foretold_mib": foretold >> 20,
-        "foretold_times": round(foretold / peak, 2),
+        "predicted_mib": predicted >> 20,
+        "predicted_times": round(predicted / peak, 2),
     }
 
 

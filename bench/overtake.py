@@ -1,7 +1,8 @@
 """When `stream`'s defaults overtake the seed document: seconds until the loss that its 20th epoch ends with.
 
-What: seconds from the text to the step at which the loss on the document's own measure, over all windows, has come to
-1.865. The step is found first, by a training that is looked at often; then trainings to just that step are timed.
+What: seconds from the text, lower-cased as the document's is, to the step at which the loss on the document's own
+measure, over all windows, has come to 1.865. The step is found first, by a training that is looked at often; then
+trainings to just that step are timed.
 Peer: the document's loop (tests/worker/reference.py): a training batch's and an evaluation batch's seconds, times the
 batches of its 20 epochs. They are timed in turns with ours.
 Bar: 500 times sooner.
@@ -18,7 +19,7 @@ from bench.common import Row, in_turns, report, text_argument
 from bench.document import MARK, WINDOW, Pace, document_measure, pace
 from shared.requests.fit import fit
 from shared.requests.options import StreamRequest
-from shared.text.vocabulary import BOM, Vocabulary
+from shared.text.vocabulary import BOM, Vocabulary, normalise
 from worker.maintenance.heartbeat import cores
 from worker.nn.kernel import load
 from worker.nn.model import CharLSTM
@@ -27,8 +28,8 @@ from worker.training.train import train
 
 #: Steps between two models that are kept, and models between two that are looked at on the way.
 KEEP, LOOK = 4, 15
-#: Every so manieth window is looked at before all are. All have up to about so much more: the first model that is
-#: looked at over all windows stands that far below the mark on the few. The training goes on a little further.
+#: Every `EVERY`-th window is evaluated before all are. The loss over all is higher by up to about `LESS`: the first
+#: model evaluated over all windows is that far below the mark on the few. The training goes on `BEYOND` further.
 EVERY, LESS, BEYOND = 20, 0.03, 0.06
 WANTED = 500
 
@@ -51,28 +52,28 @@ class Judge:
         self._found: dict[tuple[int, int], float] = {}
 
     def loss(self, step: int, weights: dict[str, Tensor], *, every: int) -> float:
-        """Return the loss over every so manieth window."""
+        """Return the loss over every `every`-th window."""
         torch.set_num_threads(cores())  # a training takes its own again
         if (step, every) not in self._found:
             self._found[step, every] = document_measure(self._model, weights, self._windows, every)
         return self._found[step, every]
 
 
-def as_learned(text: str) -> str:
+def as_learned(text: str, *, lowercase: bool) -> str:
     """Return what `stream` reads of a text."""
-    return text.removeprefix(BOM).lower()
+    return normalise(text.removeprefix(BOM), lowercase=lowercase)
 
 
 def fitted(text: str, **options: object) -> StreamRequest:
     """Return `stream`'s defaults, fitted to a text as the web fits them."""
-    chars = as_learned(text)
     request = StreamRequest.model_validate({"corpus_id": "cor", "seed": 1, **options})
+    chars = as_learned(text, lowercase=request.lowercase)
     return fit(request, chars=len(chars), vocab_size=len(set(chars)), memory_limit_bytes=None)
 
 
 def find_step(request: StreamRequest, text: str, mark: float) -> tuple[int, float]:
     """Return the step at which the loss over all windows has come to the mark, and that loss."""
-    judge = Judge(request, as_learned(text))
+    judge = Judge(request, as_learned(text, lowercase=request.lowercase))
     kept: list[tuple[int, dict[str, Tensor]]] = []
     for event in train(request, text, threads=1):
         if event.step >= (kept[-1][0] if kept else 0) + KEEP:
@@ -89,7 +90,7 @@ def find_step(request: StreamRequest, text: str, mark: float) -> tuple[int, floa
         if whole <= mark:
             return kept[at][0], whole
         if at == len(kept) - 1:
-            raise SystemExit(f"the last model that was kept stands at {whole:.4f} nats, above {mark:g}")
+            raise SystemExit(f"the last model that was kept reaches {whole:.4f} nats, above {mark:g}")
         # What the few have less than all is the same for neighbouring models.
         less = max(whole - judge.loss(*kept[at], every=EVERY), less + 0.002)
 
@@ -97,7 +98,7 @@ def find_step(request: StreamRequest, text: str, mark: float) -> tuple[int, floa
 def main() -> None:
     """Find the step, then take the times."""
     text, given = text_argument(__doc__ or "", seed=int, mark=float, rounds=int)
-    mark, request = given.mark or MARK, fitted(text, seed=given.seed or 1)
+    mark, request = given.mark or MARK, fitted(text, seed=given.seed or 1, lowercase=True)
     step, loss = find_step(request, text, mark)
     paces: list[Pace] = []
 

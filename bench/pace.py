@@ -1,6 +1,6 @@
 """How fast `stream` learns against a plain loop with `nn.LSTM`, characters a second.
 
-What: training steps of `stream`'s defaults, which take one thread, and of 384 units with 32 readers of 128 characters
+What: training steps of `stream`'s defaults, which take one thread, and of 384 units, 32 batch rows, 128 characters
 on all threads; nothing is validated and nothing written.
 Peer: bench/plain.py, the same sizes and threads in float32; blocks of some steps take turns.
 Bar: none of its own; the plain loop is what ours must be faster than.
@@ -28,7 +28,7 @@ def compare(request: StreamRequest, text: str, *, threads: int) -> Row:
     """Take turns, and return the characters a second of both as a row."""
     request = request.model_copy(update=ENDLESS)
     training = train(request, text, threads=threads)
-    plain = PlainLoop(request, as_learned(text) if request.lowercase else text)
+    plain = PlainLoop(request, as_learned(text, lowercase=request.lowercase))
     positions = request.batch_size * request.seq_length
     until = next(training).step
 

@@ -1,4 +1,4 @@
-"""Where `stream`'s defaults end on the seed document's own measure, and how the loss falls on the way.
+"""Where `stream`'s defaults, lower-casing, end on the seed document's own measure, and how the loss falls on the way.
 
 What: seconds that the training counts (the state's computing seconds), and the loss on the document's measure: after
 each epoch over every 20th window, in the end over all of them, which take a minute.
@@ -20,8 +20,8 @@ from worker.training.train import train
 def main() -> None:
     """Train once with the defaults, measuring after each epoch."""
     text, given = text_argument(__doc__ or "", seed=int, threads=int)
-    request = fitted(text, seed=given.seed or 1)
-    judge = Judge(request, as_learned(text))
+    request = fitted(text, seed=given.seed or 1, lowercase=True)
+    judge = Judge(request, as_learned(text, lowercase=request.lowercase))
     paces = [pace(text, threads=cores())]
     curve: list[list[float]] = []
     end = 0.0

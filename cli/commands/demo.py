@@ -103,10 +103,7 @@ def _show(
     """Upload, train, write. Raises click.ClickException with the service's own words where it refuses."""
     try:
         corpus = loom.corpora.add_bytes(content, name=name)
-        console.print(
-            f"\n{printable(corpus.name)}: {corpus.chars:,} characters, "
-            f"{corpus.vocab_size_lowercase} different ones in lower case.\n"
-        )
+        console.print(f"\n{printable(corpus.name)}: {corpus.chars:,} characters, {corpus.vocab_size} different ones.\n")
         model_id = _train(loom, corpus, seconds, console, tend=tend)
         _write(loom, model_id, _passage(loom.corpora.text(corpus)), console, tend=tend)
     except CharloomError as exc:

@@ -44,8 +44,5 @@ def corpus_of(call: Calling, word: str, *, name: str | None) -> Corpus:
 
 
 def _told(call: Calling, corpus: Corpus) -> Corpus:
-    call.notes.print(
-        f"{printable(corpus.name)}: {corpus.chars:,} characters, {corpus.vocab_size_lowercase} different ones in "
-        "lower case."
-    )
+    call.notes.print(f"{printable(corpus.name)}: {corpus.chars:,} characters, {corpus.vocab_size} different ones.")
     return corpus

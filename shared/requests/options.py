@@ -93,7 +93,7 @@ class TrainRequest(Request):
     init_from: str | None = Field(
         None, description="Start from this model's weights instead of random ones; its sizes and characters hold."
     )
-    lowercase: bool = Field(True, description="Lower-case the text first: fewer characters to learn.")
+    lowercase: bool = Field(description="Lower-case the text first: fewer characters to learn.")
     seq_length: int = Field(100, ge=1, le=2048, description="Characters the network looks back over when it learns.")
     hidden_size: int = Field(
         256,
@@ -135,6 +135,7 @@ class ClassicRequest(TrainRequest):
 
     kind = CLASSIC
     recipe: Literal["classic"] = Field(description="Windows of scalars, one target a window, as in the document.")
+    lowercase: bool = Field(True, description="Lower-case the text first, as the document does.")
     embedding_size: Literal[0] = Field(0, description="Always 0: classic reads each character as one number.")
     batch_size: int = Field(128, ge=1, le=4096, description="Windows that are learned from at once.")
     dropout: float = Field(0.2, ge=0, lt=1, description="Share of the last state dropped while learning.")
@@ -155,6 +156,9 @@ class StreamRequest(TrainRequest):
 
     kind = STREAM
     recipe: Literal["stream"] = Field("stream", description="Every character is a target; the state is carried on.")
+    lowercase: bool = Field(
+        False, description="Lower-case the text first: slightly easier to learn, but names, code and chemistry suffer."
+    )
     embedding_size: int = Field(64, ge=1, le=1024, description="Numbers that stand for one character.")
     seq_length: int = Field(128, ge=1, le=2048, description="Characters the network looks back over when it learns.")
     batch_size: int = Field(32, ge=1, le=4096, description="Places of the text that are read side by side.")

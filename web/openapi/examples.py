@@ -16,6 +16,7 @@ _EVENT = {"id": "1764000000000-0", "type": "metric", "data": {"step": 240, "epoc
 
 TRAIN: Mapping[str, Any] = {
     "a minute of stream": {"corpus_id": _CORPUS, "max_seconds": 60, "metadata": {"who": "me"}},
+    "in lower case": {"corpus_id": _CORPUS, "max_seconds": 60, "lowercase": True},
     "the document's recipe": {"corpus_id": _CORPUS, "recipe": "classic", "epochs": 5, "seed": 1},
     "tell me when it ends": {"corpus_id": _CORPUS, "webhook": {"url": "https://hooks.example.org/charloom"}},
 }

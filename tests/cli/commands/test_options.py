@@ -80,7 +80,7 @@ def test_help_tells_defaults_and_limits() -> None:
     assert words["learning_rate"].endswith("[stream 0.01, classic 0.001; above 0 to 1]")
     assert words["embedding_size"].endswith("[stream 64, classic 0; 1 to 1024]")
     assert words["top_k"].endswith("[1 and more]")
-    assert words["lowercase"].endswith("[default yes]")
+    assert words["lowercase"].endswith("[stream no, classic yes]")
     assert words["recipe"].startswith("stream: Every character is a target")
 
 
@@ -95,7 +95,7 @@ def test_every_wrong_option_is_named_at_once() -> None:
 @pytest.mark.parametrize(
     ("kind", "params"),
     [
-        (JobType.TRAIN, StreamRequest(corpus_id="c", name="my own", epochs=3, lowercase=False, dropout=0.25, seed=5)),
+        (JobType.TRAIN, StreamRequest(corpus_id="c", name="my own", epochs=3, lowercase=True, dropout=0.25, seed=5)),
         (JobType.TRAIN, ClassicRequest(corpus_id="c", recipe="classic", epochs=3, init_from="mod_1")),
         (
             JobType.GENERATE,

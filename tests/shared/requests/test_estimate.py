@@ -61,7 +61,7 @@ def test_without_a_worker_the_time_is_unknown_and_the_rest_is_told() -> None:
 
 
 @pytest.mark.parametrize("recipe", ["stream", "classic"])
-def test_what_was_seen_corrects_what_is_foretold_of_its_recipe(recipe: str) -> None:
+def test_measured_times_correct_the_estimates_of_a_recipe(recipe: str) -> None:
     wish = request(recipe)
     per_step = work_of(wish, CHARS).chars_per_step
     other = request("classic" if recipe == "stream" else "stream")

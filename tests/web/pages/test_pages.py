@@ -152,11 +152,11 @@ def test_a_model_is_taught_more_from_its_page(world: World) -> None:
 
 def test_same_again_brings_the_options_back(world: World) -> None:
     corpus_id = world.corpus()
-    job_id = world.train(corpus_id, epochs=3, dropout=0.25, lowercase=False, seed=77).json["id"]
+    job_id = world.train(corpus_id, epochs=3, dropout=0.25, lowercase=True, seed=77).json["id"]
     page = world.http.get(f"/?again={job_id}").text
     for name, value in (("epochs", "3"), ("dropout", "0.25"), ("seed", "77")):
         assert re.search(rf'id="stream-{name}"[^>]*value="{value}"', page), name
-    assert re.search(r'<option value="false" selected>', page)
+    assert re.search(r'<option value="true" selected>', page)
     writing = world.write(world.model(corpus_id).id, prompt="The wind", temperature=1.5, seed=5, stop=["a", "b"]).json
     page = world.http.get(f"/write?again={writing['id']}").text
     assert re.search(r'id="temperature"[^>]*value="1.5"', page)

@@ -1,4 +1,4 @@
-"""A training foretold: how large, how many steps, how long; refused where the training would be; nothing queued."""
+"""Estimates of a training: how large, how many steps, how long; refused where the training would be; nothing queued."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,7 +22,7 @@ def fast_worker(world: World, *, times: float = 1, name: str = "worker@loom-1") 
 
 
 @pytest.mark.parametrize("recipe", ["stream", "classic"])
-def test_a_training_is_foretold_as_it_would_be_queued(world: World, recipe: str) -> None:
+def test_a_training_is_estimated_as_it_would_be_queued(world: World, recipe: str) -> None:
     corpus_id = world.corpus()
     fast_worker(world)
     left = world.traces()
@@ -67,7 +67,7 @@ def test_a_model_to_start_from_gives_the_sizes(world: World) -> None:
     corpus_id = world.corpus()
     fast_worker(world)
     model = world.model(corpus_id, hidden_size=96, layers=2)
-    own = estimate(world, corpus_id, hidden_size=96, layers=2).json
+    own = estimate(world, corpus_id, hidden_size=96, layers=2, lowercase=True).json
     assert estimate(world, corpus_id, init_from=model.id).json == own
     assert own["parameters"] > estimate(world, corpus_id, hidden_size=64, layers=1).json["parameters"]
 
@@ -82,7 +82,7 @@ def test_a_model_to_start_from_gives_the_sizes(world: World) -> None:
         ({"size": 3}, "/size"),
     ],
 )
-def test_what_could_not_be_trained_is_not_foretold(world: World, options: dict[str, Any], pointer: str) -> None:
+def test_what_could_not_be_trained_gets_no_estimate(world: World, options: dict[str, Any], pointer: str) -> None:
     corpus_id = world.corpus()
     world.worker(memory_bytes=1 << 30)
     answer = world.http.post(f"{API}/estimates", json={"corpus_id": corpus_id} | options)

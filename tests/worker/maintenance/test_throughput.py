@@ -35,7 +35,7 @@ def speed() -> Speed:
 
 
 @pytest.mark.parametrize("wish", SHAPES, ids=lambda wish: f"{wish.recipe}-{wish.hidden_size}-{wish.layers}")
-def test_a_training_takes_what_was_foretold_from_the_measured_speed(wish: Training, speed: Speed) -> None:
+def test_a_training_takes_what_was_estimated_from_the_measured_speed(wish: Training, speed: Speed) -> None:
     text = sample_text(16_000).lower()
     # On one thread, by the processor's time: what else this machine does counts in neither.
     _, done = run(wish, text, clock=time.thread_time)
