@@ -41,7 +41,7 @@ RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc lib
     && python -m worker.nn.kernel && ls worker/nn/kernel/*.so \
     && apt-get purge -y -qq --auto-remove gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 USER charloom
-# It is well while Redis has lately heard of a worker on this host: each container is a host of its own.
+# Healthy while Redis has a recent heartbeat of a worker on this host: each container is its own host.
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import platform, sys; from shared.settings import load; from shared.store import Store; sys.exit(platform.node() not in {seen.host for seen in Store.of(load()).workers.seen()})"]
 CMD ["celery", "-A", "worker", "worker"]

@@ -3,7 +3,7 @@
     python -m bench [NAME ...] [--long] [--text PATH] [--shakespeare PATH]
 
 The JSON lines are appended to bench/results.jsonl. Ends with code 1 where a bench has failed: one that crashed, or
-found what must not be (other losses than the document's, say). To be slower than wanted is told and fails nothing.
+found a wrong result (losses other than the document's, say). Missing a bar of speed is reported and fails nothing.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def run(chosen: Sequence[Bench], texts: Texts, results: Path, *, aloud: bool) ->
 
 
 def call(words: Sequence[str], *, aloud: bool) -> tuple[int, list[str]]:
-    """Run a module; return its code and its lines, and show them as they come where that is wished."""
+    """Run a module; return its code and its lines, and print them as they come if requested."""
     lines = []
     with subprocess.Popen(
         [sys.executable, "-m", *words],
@@ -145,7 +145,7 @@ def table(found: dict[str, Any]) -> list[str]:
 
 
 def amount(value: float | None, unit: str) -> str:
-    """Spell a figure, a dash where there is none."""
+    """Format a figure, a dash if there is none."""
     if value is None:
         return "-"
     return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}") + (f" {unit}" if unit else "")

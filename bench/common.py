@@ -72,7 +72,7 @@ def in_turns(
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One thing measured: ours beside its peer's."""
+    """One measurement: ours and its peer's."""
 
     what: str
     unit: str

@@ -31,7 +31,7 @@ def loss_of(text: str, seconds: float, options: Mapping[str, float]) -> float:
     for event in train(request, text, threads=1, clock=time.thread_time):
         if isinstance(event, Done) and event.losses.validation is not None:
             print(
-                f"  {request.hidden_size} units, {request.batch_size} readers of {request.seq_length}, dropout "
+                f"  {request.hidden_size} units, {request.batch_size} rows of {request.seq_length}, dropout "
                 f"{request.dropout} and {request.weight_dropout}: {event.losses.validation:.4f} in epoch "
                 f"{event.losses.best_epoch}, {event.step} steps, {event.metrics[-1].seconds:.0f} s",
                 flush=True,

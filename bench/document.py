@@ -21,7 +21,7 @@ from worker.nn.randomness import Permutation, derive, seed_torch
 from worker.training.data import Windows
 
 WINDOW, HIDDEN, BATCH, EPOCHS = 100, 256, 128, 20
-#: Where the document's 20th epoch stands on its own book, nats a character over all windows.
+#: What the document's 20th epoch reaches on its own book, nats a character over all windows.
 MARK = 1.865
 
 
@@ -81,7 +81,7 @@ def pace(text: str, *, threads: int, batches: int = 6) -> Pace:
 
 
 def document_measure(model: CharLSTM, weights: Mapping[str, Tensor], windows: Windows, every: int) -> float:
-    """Return the mean loss over every so manieth window of a model with these weights, nats a character."""
+    """Return the mean loss over every `every`-th window, of a model with these weights, nats a character."""
     model.load_state_dict(dict(weights))
     model.eval()
     total, count = 0.0, 0

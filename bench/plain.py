@@ -27,12 +27,12 @@ class PlainLoop:
         self._parameters = [*self._embedding.parameters(), *self._lstm.parameters(), *self._linear.parameters()]
         self._optimizer = torch.optim.Adam(self._parameters, lr=request.learning_rate)
         self._request = request
-        readers = torch.arange(request.batch_size) * (len(text) // request.batch_size)
-        self._places = readers[:, None] + torch.arange(request.seq_length + 1)
+        rows = torch.arange(request.batch_size) * (len(text) // request.batch_size)
+        self._places = rows[:, None] + torch.arange(request.seq_length + 1)
         self._carried: tuple[Tensor, Tensor] | None = None
 
     def step(self) -> int:
-        """Learn one chunk of every reader; return how many characters were predicted."""
+        """Learn one chunk of every batch row; return how many characters were predicted."""
         both = self._codes[self._places % len(self._codes)]  # (B, T + 1) int64
         outputs, (h, c) = self._lstm(self._embedding(both[:, :-1]), self._carried)
         logits = self._linear(functional.dropout(outputs, self._request.dropout))

@@ -1,4 +1,4 @@
-"""The contract's promises in time, on real workers: writing beside training, a cancel, a drain, a killed host.
+"""The contract's promises in time, on real workers: generating during a training, a cancel, a drain, a killed host.
 
     python -m bench.promises [TEXT]
 
@@ -74,14 +74,14 @@ class Bench:
         return self._times
 
     def _write_and_cancel(self, job_id: str, model: str) -> None:
-        """Write beside a training, then cancel that."""
+        """Generate during a training, then cancel that."""
         jobs = self._cluster.store.jobs
         times = self._times.setdefault("written_100_chars_beside_training", [])
         times.extend(write(self._cluster, model) for _ in range(TIMES))
         self._time("cancelled", lambda: jobs.cancel(job_id), lambda: jobs.get(job_id).ended)
 
     def _move(self, name: str, how: str, stop: Callable[["subprocess.Popen[bytes]"], None]) -> None:
-        """Stop the host that trains, beside another one: when it is gone, and when the other makes the next step."""
+        """Stop the training host while another one waits: time until it is gone, and to the next step elsewhere."""
         cluster = self._cluster
         with cluster.worker(name) as process:
             job_id = self._train()

@@ -4,8 +4,8 @@
 
 The job writes 200 characters with a warm model of stream's default size: POST, then GET with `wait` until it has
 ended, by httpx, and once more by the standard library's client, which takes less of the time itself. The rates are of
-one gunicorn process with the repository's configuration each, asked by two connections that are kept open; beside them
-stands what processor time an answer took there, which busy neighbours change less.
+one gunicorn process with the repository's configuration each, called over two connections that are kept open; the
+processor time per response is listed too, which busy neighbours change less.
 """
 
 import http.client
@@ -92,9 +92,9 @@ def round_trips(
     def ask(method: str, path: str, sent: str | None = None) -> dict[str, str]:
         connection.request(method, f"/api/v1{path}", sent, {"Content-Type": "application/json"} if sent else {})
         answer = connection.getresponse()
-        told: dict[str, str] = json.loads(answer.read())
-        assert answer.status < 300, told
-        return told
+        found: dict[str, str] = json.loads(answer.read())
+        assert answer.status < 300, found
+        return found
 
     def lean() -> None:
         job_id = ask("POST", "/generate-jobs", json.dumps(body))["id"]

@@ -2,9 +2,9 @@
 
     python -m bench.sharing [TEXT]
 
-What: for all cores but one, and for all, in turn and twice: a real worker trains 384 units with 32 readers; its steps a
-second are counted while generate jobs of 100 characters are sent one after another; the time of each from sending to
-its end is taken.
+What: for all cores but one, and for all, in turn and twice: a real worker trains 384 units with 32 batch rows; its
+steps a second are counted while generate jobs of 100 characters are sent one after another; the time of each, from
+sending to its end, is taken.
 Peer: the same training alone, the same jobs on the idle worker.
 Bar: none; the figures decide how many threads a training takes by default.
 """
@@ -40,17 +40,17 @@ def main() -> None:
     }
     table = []
     for name, one in medians.items():
-        alone, beside = one["steps_a_second_alone"], one["steps_a_second_beside_writing"]
+        alone, shared = one["steps_a_second_alone"], one["steps_a_second_while_writing"]
         idle, busy = one["writing_100_chars_idle_ms"], one["writing_100_chars_beside_training_ms"]
         table += [
-            Row(what=f"steps beside writing, {name}", unit="1/s", ours=beside, peer=alone, ratio=beside / alone),
-            Row(what=f"writing beside steps, {name}", unit="ms", ours=busy, peer=idle, ratio=idle / busy),
+            Row(what=f"steps while writing, {name}", unit="1/s", ours=shared, peer=alone, ratio=shared / alone),
+            Row(what=f"writing while training, {name}", unit="ms", ours=busy, peer=idle, ratio=idle / busy),
         ]
     report(bench="sharing", rows=table, text=path.name, **medians)
 
 
 def measure(cluster: Cluster, corpus: Corpus, threads: int) -> dict[str, float]:
-    """Measure with so many threads: steps a second alone and beside writing, and the times of writing, milliseconds."""
+    """Measure with so many threads: steps a second alone and while writing, and the times of writing, milliseconds."""
     environment = {**cluster.environment, "CHARLOOM_TRAIN_THREADS": str(threads)}
     with replace(cluster, environment=environment).worker(f"threads{threads}"):
         small = StreamRequest(corpus_id=corpus.id, name="writer", seed=1, epochs=1, sample_chars=0)
@@ -69,12 +69,12 @@ def measure(cluster: Cluster, corpus: Corpus, threads: int) -> dict[str, float]:
         job_id = cluster.send(JobType.TRAIN, endless.model_dump(mode="json"))
         cluster.running(job_id)
         alone, _ = steps_a_second(cluster, job_id, model=None)
-        beside, times = steps_a_second(cluster, job_id, model=model)
+        shared, times = steps_a_second(cluster, job_id, model=model)
         cluster.store.jobs.cancel(job_id)
         cluster.ended(job_id)
     return {
         "steps_a_second_alone": alone,
-        "steps_a_second_beside_writing": beside,
+        "steps_a_second_while_writing": shared,
         "writing_100_chars_idle_ms": statistics.median(idle),
         "writing_100_chars_beside_training_ms": statistics.median(times),
         "writing_100_chars_beside_training_worst_ms": max(times),

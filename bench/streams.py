@@ -3,7 +3,7 @@
     python -m bench.streams [TEXT] [--streams 300]
 
 What: one gunicorn process with the repository's configuration, its threads raised; so many streams of one job, read by
-this process; then events at a steady pace, as a worker records them; from the record to each reader.
+this process; then events at a steady pace, as a worker records them; from the record to each client.
 Bar: every event has come to every stream, 99 of 100 within 250 ms.
 """
 
@@ -45,11 +45,11 @@ def main() -> None:
         job_id = cluster.send(JobType.GENERATE, {"corpus_id": corpus.id})
         with served(cluster, given.streams) as (port, pid):
             begun = processor_s(pid)
-            arrivals, told = asyncio.run(watch(cluster, job_id, port, given.streams))
+            arrivals, recorded = asyncio.run(watch(cluster, job_id, port, given.streams))
             spent = processor_s(pid) - begun
-    times = [(arrived - told[number]) * 1000 for number, arrived in arrivals]
+    times = [(arrived - recorded[number]) * 1000 for number, arrived in arrivals]
     late = sum(took > PROMISED_MS for took in times)
-    worst = [max(took for (n, _), took in zip(arrivals, times, strict=True) if n == number) for number in told]
+    worst = [max(took for (n, _), took in zip(arrivals, times, strict=True) if n == number) for number in recorded]
     p99 = statistics.quantiles(times, n=100)[98]
     rows = [
         Row(what=f"an event at each of {given.streams} streams, 99 %", unit="ms", ours=p99, most=PROMISED_MS),
@@ -110,29 +110,29 @@ async def watch(
 ) -> tuple[list[tuple[int, float]], dict[int, float]]:
     """Open the streams, record the events; return (event, when it came) of every stream, and when each was recorded."""
     arrivals: list[tuple[int, float]] = []
-    told: dict[int, float] = {}
+    recorded: dict[int, float] = {}
     opened = asyncio.Semaphore(0)
-    readers = [asyncio.create_task(read(port, job_id, arrivals, opened)) for _ in range(streams)]
-    for number in range(len(readers)):
+    clients = [asyncio.create_task(read(port, job_id, arrivals, opened)) for _ in range(streams)]
+    for number in range(len(clients)):
         try:
             await asyncio.wait_for(opened.acquire(), 60)
         except TimeoutError:
             raise SystemExit(
-                f"only {number} streams opened: {[r.exception() for r in readers if r.done()][:3]}"
+                f"only {number} streams opened: {[r.exception() for r in clients if r.done()][:3]}"
             ) from None
     claim = cluster.store.jobs.claim(job_id, worker="bench", lease_s=3600)
     assert claim is not None
     await asyncio.sleep(1)
     for number in range(EVENTS):
-        told[number] = time.monotonic()
+        recorded[number] = time.monotonic()
         event = Event(type=EventType.LOG, data={"number": number})
         await asyncio.to_thread(cluster.store.jobs.record, job_id, claim.token, events=[event])
         await asyncio.sleep(EVERY_S)
     await asyncio.sleep(2)
-    for reader in readers:
-        reader.cancel()
-    await asyncio.gather(*readers, return_exceptions=True)
-    return arrivals, told
+    for client in clients:
+        client.cancel()
+    await asyncio.gather(*clients, return_exceptions=True)
+    return arrivals, recorded
 
 
 async def read(port: int, job_id: str, arrivals: list[tuple[int, float]], opened: asyncio.Semaphore) -> None:

@@ -56,7 +56,7 @@ def made(recipe: Recipe, vocabulary: Vocabulary, text: str) -> LoadedModel:
 
 @torch.no_grad()
 def fit_last_layer(module: CharLSTM, codes: torch.Tensor) -> None:
-    """Let the last layer of a larger random LSTM foretell the text: an echo state network."""
+    """Let the last layer of a larger random LSTM predict the text: an echo state network."""
     windows = codes.unfold(0, WINDOW + 1, 1)
     windows = windows[:: max(1, len(windows) // WINDOWS)]  # (N, WINDOW + 1) int64
     scales = {"weight_ih_l0": INPUT_SCALE, "weight_hh_l0": STATE_SCALE}
@@ -89,7 +89,7 @@ def main() -> None:
 
     def writing(name: str, write: Callable[[str], str]) -> Callable[[], int]:
         def act() -> int:
-            # Beside other processes the document is fifty times slower on all threads: one prompt is enough of that.
+            # With other processes around, the document is fifty times slower on all threads: one prompt will do.
             after = prompts[:1] if name == "document, all threads" else prompts
             texts[name] = "".join(write(prompt) for prompt in after)
             return len(texts[name])

@@ -2,7 +2,7 @@
 # Make .venv and install what Charloom needs, once.
 #
 #     scripts/setup.sh run     what the service needs
-#     scripts/setup.sh dev     what `make test` needs beside it
+#     scripts/setup.sh dev     the same, and what `make test` needs
 #
 # A stamp in .venv says what is installed; while it holds, nothing is done and nothing is said. It is written last, so an
 # interrupted installation is taken up again. PYTHON=... chooses the interpreter.
