@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 tool='pip-audit==2.10.1'
 python=.venv/bin/python
 audit=.venv/audit
-one=$(sed -n 's,^flask==,flask/,p' requirements-web.txt)
+one=$(sed -n 's,^flask==,flask/,p' requirements.txt)
 advisories=https://pypi.org/pypi/$one/json
 
 ask="import json, urllib.request as u; json.load(u.urlopen('$advisories', timeout=10))['vulnerabilities']"
@@ -24,10 +24,7 @@ if ! "$audit/bin/pip-audit" --version 2>/dev/null | grep -qx "pip-audit ${tool#*
     "$python" -m venv --clear "$audit"
     "$audit/bin/python" -m pip install --quiet --no-input --disable-pip-version-check "$tool" || exit 2
 fi
-# Every version is pinned, so nothing is resolved or installed. A package that isn't found counts as a finding.
-set --
-for file in requirements-web.txt requirements.txt requirements-dev.txt constraints.txt; do
-    grep -v '^-r ' "$file" >"$audit/$file"
-    set -- "$@" --requirement "$audit/$file"
-done
-exec "$audit/bin/pip-audit" --strict --no-deps --disable-pip --progress-spinner off "$@"
+# Every version is pinned, so nothing is resolved or installed. A package that isn't found counts as a finding. The lock
+# has all packages but torch; without hashes, torch can be added to it.
+{ sed -n 's/^\([A-Za-z][^ ;]*==[^ ;]*\).*/\1/p' locks/dev.txt; grep '^torch==' requirements.txt; } >"$audit/pins.txt"
+exec "$audit/bin/pip-audit" --strict --no-deps --disable-pip --progress-spinner off --requirement "$audit/pins.txt"

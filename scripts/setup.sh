@@ -14,8 +14,7 @@ venv=.venv
 log=$venv/setup.log
 cpu_index=https://download.pytorch.org/whl/cpu
 case $kind in
-    run) requirements=requirements.txt ;;
-    dev) requirements=requirements-dev.txt ;;
+    run|dev) lock=locks/$kind.txt ;;
     *) echo "usage: scripts/setup.sh run|dev" >&2; exit 2 ;;
 esac
 
@@ -37,9 +36,7 @@ choose_python() {
 
 # What is to be installed, by whom and where, as one number. The path is in it since a moved .venv must be linked anew.
 fingerprint() {
-    { cat requirements.txt requirements-web.txt constraints.txt scripts/setup.sh pyproject.toml
-      if [ "$kind" = dev ]; then cat requirements-dev.txt; fi
-      pwd; "$1" --version; } | cksum
+    { cat requirements.txt "locks/$kind.txt" scripts/setup.sh pyproject.toml; pwd; "$1" --version; } | cksum
 }
 
 install() {
@@ -64,18 +61,23 @@ if ! is_new_enough "$venv/bin/python" || ! "$venv/bin/python" -m pip --version >
 fi
 : >"$log"
 
-if ! "$venv/bin/python" -c 'import torch' 2>/dev/null && [ "$(uname -s)" = Linux ]; then
-    torch=$(grep '^torch==' requirements.txt)
+say "Installing the packages of $lock ..."
+install --require-hashes --requirement "$lock"
+
+# torch comes last and by itself: its builds share a version but no hash. What it needs is there by now.
+torch=$(grep '^torch==' requirements.txt)
+if ! "$venv/bin/python" -c "import torch, sys; sys.exit(torch.__version__.split('+')[0] != '${torch#*==}')" 2>/dev/null; then
     # PyPI's build for Linux carries CUDA, gigabytes of it; PyTorch's own index has the one for the processor alone.
-    if "$venv/bin/python" -c "import urllib.request as u; u.urlopen('$cpu_index/torch/', timeout=5)" 2>>"$log"; then
+    if [ "$(uname -s)" != Linux ]; then
+        install "$torch"
+    elif "$venv/bin/python" -c "import urllib.request as u; u.urlopen('$cpu_index/torch/', timeout=5)" 2>>"$log"; then
         say "Installing $torch for the processor (some 200 MB, this once) ..."
         install --no-deps --index-url "$cpu_index" "$torch"
     else
         say "PyTorch's index of processor builds can't be reached; taking $torch from where pip looks by itself."
+        install "$torch"
     fi
 fi
-say "Installing the packages of $requirements ..."
-install --constraint constraints.txt --requirement "$requirements"
 
 # Charloom itself, as it is in this directory: a change of the code needs no installation.
 install --no-deps --no-build-isolation --editable .

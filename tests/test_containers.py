@@ -63,18 +63,19 @@ def test_whatever_is_copied_into_an_image_is_there_and_let_through() -> None:
     let_through = {
         line[1:].rstrip("/") for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")
     }
-    sources = {source.rstrip("/") for word, rest in instructions() if word == "COPY" for source in rest.split()[:-1]}
+    copied = [rest.split() for word, rest in instructions() if word == "COPY" and not rest.startswith("--from=")]
+    sources = {source.rstrip("/") for words in copied for source in words[:-1]} - {"."} | let_through
     assert sources
     for source in sources:
         assert (ROOT / source).exists(), source
-        assert source in let_through, f"{source} is kept out by .dockerignore"
+        assert source in let_through or source.partition("/")[0] in let_through, f"{source}: see .dockerignore"
 
 
 def test_the_web_image_is_given_no_torch() -> None:
     words = shlex.join(rest for _, rest in instructions("web"))
     assert "torch" not in words
     assert "requirements.txt" not in words
-    assert "torch" not in (ROOT / "requirements-web.txt").read_text().split("\n", 1)[1]
+    assert "locks/web.txt" in words
 
 
 @pytest.mark.parametrize("target", ["web", "worker"])

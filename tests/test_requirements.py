@@ -2,10 +2,12 @@
 
 import re
 import tomllib
-from pathlib import Path
+from importlib.metadata import requires
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from tests.test_layers import ROOT, files, outside
 
@@ -26,17 +28,10 @@ BROUGHT_BY = {
 NOT_IMPORTED = {"gunicorn", "hiredis", "packaging"}
 
 
-REQUIREMENTS = ("requirements-web.txt", "requirements.txt", "requirements-dev.txt")
-
-
-def read(name: str) -> str:
-    """Return a file of the checkout."""
-    return (ROOT / name).read_text()
-
-
-def required(name: str) -> set[str]:
-    """Read the packages that a requirements file names itself."""
-    return {found.lower() for found in re.findall(r"^([A-Za-z][\w.-]*)==", (ROOT / name).read_text(), re.MULTILINE)}
+def pins(name: str) -> dict[str, str]:
+    """Read the versions that a file pins, by the packages' normal names."""
+    lines = re.findall(r"^([A-Za-z][\w.-]*)==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE)
+    return {canonicalize_name(package): version for package, version in lines}
 
 
 def imported(*packages: str) -> set[str]:
@@ -45,42 +40,53 @@ def imported(*packages: str) -> set[str]:
     return {INSTALLED_AS.get(name, BROUGHT_BY.get(name, name)) for name in names}
 
 
-def test_the_web_server_is_given_what_it_imports_and_nothing_more() -> None:
-    assert required("requirements-web.txt") == imported("shared", "web") | NOT_IMPORTED
-
-
-def test_the_rest_is_what_worker_and_command_line_import_beside_it() -> None:
-    theirs = imported("worker", "charloom", "cli") - required("requirements-web.txt")
-    assert required("requirements.txt") == theirs | {"setuptools"}  # which installs the project itself
-
-
 def listed(lines: list[str]) -> dict[str, SpecifierSet]:
     """Read requirements as pyproject.toml lists them."""
-    return {one.name.lower(): one.specifier for one in map(Requirement, lines)}
+    return {canonicalize_name(one.name): one.specifier for one in map(Requirement, lines)}
 
 
-def test_the_package_asks_for_what_is_pinned_and_the_pins_fit() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    pins = dict(re.findall(r"^([A-Za-z][\w.-]*)==(\S+)", "".join(map(read, REQUIREMENTS)), re.MULTILINE))
-    pins = {name.lower(): pin for name, pin in pins.items()}
-    whole, dev = listed(project["dependencies"]), listed(extras["dev"])
-    assert set(whole) == (required("requirements-web.txt") | required("requirements.txt")) - {"setuptools"}
-    assert set(dev) == required("requirements-dev.txt") | {"setuptools"}
-    assert set(listed(extras["web"])) == required("requirements-web.txt")
-    assert set(listed(extras["worker"])) == imported("worker", "shared") | NOT_IMPORTED - {"gunicorn"}
-    for part in ("web", "worker"):
-        assert listed(extras[part]).items() <= whole.items()
-    for name, specifier in (whole | dev).items():
-        assert pins[name] in specifier, name
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WHOLE = listed(PROJECT["dependencies"])
+WEB, WORKER, DEV = (listed(PROJECT["optional-dependencies"][extra]) for extra in ("web", "worker", "dev"))
 
 
-def test_every_version_is_pinned() -> None:
-    for path in [*ROOT.glob("requirements*.txt"), ROOT / "constraints.txt"]:
-        for line in path.read_text().splitlines():
-            assert re.match(r"^(#.*|-r \S+|[A-Za-z][\w.-]*==[\w.]+|)$", line), f"{path.name}: {line}"
+def test_each_part_asks_for_what_it_imports_and_nothing_more() -> None:
+    assert set(WEB) == imported("shared", "web") | NOT_IMPORTED
+    assert set(WORKER) == imported("worker", "shared") | NOT_IMPORTED - {"gunicorn"}
+    assert set(WHOLE) == imported("shared", "web", "worker", "charloom", "cli") | NOT_IMPORTED
+    for part in (WEB, WORKER):
+        assert part.items() <= WHOLE.items()
 
 
-def test_the_constraints_pin_only_what_the_requirements_bring_along() -> None:
-    named = set().union(*(required(Path(path).name) for path in ROOT.glob("requirements*.txt")))
-    assert not named & required("constraints.txt")
+def test_the_pins_are_those_of_the_package_and_fit_its_ranges() -> None:
+    pinned = pins("requirements.txt")
+    assert set(pinned) == set(WHOLE) | {"setuptools"}  # which installs the project itself
+    for name, specifier in WHOLE.items():
+        assert pinned[name] in specifier, name
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("run", set(WHOLE) - {"torch"}), ("web", set(WEB)), ("dev", set(WHOLE | DEV) - {"torch"})]
+)
+def test_a_lock_has_all_that_is_needed_in_the_pinned_versions_with_hashes(name: str, wanted: set[str]) -> None:
+    locked, pinned = pins(f"locks/{name}.txt"), pins("requirements.txt")
+    assert wanted <= set(locked)
+    for package, version in locked.items():
+        assert version == pinned.get(package, version), package
+        assert version in DEV.get(package, SpecifierSet()), package
+    entries = re.split(r"^(?=\w)", (ROOT / "locks" / f"{name}.txt").read_text(), flags=re.MULTILINE)[1:]
+    assert len(entries) == len(locked)
+    assert all("--hash=sha256:" in entry for entry in entries)
+
+
+def test_the_locks_agree_and_the_web_server_is_given_no_torch() -> None:
+    run, web, dev = (pins(f"locks/{name}.txt") for name in ("run", "web", "dev"))
+    assert web.items() <= run.items() <= dev.items()
+    assert not {"torch", "numpy", "safetensors"} & set(web)
+
+
+@pytest.mark.parametrize("name", ["run", "dev"])
+def test_a_lock_has_what_torch_brings_along(name: str) -> None:
+    needed = {canonicalize_name(one.name) for one in map(Requirement, requires("torch") or []) if not one.marker}
+    assert needed
+    assert needed <= set(pins(f"locks/{name}.txt"))

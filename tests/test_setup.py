@@ -1,6 +1,7 @@
 """Set-up and the Makefile's verbs, with a stand-in for Python that notes what it was asked for."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -35,13 +36,9 @@ class Checkout:
     def __init__(self, directory: Path) -> None:
         self.path = directory / "a checkout"
         (self.path / "scripts").mkdir(parents=True)
-        for path in [
-            *ROOT.glob("requirements*.txt"),
-            ROOT / "constraints.txt",
-            ROOT / "pyproject.toml",
-            ROOT / "Makefile",
-        ]:
-            shutil.copy(path, self.path)
+        for name in ("requirements.txt", "pyproject.toml", "Makefile"):
+            shutil.copy(ROOT / name, self.path)
+        shutil.copytree(ROOT / "locks", self.path / "locks")
         for name in ("setup.sh", "audit.sh"):
             shutil.copy(ROOT / "scripts" / name, self.path / "scripts")
         self.python = directory / "python"
@@ -75,7 +72,7 @@ def test_it_installs_once_and_is_silent_from_then_on(checkout: Checkout) -> None
     assert first.returncode == 0, first.stderr
     assert len(first.stdout.splitlines()) <= 5
     installs = checkout.installs
-    assert "--requirement requirements.txt" in installs[-2]
+    assert "--require-hashes --requirement locks/run.txt" in installs[0]
     assert "--no-deps --no-build-isolation --editable ." in installs[-1]
 
     second = checkout.set_up()
@@ -87,7 +84,7 @@ def test_it_installs_once_and_is_silent_from_then_on(checkout: Checkout) -> None
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="elsewhere the usual index has no other build")
 def test_torch_comes_from_pytorchs_processor_builds_where_they_can_be_reached(checkout: Checkout) -> None:
     checkout.set_up()
-    assert "--index-url https://download.pytorch.org/whl/cpu torch==" in checkout.installs[0]
+    assert "--index-url https://download.pytorch.org/whl/cpu torch==" in checkout.installs[1]
 
 
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="elsewhere it isn't asked for")
@@ -95,14 +92,14 @@ def test_without_that_index_one_line_says_so_and_the_usual_one_is_taken(checkout
     done = checkout.set_up(MAKE_OFFLINE="1")
     assert done.returncode == 0
     assert "can't be reached" in done.stdout
-    assert len(checkout.installs) == 2
+    assert " torch==" in checkout.installs[1]
     assert not [words for words in checkout.installs if "index-url" in words]
 
 
 def test_a_changed_requirement_is_installed(checkout: Checkout) -> None:
     checkout.set_up()
     before = len(checkout.installs)
-    with (checkout.path / "requirements.txt").open("a") as file:
+    with (checkout.path / "locks" / "run.txt").open("a") as file:
         file.write("colorama==0.4.6\n")
     checkout.set_up()
     assert len(checkout.installs) > before
@@ -118,7 +115,7 @@ def test_an_interrupted_installation_is_taken_up_again(checkout: Checkout) -> No
 
 def test_the_tests_tools_come_only_when_they_are_asked_for_and_hold_the_rest(checkout: Checkout) -> None:
     checkout.set_up("dev")
-    assert "--requirement requirements-dev.txt" in checkout.installs[-2]
+    assert "--requirement locks/dev.txt" in checkout.installs[0]
     installs = checkout.installs
     checkout.set_up("run")
     assert checkout.installs == installs
@@ -180,10 +177,8 @@ def test_the_audit_looks_up_every_pin_and_fails_by_what_it_finds(checkout: Check
     assert (done.returncode != 0) == (found == "1"), done.stderr
     assert "--strict" in (checkout.path / "audit.words").read_text()
     looked_up = (checkout.path / "audit.pins").read_text()
-    for path in [*ROOT.glob("requirements*.txt"), ROOT / "constraints.txt"]:
-        for line in path.read_text().splitlines():
-            assert line in looked_up or line.startswith("-r ")
-    assert "\n-r " not in looked_up
+    pins = re.findall(r"^[A-Za-z][\w.-]*==\S+", (ROOT / "locks" / "dev.txt").read_text(), re.MULTILINE)
+    assert [*pins, "torch==2.13.0"] == looked_up.splitlines()
 
 
 def test_an_audit_that_can_t_reach_the_advisories_says_so_and_claims_nothing(checkout: Checkout) -> None:
