@@ -37,10 +37,10 @@ def valkey(folder: Path) -> Iterator[str]:
     """Start a Valkey in a folder, give its address, and end it."""
     socket = embedded.socket_path(folder)
     with (folder / "valkey.log").open("wb") as log:
-        server = subprocess.Popen(embedded.command(folder, socket), stdout=log, stderr=log)
+        server = subprocess.Popen(embedded.server_command(folder, socket), stdout=log, stderr=log)
     try:
-        eventually(lambda: embedded.answers(socket), "Valkey answers")
-        yield embedded.url(socket)
+        eventually(lambda: embedded.responds(socket), "Valkey answers")
+        yield embedded.socket_url(socket)
     finally:
         server.terminate()
         server.wait()

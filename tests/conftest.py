@@ -50,11 +50,11 @@ def valkey() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="charloom-test-") as directory:
         path = embedded.socket_path(Path(directory))
         with (Path(directory) / "valkey.log").open("wb") as log:
-            server = subprocess.Popen(embedded.command(Path(directory), path), stdout=log, stderr=log)
+            server = subprocess.Popen(embedded.server_command(Path(directory), path), stdout=log, stderr=log)
         try:
-            eventually(lambda: embedded.answers(path) or server.poll() is not None, "Valkey answers")
+            eventually(lambda: embedded.responds(path) or server.poll() is not None, "Valkey answers")
             assert server.poll() is None, (Path(directory) / "valkey.log").read_text()
-            yield embedded.url(path)
+            yield embedded.socket_url(path)
         finally:
             server.kill()
             server.wait()

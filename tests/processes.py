@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cli.service.service import ROOT
-from cli.service.shutdown import process_lives
+from cli.service.shutdown import is_process_running
 from tests.waiting import eventually
 
 
@@ -45,7 +45,7 @@ class Running:
 
     def all_gone(self) -> bool:
         """Return True if it and all that were ever listed below it are gone."""
-        return self.process.poll() is not None and not any(process_lives(pid) for pid in self._seen)
+        return self.process.poll() is not None and not any(is_process_running(pid) for pid in self._seen)
 
     def finish(self) -> None:
         """End it, and make sure that everything below it ends."""

@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from cli.commands.command import examples
+from cli.common.context import examples
 
 #: What a completion script asks the command by, as click names it.
 _VARIABLE = "_CHARLOOM_COMPLETE"

@@ -2,9 +2,9 @@
 
 import click
 
-from cli.commands.command import Calling, calling, examples
-from cli.commands.find import find_corpus
-from cli.commands.texts import corpus_of
+from cli.common.context import CliContext, examples, server_command
+from cli.common.corpus_argument import resolve_corpus
+from cli.common.lookup import find_corpus
 from cli.terminal.console import printable
 from cli.terminal.formatting import age, number
 from cli.terminal.tables import Column, print_table
@@ -26,31 +26,31 @@ _COLUMNS = (
 @click.option("--text", metavar="TEXT", help="Print this text: its id, the beginning or end of one, or its name.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="List so many at most.")
 @click.option("--all", "everything", is_flag=True, help="List all of them.")
-@calling
-def corpora(call: Calling, add: str | None, name: str | None, text: str | None, limit: int, everything: bool) -> None:
+@server_command
+def corpora(ctx: CliContext, add: str | None, name: str | None, text: str | None, limit: int, everything: bool) -> None:
     """List the texts, add one, or print one."""
     if add is not None:
-        corpus = corpus_of(call, add, name=name)
-        if call.json:
-            call.document(corpus)
+        corpus = resolve_corpus(ctx, add, name=name)
+        if ctx.json:
+            ctx.print_json(corpus)
         else:
-            call.result(corpus.id, f"The text: {corpus.id}")
+            ctx.print_result(corpus.id, f"The text: {corpus.id}")
         return
     if text is not None:
-        corpus = find_corpus(call, text)
-        content = call.loom.corpora.text(corpus)
-        if call.json:
-            call.document({**corpus.model_dump(mode="json"), "text": content})
+        corpus = find_corpus(ctx, text)
+        content = ctx.client.corpora.text(corpus)
+        if ctx.json:
+            ctx.print_json({**corpus.model_dump(mode="json"), "text": content})
         else:
-            click.echo(printable(content) if call.out.is_terminal else content, nl=not content.endswith("\n"))
+            click.echo(printable(content) if ctx.stdout.is_terminal else content, nl=not content.endswith("\n"))
         return
-    found = list(call.loom.corpora.list(limit=None if everything else limit))
-    if call.json:
-        call.listing(found)
+    found = list(ctx.client.corpora.list(limit=None if everything else limit))
+    if ctx.json:
+        ctx.print_json_list(found)
     elif not found:
-        call.notes.print(
+        ctx.stderr.print(
             "There is no text yet. `charloom corpora --add FILE` sends one; `charloom train FILE` does too."
         )
     else:
         rows = [(one.id, one.name, number(one.chars), number(one.vocab_size), age(one.created_at)) for one in found]
-        print_table(call.out, _COLUMNS, rows)
+        print_table(ctx.stdout, _COLUMNS, rows)

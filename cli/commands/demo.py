@@ -10,11 +10,11 @@ import click
 from rich.console import Console
 
 from charloom import Charloom, CharloomError, Corpus, Event, Texts
-from cli.commands.command import examples
-from cli.commands.exit_codes import failure_of
-from cli.service.lock import Taken
+from cli.common.context import examples
+from cli.common.exit_codes import failure_from
+from cli.service.lifecycle import acquire_lock, choose_port, read_settings, running_service
+from cli.service.lock import DataDirInUse
 from cli.service.service import ROOT
-from cli.service.serving import choose_port, read_settings, serving, take_lock
 from cli.terminal.console import make_console, printable
 from cli.terminal.progress import TrainingProgress
 
@@ -25,7 +25,7 @@ TRAIN_S = 60
 #: Seconds without a sign of the training after which the demo looks why, and gives up unless it is queued.
 SILENCE_S = 60.0
 #: Longest silence of a stream, seconds, before the demo looks after the processes it keeps.
-LOOK_S = 1.0
+POLL_S = 1.0
 #: Characters of the passage at the end.
 PASSAGE_CHARS = 700
 #: Why a training ended, in words.
@@ -38,7 +38,7 @@ STOPPED = {
 PROMPT_CHARS = 100
 
 
-class _Ended(Exception):
+class _ShutdownRequested(Exception):
     """Ctrl-C, while the demo was at work."""
 
 
@@ -59,29 +59,29 @@ def demo(text: Path | None, data: Path | None, port: int | None, seconds: int) -
     settings = read_settings(port=port, data=data)
     at_terminal = sys.stdin.isatty()
     try:
-        lock = take_lock(settings, console)
-    except Taken as taken:
+        lock = acquire_lock(settings, console)
+    except DataDirInUse as taken:
         if not taken.address:
             raise click.ClickException(
                 f"Another Charloom is just starting or ending on {settings.data_dir}."
             ) from taken
         console.print(f"Charloom already runs on this data; using it.\n  page      {taken.address}")
-        with Charloom(taken.address) as loom:
-            _show(loom, name, content, seconds, console, tend=lambda: None)
+        with Charloom(taken.address) as client:
+            _run_demo(client, name, content, seconds, console, check=lambda: None)
         console.print(f"\nThe page: {taken.address}")
         return
     settings = choose_port(settings, any_free=True, console=console)
-    with serving(settings, lock, console) as (service, signals):
+    with running_service(settings, lock, console) as (service, signals):
 
-        def tend() -> None:
-            if signals.asked:
-                raise _Ended
-            service.tend()
+        def check() -> None:
+            if signals.shutdown_requests:
+                raise _ShutdownRequested
+            service.check()
 
-        with Charloom(service.url) as loom:
+        with Charloom(service.url) as client:
             try:
-                _show(loom, name, content, seconds, console, tend=tend)
-            except _Ended:
+                _run_demo(client, name, content, seconds, console, check=check)
+            except _ShutdownRequested:
                 raise click.Abort from None
         if at_terminal:
             console.print(f"\nOpen {service.url} in a browser: the model is there to write with. Ctrl-C ends it.")
@@ -97,38 +97,41 @@ def _read(path: Path) -> tuple[str, bytes]:
         raise click.ClickException(f"The text {path} can't be read: {exc.strerror}.") from exc
 
 
-def _show(
-    loom: Charloom, name: str, content: bytes, seconds: int, console: Console, *, tend: Callable[[], None]
+def _run_demo(
+    client: Charloom, name: str, content: bytes, seconds: int, console: Console, *, check: Callable[[], None]
 ) -> None:
     """Upload, train, write. Raises click.ClickException with the service's own words where it refuses."""
     try:
-        corpus = loom.corpora.add_bytes(content, name=name)
-        console.print(f"\n{printable(corpus.name)}: {corpus.chars:,} characters, {corpus.vocab_size} different ones.\n")
-        model_id = _train(loom, corpus, seconds, console, tend=tend)
-        _write(loom, model_id, _passage(loom.corpora.text(corpus)), console, tend=tend)
+        corpus = client.corpora.add_bytes(content, name=name)
+        console.print(
+            f"\n{printable(corpus.name)}: {corpus.chars:,} characters, "
+            f"{corpus.vocab_size_lowercase} different ones in lower case.\n"
+        )
+        model_id = _train(client, corpus, seconds, console, check=check)
+        _write(client, model_id, _passage(client.corpora.text(corpus)), console, check=check)
     except CharloomError as exc:
-        raise click.ClickException(failure_of(exc).message) from exc
+        raise click.ClickException(failure_from(exc).message) from exc
 
 
-def _train(loom: Charloom, corpus: Corpus, seconds: int, console: Console, *, tend: Callable[[], None]) -> str:
+def _train(client: Charloom, corpus: Corpus, seconds: int, console: Console, *, check: Callable[[], None]) -> str:
     """Train for so long at most; return the model's id."""
-    job = loom.train(corpus, name=corpus.name, max_seconds=seconds)
+    job = client.train(corpus, name=corpus.name, max_seconds=seconds)
     with TrainingProgress(console) as progress:
         heard_at = time.monotonic()
-        for event in loom.jobs.watch(job, silence_s=LOOK_S):
-            tend()
+        for event in client.jobs.watch(job, silence_s=POLL_S):
+            check()
             if isinstance(event, Event):
                 heard_at = time.monotonic()
-                progress.see(event.type, event.data)
+                progress.show_event(event.type, event.data)
             elif time.monotonic() - heard_at > SILENCE_S:
-                waiting = loom.jobs.get(job)
+                waiting = client.jobs.get(job)
                 if waiting.status != "queued":
                     raise click.ClickException(
                         f"Nothing has been heard of the training for {SILENCE_S:g} s; see the worker's log."
                     )
                 console.print(f"It waits for its turn: place {waiting.queue_position} in the queue.")
                 heard_at = time.monotonic()
-    job = loom.jobs.wait(job).check()
+    job = client.jobs.wait(job).check()
     losses, reason = job.metrics, (job.result or {}).get("stop_reason", "")
     if losses.best_loss is not None:
         console.print(
@@ -148,15 +151,15 @@ def _passage(text: str) -> str:
     return words[0] if words else text[:PROMPT_CHARS]
 
 
-def _write(loom: Charloom, model_id: str, prompt: str, console: Console, *, tend: Callable[[], None]) -> None:
+def _write(client: Charloom, model_id: str, prompt: str, console: Console, *, check: Callable[[], None]) -> None:
     """Have the model write, and show the text as it comes."""
-    job = loom.generate(model_id, prompt=prompt, length=PASSAGE_CHARS)
+    job = client.generate(model_id, prompt=prompt, length=PASSAGE_CHARS)
     console.print("The model writes:\n")
     texts = Texts()
-    for event in loom.jobs.watch(job, silence_s=LOOK_S):
-        tend()
+    for event in client.jobs.watch(job, silence_s=POLL_S):
+        check()
         for _, new in texts.add(event) if isinstance(event, Event) else ():
             console.print(printable(new), end="")
-    result = loom.jobs.wait(job).check().result or {}
+    result = client.jobs.wait(job).check().result or {}
     went_on_from = " ".join(printable(result["prompt"]).split())
     console.print(f"\n\nIt went on from: {went_on_from} …", style="dim")

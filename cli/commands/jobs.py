@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import click
 
 from charloom import Job
-from cli.commands.command import Calling, calling, examples
-from cli.commands.exit_codes import Exit, Failure
-from cli.commands.find import find_job, find_model
-from cli.commands.follow import follow
 from cli.commands.train import STOPPED, finish_training
-from cli.commands.write import show_writing
+from cli.commands.write import show_generation
+from cli.common.context import CliContext, examples, server_command
+from cli.common.exit_codes import Exit, Failure
+from cli.common.follow import follow
+from cli.common.lookup import find_job, find_model
 from cli.terminal.console import printable
 from cli.terminal.formatting import age, duration, loss, number
 from cli.terminal.tables import Column, print_card, print_table
@@ -26,7 +26,7 @@ _COLUMNS = (
     Column(title="WHAT", rank=4, cut=True),
 )
 #: Parameters that a card shows elsewhere or that say nothing.
-_TOLD = ("corpus_id", "model_id", "name", "metadata", "prompt", "init_from", "filename")
+_OMITTED = ("corpus_id", "model_id", "name", "metadata", "prompt", "init_from", "filename")
 
 
 @click.command(
@@ -42,27 +42,27 @@ _TOLD = ("corpus_id", "model_id", "name", "metadata", "prompt", "init_from", "fi
 @click.option("--model", metavar="MODEL", help="Only jobs that made or use this model.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="So many at most.")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
-@calling
+@server_command
 def jobs(
-    call: Calling, types: str | None, statuses: str | None, model: str | None, limit: int, everything: bool
+    ctx: CliContext, types: str | None, statuses: str | None, model: str | None, limit: int, everything: bool
 ) -> None:
     """List jobs, newest first."""
-    model_id = None if model is None else find_model(call, model).id
+    model_id = None if model is None else find_model(ctx, model).id
     limit_or_none = None if everything else limit
     found = list(
-        call.loom.jobs.list(
-            type=_words(types, TYPES, "--type"),
-            status=_words(statuses, STATUSES, "--status"),
+        ctx.client.jobs.list(
+            type=_split(types, TYPES, "--type"),
+            status=_split(statuses, STATUSES, "--status"),
             model_id=model_id,
             limit=limit_or_none,
         )
     )
-    if call.json:
-        call.listing(found)
+    if ctx.json:
+        ctx.print_json_list(found)
     elif not found:
-        call.notes.print("There is no such job. `charloom train FILE` makes one.")
+        ctx.stderr.print("There is no such job. `charloom train FILE` makes one.")
     else:
-        print_table(call.out, _COLUMNS, [_row(job) for job in found])
+        print_table(ctx.stdout, _COLUMNS, [_row(job) for job in found])
 
 
 @click.command(
@@ -71,44 +71,44 @@ def jobs(
 @click.argument("job", metavar="[JOB]", required=False)
 @click.option("--follow", "-f", "following", is_flag=True, help="Watch it to its end.")
 @click.option("--losses", is_flag=True, help="Print every loss measured instead, nats per character.")
-@calling
-def job(call: Calling, job: str | None, following: bool, losses: bool) -> None:
+@server_command
+def job(ctx: CliContext, job: str | None, following: bool, losses: bool) -> None:
     """Show a job, or watch it.
 
     JOB is a job's id, or the beginning or the end of one; the newest job when left out.
     """
-    found = find_job(call, job) if job else next(call.loom.jobs.list(limit=1), None)
+    found = find_job(ctx, job) if job else next(ctx.client.jobs.list(limit=1), None)
     if found is None:
         raise Failure("There is no job yet. `charloom train FILE` makes one.", Exit.NOT_FOUND)
     if losses:
-        _print_losses(call, found)
+        _print_losses(ctx, found)
     elif following:
-        watch_job(call, found)
-    elif call.json:
-        call.document(found)
+        watch_job(ctx, found)
+    elif ctx.json:
+        ctx.print_json(found)
     else:
-        print_card(call.out, _card(found))
+        print_card(ctx.stdout, _card(found))
         for output in found.outputs:
-            call.out.print()
-            call.out.print(printable(output.text), soft_wrap=True)
+            ctx.stdout.print()
+            ctx.stdout.print(printable(output.text), soft_wrap=True)
 
 
 @click.command(epilog=examples("charloom cancel 4k2p9x", "charloom cancel job_01jd2m3n4p job_01jd2m3n5q"))
 @click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
-@calling
-def cancel(call: Calling, jobs: Sequence[str]) -> None:
+@server_command
+def cancel(ctx: CliContext, jobs: Sequence[str]) -> None:
     """Cancel jobs.
 
     One that waits ends at once, one that runs as soon as its worker sees it. A cancelled training can be resumed.
     """
-    for found in [find_job(call, word) for word in jobs]:
-        ended = call.loom.jobs.cancel(found)
+    for found in [find_job(ctx, word) for word in jobs]:
+        ended = ctx.client.jobs.cancel(found)
         if not ended.ended:
-            ended = call.loom.jobs.wait(ended, patience_s=30)
-        if call.json:
-            call.line(ended)
+            ended = ctx.client.jobs.wait(ended, patience_s=30)
+        if ctx.json:
+            ctx.print_json_line(ended)
         elif ended.status == "cancelled":
-            call.result(ended.id, f"Cancelled: {ended.id}")
+            ctx.print_result(ended.id, f"Cancelled: {ended.id}")
         else:
             raise Failure(f"{ended.id} has {ended.status} before it could be cancelled.", Exit.REFUSED)
 
@@ -116,36 +116,36 @@ def cancel(call: Calling, jobs: Sequence[str]) -> None:
 @click.command(epilog=examples("charloom resume 4k2p9x", "charloom resume 4k2p9x --follow"))
 @click.argument("job", metavar="JOB")
 @click.option("--follow", "-f", "following", is_flag=True, help="Watch it to its end.")
-@calling
-def resume(call: Calling, job: str, following: bool) -> None:
+@server_command
+def resume(ctx: CliContext, job: str, following: bool) -> None:
     """Go on with a failed or cancelled training.
 
     A new job does that, with the same options, from where the old one stood.
     """
-    new = call.loom.jobs.resume(find_job(call, job))
+    new = ctx.client.jobs.resume(find_job(ctx, job))
     if following:
-        watch_job(call, new)
-    elif call.json:
-        call.document(new)
+        watch_job(ctx, new)
+    elif ctx.json:
+        ctx.print_json(new)
     else:
-        call.result(new.id, f"It goes on as {new.id}\n`charloom job {new.id} --follow` watches it.")
+        ctx.print_result(new.id, f"It goes on as {new.id}\n`charloom job {new.id} --follow` watches it.")
 
 
-def watch_job(call: Calling, job: Job) -> None:
+def watch_job(ctx: CliContext, job: Job) -> None:
     """Watch a job of any type to its end, and tell how that was. Raises JobFailed where it didn't end well."""
     if job.type == "train":
-        if call.json:
-            call.line(job)
-        finish_training(call, follow(call, job))
-    elif job.type == "generate" and not call.json:
-        show_writing(call, job, ours=False).check()
+        if ctx.json:
+            ctx.print_json_line(job)
+        finish_training(ctx, follow(ctx, job))
+    elif job.type == "generate" and not ctx.json:
+        show_generation(ctx, job, cancel_on_interrupt=False).check()
     else:
-        ended = follow(call, job).check()
-        if not call.json and ended.model_id:
-            call.result(ended.model_id, f"The model: {ended.model_id}")
+        ended = follow(ctx, job).check()
+        if not ctx.json and ended.model_id:
+            ctx.print_result(ended.model_id, f"The model: {ended.model_id}")
 
 
-def _words(given: str | None, known: Sequence[str], option: str) -> list[str]:
+def _split(given: str | None, known: Sequence[str], option: str) -> list[str]:
     words = [word.strip() for word in (given or "").split(",") if word.strip()]
     for word in words:
         if word not in known:
@@ -183,7 +183,7 @@ def _card(job: Job) -> list[tuple[str, str]]:
     ]
     if losses.best_loss is not None:
         measured.append(f"best {loss(losses.best_loss)} in epoch {losses.best_epoch}")
-    options = [f"{name} {value}" for name, value in job.params.items() if name not in _TOLD and value is not None]
+    options = [f"{name} {value}" for name, value in job.params.items() if name not in _OMITTED and value is not None]
     reason = str((job.result or {}).get("stop_reason", ""))
     return [
         ("job", job.id),
@@ -206,10 +206,10 @@ def _card(job: Job) -> list[tuple[str, str]]:
     ]
 
 
-def _print_losses(call: Calling, job: Job) -> None:
-    rows = call.loom.jobs.metrics(job)
-    if call.json:
-        call.listing(rows)
+def _print_losses(ctx: CliContext, job: Job) -> None:
+    rows = ctx.client.jobs.metrics(job)
+    if ctx.json:
+        ctx.print_json_list(rows)
         return
     columns = [Column(title=title, right=True) for title in ("EPOCH", "STEP", "SECONDS", "TRAINING", "VALIDATION")]
     told = [
@@ -222,4 +222,4 @@ def _print_losses(call: Calling, job: Job) -> None:
         )
         for row in rows
     ]
-    print_table(call.out, columns, told)
+    print_table(ctx.stdout, columns, told)

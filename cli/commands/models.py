@@ -8,11 +8,11 @@ import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from charloom import Corpus, Model
-from cli.commands.command import Calling, calling, examples
-from cli.commands.exit_codes import Exit, Failure
-from cli.commands.find import find_corpus, find_model
 from cli.commands.jobs import watch_job
-from cli.commands.options import Pair
+from cli.common.context import CliContext, examples, server_command
+from cli.common.exit_codes import Exit, Failure
+from cli.common.lookup import find_corpus, find_model
+from cli.common.options import Pair
 from cli.terminal.console import printable
 from cli.terminal.formatting import age, loss, number
 from cli.terminal.prompts import ask
@@ -32,16 +32,16 @@ _COLUMNS = (
 @click.command(epilog=examples("charloom models", "charloom models --limit 5 --json"))
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="So many at most.")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
-@calling
-def models(call: Calling, limit: int, everything: bool) -> None:
+@server_command
+def models(ctx: CliContext, limit: int, everything: bool) -> None:
     """List models, newest first. LOSS is validation's, nats per character."""
-    found = list(call.loom.models.list(limit=None if everything else limit))
-    if call.json:
-        call.listing(found)
+    found = list(ctx.client.models.list(limit=None if everything else limit))
+    if ctx.json:
+        ctx.print_json_list(found)
     elif not found:
-        call.notes.print("There is no model yet. `charloom train FILE` makes one.")
+        ctx.stderr.print("There is no model yet. `charloom train FILE` makes one.")
     else:
-        print_table(call.out, _COLUMNS, [_row(model) for model in found])
+        print_table(ctx.stdout, _COLUMNS, [_row(model) for model in found])
 
 
 @click.command(
@@ -56,20 +56,20 @@ def models(call: Calling, limit: int, everything: bool) -> None:
 @click.option(
     "--metadata", multiple=True, type=Pair(), help="Pairs of your own; they replace the old ones. May be given again."
 )
-@calling
-def model(call: Calling, model: str, name: str | None, metadata: Sequence[tuple[str, str]]) -> None:
+@server_command
+def model(ctx: CliContext, model: str, name: str | None, metadata: Sequence[tuple[str, str]]) -> None:
     """Show a model, or change its name or metadata.
 
     MODEL is a model's id, the beginning or the end of one, or its name.
     """
     changes = name is not None or bool(metadata)
-    found = find_model(call, model, newest=not changes)
+    found = find_model(ctx, model, newest=not changes)
     if changes:
-        found = call.loom.models.patch(found, name=name, metadata=dict(metadata) if metadata else None)
-    if call.json:
-        call.document(found)
+        found = ctx.client.models.patch(found, name=name, metadata=dict(metadata) if metadata else None)
+    if ctx.json:
+        ctx.print_json(found)
     else:
-        print_card(call.out, _card(found))
+        print_card(ctx.stdout, _card(found))
 
 
 @click.command(
@@ -94,25 +94,25 @@ def model(call: Calling, model: str, name: str | None, metadata: Sequence[tuple[
     help="pth is the tutorial's file, of classic models.",
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
-@calling
-def download(call: Calling, model: str, output: Path, kind: str, force: bool) -> None:
+@server_command
+def download(ctx: CliContext, model: str, output: Path, kind: str, force: bool) -> None:
     """Download a model.
 
     A download that broke off goes on where it was, and is checked at its end.
     """
-    found = find_model(call, model)
+    found = find_model(ctx, model)
     bar = Progress(
         TextColumn("downloading"),
         BarColumn(bar_width=20),
         DownloadColumn(),
-        console=call.notes,
+        console=ctx.stderr,
         transient=True,
-        disable=not call.notes.is_terminal,
+        disable=not ctx.stderr.is_terminal,
     )
     try:
         with bar:
             task = bar.add_task("", total=None)
-            path = call.loom.models.download(
+            path = ctx.client.models.download(
                 found,
                 output,
                 format="pth" if kind == "pth" else "bundle",
@@ -123,10 +123,10 @@ def download(call: Calling, model: str, output: Path, kind: str, force: bool) ->
         raise Failure(f"{exc.filename} is there already. --force replaces it.", Exit.USAGE) from exc
     except OSError as exc:
         raise Failure(f"{exc.filename or output} can't be written: {exc.strerror}.", Exit.USAGE) from exc
-    if call.json:
-        call.document({"object": "file", "path": str(path), "bytes": path.stat().st_size, "model_id": found.id})
+    if ctx.json:
+        ctx.print_json({"object": "file", "path": str(path), "bytes": path.stat().st_size, "model_id": found.id})
     else:
-        call.result(str(path), f"{path} ({size(path.stat().st_size)})")
+        ctx.print_result(str(path), f"{path} ({size(path.stat().st_size)})")
 
 
 @click.command(
@@ -134,8 +134,8 @@ def download(call: Calling, model: str, output: Path, kind: str, force: bool) ->
 )
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--name", help="What to call the model; the file's name else.")
-@calling
-def import_(call: Calling, file: Path, name: str | None) -> None:
+@server_command
+def import_(ctx: CliContext, file: Path, name: str | None) -> None:
     """Bring in a model.
 
     FILE is a bundle, or a file in the tutorial's format; it is never unpickled.
@@ -143,51 +143,51 @@ def import_(call: Calling, file: Path, name: str | None) -> None:
     Waits until it is read, and prints the model's id.
     """
     try:
-        job = call.loom.models.import_file(file, name=name)
+        job = ctx.client.models.import_file(file, name=name)
     except OSError as exc:
         raise Failure(f"{file} can't be read: {exc.strerror}.", Exit.USAGE) from exc
-    watch_job(call, job)
+    watch_job(ctx, job)
 
 
 @click.command(epilog=examples("charloom delete reeds", "charloom delete mod_01jd2m3n4p cor_01jd2m3n5q --yes"))
 @click.argument("names", metavar="MODEL|TEXT...", nargs=-1, required=True)
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
-@calling
-def delete(call: Calling, names: Sequence[str], yes: bool) -> None:
+@server_command
+def delete(ctx: CliContext, names: Sequence[str], yes: bool) -> None:
     """Delete models and texts.
 
     One that a live job uses stays.
     """
-    found = [_model_or_corpus(call, name) for name in names]
+    found = [_model_or_corpus(ctx, name) for name in names]
     if not yes:
         what = "\n".join(f"  {one.id}  {printable(one.name)}" for one in found)
-        answer = ask(call.notes, f"Delete for good?\n{what}\n[y/N]")
+        answer = ask(ctx.stderr, f"Delete for good?\n{what}\n[y/N]")
         if answer is None:
             raise Failure("Nothing was deleted: there is nobody to ask. --yes deletes without asking.", Exit.USAGE)
         if not answer.lower().startswith("y"):
-            call.notes.print("Nothing was deleted.")
+            ctx.stderr.print("Nothing was deleted.")
             sys.exit(Exit.INTERRUPTED)
     for one in found:
         if isinstance(one, Model):
-            call.loom.models.delete(one)
+            ctx.client.models.delete(one)
         else:
-            call.loom.corpora.delete(one)
-        if call.json:
-            call.line({"object": one.object, "id": one.id, "deleted": True})
+            ctx.client.corpora.delete(one)
+        if ctx.json:
+            ctx.print_json_line({"object": one.object, "id": one.id, "deleted": True})
         else:
-            call.result(one.id, f"Deleted: {one.id}")
+            ctx.print_result(one.id, f"Deleted: {one.id}")
 
 
-def _model_or_corpus(call: Calling, name: str) -> Model | Corpus:
+def _model_or_corpus(ctx: CliContext, name: str) -> Model | Corpus:
     if name.startswith("cor_"):
-        return find_corpus(call, name, newest=False)
+        return find_corpus(ctx, name, newest=False)
     try:
-        return find_model(call, name, newest=False)
+        return find_model(ctx, name, newest=False)
     except Failure as failure:
         if failure.exit_code is not Exit.NOT_FOUND or name.startswith("mod_"):
             raise
     try:
-        return find_corpus(call, name, newest=False)
+        return find_corpus(ctx, name, newest=False)
     except Failure as failure:
         if failure.exit_code is not Exit.NOT_FOUND:
             raise

@@ -6,12 +6,12 @@ import click
 from pydantic import TypeAdapter
 
 from charloom import Job
-from cli.commands.command import Calling, calling, examples
-from cli.commands.exit_codes import Exit, Failure
-from cli.commands.find import find_model
-from cli.commands.follow import follow
-from cli.commands.options import check, given, request_options
-from cli.commands.texts import corpus_of
+from cli.common.context import CliContext, examples, server_command
+from cli.common.corpus_argument import resolve_corpus
+from cli.common.exit_codes import Exit, Failure
+from cli.common.follow import follow
+from cli.common.lookup import find_model
+from cli.common.options import check_request, given_options, request_options
 from cli.terminal.formatting import duration, number
 from cli.terminal.tables import print_card
 from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamRequest, TrainRequest
@@ -39,8 +39,8 @@ STOPPED = {
 @click.argument("text", metavar="FILE")
 @click.option("--follow", "-f", "following", is_flag=True, help="Watch it to its end.")
 @_options
-@calling
-def train(call: Calling, text: str, following: bool, **options: Any) -> None:
+@server_command
+def train(ctx: CliContext, text: str, following: bool, **options: Any) -> None:
     """Train a model on a text.
 
     FILE is a text file, - for standard input, or the id or name of a text on the server. Options left out have the
@@ -48,18 +48,18 @@ def train(call: Calling, text: str, following: bool, **options: Any) -> None:
 
     Prints the job's id; with --follow the model's.
     """
-    asked = _asked(call, options)
-    corpus = corpus_of(call, text, name=options.get("name"))
-    job = call.loom.train(corpus, **asked)
+    given = _checked_options(ctx, options)
+    corpus = resolve_corpus(ctx, text, name=options.get("name"))
+    job = ctx.client.train(corpus, **given)
     if following:
-        if call.json:
-            call.line(job)
-        finish_training(call, follow(call, job))
-    elif call.json:
-        call.document(job)
+        if ctx.json:
+            ctx.print_json_line(job)
+        finish_training(ctx, follow(ctx, job))
+    elif ctx.json:
+        ctx.print_json(job)
     else:
         place = f", number {job.queue_position} in its queue" if job.queue_position else ""
-        call.result(job.id, f"Queued{place}: {job.id}\n`charloom job {job.id} --follow` watches it.")
+        ctx.print_result(job.id, f"Queued{place}: {job.id}\n`charloom job {job.id} --follow` watches it.")
 
 
 @click.command(
@@ -71,20 +71,20 @@ def train(call: Calling, text: str, following: bool, **options: Any) -> None:
 )
 @click.argument("text", metavar="FILE")
 @_options
-@calling
-def estimate(call: Calling, text: str, **options: Any) -> None:
+@server_command
+def estimate(ctx: CliContext, text: str, **options: Any) -> None:
     """Tell what a training would take, without queueing it.
 
     FILE and the options are those of `charloom train`. The time is for the workers now seen.
     """
-    asked = _asked(call, options)
-    found = call.loom.estimate(corpus_of(call, text, name=options.get("name")), **asked)
-    if call.json:
-        call.document(found)
+    given = _checked_options(ctx, options)
+    found = ctx.client.estimate(resolve_corpus(ctx, text, name=options.get("name")), **given)
+    if ctx.json:
+        ctx.print_json(found)
         return
     unknown = "not known: no worker has told its speed yet"
     print_card(
-        call.out,
+        ctx.stdout,
         [
             ("parameters", number(found.parameters)),
             ("steps", number(found.steps)),
@@ -94,7 +94,7 @@ def estimate(call: Calling, text: str, **options: Any) -> None:
     )
 
 
-def finish_training(call: Calling, job: Job) -> None:
+def finish_training(ctx: CliContext, job: Job) -> None:
     """Tell how a training ended that was followed. Raises JobFailed where it ended otherwise than well."""
     if job.status == "cancelled":
         raise Failure(
@@ -105,15 +105,15 @@ def finish_training(call: Calling, job: Job) -> None:
     if reason:
         losses = job.metrics
         best = "" if losses.best_loss is None else f"; best loss {losses.best_loss:.3f} in epoch {losses.best_epoch}"
-        call.notes.print(f"Learned: {STOPPED.get(reason, reason)}{best}.")
-    if not call.json:
-        call.result(model_id, f"The model: {model_id}\n`charloom write {model_id}` lets it write.")
+        ctx.stderr.print(f"Learned: {STOPPED.get(reason, reason)}{best}.")
+    if not ctx.json:
+        ctx.print_result(model_id, f"The model: {model_id}\n`charloom write {model_id}` lets it write.")
 
 
-def _asked(call: Calling, options: dict[str, Any]) -> dict[str, Any]:
+def _checked_options(ctx: CliContext, options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given, checked before anything is sent."""
-    asked = given(options)
-    if "init_from" in asked:
-        asked["init_from"] = find_model(call, asked["init_from"]).id
-    check(_REQUEST, {"corpus_id": "", **asked})
-    return asked
+    given = given_options(options)
+    if "init_from" in given:
+        given["init_from"] = find_model(ctx, given["init_from"]).id
+    check_request(_REQUEST, {"corpus_id": "", **given})
+    return given

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from cli.commands.command import examples
-from cli.service.lock import Taken
-from cli.service.serving import already_there, choose_port, read_settings, serving, take_lock
+from cli.common.context import examples
+from cli.service.lifecycle import acquire_lock, already_running, choose_port, read_settings, running_service
+from cli.service.lock import DataDirInUse
 from cli.terminal.console import make_console
 
 
@@ -26,11 +26,11 @@ def up(port: int | None, data: Path | None) -> None:
     console = make_console()
     settings = read_settings(port=port, data=data)
     try:
-        lock = take_lock(settings, console)
-    except Taken as taken:
-        raise already_there(taken, settings) from taken
+        lock = acquire_lock(settings, console)
+    except DataDirInUse as taken:
+        raise already_running(taken, settings) from taken
     settings = choose_port(settings, any_free=False, console=console)
-    with serving(settings, lock, console) as (service, _):
+    with running_service(settings, lock, console) as (service, _):
         console.print(f"\nOpen {service.url} in a browser. Ctrl-C ends it; the next start goes on with everything.")
         service.serve()
     console.print("Ended.")

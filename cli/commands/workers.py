@@ -2,7 +2,7 @@
 
 import click
 
-from cli.commands.command import Calling, calling, examples
+from cli.common.context import CliContext, examples, server_command
 from cli.terminal.formatting import age
 from cli.terminal.tables import Column, print_table
 
@@ -18,14 +18,14 @@ _COLUMNS = (
 
 
 @click.command(epilog=examples("charloom workers", "charloom workers --json"))
-@calling
-def workers(call: Calling) -> None:
+@server_command
+def workers(ctx: CliContext) -> None:
     """List the workers seen lately, and what each runs."""
-    found = call.loom.workers()
-    if call.json:
-        call.listing(found)
+    found = ctx.client.workers()
+    if ctx.json:
+        ctx.print_json_list(found)
     elif not found:
-        call.notes.print("No worker has been seen lately. `charloom up` starts one, as does `celery -A worker worker`.")
+        ctx.stderr.print("No worker has been seen lately. `charloom up` starts one, as does `celery -A worker worker`.")
     else:
         rows = [
             (
@@ -39,4 +39,4 @@ def workers(call: Calling) -> None:
             )
             for one in found
         ]
-        print_table(call.out, _COLUMNS, rows)
+        print_table(ctx.stdout, _COLUMNS, rows)

@@ -20,9 +20,9 @@ from shared.volume import Volume
 #: The oldest Python that the code runs on.
 MIN_PYTHON = (3, 11)
 #: Bytes of free disk below which nothing more can be trained, and below which it is worth saying.
-MIN_FREE, LITTLE_FREE = 200 << 20, 2 << 30
+MIN_FREE, LOW_FREE = 200 << 20, 2 << 30
 #: Memory that one training takes at least, and what a host should have.
-LITTLE_MEMORY = 2 << 30
+LOW_MEMORY = 2 << 30
 #: Seconds that loading torch may take from a cold disk.
 TORCH_S = 60
 _TORCH = """
@@ -33,14 +33,14 @@ main()
 """
 
 
-def look_at_machine(data_dir: Path) -> Iterator[Finding]:
+def check_machine(data_dir: Path) -> Iterator[Finding]:
     """Yield what is found on this machine."""
     yield _python()
     yield _packages(required())
     yield from _torch()
     yield _cores()
     yield from _memory()
-    yield from look_at_data(data_dir)
+    yield from check_data(data_dir)
 
 
 def required() -> Sequence[Requirement]:
@@ -52,7 +52,7 @@ def required() -> Sequence[Requirement]:
     return [one for one in map(Requirement, named) if one.marker is None or one.marker.evaluate({"extra": ""})]
 
 
-def look_at_data(data_dir: Path) -> Iterator[Finding]:
+def check_data(data_dir: Path) -> Iterator[Finding]:
     """Yield what is found of the data directory."""
     what = "data"
     if not data_dir.exists():
@@ -76,7 +76,7 @@ def _space(folder: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     if free < MIN_FREE:
         yield bad("disk", f"{size(free)} free", "Make room: trainings can't save their state.")
-    elif free < LITTLE_FREE:
+    elif free < LOW_FREE:
         yield warn("disk", f"{size(free)} free", "Make room before it is full: texts, models and states lie there.")
     else:
         yield ok("disk", f"{size(free)} free")
@@ -145,7 +145,7 @@ def _memory() -> Iterator[Finding]:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (OSError, ValueError):
         return
-    if total < LITTLE_MEMORY:
+    if total < LOW_MEMORY:
         yield warn("memory", size(total), "Small models only: a training takes 400 MB and more, writing as much again.")
     else:
         yield ok("memory", size(total))

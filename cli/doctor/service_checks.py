@@ -12,7 +12,7 @@ from shared.sizes import size
 from shared.store import ServerFacts, Store, WorkerInfo
 
 #: Seconds that clocks may differ: ids are sorted by the time of their making, on the maker's clock.
-MAX_OFF_S = 5.0
+MAX_CLOCK_SKEW_S = 5.0
 #: Share of the memory allowed to Redis from which on it is nearly full.
 NEARLY_FULL = 0.8
 
@@ -28,7 +28,7 @@ def redis_settings(settings: Settings, data_dir: Path) -> Settings | None:
     return settings.model_validate({"redis_url": url})
 
 
-def look_at_redis(settings: Settings | None) -> Iterator[Finding]:
+def check_redis(settings: Settings | None) -> Iterator[Finding]:
     """Yield what is found of Redis, and of the workers' clocks that only it knows."""
     if settings is None:
         yield note("redis", "none is named, and none runs on this data; `charloom up` brings its own")
@@ -44,12 +44,12 @@ def look_at_redis(settings: Settings | None) -> Iterator[Finding]:
     finally:
         store.close()
     yield ok("redis", f"{facts.version}, {size(facts.used_bytes)} used")
-    yield from look_at_facts(facts)
+    yield from check_redis_config(facts)
     yield _clock("redis' clock", facts.clock_ms / 1000 - time.time(), "this machine's")
-    yield from look_at_clocks(workers)
+    yield from check_clocks(workers)
 
 
-def look_at_facts(facts: ServerFacts) -> Iterator[Finding]:
+def check_redis_config(facts: ServerFacts) -> Iterator[Finding]:
     """Yield whether Redis keeps what it is given."""
     if facts.policy != "noeviction":
         said = f"maxmemory-policy is {facts.policy}: it throws keys away when it is full, jobs among them"
@@ -66,41 +66,41 @@ def look_at_facts(facts: ServerFacts) -> Iterator[Finding]:
         yield warn("redis' memory", said, "Raise maxmemory, or lower CHARLOOM_JOB_TTL_DAYS.")
 
 
-def look_at_clocks(workers: Sequence[WorkerInfo]) -> Iterator[Finding]:
+def check_clocks(workers: Sequence[WorkerInfo]) -> Iterator[Finding]:
     """Yield how the workers' clocks differ from Redis', as each told at its last sign of life."""
     for worker in workers:
         if worker.clock_ms:
             yield _clock(f"clock of {worker.name}", (worker.clock_ms - worker.seen_ms) / 1000, "Redis'")
 
 
-def look_at_web(loom: Charloom) -> Iterator[Finding]:
+def check_web(client: Charloom) -> Iterator[Finding]:
     """Yield what is found of the web server, and of the workers that it sees."""
     try:
-        ready = loom.ready()
-        workers = loom.workers() if ready.status != "store_unavailable" else []
+        ready = client.ready()
+        workers = client.workers() if ready.status != "store_unavailable" else []
     except Unreachable as exc:
         yield bad("web", f"{exc}", "Start it with `charloom up`, or say where it is: --url, or CHARLOOM_URL.")
         return
     except Unauthorized as exc:
-        yield bad("web", f"{loom.url} answers: {exc}", "Put a key that it knows into CHARLOOM_API_KEY.")
+        yield bad("web", f"{client.url} answers: {exc}", "Put a key that it knows into CHARLOOM_API_KEY.")
         return
     except ApiError as exc:
         if exc.code == "not_charloom":
             yield bad("web", f"{exc}", "Say where Charloom is: --url, or CHARLOOM_URL.")
         else:
-            yield bad("web", f"{loom.url} answers: {exc}", "Look at the web server's log.")
+            yield bad("web", f"{client.url} answers: {exc}", "Look at the web server's log.")
         return
     except CharloomError as exc:
         yield bad("web", f"{exc}", "Look at --url and CHARLOOM_URL.")
         return
     if ready.ready:
-        yield ok("web", f"{loom.url} answers and is ready")
+        yield ok("web", f"{client.url} answers and is ready")
     else:
-        yield bad("web", f"{loom.url} answers, but isn't ready: {ready.detail}", "Mend what it names.")
-    yield from look_at_workers(workers)
+        yield bad("web", f"{client.url} answers, but isn't ready: {ready.detail}", "Mend what it names.")
+    yield from check_workers(workers)
 
 
-def look_at_workers(workers: Sequence[Worker]) -> Iterator[Finding]:
+def check_workers(workers: Sequence[Worker]) -> Iterator[Finding]:
     """Yield who works, and whether all have the same versions."""
     if not workers:
         todo = "`charloom up` brings one, `celery -A worker worker` is one alone. Its log says why it isn't seen."
@@ -117,9 +117,9 @@ def look_at_workers(workers: Sequence[Worker]) -> Iterator[Finding]:
             yield warn("versions", said, "Install the same everywhere: a training may wander from one to another.")
 
 
-def _clock(what: str, off_s: float, whose: str) -> Finding:
-    if abs(off_s) > MAX_OFF_S:
-        way = "ahead of" if off_s > 0 else "behind"
-        said = f"{abs(off_s):.0f} s {way} {whose}"
+def _clock(what: str, skew_s: float, whose: str) -> Finding:
+    if abs(skew_s) > MAX_CLOCK_SKEW_S:
+        way = "ahead of" if skew_s > 0 else "behind"
+        said = f"{abs(skew_s):.0f} s {way} {whose}"
         return warn(what, said, "Set it by a time server: jobs are listed by the time of their making.")
-    return ok(what, f"agrees with {whose} within {MAX_OFF_S:g} s")
+    return ok(what, f"agrees with {whose} within {MAX_CLOCK_SKEW_S:g} s")

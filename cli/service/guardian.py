@@ -12,21 +12,23 @@ import signal
 import sys
 from collections.abc import Iterable
 
-from cli.service.shutdown import Group, end_in_order
+from cli.service.shutdown import ProcessGroup, shut_down
 
 
-def announcement(rank: int, grace_s: float, *, may_be_cut: bool) -> str:
+def registration(rank: int, grace_s: float, *, can_be_killed: bool) -> str:
     """Give the line with which a shell announces itself, all but its process id: `+ $$ <this>`."""
-    return f"{rank} {grace_s} {int(may_be_cut)}"
+    return f"{rank} {grace_s} {int(can_be_killed)}"
 
 
-def left_over(lines: Iterable[str]) -> list[Group]:
+def read_remaining(lines: Iterable[str]) -> list[ProcessGroup]:
     """Read what was started and what is gone until the lines end; return who is left."""
-    groups: dict[int, Group] = {}
+    groups: dict[int, ProcessGroup] = {}
     for line in lines:
         match line.split():
             case ["+", pid, rank, grace_s, cut]:
-                groups[int(pid)] = Group(pid=int(pid), rank=int(rank), grace_s=float(grace_s), may_be_cut=cut != "0")
+                groups[int(pid)] = ProcessGroup(
+                    pid=int(pid), rank=int(rank), grace_s=float(grace_s), can_be_killed=cut != "0"
+                )
             case ["-", pid]:
                 groups.pop(int(pid), None)
     return list(groups.values())
@@ -36,10 +38,10 @@ def main() -> None:
     """Wait for `up` to end, then end who is left."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with the pipe and not before
-    groups = left_over(sys.stdin)
+    groups = read_remaining(sys.stdin)
     if groups:
         print("charloom up is gone without ending its processes; ending them now", file=sys.stderr, flush=True)
-        end_in_order(groups)
+        shut_down(groups)
         print("all ended", file=sys.stderr, flush=True)
 
 

@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cli.service.shutdown import process_lives
+from cli.service.shutdown import is_process_running
 
 #: Seconds to wait for the processes of a service whose `charloom up` is gone.
-LEFT_OVER_S = 25.0
+ORPHANS_S = 25.0
 #: Seconds between two tries.
 RETRY_S = 0.1
 
 
-class Taken(Exception):
+class DataDirInUse(Exception):
     """Another service runs on this data. `address` is where it serves, if it has said so yet."""
 
     def __init__(self, address: str, pid: int | None) -> None:
@@ -27,38 +27,38 @@ class Taken(Exception):
         self.pid = pid
 
 
-def address_of(data_dir: Path) -> str:
+def running_url(data_dir: Path) -> str:
     """Return where the service on this data serves; "" where none is known to run."""
     try:
         pid, address = _parse((data_dir / "lock").read_text())
     except OSError:
         return ""
-    return address if pid is not None and process_lives(pid) else ""
+    return address if pid is not None and is_process_running(pid) else ""
 
 
 class DataLock:
     """The lock on a data directory, from making it to `close` (or the end of the last process that inherited it)."""
 
-    def __init__(self, data_dir: Path, *, say_waiting: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, data_dir: Path, *, on_wait: Callable[[], None] = lambda: None) -> None:
         """Take the lock.
 
         Where it is held by processes whose `charloom up` is gone, say so and wait for their end.
 
         Raises:
-            Taken: a service runs on this data.
+            DataDirInUse: a service runs on this data.
         """
         data_dir.mkdir(parents=True, exist_ok=True)
         self._file = (data_dir / "lock").open("a+")
-        deadline = time.monotonic() + LEFT_OVER_S
+        deadline = time.monotonic() + ORPHANS_S
         waiting = False
         while not self._try():
             pid, address = self._read()
-            if (pid is not None and process_lives(pid)) or time.monotonic() >= deadline:
+            if (pid is not None and is_process_running(pid)) or time.monotonic() >= deadline:
                 self._file.close()
-                raise Taken(address, pid)
+                raise DataDirInUse(address, pid)
             if not waiting:
                 waiting = True
-                say_waiting()
+                on_wait()
             time.sleep(RETRY_S)
         self.write_address("")
 

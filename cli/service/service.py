@@ -25,15 +25,15 @@ VALKEY_READY_S = 120
 #: Seconds that web and worker may take; loading torch from a cold disk is most of it.
 READY_S = 120
 #: What opens or signs for the web server's door; a worker, which reads strangers' files, and Valkey are not given it.
-DOOR_VARIABLES = frozenset({"CHARLOOM_API_KEYS", "CHARLOOM_API_KEY", "CHARLOOM_SECRET_KEY"})
+AUTH_VARIABLES = frozenset({"CHARLOOM_API_KEYS", "CHARLOOM_API_KEY", "CHARLOOM_SECRET_KEY"})
 #: Seconds between two looks at something starting.
-LOOK_S = 0.1
+POLL_S = 0.1
 
 #: Seconds that each gets to end: a drained worker promises 5, the streams of the web server end at once.
 WORKER_GRACE_S, WEB_GRACE_S, VALKEY_GRACE_S = 8.0, 5.0, 10.0
 
 
-class Ended(Exception):
+class ShutdownRequested(Exception):
     """The end was asked for before the start was done."""
 
 
@@ -41,7 +41,7 @@ class Service:
     """The processes behind one address."""
 
     def __init__(
-        self, settings: Settings, *, lock: DataLock | None, signals: Signals, say: Callable[[str], None]
+        self, settings: Settings, *, lock: DataLock | None, signals: Signals, report: Callable[[str], None]
     ) -> None:
         """Prepare the service.
 
@@ -49,14 +49,14 @@ class Service:
             settings: `data_dir` absolute and `port` chosen. Where `redis_url` was given, no Valkey is started.
             lock: Held by the guardian and Valkey too, so that nobody else opens the data while they live.
             signals: Looked at while waiting.
-            say: Told of deaths and restarts.
+            report: Told of deaths and restarts.
         """
         self.url = ports.address(settings.host, settings.port)
         self.logs = settings.data_dir / "logs"
         self._settings = settings
         self._signals = signals
-        self._keeps = [] if lock is None else [lock.fileno()]
-        self._supervisor = Supervisor(log=self.logs / "up.log", say=say, keeps=self._keeps)
+        self._inherited_fds = [] if lock is None else [lock.fileno()]
+        self._supervisor = Supervisor(log=self.logs / "up.log", report=report, inherited_fds=self._inherited_fds)
         self._not_ready = "nothing answers yet"
 
     @property
@@ -69,7 +69,7 @@ class Service:
 
         Raises:
             ChildFailed: it doesn't come; the words show the last lines of the log that tells why.
-            Ended: the end was asked for meanwhile.
+            ShutdownRequested: the end was asked for meanwhile.
         """
         redis_url = self._settings.redis_url.get_secret_value()
         if self.starts_valkey:
@@ -92,7 +92,7 @@ class Service:
         worker = self._start(
             "worker",
             ["celery", "-A", "worker", "worker"],
-            _without_door(environment),
+            _without_auth(environment),
             name="worker",
             rank=1,
             grace_s=WORKER_GRACE_S,
@@ -101,21 +101,21 @@ class Service:
 
     def serve(self) -> None:
         """Keep everything going until the end is asked for."""
-        while not self._signals.asked:
-            self.tend()
+        while not self._signals.shutdown_requests:
+            self.check()
             self._signals.wait(1)
 
-    def tend(self) -> None:
+    def check(self) -> None:
         """Look after the processes once.
 
         Raises:
             ChildFailed: one can't be kept going.
         """
-        self._supervisor.tend()
+        self._supervisor.check()
 
-    def end(self) -> None:
+    def shut_down(self) -> None:
         """End worker, web and Valkey, in this order; at once where a second signal came."""
-        self._supervisor.end(self._signals.hurried)
+        self._supervisor.shut_down(self._signals.forced)
 
     def _start(
         self, log: str, command: list[str], environment: Mapping[str, str], *, name: str, rank: int, grace_s: float
@@ -135,22 +135,22 @@ class Service:
     def _start_valkey(self) -> str:
         directory = self._settings.data_dir / "valkey"
         path = valkey.socket_path(directory)
-        url = valkey.url(path)
+        url = valkey.socket_url(path)
         (directory / "address").write_text(f"{url}\n")
         child = self._supervisor.start(
             ChildSpec(
                 name="valkey",
-                command=valkey.command(directory, path),
+                command=valkey.server_command(directory, path),
                 cwd=directory,
-                environment=_without_door(os.environ),
+                environment=_without_auth(os.environ),
                 log=self.logs / "valkey.log",
                 rank=3,
                 grace_s=VALKEY_GRACE_S,
-                may_be_cut=False,
-                keeps=self._keeps,
+                can_be_killed=False,
+                inherited_fds=self._inherited_fds,
             )
         )
-        self._wait(lambda: valkey.answers(path), VALKEY_READY_S, lambda: "it doesn't answer", [child])
+        self._wait(lambda: valkey.responds(path), VALKEY_READY_S, lambda: "it doesn't answer", [child])
         return url
 
     def _ready(self) -> bool:
@@ -167,14 +167,14 @@ class Service:
     ) -> None:
         deadline = time.monotonic() + within_s
         while not look():
-            if self._signals.asked:
-                raise Ended
-            self._supervisor.tend()
+            if self._signals.shutdown_requests:
+                raise ShutdownRequested
+            self._supervisor.check()
             if time.monotonic() >= deadline:
                 tails = "\n".join(f"Last lines of {child.spec.log}:\n{child.tail()}" for child in children)
                 raise ChildFailed(f"Not ready after {within_s:g} s: {why_not()}.\n{tails}")
-            self._signals.wait(LOOK_S)
+            self._signals.wait(POLL_S)
 
 
-def _without_door(environment: Mapping[str, str]) -> Mapping[str, str]:
-    return {name: value for name, value in environment.items() if name not in DOOR_VARIABLES}
+def _without_auth(environment: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in environment.items() if name not in AUTH_VARIABLES}

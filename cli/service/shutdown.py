@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 #: Seconds between two looks at an ending process.
-LOOK_S = 0.02
+POLL_S = 0.02
 #: Seconds that a process asked to end gets once somebody is in a hurry.
-HURRIED_S = 2.0
+FORCED_GRACE_S = 2.0
 #: Seconds for the kernel to clear away killed processes.
-KILLED_S = 5.0
+KILL_WAIT_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class ProcessGroup:
     """A process that leads its own session, and all that it started there."""
 
     #: Process id of the leader, and so the id of the group.
@@ -31,11 +31,11 @@ class Group:
     rank: int
     #: Seconds between asking and killing.
     grace_s: float
-    #: Whether somebody in a hurry kills it at once; else it is still asked, for `HURRIED_S`.
-    may_be_cut: bool
+    #: Whether somebody in a hurry kills it at once; else it is still asked, for `FORCED_GRACE_S`.
+    can_be_killed: bool
 
 
-def process_lives(pid: int) -> bool:
+def is_process_running(pid: int) -> bool:
     """Return True if a process is there and runs, for a caller that isn't its parent.
 
     A zombie doesn't: in a container whose first process is no init, nobody may ever reap it.
@@ -52,41 +52,41 @@ def process_lives(pid: int) -> bool:
         return True
 
 
-def leader_lives(group: Group) -> bool:
+def is_leader_running(group: ProcessGroup) -> bool:
     """Return True if the leading process runs, for a caller that isn't its parent."""
-    return process_lives(group.pid)
+    return is_process_running(group.pid)
 
 
-def end_in_order(
-    groups: Iterable[Group],
+def shut_down(
+    groups: Iterable[ProcessGroup],
     *,
-    lives: Callable[[Group], bool] = leader_lives,
-    hurried: Callable[[], bool] = lambda: False,
+    is_running: Callable[[ProcessGroup], bool] = is_leader_running,
+    forced: Callable[[], bool] = lambda: False,
 ) -> None:
     """End the groups one after another, by rank.
 
     Args:
         groups: What to end; those already gone are fine.
-        lives: Tells whether a leader still lives. A parent must give one that reaps it.
-        hurried: Becomes true when waiting has to stop.
+        is_running: Tells whether a leader still lives. A parent must give one that reaps it.
+        forced: Becomes true when waiting has to stop.
     """
     for group in sorted(groups, key=lambda group: group.rank):
-        asked_at = time.monotonic()
+        sigterm_at = time.monotonic()
         _send(os.kill, group.pid, signal.SIGTERM)
-        while lives(group):
-            grace_s = (0 if group.may_be_cut else HURRIED_S) if hurried() else group.grace_s
-            if time.monotonic() - asked_at >= grace_s:
+        while is_running(group):
+            grace_s = (0 if group.can_be_killed else FORCED_GRACE_S) if forced() else group.grace_s
+            if time.monotonic() - sigterm_at >= grace_s:
                 break
-            time.sleep(LOOK_S)
-        kill(group, lives=lives)
+            time.sleep(POLL_S)
+        kill(group, is_running=is_running)
 
 
-def kill(group: Group, *, lives: Callable[[Group], bool] = leader_lives) -> None:
+def kill(group: ProcessGroup, *, is_running: Callable[[ProcessGroup], bool] = is_leader_running) -> None:
     """Kill what is there of a group, and wait until its leader is gone."""
     _send(os.killpg, group.pid, signal.SIGKILL)
-    deadline = time.monotonic() + KILLED_S
-    while lives(group) and time.monotonic() < deadline:
-        time.sleep(LOOK_S)
+    deadline = time.monotonic() + KILL_WAIT_S
+    while is_running(group) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
 
 
 def _send(how: Callable[[int, int], None], pid: int, signal_number: int) -> None:

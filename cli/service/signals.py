@@ -10,7 +10,7 @@ import signal
 from types import FrameType, TracebackType
 
 #: What asks the service to end.
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SHUTDOWN_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Signals:
@@ -18,7 +18,7 @@ class Signals:
 
     def __init__(self) -> None:
         #: How often the end was asked for.
-        self.asked = 0
+        self.shutdown_requests = 0
         self._before: dict[int, object] = {}
         self._reading, self._writing = -1, -1
 
@@ -26,7 +26,7 @@ class Signals:
         self._reading, self._writing = os.pipe()
         os.set_blocking(self._reading, False)
         os.set_blocking(self._writing, False)
-        for number in ENDING:
+        for number in SHUTDOWN_SIGNALS:
             if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
                 continue  # under nohup it means to outlive the terminal
             self._before[number] = signal.signal(number, self._count)
@@ -49,12 +49,12 @@ class Signals:
         if ready:
             os.read(self._reading, 4096)
 
-    def hurried(self) -> bool:
+    def forced(self) -> bool:
         """Return True if the end was asked for more than once."""
-        return self.asked > 1
+        return self.shutdown_requests > 1
 
     def _count(self, _number: int, _frame: FrameType | None) -> None:
-        self.asked += 1
+        self.shutdown_requests += 1
 
     def _ignore(self, _number: int, _frame: FrameType | None) -> None:
         """Let a child's end wake `wait`."""

@@ -13,20 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.service.guardian import announcement
-from cli.service.shutdown import Group, end_in_order, kill
+from cli.service.guardian import registration
+from cli.service.shutdown import ProcessGroup, kill, shut_down
 
 #: A child that lives shorter than this, seconds, has died quickly.
-QUICK_S = 10.0
+EARLY_EXIT_S = 10.0
 #: Quick deaths in a row after which a child is given up.
-MAX_QUICK_DEATHS = 3
+MAX_EARLY_EXITS = 3
 #: Seconds before a dead child is started again: doubled with each quick death.
 BACKOFF_S = 0.5
 #: Lines of a log that an error shows.
 TAIL_LINES = 15
 
 #: Announces itself to the guardian on its standard input, then becomes the child ("$@"), which reads nothing.
-ANNOUNCE = 'echo "+ $$ $0" >&0 && exec "$@" </dev/null'
+REGISTER = 'echo "+ $$ $0" >&0 && exec "$@" </dev/null'
 
 
 class ChildFailed(Exception):
@@ -49,9 +49,9 @@ class ChildSpec:
     #: Seconds it gets to end when asked.
     grace_s: float
     #: Whether a second Ctrl-C kills it without asking.
-    may_be_cut: bool = True
-    #: Open file descriptors that it keeps.
-    keeps: Sequence[int] = ()
+    can_be_killed: bool = True
+    #: Open file descriptors that it inherited_fds.
+    inherited_fds: Sequence[int] = ()
 
 
 class Child:
@@ -59,7 +59,7 @@ class Child:
 
     def __init__(self, spec: ChildSpec) -> None:
         self.spec = spec
-        self.quick_deaths = 0
+        self.early_exits = 0
         #: When it is due to be started again, if it is dead.
         self.start_at: float | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,16 +69,16 @@ class Child:
             spec.log.replace(spec.log.with_name(spec.log.name + ".1"))
 
     @property
-    def group(self) -> Group | None:
+    def group(self) -> ProcessGroup | None:
         """Its process group, if it was started and hasn't been cleared away."""
         return None if self._process is None else self._group_of(self._process)
 
     @property
-    def announcement(self) -> str:
+    def registration(self) -> str:
         """What the guardian is told of it, all but its process id."""
-        return announcement(self.spec.rank, self.spec.grace_s, may_be_cut=self.spec.may_be_cut)
+        return registration(self.spec.rank, self.spec.grace_s, can_be_killed=self.spec.can_be_killed)
 
-    def lives(self) -> bool:
+    def is_running(self) -> bool:
         """Return True if it runs; a dead one is reaped."""
         return self._process is not None and self._process.poll() is None
 
@@ -87,18 +87,18 @@ class Child:
         spec = self.spec
         with spec.log.open("ab") as log:
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", ANNOUNCE, self.announcement, *spec.command],
+                ["/bin/sh", "-c", REGISTER, self.registration, *spec.command],
                 cwd=spec.cwd,
                 env=dict(spec.environment),
                 stdin=guardian,
                 stdout=log,
                 stderr=log,
-                pass_fds=tuple(spec.keeps),
+                pass_fds=tuple(spec.inherited_fds),
                 start_new_session=True,
             )
         self._started_at, self.start_at = now, None
 
-    def clear_death(self, now: float) -> tuple[int, str] | None:
+    def reap(self, now: float) -> tuple[int, str] | None:
         """Clear a dead child away, kill what it left behind and plan its next start.
 
         Returns:
@@ -107,9 +107,9 @@ class Child:
         process = self._process
         if process is None or (code := process.poll()) is None:
             return None
-        kill(self._group_of(process), lives=lambda _: False)
-        self.quick_deaths = self.quick_deaths + 1 if now - self._started_at < QUICK_S else 0
-        self.start_at = now + BACKOFF_S * 2**self.quick_deaths
+        kill(self._group_of(process), is_running=lambda _: False)
+        self.early_exits = self.early_exits + 1 if now - self._started_at < EARLY_EXIT_S else 0
+        self.start_at = now + BACKOFF_S * 2**self.early_exits
         self._process = None
         return process.pid, f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
 
@@ -118,9 +118,9 @@ class Child:
         lines = self.spec.log.read_text(errors="replace").splitlines() if self.spec.log.exists() else []
         return "\n".join(lines[-TAIL_LINES:])
 
-    def _group_of(self, process: "subprocess.Popen[bytes]") -> Group:
+    def _group_of(self, process: "subprocess.Popen[bytes]") -> ProcessGroup:
         spec = self.spec
-        return Group(pid=process.pid, rank=spec.rank, grace_s=spec.grace_s, may_be_cut=spec.may_be_cut)
+        return ProcessGroup(pid=process.pid, rank=spec.rank, grace_s=spec.grace_s, can_be_killed=spec.can_be_killed)
 
 
 class Supervisor:
@@ -130,22 +130,22 @@ class Supervisor:
         self,
         *,
         log: Path,
-        say: Callable[[str], None],
-        keeps: Sequence[int] = (),
+        report: Callable[[str], None],
+        inherited_fds: Sequence[int] = (),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to keep children.
 
         Args:
             log: Where the guardian says what it did.
-            say: Told of every death and restart.
-            keeps: Open file descriptors (the lock) that the guardian holds while children may live.
+            report: Told of every death and restart.
+            inherited_fds: Open file descriptors (the lock) that the guardian holds while children may live.
             now: Seconds on a clock that doesn't jump.
         """
         self._children: list[Child] = []
         self._log = log
-        self._say = say
-        self._keeps = keeps
+        self._report = report
+        self._inherited_fds = inherited_fds
         self._now = now
         self._guardian: subprocess.Popen[bytes] | None = None
         #: The end of the guardian's pipe that only this process holds.
@@ -159,7 +159,7 @@ class Supervisor:
         child.start(self._pipe, self._now())
         return child
 
-    def tend(self) -> None:
+    def check(self) -> None:
         """Look after all children once: start again those that died. Call it often.
 
         Raises:
@@ -168,31 +168,31 @@ class Supervisor:
         self._guard()
         now = self._now()
         for child in self._children:
-            if death := child.clear_death(now):
+            if death := child.reap(now):
                 pid, how = death
-                self._tell_guardian(f"- {pid}")
-                if child.quick_deaths >= MAX_QUICK_DEATHS:
+                self._notify_guardian(f"- {pid}")
+                if child.early_exits >= MAX_EARLY_EXITS:
                     raise ChildFailed(
-                        f"The {child.spec.name} {how}, {MAX_QUICK_DEATHS} times in a row right after its start. "
+                        f"The {child.spec.name} {how}, {MAX_EARLY_EXITS} times in a row right after its start. "
                         f"Last lines of {child.spec.log}:\n{child.tail()}"
                     )
-                self._say(f"The {child.spec.name} {how}. Starting it again; its log is {child.spec.log}")
+                self._report(f"The {child.spec.name} {how}. Starting it again; its log is {child.spec.log}")
             if child.start_at is not None and now >= child.start_at:
                 child.start(self._pipe, now)
 
-    def end(self, hurried: Callable[[], bool] = lambda: False) -> None:
+    def shut_down(self, forced: Callable[[], bool] = lambda: False) -> None:
         """End all children in order, then the guardian.
 
         Args:
-            hurried: Becomes true when waiting has to stop.
+            forced: Becomes true when waiting has to stop.
         """
         by_pid = {group.pid: child for child in self._children if (group := child.group)}
         groups = [group for child in self._children if (group := child.group)]
-        end_in_order(groups, lives=lambda group: by_pid[group.pid].lives(), hurried=hurried)
+        shut_down(groups, is_running=lambda group: by_pid[group.pid].is_running(), forced=forced)
         self._children.clear()
         if self._guardian is not None:
             for pid in by_pid:
-                self._tell_guardian(f"- {pid}")
+                self._notify_guardian(f"- {pid}")
             os.close(self._pipe)
             self._guardian.wait()
             self._guardian = None
@@ -206,7 +206,7 @@ class Supervisor:
         reading, self._pipe = os.pipe()
         for child in self._children:  # before it starts, so that it never lives without knowing them
             if group := child.group:
-                os.write(self._pipe, f"+ {group.pid} {child.announcement}\n".encode())
+                os.write(self._pipe, f"+ {group.pid} {child.registration}\n".encode())
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._guardian = subprocess.Popen(
@@ -215,11 +215,11 @@ class Supervisor:
                 stdin=reading,
                 stdout=log,
                 stderr=log,
-                pass_fds=tuple(self._keeps),
+                pass_fds=tuple(self._inherited_fds),
                 start_new_session=True,
             )
         os.close(reading)
 
-    def _tell_guardian(self, line: str) -> None:
+    def _notify_guardian(self, line: str) -> None:
         with contextlib.suppress(BrokenPipeError):  # it died just now; `_guard` tells its successor
             os.write(self._pipe, f"{line}\n".encode())

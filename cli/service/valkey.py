@@ -33,12 +33,12 @@ def socket_path(directory: Path) -> Path:
     return path
 
 
-def url(path: Path) -> str:
+def socket_url(path: Path) -> str:
     """Give the address of a server as `CHARLOOM_REDIS_URL` takes it."""
     return f"unix://{quote(str(path))}?db=0"
 
 
-def command(directory: Path, path: Path) -> list[str]:
+def server_command(directory: Path, path: Path) -> list[str]:
     """Give the command that serves the data in `directory` on the socket `path`, in the foreground."""
     options = {
         "port": "0",
@@ -55,7 +55,7 @@ def command(directory: Path, path: Path) -> list[str]:
     return [str(get_binary_path()), *(word for name, value in options.items() for word in (f"--{name}", value))]
 
 
-def answers(path: Path) -> bool:
+def responds(path: Path) -> bool:
     """Return True if the server on the socket `path` takes commands: it is up and has read its file."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(2)

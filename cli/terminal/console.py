@@ -27,7 +27,7 @@ def printable(text: str) -> str:
     return text.translate(_CONTROLS)
 
 
-def shown(*parts: object, width: int = 10) -> str:
+def format_item(*parts: object, width: int = 10) -> str:
     """Lay out a name and what is said of it, as one line of a list."""
     name, *rest = (str(part) for part in parts)
     return f"  {name:<{width}}{' '.join(rest)}"

@@ -20,8 +20,8 @@ SAMPLE_CHARS = 160
 #: Columns of the bar, and of all that stands beside the words.
 WIDE_BAR, NARROW_BAR = 28, 12
 #: How a note begins that stands in for "learning".
-_WAITS = "waiting: "
-_BESIDE = len("learning ") + len(" 100%  ")
+_WAITING = "waiting: "
+_LABELS = len("learning ") + len(" 100%  ")
 
 
 class TrainingProgress:
@@ -30,7 +30,7 @@ class TrainingProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         bar = WIDE_BAR if console.width >= 100 else NARROW_BAR
-        self._room = console.width - _BESIDE - bar - 1 if console.is_terminal else 10_000
+        self._max_width = console.width - _LABELS - bar - 1 if console.is_terminal else 10_000
         self._bar = Progress(
             TextColumn("{task.fields[doing]}"),
             BarColumn(bar_width=bar),
@@ -44,8 +44,8 @@ class TrainingProgress:
         self._task: TaskID = self._bar.add_task("", total=1.0, doing="learning")
         self._losses: Mapping[str, Any] = {}
         self._line_at = self._sample_at = 0.0
-        self._untold: tuple[int | None, str] | None = None
-        self._last_note = ""
+        self._pending_sample: tuple[int | None, str] | None = None
+        self._last_status = ""
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -57,13 +57,13 @@ class TrainingProgress:
         self._bar.stop()
         self._console.print()
 
-    def see(self, kind: str, data: Mapping[str, Any]) -> None:
+    def show_event(self, kind: str, data: Mapping[str, Any]) -> None:
         """Show one event of the job, as far as it is worth showing now."""
         match kind:
             case "progress":
                 self._progress(data)
             case "metric":
-                self._learn(data)
+                self._add_losses(data)
             case "sample":
                 self._sample(data)
             case "log":
@@ -73,27 +73,27 @@ class TrainingProgress:
             case "done":
                 self._done(data)
 
-    def note(self, words: str) -> None:
+    def show_status(self, words: str) -> None:
         """Say what it waits for: in place of the figures at a terminal, as one line elsewhere; "" for nothing more."""
         if words and self._console.is_terminal:
-            waits = words.startswith(_WAITS)
-            said = words.removeprefix(_WAITS)
+            waits = words.startswith(_WAITING)
+            said = words.removeprefix(_WAITING)
             self._bar.update(self._task, description=said, doing="waiting " if waits else "learning")
-        elif words and words != self._last_note:
+        elif words and words != self._last_status:
             self._console.print(words)
-        self._last_note = words
+        self._last_status = words
 
     def _done(self, data: Mapping[str, Any]) -> None:
         if data.get("status") == "succeeded":
             self._bar.update(self._task, completed=1.0, description=self._describe({}), doing="learned ")
         else:
             self._bar.update(self._task, description=str(data.get("status", "")))
-        if self._untold:
-            self._say_sample(*self._untold)
+        if self._pending_sample:
+            self._print_sample(*self._pending_sample)
 
     def _progress(self, data: Mapping[str, Any]) -> None:
         progress: Mapping[str, Any] = data["progress"]
-        self._learn(data["metrics"] or {})
+        self._add_losses(data["metrics"] or {})
         words = self._describe(progress)
         self._bar.update(self._task, completed=progress.get("fraction") or 0.0, description=words, doing="learning")
         now = time.monotonic()
@@ -101,7 +101,7 @@ class TrainingProgress:
             self._line_at = now
             self._console.print(f"learning {progress.get('fraction') or 0:4.0%}  {words}")
 
-    def _learn(self, losses: Mapping[str, Any]) -> None:
+    def _add_losses(self, losses: Mapping[str, Any]) -> None:
         self._losses = {**self._losses, **{name: value for name, value in losses.items() if value is not None}}
 
     def _describe(self, progress: Mapping[str, Any]) -> str:
@@ -116,7 +116,7 @@ class TrainingProgress:
             words.append(f"epoch {progress['epoch']} of {progress['total_epochs']}")
         if progress.get("chars_per_second"):
             words.append(f"{progress['chars_per_second']:,.0f} characters/s")
-        while words and len(", ".join(words)) > self._room:
+        while words and len(", ".join(words)) > self._max_width:
             words.pop()
         return ", ".join(words)
 
@@ -124,14 +124,14 @@ class TrainingProgress:
         text = " ".join(printable(str(data.get("text", ""))[:SAMPLE_CHARS]).split())
         if not text:
             return
-        self._untold = (data.get("epoch"), text)
+        self._pending_sample = (data.get("epoch"), text)
         now = time.monotonic()
         if now - self._sample_at >= SAMPLE_S:
             self._sample_at = now
-            self._say_sample(*self._untold)
+            self._print_sample(*self._pending_sample)
 
-    def _say_sample(self, epoch: int | None, text: str) -> None:
-        self._untold = None
+    def _print_sample(self, epoch: int | None, text: str) -> None:
+        self._pending_sample = None
         after = "" if epoch is None else f" after epoch {epoch}"
         said = f"it writes{after}: {text}"
         self._console.print(Padding(said, (0, 0, 0, 2)) if self._console.is_terminal else f"  {said}", style="dim")

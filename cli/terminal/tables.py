@@ -57,16 +57,16 @@ def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequ
 
 def print_card(console: Console, rows: Sequence[tuple[str, str]]) -> None:
     """Print names and what is said of each; those of which nothing is said are left out."""
-    told = [(name, printable(value)) for name, value in rows if value]
+    shown = [(name, printable(value)) for name, value in rows if value]
     if not console.is_terminal:
-        width = max(len(name) for name, _ in told) + GAP
-        for name, value in told:
+        width = max(len(name) for name, _ in shown) + GAP
+        for name, value in shown:
             console.print(f"{name:<{width}}{value}")
         return
     grid = Table.grid(padding=(0, GAP, 0, 0))
     grid.add_column(no_wrap=True, style="dim")
     grid.add_column(overflow="fold")
-    for name, value in told:
+    for name, value in shown:
         grid.add_row(name, Text(value, style=_STYLES.get(value.partition(",")[0], "")))
     console.print(grid)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calls import Cli
 from tests.cli.pseudo_terminal import Terminal
+from tests.cli.runner import Cli
 from tests.client.stack import Stack, stacked
 from tests.processes import Running, charloom
 
@@ -19,7 +19,7 @@ Run = Callable[..., Running]
 _SERVES = re.compile(r"Open (http://\S+) in a browser")
 
 
-def address_of(running: Running) -> str:
+def running_url(running: Running) -> str:
     """Wait until it serves, and give the page's address."""
     found = _SERVES.search(running.wait_for("Open http"))
     assert found
@@ -72,7 +72,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
     with runs(folder) as run:
         up = run("up", "--port", "0", "--data", str(folder / "data"))
-        yield Service(up=up, data_dir=folder / "data", url=address_of(up))
+        yield Service(up=up, data_dir=folder / "data", url=running_url(up))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import httpx
 import redis
 
 from charloom import Charloom, Corpus, Event, Job, Model
-from cli.service.shutdown import process_lives
+from cli.service.shutdown import is_process_running
 from tests.processes import below
 from tests.waiting import eventually
 from tests.web.serving import Served, serve
@@ -51,7 +51,7 @@ class Stack:
         for child in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
-        eventually(lambda: not any(process_lives(child) for child in children), "all of it is gone")
+        eventually(lambda: not any(is_process_running(child) for child in children), "all of it is gone")
 
     def end_web(self) -> None:
         """End the web server as its keeper would."""

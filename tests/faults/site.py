@@ -123,7 +123,7 @@ class Site:
 
     def client(self) -> "redis.Redis":
         """Return a client of Redis."""
-        return redis.Redis.from_url(embedded.url(self.socket), socket_timeout=30)
+        return redis.Redis.from_url(embedded.socket_url(self.socket), socket_timeout=30)
 
     def api(self, timeout_s: float = 10) -> httpx.Client:
         """Return a client of the API."""
@@ -144,17 +144,17 @@ class Site:
         """Start Valkey on its file and wait until it answers."""
         folder = self.socket.parent
         folder.mkdir(exist_ok=True)
-        command = embedded.command(folder, self.socket)
+        command = embedded.server_command(folder, self.socket)
         network = ["--port", str(self.network.port), "--bind", self.network.address, "--protected-mode", "no"]
         self.valkey.start(self.network.at_redis([*command, *network, *self.redis_options]), self.environment)
-        eventually(lambda: embedded.answers(self.socket) or not self.valkey.lives, "Valkey answers")
+        eventually(lambda: embedded.responds(self.socket) or not self.valkey.lives, "Valkey answers")
         assert self.valkey.lives, self.valkey.log.read_text()
 
     # Web
 
     def start_web(self, *, wait: bool = True) -> None:
         """Start gunicorn and wait until it answers, or not."""
-        variables = {"CHARLOOM_REDIS_URL": embedded.url(self.socket), "CHARLOOM_PORT": str(self.port)}
+        variables = {"CHARLOOM_REDIS_URL": embedded.socket_url(self.socket), "CHARLOOM_PORT": str(self.port)}
         self.web.start([sys.executable, "-m", "gunicorn", self.app], {**self.environment, **variables})
         if not wait:
             return
@@ -197,7 +197,7 @@ class Site:
     @property
     def here(self) -> Settings:
         """The settings with Redis as it is reached from the test's own process."""
-        return self.settings.model_copy(update={"redis_url": SecretStr(embedded.url(self.socket))})
+        return self.settings.model_copy(update={"redis_url": SecretStr(embedded.socket_url(self.socket))})
 
     @contextmanager
     def store(self) -> Iterator[Store]:

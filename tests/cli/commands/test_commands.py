@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calls import Cli
+from tests.cli.runner import Cli
 from tests.client.stack import SAMPLE, Stack
 from tests.processes import charloom
 from tests.waiting import eventually
@@ -29,12 +29,14 @@ def test_a_training_is_followed_and_gives_its_model_which_writes(cli: Cli) -> No
     (cli.folder / "book.txt").write_bytes(SAMPLE.read_bytes()[:20_000])
     trained = cli("train", "book.txt", "--follow", "--name", "loom", *SMALL)
     assert trained.id.startswith("mod_")
-    assert "book: 20,000 characters" in trained.notes
-    assert "it writes after epoch" in trained.notes
-    assert "Learned: all epochs done; best loss" in trained.notes
+    assert "book: 20,000 characters" in trained.stderr
+    assert "it writes after epoch" in trained.stderr
+    assert "Learned: all epochs done; best loss" in trained.stderr
     written = cli("write", trained.id, "--prompt", "there was a ", "--length", "150", "--seed", "3")
-    assert (written.code, len(written.out), written.notes) == (0, 151, ""), "the text and its line end, nothing else"
-    assert cli("write", "loom", "--prompt", "there was a ", "--length", "150", "--seed", "3").out == written.out
+    assert (written.exit_code, len(written.stdout), written.stderr) == (0, 151, ""), (
+        "the text and its line end, nothing else"
+    )
+    assert cli("write", "loom", "--prompt", "there was a ", "--length", "150", "--seed", "3").stdout == written.stdout
 
 
 def test_a_text_comes_through_a_pipe_and_a_job_s_id_out_of_one(cli: Cli, stack: Stack) -> None:
@@ -50,13 +52,13 @@ def test_a_text_comes_through_a_pipe_and_a_job_s_id_out_of_one(cli: Cli, stack: 
 def test_variants_come_one_after_another_and_json_has_them_all(cli: Cli, model_id: str) -> None:
     options = ("--prompt", "the ", "--length", "40", "--n", "3", "--seed", "1")
     texts = [output["text"] for output in cli("write", model_id, *options, "--json").json["result"]["outputs"]]
-    assert cli("write", model_id, *options).out == "\n\n".join(texts) + "\n"
+    assert cli("write", model_id, *options).stdout == "\n\n".join(texts) + "\n"
 
 
 def test_a_prompt_comes_through_a_pipe(cli: Cli, model_id: str) -> None:
     written = cli("write", model_id, "--prompt", "-", "--length", "5", "--json", stdin=b"there was a ")
     assert written.json["params"]["prompt"] == "there was a "
-    assert cli("write", model_id, "--prompt", "-", stdin=b"\xff\xfe").code == 2
+    assert cli("write", model_id, "--prompt", "-", stdin=b"\xff\xfe").exit_code == 2
 
 
 def test_events_come_as_lines_of_json_and_the_job_last(cli: Cli, model_id: str, stack: Stack) -> None:
@@ -76,27 +78,27 @@ def test_everything_is_listed_in_words_and_in_json(cli: Cli, model_id: str, stac
         (("models",), model.id),
         (("corpora",), model.corpus_id or ""),
     ):
-        assert wanted in [line.split()[0] for line in cli(*command).out.splitlines()[1:]]
+        assert wanted in [line.split()[0] for line in cli(*command).stdout.splitlines()[1:]]
         listing = cli(*command, "--json").json
         assert listing["object"] == "list"
         assert wanted in [item["id"] for item in listing["data"]]
-    assert "w1@test" in cli("workers").out
+    assert "w1@test" in cli("workers").stdout
     assert [worker["name"] for worker in cli("workers", "--json").json["data"]] == ["w1@test"]
     assert len(cli("jobs", "--limit", "1", "--json").json["data"]) == 1
-    assert cli("jobs", "--status", "queued").out == ""
+    assert cli("jobs", "--status", "queued").stdout == ""
 
 
 def test_one_thing_is_shown_in_words_and_in_json(cli: Cli, model_id: str, stack: Stack) -> None:
     model = stack.loom.models.get(model_id)
-    card = cli("model", model_id).out
+    card = cli("model", model_id).stdout
     assert model.id in card
     assert f"{model.parameters:,}" in card
     assert cli("model", model_id, "--json").json == model.model_dump(mode="json")
     job = cli("job", model.job_id)
-    assert "all epochs done" in job.out
-    assert "hidden_size 32" in job.out
+    assert "all epochs done" in job.stdout
+    assert "hidden_size 32" in job.stdout
     assert cli("job", model.job_id, "--json").json["result"]["model_id"] == model_id
-    losses = cli("job", model.job_id, "--losses").out.splitlines()
+    losses = cli("job", model.job_id, "--losses").stdout.splitlines()
     assert losses[0].split() == ["EPOCH", "STEP", "SECONDS", "TRAINING", "VALIDATION"]
     assert len(losses) == 1 + len(cli("job", model.job_id, "--losses", "--json").json["data"])
 
@@ -112,10 +114,10 @@ def test_a_thing_is_found_by_the_beginning_and_the_end_of_its_id_and_by_its_name
     twin = stack.train(name="reeds", seed=8).model_id
     found = cli("model", "reeds", "--json")
     assert found.json["id"] == twin
-    assert "2 models are called reeds; this is the newest." in found.notes
+    assert "2 models are called reeds; this is the newest." in found.stderr
     both = cli("model", "reeds", "--name", "mine")
-    assert both.code == 2
-    assert f"{twin}, {model_id}" in both.notes
+    assert both.exit_code == 2
+    assert f"{twin}, {model_id}" in both.stderr
     assert cli("delete", twin or "", "--yes").id == twin
 
 
@@ -129,32 +131,32 @@ def test_a_job_is_cancelled_and_resumed(cli: Cli, stack: Stack) -> None:
     cancelled = cli("cancel", resumed, "--json")
     assert cancelled.json["status"] == "cancelled"
     followed = cli("job", resumed, "--follow")
-    assert followed.code == 1
-    assert f"`charloom resume {resumed}` goes on" in followed.notes
+    assert followed.exit_code == 1
+    assert f"`charloom resume {resumed}` goes on" in followed.stderr
 
 
 def test_a_model_is_renamed_downloaded_brought_in_and_deleted(cli: Cli, stack: Stack) -> None:
     model_id = cli("train", "sample", "--follow", *SMALL).id
-    assert "Weaver" in cli("model", model_id, "--name", "Weaver", "--metadata", "mood=calm").out
+    assert "Weaver" in cli("model", model_id, "--name", "Weaver", "--metadata", "mood=calm").stdout
     assert stack.loom.models.get(model_id).metadata == {"mood": "calm"}
-    path = Path(cli("download", model_id).out.strip())
+    path = Path(cli("download", model_id).stdout.strip())
     assert (cli.folder / path).stat().st_size == stack.loom.models.get(model_id).bytes
     there = cli("download", model_id)
-    assert there.code == 2
-    assert "--force replaces it" in there.notes
+    assert there.exit_code == 2
+    assert "--force replaces it" in there.stderr
     assert cli("download", model_id, "--force", "--json").json["path"] == str(path)
     copy = cli("import", str(path), "--name", "copy").id
     assert stack.loom.models.get(copy).name == "copy"
     refused = cli("delete", "copy")
-    assert refused.code == 2
-    assert "--yes" in refused.notes
-    assert cli("delete", "copy", model_id, "--yes").out.split() == [copy, model_id]
-    assert cli("model", copy).code == 5
+    assert refused.exit_code == 2
+    assert "--yes" in refused.stderr
+    assert cli("delete", "copy", model_id, "--yes").stdout.split() == [copy, model_id]
+    assert cli("model", copy).exit_code == 5
 
 
 def test_a_text_is_added_printed_and_deleted(cli: Cli) -> None:
     corpus_id = cli("corpora", "--add", "-", "--name", "tiny", stdin=b"One line.\r\nTwo.\n").id
-    assert cli("corpora", "--text", "tiny").out == "One line.\nTwo.\n"
+    assert cli("corpora", "--text", "tiny").stdout == "One line.\nTwo.\n"
     assert cli("corpora", "--text", corpus_id, "--json").json["text"] == "One line.\nTwo.\n"
     assert cli("delete", "tiny", "--yes", "--json").json == {"object": "corpus", "id": corpus_id, "deleted": True}
 
@@ -162,7 +164,7 @@ def test_a_text_is_added_printed_and_deleted(cli: Cli) -> None:
 def test_a_training_is_estimated_and_nothing_is_queued(cli: Cli, stack: Stack) -> None:
     before = [job.id for job in stack.loom.jobs.list(limit=1)]
     told = cli("estimate", "sample", *SMALL)
-    assert [line.split()[0] for line in told.out.splitlines()] == ["parameters", "steps", "time", "memory"]
+    assert [line.split()[0] for line in told.stdout.splitlines()] == ["parameters", "steps", "time", "memory"]
     assert cli("estimate", "sample", *SMALL, "--json").json["parameters"] > 1000
     assert [job.id for job in stack.loom.jobs.list(limit=1)] == before
 
@@ -232,12 +234,12 @@ def test_a_failure_is_one_plain_sentence_and_its_exit_code_says_what_kind(
 ) -> None:
     assert model_id
     failed = cli(*arguments)
-    assert (failed.code, failed.out) == (code, "")
-    assert words in failed.notes
+    assert (failed.exit_code, failed.stdout) == (code, "")
+    assert words in failed.stderr
 
 
 def test_a_job_that_failed_fails_the_command(cli: Cli) -> None:
     (cli.folder / "model.pth").write_text("this is no model")
     failed = cli("import", "model.pth")
-    assert failed.code == 1
-    assert "neither a bundle nor" in failed.notes
+    assert failed.exit_code == 1
+    assert "neither a bundle nor" in failed.stderr

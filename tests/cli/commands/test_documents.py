@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
-from cli.commands import exit_codes
-from cli.commands.exit_codes import Exit
+from cli.common import exit_codes
+from cli.common.exit_codes import Exit
 from cli.main import GROUPS, main
 from cli.service.service import ROOT
-from tests.cli.calls import Cli
+from tests.cli.runner import Cli
 from tests.client.stack import SAMPLE
 
 CLI_PAGE, CLIENT_PAGE = ROOT / "docs" / "cli.md", ROOT / "docs" / "client.md"

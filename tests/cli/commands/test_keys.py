@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calls import Cli
 from tests.cli.conftest import clean_environment
+from tests.cli.runner import Cli
 from tests.web.serving import serve
 
 KEY = "a-key-of-twenty-four-characters-or-more"
@@ -23,11 +23,11 @@ def test_the_key_opens_and_its_lack_is_said_in_words(locked: Cli) -> None:
     wrong = {"CHARLOOM_API_KEY": "another-key-of-twenty-four-characters"}
     for cli in (locked, Cli(locked.folder, locked.environment | wrong)):
         refused = cli("jobs")
-        assert refused.code == 4
-        assert "CHARLOOM_API_KEY" in refused.notes
+        assert refused.exit_code == 4
+        assert "CHARLOOM_API_KEY" in refused.stderr
         doctor = cli("doctor")
-        assert doctor.code == 3
-        assert "bad   web: " in doctor.out
-        assert "Put a key that it knows into CHARLOOM_API_KEY." in doctor.out
-    assert locked("jobs", CHARLOOM_API_KEY=KEY).code == 0
-    assert KEY not in locked("doctor", CHARLOOM_API_KEY=KEY).out
+        assert doctor.exit_code == 3
+        assert "bad   web: " in doctor.stdout
+        assert "Put a key that it knows into CHARLOOM_API_KEY." in doctor.stdout
+    assert locked("jobs", CHARLOOM_API_KEY=KEY).exit_code == 0
+    assert KEY not in locked("doctor", CHARLOOM_API_KEY=KEY).stdout

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.service.lock import DataLock, Taken
-from cli.service.shutdown import process_lives as lives
-from cli.service.supervisor import MAX_QUICK_DEATHS, QUICK_S, ChildFailed, ChildSpec, Supervisor
-from tests.cli.standins import pids, spec
+from cli.service.lock import DataDirInUse, DataLock
+from cli.service.shutdown import is_process_running as lives
+from cli.service.supervisor import EARLY_EXIT_S, MAX_EARLY_EXITS, ChildFailed, ChildSpec, Supervisor
+from tests.cli.service.fake_children import pids, spec
 from tests.processes import below
 from tests.waiting import eventually
 
@@ -38,9 +38,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def supervisor(tmp_path: Path, said: list[str], clock: Clock) -> Iterator[Supervisor]:
-    keeper = Supervisor(log=tmp_path / "up.log", say=said.append, now=lambda: clock.now)
+    keeper = Supervisor(log=tmp_path / "up.log", report=said.append, now=lambda: clock.now)
     yield keeper
-    keeper.end(hurried=lambda: True)
+    keeper.shut_down(forced=lambda: True)
 
 
 def _all_run(directory: Path, names: tuple[str, ...] = NAMES) -> list[int]:
@@ -52,7 +52,7 @@ def test_children_end_by_rank_each_with_all_that_it_started(supervisor: Supervis
         supervisor.start(spec(tmp_path, name, rank=rank))
     everyone = _all_run(tmp_path)
 
-    supervisor.end()
+    supervisor.shut_down()
 
     assert (tmp_path / "ended").read_text().split() == ["worker", "web", "valkey"]
     eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
@@ -62,7 +62,7 @@ def test_a_child_that_does_not_listen_is_killed_when_its_time_is_up(supervisor: 
     supervisor.start(spec(tmp_path, "worker", rank=1, stubborn=True, grace_s=0.2))
     everyone = _all_run(tmp_path, ("worker",))
 
-    supervisor.end()
+    supervisor.shut_down()
 
     eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
 
@@ -71,7 +71,7 @@ def test_somebody_in_a_hurry_waits_for_nobody(supervisor: Supervisor, tmp_path: 
     supervisor.start(spec(tmp_path, "worker", rank=1, stubborn=True, grace_s=10_000))
     everyone = _all_run(tmp_path, ("worker",))
 
-    supervisor.end(hurried=lambda: True)
+    supervisor.shut_down(forced=lambda: True)
 
     eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
 
@@ -81,17 +81,17 @@ def test_a_child_that_dies_is_named_and_started_again_and_leaves_nobody_behind(
 ) -> None:
     supervisor.start(spec(tmp_path, "worker", rank=1))
     first, grandchild = _all_run(tmp_path, ("worker",))
-    clock.now += QUICK_S + 1
+    clock.now += EARLY_EXIT_S + 1
     (tmp_path / "worker.pids").unlink()
 
     def noticed() -> bool:
-        supervisor.tend()
+        supervisor.check()
         return bool(said)
 
     os.kill(first, signal.SIGKILL)
     eventually(noticed, "the death is noticed")
     clock.now += 1
-    supervisor.tend()
+    supervisor.check()
 
     assert "worker was killed by signal 9" in said[0]
     eventually(lambda: not lives(grandchild), "nobody is left behind")
@@ -103,10 +103,10 @@ def test_a_child_that_dies_is_named_and_started_again_and_leaves_nobody_behind(
 def test_a_child_that_always_dies_at_once_is_given_up_with_its_last_words(
     supervisor: Supervisor, tmp_path: Path, said: list[str], clock: Clock
 ) -> None:
-    def tend() -> ChildFailed | None:
-        clock.now += QUICK_S / 20
+    def check() -> ChildFailed | None:
+        clock.now += EARLY_EXIT_S / 20
         try:
-            supervisor.tend()
+            supervisor.check()
         except ChildFailed as exc:
             return exc
         return None
@@ -121,11 +121,11 @@ def test_a_child_that_always_dies_at_once_is_given_up_with_its_last_words(
         grace_s=1,
     )
     supervisor.start(hopeless)
-    failed = eventually(tend, "it is given up")
+    failed = eventually(check, "it is given up")
 
     assert "web ended with code 1" in str(failed)
     assert "no such setting" in str(failed)
-    assert len(said) == MAX_QUICK_DEATHS - 1
+    assert len(said) == MAX_EARLY_EXITS - 1
 
 
 def test_the_log_of_the_last_run_is_kept_beside_the_new_one(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_the_log_of_the_last_run_is_kept_beside_the_new_one(supervisor: Supervis
 @pytest.fixture
 def keeper(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """Run the stand-in for `charloom up` as a process."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.cli.standins", str(tmp_path)])
+    process = subprocess.Popen([sys.executable, "-m", "tests.cli.service.fake_children", str(tmp_path)])
     yield process
     process.kill()
     process.wait()
@@ -161,7 +161,7 @@ def test_the_guardian_holds_the_data_until_the_last_child_has_ended(
     keeper: "subprocess.Popen[bytes]", tmp_path: Path
 ) -> None:
     everyone = _all_run(tmp_path)
-    with pytest.raises(Taken):
+    with pytest.raises(DataDirInUse):
         DataLock(tmp_path)
 
     keeper.kill()

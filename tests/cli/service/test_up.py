@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cli.conftest import Run, Service, address_of
+from tests.cli.conftest import Run, Service, running_url
 from tests.waiting import eventually
 
 TEXT = ("The loom stood by the river, and the badger stood by the loom. " * 60).encode()
@@ -40,7 +40,7 @@ def short_path() -> Iterator[Path]:
 
 def test_it_serves_says_where_and_ends_with_everything_on_ctrl_c(run: Run, data_dir: Path) -> None:
     up = run("up", "--port", "0", "--data", str(data_dir))
-    url = address_of(up)
+    url = running_url(up)
     assert httpx.get(f"{url}/readyz", trust_env=False).status_code == httpx.codes.OK
     below = " ".join(up.descendants().values())
     for part in ("valkey-server", "gunicorn", "celery", "cli.service.guardian"):
@@ -55,7 +55,7 @@ def test_it_serves_says_where_and_ends_with_everything_on_ctrl_c(run: Run, data_
 
 def test_a_training_in_the_middle_goes_on_with_the_next_start(run: Run, data_dir: Path) -> None:
     first = run("up", "--port", "0", "--data", str(data_dir))
-    url = address_of(first)
+    url = running_url(first)
     job_id = train(url, epochs=10_000, patience=0, seed=1)
     eventually(lambda: call(url, "GET", f"/jobs/{job_id}")["progress"]["step"] > 20, "some steps are made")
     first.descendants()
@@ -63,7 +63,7 @@ def test_a_training_in_the_middle_goes_on_with_the_next_start(run: Run, data_dir
     first.process.send_signal(signal.SIGTERM)
     assert first.process.wait() == 0
     second = run("up", "--port", "0", "--data", str(data_dir))
-    url = address_of(second)
+    url = running_url(second)
 
     def goes_on() -> bool:
         job = call(url, "GET", f"/jobs/{job_id}")
@@ -76,7 +76,7 @@ def test_a_training_in_the_middle_goes_on_with_the_next_start(run: Run, data_dir
 
 def test_when_it_is_killed_while_it_trains_every_process_below_it_is_gone(run: Run, data_dir: Path) -> None:
     up = run("up", "--port", "0", "--data", str(data_dir))
-    url = address_of(up)
+    url = running_url(up)
     job_id = train(url, epochs=10_000, patience=0)
     eventually(lambda: call(url, "GET", f"/jobs/{job_id}")["progress"]["step"] > 0, "it trains")
     up.descendants()
@@ -126,7 +126,7 @@ def test_a_worker_that_is_killed_is_named_and_started_again(service: Service) ->
 
 def test_with_a_redis_of_its_own_no_valkey_is_started(run: Run, data_dir: Path, redis_url: str) -> None:
     up = run("up", "--port", "0", "--data", str(data_dir), CHARLOOM_REDIS_URL=redis_url)
-    address_of(up)
+    running_url(up)
     assert "valkey-server" not in " ".join(up.descendants().values())
     assert not (data_dir / "valkey").exists()
 
@@ -134,7 +134,7 @@ def test_with_a_redis_of_its_own_no_valkey_is_started(run: Run, data_dir: Path, 
 @pytest.mark.parametrize("path", ["my data, 100 % mine", "deep" * 30])
 def test_data_may_lie_under_any_path(run: Run, short_path: Path, path: str) -> None:
     up = run("up", "--port", "0", "--data", str(short_path / path))
-    url = address_of(up)
+    url = running_url(up)
     job_id = train(url, epochs=1)
 
     def ended() -> dict[str, Any]:
@@ -167,7 +167,7 @@ def test_a_wrong_setting_stops_the_start_with_its_name(run: Run, data_dir: Path,
 def test_with_keys_set_it_starts_is_locked_and_gives_them_to_the_web_server_alone(run: Run, data_dir: Path) -> None:
     key = "0123456789abcdef01234567"
     up = run("up", "--port", "0", "--data", str(data_dir), CHARLOOM_API_KEYS=f"anna:{key}")
-    url = address_of(up)
+    url = running_url(up)
     assert httpx.get(f"{url}/api/v1/jobs", trust_env=False).status_code == httpx.codes.UNAUTHORIZED
     opened = httpx.get(f"{url}/api/v1/jobs", headers={"Authorization": f"Bearer {key}"}, trust_env=False)
     assert opened.status_code == httpx.codes.OK

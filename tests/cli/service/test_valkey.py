@@ -38,8 +38,8 @@ def test_a_path_too_long_for_a_socket_gives_a_private_directory_elsewhere(tmp_pa
 
 def test_spaces_and_signs_in_the_path_survive_in_the_address(tmp_path: Path) -> None:
     path = tmp_path / "my data?" / "100% #1" / "valkey.sock"
-    assert _socket_of(embedded.url(path)) == path
+    assert _socket_of(embedded.socket_url(path)) == path
 
 
 def test_nobody_answers_on_a_socket_that_is_not_there(tmp_path: Path) -> None:
-    assert not embedded.answers(tmp_path / "valkey.sock")
+    assert not embedded.responds(tmp_path / "valkey.sock")

@@ -16,11 +16,11 @@ def test_at_a_terminal_waiting_and_learning_share_one_line() -> None:
     output = io.StringIO()
     console = Console(file=output, force_terminal=True, width=60, color_system=None)
     with TrainingProgress(console) as shown:
-        shown.note("waiting: number 1 in the queue")
+        shown.show_status("waiting: number 1 in the queue")
         shown._bar.refresh()  # what its own clock does ten times a second
         waiting = output.getvalue()
-        shown.note("")
-        shown.see("progress", PROGRESS)
+        shown.show_status("")
+        shown.show_event("progress", PROGRESS)
     assert "waiting " in waiting
     assert "number 1 in the queue" in waiting
     last = output.getvalue().rpartition("learning")[2]
@@ -31,7 +31,7 @@ def test_in_a_pipe_a_wait_is_said_once() -> None:
     output = io.StringIO()
     with TrainingProgress(Console(file=output, width=60)) as shown:
         for _ in range(3):
-            shown.note("waiting: number 1 in the queue")
-        shown.see("progress", PROGRESS)
+            shown.show_status("waiting: number 1 in the queue")
+        shown.show_event("progress", PROGRESS)
     assert output.getvalue().count("waiting: number 1 in the queue") == 1
     assert "learning  50%  1:05 left, loss 2.500, epoch 1 of 2" in output.getvalue()

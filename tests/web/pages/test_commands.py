@@ -9,7 +9,7 @@ from typing import Any
 import click
 import pytest
 
-from cli.commands.options import given
+from cli.common.options import given_options
 from cli.main import main
 from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest
 from tests.web.world import World
@@ -29,7 +29,7 @@ def understood(words: list[str]) -> dict[str, Any]:
     assert command is not None
     parsed = command.make_context(words[1], words[2:]).params
     asked = {"text", "model", "following", "url", "as_json", "json"}
-    return given({name: value for name, value in parsed.items() if name not in asked})
+    return given_options({name: value for name, value in parsed.items() if name not in asked})
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ class Failure(click.ClickException):
         make_console(stderr=True).print(f"Error: {printable(self.format_message())}")
 
 
-def failure_of(error: CharloomError) -> Failure:
+def failure_from(error: CharloomError) -> Failure:
     """Say what the client found, and what to do about it."""
     if isinstance(error, Unreachable):
         return Failure(

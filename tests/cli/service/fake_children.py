@@ -1,6 +1,6 @@
 """Stand-ins for the children of a service, and a stand-in for `charloom up` that keeps them until it is ended.
 
-    python -m tests.cli.standins DIRECTORY
+    python -m tests.cli.service.fake_children DIRECTORY
 
 Each child starts a grandchild in its own session that ignores SIGTERM, writes both process ids to DIRECTORY/NAME.pids,
 and notes its orderly end in DIRECTORY/ended.
@@ -61,13 +61,13 @@ def main() -> None:
     directory = Path(sys.argv[1])
     lock = DataLock(directory)
     with Signals() as signals:
-        supervisor = Supervisor(log=directory / "up.log", say=print, keeps=[lock.fileno()])
+        supervisor = Supervisor(log=directory / "up.log", report=print, inherited_fds=[lock.fileno()])
         for rank, name in ((3, "valkey"), (2, "web"), (1, "worker")):
             supervisor.start(spec(directory, name, rank=rank))
-        while not signals.asked:
-            supervisor.tend()
+        while not signals.shutdown_requests:
+            supervisor.check()
             signals.wait(1)
-        supervisor.end(signals.hurried)
+        supervisor.shut_down(signals.forced)
     lock.close()
 
 

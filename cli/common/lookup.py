@@ -8,40 +8,42 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from charloom import Corpus, Job, Model
-from cli.commands.command import Calling
-from cli.commands.exit_codes import Exit, Failure
+from cli.common.context import CliContext
+from cli.common.exit_codes import Exit, Failure
 
 #: Characters after a kind's prefix.
 ID_CHARS = 26
 #: Fewer characters of an id's end would fit too many.
-MIN_END = 4
+MIN_SUFFIX = 4
 #: Newest items that are looked through for a name or an end.
-MAX_LOOKED = 1000
+MAX_SEARCHED = 1000
 #: Candidates that a failure names.
 MAX_NAMED = 5
 
 Item = TypeVar("Item", Corpus, Job, Model)
 
 
-def find_job(call: Calling, word: str) -> Job:
+def find_job(ctx: CliContext, word: str) -> Job:
     """Return the job that is meant. Raises Failure."""
-    return _Search[Job](call, "job", "job", call.loom.jobs.get, call.loom.jobs.list).find(word)
+    return _Search[Job](ctx, "job", "job", ctx.client.jobs.get, ctx.client.jobs.list).find(word)
 
 
-def find_model(call: Calling, word: str, *, newest: bool = True) -> Model:
+def find_model(ctx: CliContext, word: str, *, newest: bool = True) -> Model:
     """Return the model that is meant; of several with one name the newest, unless only one will do. Raises Failure."""
-    return _Search[Model](call, "mod", "model", call.loom.models.get, call.loom.models.list, newest=newest).find(word)
+    return _Search[Model](ctx, "mod", "model", ctx.client.models.get, ctx.client.models.list, newest=newest).find(word)
 
 
-def find_corpus(call: Calling, word: str, *, newest: bool = True) -> Corpus:
+def find_corpus(ctx: CliContext, word: str, *, newest: bool = True) -> Corpus:
     """Return the text that is meant; of several with one name the newest, unless only one will do. Raises Failure."""
-    return _Search[Corpus](call, "cor", "text", call.loom.corpora.get, call.loom.corpora.list, newest=newest).find(word)
+    return _Search[Corpus](ctx, "cor", "text", ctx.client.corpora.get, ctx.client.corpora.list, newest=newest).find(
+        word
+    )
 
 
 class _Search(Generic[Item]):
     def __init__(
         self,
-        call: Calling,
+        ctx: CliContext,
         prefix: str,
         kind: str,
         get: Callable[[str], Item],
@@ -49,7 +51,7 @@ class _Search(Generic[Item]):
         *,
         newest: bool = False,
     ) -> None:
-        self._call = call
+        self._ctx = ctx
         self._prefix = f"{prefix}_"
         self._kind = kind
         self._get: Callable[[str], Item] = get
@@ -61,10 +63,10 @@ class _Search(Generic[Item]):
             if len(word) == len(self._prefix) + ID_CHARS:
                 return self._get(word)
             return self._one(word, self._beginning(word))
-        looked = list(self._list(limit=MAX_LOOKED))
+        looked = list(self._list(limit=MAX_SEARCHED))
         named = [item for item in looked if not isinstance(item, Job) and item.name == word]
         if len(named) > 1 and self._newest:
-            self._call.notes.print(f"{len(named)} {self._kind}s are called {word}; this is the newest.", style="dim")
+            self._ctx.stderr.print(f"{len(named)} {self._kind}s are called {word}; this is the newest.", style="dim")
             return named[0]
         return self._one(word, named or self._part(word, looked))
 
@@ -78,7 +80,7 @@ class _Search(Generic[Item]):
 
     def _part(self, word: str, looked: Sequence[Item]) -> Sequence[Item]:
         low = word.lower()
-        if len(low) < MIN_END:
+        if len(low) < MIN_SUFFIX:
             return []
         return [item for item in looked if item.id.endswith(low) or item.id.removeprefix(self._prefix).startswith(low)]
 

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 _PARTS = re.compile(r"\n|[^\S\n]+|\S+")
 
 
-class Wrap:
+class LineWrapper:
     """Breaks lines; a word is held back until it is whole, since only then it is known where it goes."""
 
     def __init__(self, width: int) -> None:

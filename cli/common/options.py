@@ -13,11 +13,11 @@ import click
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from cli.commands.exit_codes import Exit, Failure
+from cli.common.exit_codes import Exit, Failure
 from shared.requests.options import is_chosen
 
 #: What tells the recipes apart, so that each has its own words.
-_TELLS_APART = ("recipe",)
+_PER_RECIPE = ("recipe",)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -70,7 +70,7 @@ def request_options(
     return add
 
 
-def given(options: Mapping[str, Any]) -> dict[str, Any]:
+def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that were given, as fields of a request."""
     found: dict[str, Any] = {}
     for name, value in options.items():
@@ -83,15 +83,15 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def check(adapter: TypeAdapter[Any], request: Mapping[str, Any]) -> None:
+def check_request(adapter: TypeAdapter[Any], request: Mapping[str, Any]) -> None:
     """Raise Failure with every wrong option unless the request will do."""
     try:
         adapter.validate_python(request)
     except ValidationError as exc:
-        raise Failure("\n  ".join(_explain(error) for error in exc.errors()), Exit.USAGE) from exc
+        raise Failure("\n  ".join(_describe_error(error) for error in exc.errors()), Exit.USAGE) from exc
 
 
-def _explain(error: Any) -> str:
+def _describe_error(error: Any) -> str:
     names = [str(part) for part in error["loc"] if part not in ("stream", "classic", "[key]")]
     flag = f"--{names[0].replace('_', '-')}" if names else "The options"
     message = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
@@ -140,7 +140,7 @@ def _help(name: str, by_recipe: Mapping[str, FieldInfo], help_of: type[BaseModel
     shared = None if help_of is None else help_of.model_fields.get(name)
     free = next((field for field in fields if not _is_fixed(_kind(field.annotation))), fields[0])
     said = (shared or fields[0]).description or ""
-    if name in _TELLS_APART:
+    if name in _PER_RECIPE:
         said = " ".join(f"{recipe}: {field.description}" for recipe, field in by_recipe.items())
     more = [part for part in (_default(by_recipe), _limits(free)) if part]
     return f"{said} [{'; '.join(more)}]" if more else said
@@ -148,7 +148,7 @@ def _help(name: str, by_recipe: Mapping[str, FieldInfo], help_of: type[BaseModel
 
 def _default(by_recipe: Mapping[str, FieldInfo]) -> str:
     told = {
-        recipe: "by the text" if is_chosen(field) else _spell(field.default)
+        recipe: "by the text" if is_chosen(field) else _format_value(field.default)
         for recipe, field in by_recipe.items()
         if not field.is_required() and field.default is not None and field.default_factory is None
     }
@@ -162,13 +162,13 @@ def _limits(field: FieldInfo) -> str:
     for limit in _metadata(field):
         match limit:
             case annotated_types.Ge(ge):
-                low = _spell(ge)
+                low = _format_value(ge)
             case annotated_types.Gt(gt):
-                low = f"above {_spell(gt)}"
+                low = f"above {_format_value(gt)}"
             case annotated_types.Le(le):
-                high = _spell(le)
+                high = _format_value(le)
             case annotated_types.Lt(lt):
-                high = f"below {_spell(lt)}"
+                high = f"below {_format_value(lt)}"
     return f"{low} to {high}" if low and high else f"{low} and more" if low else ""
 
 
@@ -178,7 +178,7 @@ def _metadata(field: FieldInfo) -> Sequence[Any]:
     return [*field.metadata, *(limit for part in own for limit in getattr(part, "metadata", [part]))]
 
 
-def _spell(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

@@ -13,29 +13,29 @@ from tests.processes import charloom
 
 
 @dataclass(frozen=True, kw_only=True)
-class Done:
+class CommandResult:
     """A command that has ended."""
 
-    code: int
-    out: str
-    notes: str
+    exit_code: int
+    stdout: str
+    stderr: str
 
     @property
     def json(self) -> Any:
         """The one JSON document on standard output."""
-        return json.loads(self.out)
+        return json.loads(self.stdout)
 
     @property
     def lines(self) -> list[Any]:
         """The JSON lines on standard output."""
-        return [json.loads(line) for line in self.out.splitlines()]
+        return [json.loads(line) for line in self.stdout.splitlines()]
 
     @property
     def id(self) -> str:
         """The id on standard output, all there is."""
-        assert self.code == 0, self.notes
-        assert len(self.out.split()) == 1, self.out
-        return self.out.strip()
+        assert self.exit_code == 0, self.stderr
+        assert len(self.stdout.split()) == 1, self.stdout
+        return self.stdout.strip()
 
 
 class Cli:
@@ -45,7 +45,7 @@ class Cli:
         self.folder = folder
         self.environment = {**environment, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "client" / "src")))}
 
-    def __call__(self, *arguments: str, stdin: bytes | None = None, **environment: str) -> Done:
+    def __call__(self, *arguments: str, stdin: bytes | None = None, **environment: str) -> CommandResult:
         """Run a command to its end."""
         done = subprocess.run(
             charloom(*arguments),
@@ -55,7 +55,7 @@ class Cli:
             capture_output=True,
             check=False,
         )
-        out, notes = done.stdout.decode(), done.stderr.decode()
-        assert "Traceback" not in notes, notes
-        assert "\x1b" not in out + notes, "no control characters where nobody looks"
-        return Done(code=done.returncode, out=out, notes=notes)
+        stdout, stderr = done.stdout.decode(), done.stderr.decode()
+        assert "Traceback" not in stderr, stderr
+        assert "\x1b" not in stdout + stderr, "no control characters where nobody looks"
+        return CommandResult(exit_code=done.returncode, stdout=stdout, stderr=stderr)

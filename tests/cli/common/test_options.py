@@ -6,10 +6,10 @@ import click
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from cli.commands.exit_codes import Exit, Failure
-from cli.commands.options import check, given
 from cli.commands.train import train
 from cli.commands.write import write
+from cli.common.exit_codes import Exit, Failure
+from cli.common.options import check_request, given_options
 from shared.jobs.record import Job, JobType, Status
 from shared.requests.options import AnyTrainRequest, ClassicRequest, GenerateRequest, StreamRequest, is_chosen
 from web.pages import commands
@@ -33,7 +33,7 @@ def test_every_field_has_its_flag(command: click.Command, request_type: type[Bas
 def _parse(command: click.Command, *words: str) -> dict[str, object]:
     parsed = command.make_context("x", list(words)).params
     fields = {*StreamRequest.model_fields, *ClassicRequest.model_fields, *GenerateRequest.model_fields} - NAMED
-    return given({name: value for name, value in parsed.items() if name in fields})
+    return given_options({name: value for name, value in parsed.items() if name in fields})
 
 
 def test_only_what_is_given_is_sent_and_as_the_type_wants_it() -> None:
@@ -87,7 +87,7 @@ def test_help_tells_defaults_and_limits() -> None:
 def test_every_wrong_option_is_named_at_once() -> None:
     request = {"corpus_id": "", "epochs": 0, "dropout": 1.5, "metadata": {"": "x"}}
     with pytest.raises(Failure) as caught:
-        check(TypeAdapter(AnyTrainRequest), request)
+        check_request(TypeAdapter(AnyTrainRequest), request)
     assert caught.value.exit_code is Exit.USAGE
     assert [line.split()[0] for line in caught.value.message.splitlines()] == ["--dropout", "--epochs", "--metadata:"]
 

@@ -4,17 +4,17 @@ import sys
 from pathlib import Path
 
 from charloom import Corpus
-from cli.commands.command import Calling
-from cli.commands.exit_codes import Exit, Failure
-from cli.commands.find import find_corpus
+from cli.common.context import CliContext
+from cli.common.exit_codes import Exit, Failure
+from cli.common.lookup import find_corpus
 from cli.terminal.console import printable
 
 
-def corpus_of(call: Calling, word: str, *, name: str | None) -> Corpus:
+def resolve_corpus(ctx: CliContext, word: str, *, name: str | None) -> Corpus:
     """Return the text that a word means, sent to the server where it isn't there yet.
 
     Args:
-        call: the command.
+        ctx: the command's context.
         word: a file, `-` for standard input, or the id or name of a text on the server.
         name: what to call one from standard input; a file has its own name.
 
@@ -23,14 +23,14 @@ def corpus_of(call: Calling, word: str, *, name: str | None) -> Corpus:
     """
     if word == "-":
         if sys.stdin.isatty():
-            call.notes.print("Type or paste the text; Ctrl-D ends it.", style="dim")
-        return _told(call, call.loom.corpora.add_bytes(sys.stdin.buffer.read(), name=name or "standard input"))
+            ctx.stderr.print("Type or paste the text; Ctrl-D ends it.", style="dim")
+        return _told(ctx, ctx.client.corpora.add_bytes(sys.stdin.buffer.read(), name=name or "standard input"))
     path = Path(word).expanduser()
     if path.is_dir():
         raise Failure(f"{word} is a directory, not a text. Name a file.", Exit.USAGE)
     if not path.exists():
         try:
-            return find_corpus(call, word)
+            return find_corpus(ctx, word)
         except Failure as failure:
             if failure.exit_code is not Exit.NOT_FOUND:
                 raise
@@ -38,11 +38,14 @@ def corpus_of(call: Calling, word: str, *, name: str | None) -> Corpus:
                 f"There is no file {word!r}, and no text of that name on the server.", Exit.USAGE
             ) from failure
     try:
-        return _told(call, call.loom.corpora.add(path))
+        return _told(ctx, ctx.client.corpora.add(path))
     except OSError as exc:
         raise Failure(f"The text {word} can't be read: {exc.strerror}.", Exit.USAGE) from exc
 
 
-def _told(call: Calling, corpus: Corpus) -> Corpus:
-    call.notes.print(f"{printable(corpus.name)}: {corpus.chars:,} characters, {corpus.vocab_size} different ones.")
+def _told(ctx: CliContext, corpus: Corpus) -> Corpus:
+    ctx.stderr.print(
+        f"{printable(corpus.name)}: {corpus.chars:,} characters, {corpus.vocab_size_lowercase} different ones in "
+        "lower case."
+    )
     return corpus

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from charloom.client import DEFAULT_URL, named_url
-from cli.service.lock import address_of
+from cli.service.lock import running_url
 from shared.errors import SettingsError
 from shared.settings import load
 
 
 def server_url() -> str:
     """Return the server's address."""
-    return named_url() or address_of(data_dir()) or DEFAULT_URL
+    return named_url() or running_url(data_dir()) or DEFAULT_URL
 
 
 def data_dir() -> Path:

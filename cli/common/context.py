@@ -19,8 +19,8 @@ from rich.console import Console
 
 from charloom import Charloom, CharloomError, Retrying
 from charloom.records import Record
-from cli.commands.exit_codes import Exit, failure_of
-from cli.commands.server_url import server_url
+from cli.common.exit_codes import Exit, failure_from
+from cli.common.server_url import server_url
 from cli.terminal.console import make_console
 
 #: Somebody waits: a server that is away is soon said to be; those who watch a job have a patience of their own.
@@ -30,34 +30,34 @@ _CONTROLS = re.compile(r"[\x7f-\x9f]")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Calling:
+class CliContext:
     """A command that calls a server."""
 
-    loom: Charloom
+    client: Charloom
     #: Whether JSON was asked for.
     json: bool
     #: Standard output and standard error.
-    out: Console
-    notes: Console
+    stdout: Console
+    stderr: Console
 
-    def result(self, bare: str, said: str) -> None:
+    def print_result(self, bare: str, message: str) -> None:
         """Print the result: in words for a person at the terminal, bare into a pipe."""
-        if self.out.is_terminal:
-            self.out.print(said)
+        if self.stdout.is_terminal:
+            self.stdout.print(message)
         else:
             click.echo(bare)
 
-    def document(self, value: Record | dict[str, Any]) -> None:
+    def print_json(self, value: Record | dict[str, Any]) -> None:
         """Print a value as JSON on a line of its own; over several lines at a terminal."""
-        self._dump(value, indent=2 if self.out.is_terminal else None)
+        self._dump(value, indent=2 if self.stdout.is_terminal else None)
 
-    def line(self, value: Record | dict[str, Any]) -> None:
+    def print_json_line(self, value: Record | dict[str, Any]) -> None:
         """Print a value as one line of JSON."""
         self._dump(value, indent=None)
 
-    def listing(self, records: Iterable[Record]) -> None:
+    def print_json_list(self, records: Iterable[Record]) -> None:
         """Print records as one JSON document."""
-        self.document({"object": "list", "data": [record.model_dump(mode="json") for record in records]})
+        self.print_json({"object": "list", "data": [record.model_dump(mode="json") for record in records]})
 
     def _dump(self, value: Record | dict[str, Any], *, indent: int | None) -> None:
         plain = value.model_dump(mode="json") if isinstance(value, Record) else value
@@ -66,21 +66,21 @@ class Calling:
         click.echo(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
-def calling(command: Callable[..., None]) -> Callable[..., None]:
+def server_command(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command --url and --json, a client as its first argument, and one way to fail."""
 
     @click.option("--url", metavar="URL", help="The server. [default: CHARLOOM_URL, else the one on this machine]")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
     @functools.wraps(command)
-    def call(*words: Any, url: str | None, as_json: bool, **options: Any) -> None:
+    def call(*arguments: Any, url: str | None, as_json: bool, **options: Any) -> None:
         with ExitStack() as stack:
             try:
-                loom = stack.enter_context(Charloom(url or server_url(), retrying=RETRYING))
-                out, notes = make_console(), make_console(stderr=True)
-                command(Calling(loom=loom, json=as_json, out=out, notes=notes), *words, **options)
+                client = stack.enter_context(Charloom(url or server_url(), retrying=RETRYING))
+                stdout, stderr = make_console(), make_console(stderr=True)
+                command(CliContext(client=client, json=as_json, stdout=stdout, stderr=stderr), *arguments, **options)
                 sys.stdout.flush()
             except CharloomError as error:
-                raise failure_of(error) from error
+                raise failure_from(error) from error
             except KeyboardInterrupt:
                 sys.exit(Exit.INTERRUPTED)
             except BrokenPipeError:

@@ -8,11 +8,11 @@ import click
 from rich.console import Console
 
 from cli.service import ports
-from cli.service.lock import DataLock, Taken
-from cli.service.service import Ended, Service
+from cli.service.lock import DataDirInUse, DataLock
+from cli.service.service import Service, ShutdownRequested
 from cli.service.signals import Signals
 from cli.service.supervisor import ChildFailed
-from cli.terminal.console import shown
+from cli.terminal.console import format_item
 from shared.errors import SettingsError
 from shared.settings import Settings, check_binding, load
 
@@ -62,32 +62,32 @@ def choose_port(settings: Settings, *, any_free: bool, console: Console) -> Sett
         ) from exc
 
 
-def take_lock(settings: Settings, console: Console) -> DataLock | None:
+def acquire_lock(settings: Settings, console: Console) -> DataLock | None:
     """Take the lock on the data; none where several hosts share them over a Redis of their own.
 
     Raises:
-        Taken: a service runs on this data.
+        DataDirInUse: a service runs on this data.
         click.ClickException: the directory can't be written.
     """
     if "redis_url" in settings.model_fields_set:
         return None
     try:
         return DataLock(
-            settings.data_dir, say_waiting=lambda: console.print("The last Charloom on this data is still ending …")
+            settings.data_dir, on_wait=lambda: console.print("The last Charloom on this data is still ending …")
         )
     except OSError as exc:
         raise click.ClickException(f"The data directory {settings.data_dir} can't be used: {exc.strerror}") from exc
 
 
 @contextmanager
-def serving(settings: Settings, lock: DataLock | None, console: Console) -> Iterator[tuple[Service, Signals]]:
+def running_service(settings: Settings, lock: DataLock | None, console: Console) -> Iterator[tuple[Service, Signals]]:
     """Run the service around a block, and end it in order whatever happens in there.
 
     Raises:
         click.ClickException: it can't be started or kept going.
     """
     with Signals() as signals:
-        service = Service(settings, lock=lock, signals=signals, say=console.print)
+        service = Service(settings, lock=lock, signals=signals, report=console.print)
         try:
             console.print("Starting Charloom …")
             service.start()
@@ -95,21 +95,21 @@ def serving(settings: Settings, lock: DataLock | None, console: Console) -> Iter
                 lock.write_address(service.url)
             _describe(service, settings, console)
             yield service, signals
-        except Ended:
+        except ShutdownRequested:
             pass
         except ChildFailed as exc:
             raise click.ClickException(str(exc)) from exc
         except OSError as exc:
             raise click.ClickException(f"{exc.filename or settings.data_dir}: {exc.strerror}") from exc
         finally:
-            if signals.asked:
+            if signals.shutdown_requests:
                 console.print("Ending: the worker saves its work first. Ctrl-C again hurries.")
-            service.end()
+            service.shut_down()
             if lock is not None:
                 lock.close()
 
 
-def already_there(taken: Taken, settings: Settings) -> click.ClickException:
+def already_running(taken: DataDirInUse, settings: Settings) -> click.ClickException:
     """Say who holds the data."""
     who = f"process {taken.pid}" if taken.pid else "a process"
     where = (
@@ -122,10 +122,10 @@ def _describe(service: Service, settings: Settings, console: Console) -> None:
     slots = f"{settings.train_slots} training and {settings.generate_slots} writing at once"
     where = "its own Valkey, for this user alone" if service.starts_valkey else "the one in CHARLOOM_REDIS_URL"
     for line in (
-        shown("data", settings.data_dir),
-        shown("logs", service.logs),
-        shown("redis", where),
-        shown("worker", slots),
-        shown("page", service.url),
+        format_item("data", settings.data_dir),
+        format_item("logs", service.logs),
+        format_item("redis", where),
+        format_item("worker", slots),
+        format_item("page", service.url),
     ):
         console.print(line)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.terminal.wrapping import Wrap
+from cli.terminal.line_wrapper import LineWrapper
 
 TEXT = "the loom stood by the river,  and\n\nthe badger stood by the loom. averyveryverylongword end"
 WANTED = "the loom stood by\nthe river,  and\n\nthe badger stood\nby the loom.\naveryveryverylongword\nend"
@@ -10,6 +10,6 @@ WANTED = "the loom stood by\nthe river,  and\n\nthe badger stood\nby the loom.\n
 
 @pytest.mark.parametrize("size", [1, 2, 5, len(TEXT)])
 def test_lines_are_broken_between_words(size: int) -> None:
-    wrap = Wrap(18)
+    wrap = LineWrapper(18)
     told = "".join(wrap.add(TEXT[at : at + size]) for at in range(0, len(TEXT), size)) + wrap.rest()
     assert told == WANTED
