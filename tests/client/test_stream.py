@@ -73,5 +73,6 @@ def test_a_job_that_is_gone_is_an_error_at_once(scripted: Scripted, loom: Charlo
 
 def test_what_is_no_event_is_passed_over(scripted: Scripted, loom: Charloom) -> None:
     good = sent(DONE)
-    scripted.replies = [Reply(body=b"data: no json\n\ndata: [1]\n\n" + good.body, headers=good.headers)]
+    junk = b"data: no json\n\ndata: [1]\n\ndata: " + b"[" * 200_000 + b"\n\n"
+    scripted.replies = [Reply(body=junk + good.body, headers=good.headers)]
     assert [event.type for event in loom.jobs.events("job_1")] == ["done"]

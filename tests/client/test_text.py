@@ -48,3 +48,9 @@ def test_a_text_that_was_written_again_differently_is_told_of() -> None:
 
 def test_a_job_that_ended_without_a_result_adds_nothing() -> None:
     assert _new(Texts(), Event(type="done", data={"status": "failed", "result": None})) == []
+
+
+def test_outputs_of_another_shape_add_nothing() -> None:
+    outputs = [None, {}, {"index": "0", "text": "the"}, {"index": 1, "text": "loom"}]
+    done = Event(type="done", data={"status": "succeeded", "result": {"outputs": outputs}})
+    assert _new(Texts(), done) == [(1, "loom")]

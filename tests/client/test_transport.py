@@ -2,6 +2,7 @@
 
 import email.utils
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,6 +30,8 @@ from tests.client.scripted import Reply, Scripted, problem
 QUICK = Retrying(tries=4, first_wait_s=0.001, most_wait_s=2)
 JOB = b'{"id":"job_1","type":"train","status":"queued","created_at":"2026-11-24T12:00:00.000Z"}'
 BROKEN = Reply(status=0)
+#: JSON that Python's parser gives up on with a RecursionError.
+DEEP = b"[" * 200_000
 
 
 @pytest.fixture
@@ -139,11 +142,39 @@ def test_a_proxy_s_page_and_another_service_are_said_to_be_that(scripted: Script
     scripted.replies = [Reply(status=500, body=b"<html>oh no</html>")]
     with pytest.raises(ServerError, match=r"GET http.*/api/v1/jobs/job_1 answered 500"):
         loom.jobs.get("job_1")
-    for body in (b"<html>", b"[1]", b'{"hello":"world"}'):
+    for body in (b"<html>", b"[1]", b'{"hello":"world"}', DEEP):
         scripted.replies = [Reply(body=body)]
         with pytest.raises(ApiError) as caught:
             loom.jobs.get("job_1")
         assert caught.value.code == "not_charloom"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [Charloom.workers, lambda loom: loom.jobs.metrics("job_1"), lambda loom: list(loom.models.list())],
+    ids=["workers", "metrics", "models"],
+)
+@pytest.mark.parametrize("body", [DEEP, b'{"data":7}', b'{"data":["w1"]}', b'{"data":[{}]}'], ids=len)
+def test_a_list_that_can_t_be_read_is_another_service_s(
+    scripted: Scripted, loom: Charloom, call: Callable[[Charloom], object], body: bytes
+) -> None:
+    scripted.replies = [Reply(body=body)]
+    with pytest.raises(ApiError) as caught:
+        call(loom)
+    assert caught.value.code == "not_charloom"
+
+
+def test_a_refusal_nested_too_deeply_is_one_with_its_status_alone(scripted: Scripted, loom: Charloom) -> None:
+    scripted.replies = [Reply(status=500, body=DEEP)]
+    with pytest.raises(ServerError, match="answered 500"):
+        loom.workers()
+
+
+def test_a_text_that_is_not_utf_8_is_another_service_s(scripted: Scripted, loom: Charloom) -> None:
+    scripted.replies = [Reply(body=b"\xff\xfe")]
+    with pytest.raises(ApiError) as caught:
+        loom.corpora.text("cor_1")
+    assert caught.value.code == "not_charloom"
 
 
 def test_the_key_is_sent_as_a_bearer(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,6 +194,21 @@ def test_the_key_is_sent_as_a_bearer(scripted: Scripted, monkeypatch: pytest.Mon
 def test_an_address_that_can_t_be_one_is_refused(url: str) -> None:
     with pytest.raises(CharloomError, match="address"):
         Charloom(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("http://127.0.0.1:8000/api/v1", "http://127.0.0.1:8000"),
+        ("example.com/api/v1/", "http://example.com"),
+        ("https://example.com/loom/api", "https://example.com/loom"),
+    ],
+)
+def test_the_address_of_the_api_is_refused_with_that_of_the_server(url: str, server: str) -> None:
+    with pytest.raises(CharloomError, match="address of the API") as caught:
+        Charloom(url)
+    assert str(caught.value).endswith(f" {server}")
+    assert Charloom(server).url == server
 
 
 def test_an_address_may_do_without_its_scheme_and_a_key_must_fit_a_header() -> None:

@@ -10,7 +10,7 @@ from charloom.jobs import Jobs
 from charloom.keys import key_header
 from charloom.models import Models
 from charloom.options import GenerateOptions, TrainOptions
-from charloom.records import Corpus, Estimate, Job, Model, Readiness, Worker
+from charloom.records import Corpus, Estimate, Job, Listing, Model, Readiness, Worker
 from charloom.transport import Retrying, Transport
 
 #: Where `charloom up` serves when nothing else is said.
@@ -117,8 +117,8 @@ class Charloom:
 
     def workers(self) -> Sequence[Worker]:
         """Return the workers seen lately."""
-        page = self._transport.document("GET", "/api/v1/workers")
-        return [self._transport.read(Worker, one) for one in page.get("data", [])]
+        page = self._transport.record(Listing, "GET", "/api/v1/workers")
+        return [self._transport.read(Worker, one) for one in page.data]
 
     def ready(self) -> Readiness:
         """Return True if jobs can be done, and what is missing where they can't."""

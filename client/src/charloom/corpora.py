@@ -53,7 +53,7 @@ class Corpora:
     def text(self, corpus: Corpus | str) -> str:
         """Return a corpus' text as it is stored, its line ends LF. Raises NotFound."""
         corpus_id = corpus if isinstance(corpus, str) else corpus.id
-        return self._transport.send("GET", f"{_PATH}/{corpus_id}/text").content.decode("utf-8")
+        return self._transport.text(f"{_PATH}/{corpus_id}/text")
 
     def delete(self, corpus: Corpus | str) -> None:
         """Delete a corpus. Raises NotFound, or Conflict while a live job uses it."""

@@ -141,7 +141,7 @@ def error_of(answer: httpx.Response, *, retry_after_s: float | None = None) -> A
     kind = _KIND_OF.get(status, ServerError if status >= httpx.codes.INTERNAL_SERVER_ERROR else ApiError)
     try:
         problem = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         problem = None
     if not isinstance(problem, dict):
         request = answer.request

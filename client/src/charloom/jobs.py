@@ -7,7 +7,7 @@ from typing import Literal
 from charloom.errors import TimedOut, TooManyRequests, Unavailable, Unreachable
 from charloom.keys import key_header
 from charloom.listing import every, joined
-from charloom.records import Event, Job, Metric
+from charloom.records import Event, Job, Listing, Metric
 from charloom.stream import PATIENCE_S, SILENCE_S, Silence, watch
 from charloom.transport import Transport
 
@@ -121,8 +121,8 @@ class Jobs:
 
     def metrics(self, job: Job | str) -> Sequence[Metric]:
         """Return every loss measured, oldest first. Raises NotFound."""
-        page = self._transport.document("GET", f"{_PATH}/{_id(job)}/metrics")
-        return [self._transport.read(Metric, row) for row in page.get("data", [])]
+        page = self._transport.record(Listing, "GET", f"{_PATH}/{_id(job)}/metrics")
+        return [self._transport.read(Metric, row) for row in page.data]
 
 
 def _id(job: Job | str) -> str:

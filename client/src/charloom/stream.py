@@ -106,7 +106,7 @@ def _events(answer: httpx.Response) -> Iterator[Event]:
     for message in messages(answer.iter_bytes()):
         try:
             data = json.loads(message.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(data, dict):
             yield Event(id=message.id, type=message.event, data=data)

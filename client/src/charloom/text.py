@@ -49,7 +49,9 @@ class Texts:
         outputs = result.get("outputs")
         found: list[tuple[int, str]] = []
         for output in outputs if isinstance(outputs, list) else ():
-            index, text = int(output["index"]), str(output["text"])
+            index, text = (output.get("index"), output.get("text")) if isinstance(output, dict) else (None, None)
+            if not isinstance(index, int) or not isinstance(text, str):
+                continue
             have = self._texts.get(index, "")
             self._texts[index] = text
             if not text.startswith(have):

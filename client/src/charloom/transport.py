@@ -26,6 +26,8 @@ R = TypeVar("R", bound=Record)
 CONNECT_S, READ_S = 5.0, 60.0
 #: Names of this machine: a proxy of the environment is for the world outside.
 _LOOPBACK = ("localhost", "127.", "[::1]", "::1")
+#: Paths that the client adds itself.
+_API_PATH = re.compile(r"/api(/v1)?/?$")
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 #: Statuses that say "not now": nothing was done.
 _NOT_NOW = (429, 503)
@@ -84,6 +86,9 @@ class Transport:
             raise CharloomError(f"{url!r} is no address of a server: {exc}") from exc
         if not host or parsed.scheme not in ("http", "https") or not 0 < (parsed.port or 80) < 2**16:
             raise CharloomError(f"{url!r} is no address of a server; one looks like http://127.0.0.1:8000")
+        if _API_PATH.search(parsed.path):
+            server = parsed.copy_with(path=_API_PATH.sub("", parsed.path) or "/")
+            raise CharloomError(f"{url} is the address of the API; give the server's, {str(server).rstrip('/')}")
 
     def send(
         self, method: str, path: str, *, repeatable: bool | None = None, tries: int | None = None, **how: Any
@@ -137,13 +142,19 @@ class Transport:
         answer = self.send(method, path, **how)
         try:
             found = answer.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise ApiError(
-                status=answer.status_code, code="not_charloom", detail=f"{self.url} answers, but not as Charloom does."
-            )
+            raise self._not_charloom(answer)
         return found
+
+    def text(self, path: str) -> str:
+        """Return the text at a path. Raises Unreachable, ApiError."""
+        answer = self.send("GET", path)
+        try:
+            return answer.content.decode("utf-8")
+        except UnicodeDecodeError as exc:
+            raise self._not_charloom(answer) from exc
 
     def record(self, kind: type[R], method: str, path: str, **how: Any) -> R:
         """Send a request and return the record that it is answered with. Raises Unreachable, ApiError."""
@@ -164,6 +175,10 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self.http.close()
+
+    def _not_charloom(self, answer: httpx.Response) -> ApiError:
+        detail = f"{self.url} answers, but not as Charloom does."
+        return ApiError(status=answer.status_code, code="not_charloom", detail=detail)
 
 
 def retry_after_s(answer: httpx.Response) -> float | None:

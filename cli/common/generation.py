@@ -1,0 +1,131 @@
+"""Prints generated texts: the first as it is written, on standard output; what is known of them on standard error."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from charloom import CharloomError, Event, Job, Texts
+from cli.common.context import CliContext, close_output
+from cli.common.exit_codes import Exit
+from cli.common.watch import watch
+from cli.terminal.console import printable
+from cli.terminal.line_wrapper import LineWrapper
+
+#: Characters of a prompt's end that are shown.
+PROMPT_CHARS = 300
+
+
+def show_generation(ctx: CliContext, job: Job, *, cancel_on_exit: bool) -> Job:
+    """Print the texts of a generate job as they come, and return the job once it has ended.
+
+    Ctrl-C or a closed pipe exits the command, and cancels the job where `cancel_on_exit`.
+    """
+    view = _GeneratedTexts(ctx, job)
+    try:
+        for _ in watch(ctx, job, view):
+            pass
+        job = ctx.client.jobs.wait(job)
+        view.finish(job)
+    except KeyboardInterrupt:
+        view.end_line()
+        if cancel_on_exit:
+            _cancel(ctx, job)
+        state = "Stopped" if cancel_on_exit else "The job goes on"
+        ctx.stderr.print(f"{state}. `charloom job {job.id}` shows the text.", style="dim")
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        close_output()
+        if cancel_on_exit:
+            _cancel(ctx, job)
+        sys.exit(Exit.CLOSED)
+    return job
+
+
+def _cancel(ctx: CliContext, job: Job) -> None:
+    try:
+        ctx.client.jobs.cancel(job)
+    except CharloomError as error:  # the job has just ended, or the server can't be reached
+        ctx.stderr.print(str(error), style="dim")
+
+
+class _GeneratedTexts:
+    """The first text bit by bit, then the others. With --json nothing: the job that is printed at the end has them."""
+
+    def __init__(self, ctx: CliContext, job: Job) -> None:
+        self._texts = Texts()
+        self._ctx = ctx
+        self._quiet = ctx.json
+        self._several = int(job.params.get("n") or 1) > 1
+        self._prompt = str(job.params.get("prompt") or "")
+        self._wrapper = LineWrapper(ctx.stdout.width) if ctx.stdout.is_terminal else None
+        self._at_line_start = True
+        if not self._quiet:
+            self._show_prompt()
+
+    def show_event(self, event: Event) -> None:
+        """Print what an event adds to the first text."""
+        for index, new in self._texts.add(event):
+            if index == 0 and not self._quiet:
+                self._write(new)
+
+    def show_status(self, status: str) -> None:
+        """Print what the job waits for, unless that would fall into a text."""
+        if status and not len(self._texts):
+            self._ctx.stderr.print(f"waiting: {status}", style="dim")
+
+    def finish(self, job: Job) -> None:
+        """Print the other texts and what is known of all of them."""
+        if self._quiet:
+            return
+        self.end_line()
+        for output in job.outputs:
+            if output.index:
+                self._write("\n")
+                self._note(f"{output.index + 1} of {len(job.outputs)}.")
+                self._write(output.text)
+                self.end_line()
+        if self._texts.changed:
+            self._note(f"Another worker wrote a different text; `charloom job {job.id}` shows the one that counts.")
+        for output in job.outputs:
+            self._note(_describe_overlap(output.index + 1 if self._several else None, output.copied))
+        if job.result:
+            if not self._prompt:
+                prompt = " ".join(str(job.result.get("prompt", "")).split())
+                self._note(f"It continues a random passage of its text: …{prompt[-PROMPT_CHARS:]}")
+            self._note(f"Seed {job.result.get('seed')}: the same request with --seed gives the same text.")
+
+    def end_line(self) -> None:
+        """Print the rest of the text and end its last line."""
+        if self._wrapper is not None:
+            self._put(self._wrapper.flush())
+        if not self._at_line_start:
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        self._put(text if self._wrapper is None else self._wrapper.add(printable(text)))
+
+    def _put(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        self._at_line_start = text.endswith("\n") if text else self._at_line_start
+
+    def _show_prompt(self) -> None:
+        """Show the prompt before the text, where both are on one terminal."""
+        if self._several:
+            self._note("1.")
+        if self._prompt and self._wrapper is not None and self._ctx.stderr.is_terminal:
+            prompt = self._prompt if len(self._prompt) <= PROMPT_CHARS else f"…{self._prompt[-PROMPT_CHARS:]}"
+            wrapped = self._wrapper.add(printable(prompt)) + self._wrapper.flush()
+            self._ctx.stderr.print(wrapped, style="dim", end="", soft_wrap=True)
+            self._at_line_start = wrapped.endswith("\n")
+
+    def _note(self, note: str) -> None:
+        if note and self._ctx.stderr.is_terminal:
+            self._ctx.stderr.print(note, style="dim")
+
+
+def _describe_overlap(number: int | None, copied: Mapping[str, Any] | None) -> str:
+    if not copied:
+        return ""
+    which = "" if number is None else f"{number}: "
+    return f"{which}{copied['share']:.0%} copied from the text; the longest passage has {copied['longest']:,} characters."
