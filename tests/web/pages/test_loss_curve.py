@@ -107,9 +107,10 @@ def test_figures_are_said_as_people_say_them() -> None:
         "1 hour",
         "1 day 1 hour",
     ]
-    assert [size(value) for value in (999, 1500, 2_500_000, 3_000_000_000)] == [
+    assert [size(value) for value in (999, 1536, 2_500_000, 256 << 20, 3 << 30)] == [
         "999 bytes",
-        "1.5 kB",
-        "2.5 MB",
-        "3.0 GB",
+        "1.5 KiB",
+        "2.4 MiB",
+        "256 MiB",
+        "3 GiB",
     ]

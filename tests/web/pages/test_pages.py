@@ -121,7 +121,7 @@ def test_each_recipe_tells_what_it_would_take(world: World) -> None:
     world.worker(speed=1)
     page = text_of(world.http.get(f"/?corpus_id={corpus_id}"))
     assert "not known" not in page
-    assert len(re.findall(r"Time, about [\d.]+ \w+.*? Steps [\d,]+ Parameters [\d,]+ Memory [\d.]+ MB", page)) == 2
+    assert len(re.findall(r"Time, about [\d.]+ \w+.*? Steps [\d,]+ Parameters [\d,]+ Memory [\d.]+ MiB", page)) == 2
     assert f"Its {len(set(BOOK))} characters" in page
 
 
