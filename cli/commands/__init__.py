@@ -1,1 +1,1 @@
-"""The commands of `charloom`, a file for each group, and what they share."""
+"""The commands of `charloom`: a module for each command or group of commands. None imports another."""

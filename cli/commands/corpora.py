@@ -2,7 +2,7 @@
 
 import click
 
-from cli.common.context import CliContext, examples, server_command
+from cli.common.context import CliContext, examples, limit_options, server_command
 from cli.common.corpus_argument import resolve_corpus
 from cli.common.lookup import find_corpus
 from cli.terminal.console import printable
@@ -11,7 +11,7 @@ from cli.terminal.tables import Column, print_table
 
 _COLUMNS = (
     Column(title="ID"),
-    Column(title="NAME", cut=True),
+    Column(title="NAME", truncate=True),
     Column(title="CHARACTERS", rank=1, right=True),
     Column(title="DISTINCT", rank=3, right=True),
     Column(title="AGE", rank=2, right=True),
@@ -21,20 +21,19 @@ _COLUMNS = (
 @click.command(
     epilog=examples("charloom corpora", "charloom corpora --add book.txt", "charloom corpora --text reeds > reeds.txt")
 )
-@click.option("--add", metavar="FILE", help="Send this text (- for standard input) and print its id.")
-@click.option("--name", help="With --add -: what to call it.")
-@click.option("--text", metavar="TEXT", help="Print this text: its id, the beginning or end of one, or its name.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="List so many at most.")
-@click.option("--all", "everything", is_flag=True, help="List all of them.")
+@click.option("--add", metavar="FILE", help="Upload this file (- for standard input) and print the text's id.")
+@click.option("--name", help="Name of the text that --add - uploads.")
+@click.option("--text", metavar="TEXT", help="Print this text: its name, its id, or the start or end of its id.")
+@limit_options
 @server_command
-def corpora(ctx: CliContext, add: str | None, name: str | None, text: str | None, limit: int, everything: bool) -> None:
-    """List the texts, add one, or print one."""
+def corpora(ctx: CliContext, add: str | None, name: str | None, text: str | None, limit: int | None) -> None:
+    """List texts, upload one, or print one."""
     if add is not None:
         corpus = resolve_corpus(ctx, add, name=name)
         if ctx.json:
             ctx.print_json(corpus)
         else:
-            ctx.print_result(corpus.id, f"The text: {corpus.id}")
+            ctx.print_result(corpus.id, f"Text: {corpus.id}")
         return
     if text is not None:
         corpus = find_corpus(ctx, text)
@@ -44,13 +43,11 @@ def corpora(ctx: CliContext, add: str | None, name: str | None, text: str | None
         else:
             click.echo(printable(content) if ctx.stdout.is_terminal else content, nl=not content.endswith("\n"))
         return
-    found = list(ctx.client.corpora.list(limit=None if everything else limit))
+    found = list(ctx.client.corpora.list(limit=limit))
     if ctx.json:
         ctx.print_json_list(found)
     elif not found:
-        ctx.stderr.print(
-            "There is no text yet. `charloom corpora --add FILE` sends one; `charloom train FILE` does too."
-        )
+        ctx.stderr.print("There are no texts. `charloom corpora --add FILE` and `charloom train FILE` upload one.")
     else:
         rows = [(one.id, one.name, number(one.chars), number(one.vocab_size), age(one.created_at)) for one in found]
         print_table(ctx.stdout, _COLUMNS, rows)

@@ -1,4 +1,4 @@
-"""`charloom demo`: upload a text, train on it for a minute, and have the model write, all through the HTTP API."""
+"""`charloom demo`: upload a text, train on it for a minute and generate text, all through the HTTP API."""
 
 import shlex
 import sys
@@ -12,47 +12,38 @@ from rich.console import Console
 from charloom import Charloom, CharloomError, Corpus, Event, Texts
 from cli.common.context import examples
 from cli.common.exit_codes import failure_from
-from cli.service.lifecycle import acquire_lock, choose_port, read_settings, running_service
+from cli.service.lifecycle import acquire_lock, choose_port, in_use_error, read_settings, running_service
 from cli.service.lock import DataDirInUse
 from cli.service.service import ROOT
-from cli.terminal.console import make_console, printable
+from cli.terminal.console import make_console
+from cli.terminal.formatting import describe_corpus, loss, stop_reason
 from cli.terminal.progress import TrainingProgress
 
-#: The text that is there for whoever has none at hand.
+#: The text for users who have none at hand.
 SAMPLE = ROOT / "shared" / "sample.txt"
-#: Seconds of computing: with start and writing, the demo stays well under three minutes on two cores.
+#: Seconds of training: with start and generation the demo takes well under three minutes on two cores.
 TRAIN_S = 60
-#: Seconds without a sign of the training after which the demo looks why, and gives up unless it is queued.
+#: Seconds without an event after which the demo fails, unless the training is queued.
 SILENCE_S = 60.0
-#: Longest silence of a stream, seconds, before the demo looks after the processes it keeps.
+#: Seconds without an event after which the demo checks its processes.
 POLL_S = 1.0
-#: Characters of the passage at the end.
-PASSAGE_CHARS = 700
-#: Why a training ended, in words.
-STOPPED = {
-    "completed": "all epochs done",
-    "early_stopped": "stopped early, since it no longer got better",
-    "time_limit": "the time is up",
-}
-#: Characters to go on from.
-PROMPT_CHARS = 100
+#: Characters of the prompt and of the generated text.
+PROMPT_CHARS, LENGTH = 100, 700
 
 
 class _ShutdownRequested(Exception):
-    """Ctrl-C, while the demo was at work."""
+    """Ctrl-C while the demo was running."""
 
 
 @click.command(epilog=examples("charloom demo", "charloom demo --text book.txt --seconds 120"))
-@click.option(
-    "--text", type=click.Path(path_type=Path), help="The text to learn from. [default: the sample that comes with it]"
-)
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data directory. [default: data]")
-@click.option("--port", type=click.IntRange(0, 65_535), help="Port of the page; a free one if it is busy.")
-@click.option("--seconds", type=click.IntRange(min=1), default=TRAIN_S, show_default=True, help="Time to train.")
+@click.option("--text", type=click.Path(path_type=Path), help="The text to train on. [default: a sample]")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The data directory. [default: data]")
+@click.option("--port", type=click.IntRange(0, 65_535), help="The web server's port; another one if it is in use.")
+@click.option("--seconds", type=click.IntRange(min=1), default=TRAIN_S, show_default=True, help="Training time.")
 def demo(text: Path | None, data: Path | None, port: int | None, seconds: int) -> None:
-    """Train on a text for a minute, then let the model write.
+    """Train on a text for a minute, then generate text.
 
-    At a terminal the service stays up afterwards until Ctrl-C; without one the demo ends.
+    At a terminal the service keeps running until Ctrl-C, elsewhere it stops.
     """
     console = make_console()
     name, content = _read(text or SAMPLE)
@@ -60,15 +51,13 @@ def demo(text: Path | None, data: Path | None, port: int | None, seconds: int) -
     at_terminal = sys.stdin.isatty()
     try:
         lock = acquire_lock(settings, console)
-    except DataDirInUse as taken:
-        if not taken.address:
-            raise click.ClickException(
-                f"Another Charloom is just starting or ending on {settings.data_dir}."
-            ) from taken
-        console.print(f"Charloom already runs on this data; using it.\n  page      {taken.address}")
-        with Charloom(taken.address) as client:
+    except DataDirInUse as in_use:
+        if not in_use.url:
+            raise in_use_error(in_use, settings) from in_use
+        console.print(f"Using the Charloom that already runs on this data: {in_use.url}")
+        with Charloom(in_use.url) as client:
             _run_demo(client, name, content, seconds, console, check=lambda: None)
-        console.print(f"\nThe page: {taken.address}")
+        console.print(f"\nOpen {in_use.url} in a browser to go on.")
         return
     settings = choose_port(settings, any_free=True, console=console)
     with running_service(settings, lock, console) as (service, signals):
@@ -84,82 +73,79 @@ def demo(text: Path | None, data: Path | None, port: int | None, seconds: int) -
             except _ShutdownRequested:
                 raise click.Abort from None
         if at_terminal:
-            console.print(f"\nOpen {service.url} in a browser: the model is there to write with. Ctrl-C ends it.")
+            console.print(f"\nOpen {service.url} in a browser to generate more text. Ctrl-C stops the service.")
             service.serve()
-    data_word = "" if data is None else f" DATA={shlex.quote(str(data))}"
-    console.print(f"\nEnded. `make up{data_word}` serves the model and all that comes next.")
+    path = "" if data is None else shlex.quote(str(data))
+    by_make, by_command = (f" DATA={path}", f" --data {path}") if path else ("", "")
+    console.print(f"\nStopped. `charloom up{by_command}` (or `make up{by_make}`) continues with this data.")
 
 
 def _read(path: Path) -> tuple[str, bytes]:
     try:
         return path.name, path.expanduser().read_bytes()
     except OSError as exc:
-        raise click.ClickException(f"The text {path} can't be read: {exc.strerror}.") from exc
+        raise click.ClickException(f"{path} can't be read: {exc.strerror}.") from exc
 
 
 def _run_demo(
     client: Charloom, name: str, content: bytes, seconds: int, console: Console, *, check: Callable[[], None]
 ) -> None:
-    """Upload, train, write. Raises click.ClickException with the service's own words where it refuses."""
+    """Upload, train, generate. Raises click.ClickException with the service's message where it refuses."""
     try:
         corpus = client.corpora.add_bytes(content, name=name)
-        console.print(
-            f"\n{printable(corpus.name)}: {corpus.chars:,} characters, "
-            f"{corpus.vocab_size_lowercase} different ones in lower case.\n"
-        )
+        console.print(f"\n{describe_corpus(corpus)}\n")
         model_id = _train(client, corpus, seconds, console, check=check)
-        _write(client, model_id, _passage(client.corpora.text(corpus)), console, check=check)
+        _generate(client, model_id, _prompt(client.corpora.text(corpus)), console, check=check)
     except CharloomError as exc:
         raise click.ClickException(failure_from(exc).message) from exc
 
 
 def _train(client: Charloom, corpus: Corpus, seconds: int, console: Console, *, check: Callable[[], None]) -> str:
-    """Train for so long at most; return the model's id."""
+    """Train with a time limit; return the model's id."""
     job = client.train(corpus, name=corpus.name, max_seconds=seconds)
     with TrainingProgress(console) as progress:
-        heard_at = time.monotonic()
-        for event in client.jobs.watch(job, silence_s=POLL_S):
+        last_event_at = time.monotonic()
+        for item in client.jobs.watch(job, silence_s=POLL_S):
             check()
-            if isinstance(event, Event):
-                heard_at = time.monotonic()
-                progress.show_event(event.type, event.data)
-            elif time.monotonic() - heard_at > SILENCE_S:
-                waiting = client.jobs.get(job)
-                if waiting.status != "queued":
+            if isinstance(item, Event):
+                last_event_at = time.monotonic()
+                progress.show_event(item)
+            elif time.monotonic() - last_event_at > SILENCE_S:
+                current = client.jobs.get(job)
+                if current.status != "queued":
                     raise click.ClickException(
-                        f"Nothing has been heard of the training for {SILENCE_S:g} s; see the worker's log."
+                        f"The training has reported nothing for {SILENCE_S:g} s; see the worker's log."
                     )
-                console.print(f"It waits for its turn: place {waiting.queue_position} in the queue.")
-                heard_at = time.monotonic()
+                progress.show_status(f"number {current.queue_position} in the queue")
+                last_event_at = time.monotonic()
     job = client.jobs.wait(job).check()
-    losses, reason = job.metrics, (job.result or {}).get("stop_reason", "")
+    losses, reason = job.metrics, str((job.result or {}).get("stop_reason", ""))
     if losses.best_loss is not None:
         console.print(
-            f"\nLearned: {STOPPED.get(reason, reason)}; the best epoch is number {losses.best_epoch}, with "
-            f"{losses.best_loss:.3f} nats a character on what was kept back.\n"
+            f"\nTrained: {stop_reason(reason)}; best validation loss {loss(losses.best_loss)} nats per character, in "
+            f"epoch {losses.best_epoch}.\n"
         )
     return job.model_id or ""
 
 
-def _passage(text: str) -> str:
-    """Return some words to go on from: the first whole line of the text's second half, and what follows.
+def _prompt(text: str) -> str:
+    """Return a prompt: the first whole line of the text's second half, and what follows.
 
-    Left out, the service would take a passage anywhere; of a book as it is downloaded that may be its licence.
+    Without one the service would take a random passage; of a downloaded book that may be its licence.
     """
     middle = text.find("\n", len(text) // 2) + 1
     words = text[middle : middle + PROMPT_CHARS].rsplit(maxsplit=1)
     return words[0] if words else text[:PROMPT_CHARS]
 
 
-def _write(client: Charloom, model_id: str, prompt: str, console: Console, *, check: Callable[[], None]) -> None:
-    """Have the model write, and show the text as it comes."""
-    job = client.generate(model_id, prompt=prompt, length=PASSAGE_CHARS)
+def _generate(client: Charloom, model_id: str, prompt: str, console: Console, *, check: Callable[[], None]) -> None:
+    """Generate text and print it as it comes."""
+    job = client.generate(model_id, prompt=prompt, length=LENGTH)
     console.print("The model writes:\n")
     texts = Texts()
-    for event in client.jobs.watch(job, silence_s=POLL_S):
+    for item in client.jobs.watch(job, silence_s=POLL_S):
         check()
-        for _, new in texts.add(event) if isinstance(event, Event) else ():
-            console.print(printable(new), end="")
+        for _, new in texts.add(item) if isinstance(item, Event) else ():
+            console.print(new, end="")
     result = client.jobs.wait(job).check().result or {}
-    went_on_from = " ".join(printable(result["prompt"]).split())
-    console.print(f"\n\nIt went on from: {went_on_from} …", style="dim")
+    console.print(f"\n\nThe prompt was: {' '.join(str(result['prompt']).split())} …", style="dim")

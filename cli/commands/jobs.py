@@ -1,17 +1,15 @@
-"""`charloom jobs`, `job`, `cancel` and `resume`: look at jobs, watch one, end one, go on with one."""
+"""`charloom jobs`, `job`, `cancel` and `resume`."""
 
 from collections.abc import Sequence
 
 import click
 
 from charloom import Job
-from cli.commands.train import STOPPED, finish_training
-from cli.commands.write import show_generation
-from cli.common.context import CliContext, examples, server_command
+from cli.common.context import CliContext, examples, limit_options, server_command
 from cli.common.exit_codes import Exit, Failure
-from cli.common.follow import follow
+from cli.common.follow import follow_job
 from cli.common.lookup import find_job, find_model
-from cli.terminal.console import printable
+from cli.terminal import formatting
 from cli.terminal.formatting import age, duration, loss, number
 from cli.terminal.tables import Column, print_card, print_table
 
@@ -23,10 +21,10 @@ _COLUMNS = (
     Column(title="STATUS"),
     Column(title="DONE", rank=3, right=True),
     Column(title="AGE", rank=2, right=True),
-    Column(title="WHAT", rank=4, cut=True),
+    Column(title="SUBJECT", rank=4, truncate=True),
 )
-#: Parameters that a card shows elsewhere or that say nothing.
-_OMITTED = ("corpus_id", "model_id", "name", "metadata", "prompt", "init_from", "filename")
+#: Parameters that a card shows in rows of their own.
+_SHOWN = ("corpus_id", "model_id", "name", "metadata", "prompt", "init_from", "filename")
 
 
 @click.command(
@@ -37,60 +35,57 @@ _OMITTED = ("corpus_id", "model_id", "name", "metadata", "prompt", "init_from", 
         "charloom jobs --all --json | jq -r '.data[].id'",
     )
 )
-@click.option("--type", "types", metavar="TYPES", help=f"Only these: {', '.join(TYPES)}; several separated by commas.")
-@click.option("--status", "statuses", metavar="STATUSES", help=f"Only these: {', '.join(STATUSES)}.")
+@click.option("--type", "types", metavar="TYPES", help=f"Only jobs of these types: {', '.join(TYPES)}.")
+@click.option("--status", "statuses", metavar="STATUSES", help=f"Only jobs in these states: {', '.join(STATUSES)}.")
 @click.option("--model", metavar="MODEL", help="Only jobs that made or use this model.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="So many at most.")
-@click.option("--all", "everything", is_flag=True, help="All of them.")
+@limit_options
 @server_command
-def jobs(
-    ctx: CliContext, types: str | None, statuses: str | None, model: str | None, limit: int, everything: bool
-) -> None:
-    """List jobs, newest first."""
-    model_id = None if model is None else find_model(ctx, model).id
-    limit_or_none = None if everything else limit
+def jobs(ctx: CliContext, types: str | None, statuses: str | None, model: str | None, limit: int | None) -> None:
+    """List jobs, newest first. Separate several types or states by commas."""
     found = list(
         ctx.client.jobs.list(
             type=_split(types, TYPES, "--type"),
             status=_split(statuses, STATUSES, "--status"),
-            model_id=model_id,
-            limit=limit_or_none,
+            model_id=None if model is None else find_model(ctx, model).id,
+            limit=limit,
         )
     )
     if ctx.json:
         ctx.print_json_list(found)
-    elif not found:
-        ctx.stderr.print("There is no such job. `charloom train FILE` makes one.")
-    else:
+    elif found:
         print_table(ctx.stdout, _COLUMNS, [_row(job) for job in found])
+    elif types or statuses or model:
+        ctx.stderr.print("No job matches.")
+    else:
+        ctx.stderr.print("There are no jobs. `charloom train FILE` starts one.")
 
 
 @click.command(
     epilog=examples("charloom job", "charloom job 4k2p9x --follow", "charloom job job_01jd --losses > losses.txt")
 )
 @click.argument("job", metavar="[JOB]", required=False)
-@click.option("--follow", "-f", "following", is_flag=True, help="Watch it to its end.")
-@click.option("--losses", is_flag=True, help="Print every loss measured instead, nats per character.")
+@click.option("--follow", "-f", "following", is_flag=True, help="Show the progress and wait for the end.")
+@click.option("--losses", is_flag=True, help="Print all losses of a training, in nats per character.")
 @server_command
 def job(ctx: CliContext, job: str | None, following: bool, losses: bool) -> None:
-    """Show a job, or watch it.
+    """Show or follow a job.
 
-    JOB is a job's id, or the beginning or the end of one; the newest job when left out.
+    JOB is a job's id, or the start or end of it; the newest job if it isn't given.
     """
     found = find_job(ctx, job) if job else next(ctx.client.jobs.list(limit=1), None)
     if found is None:
-        raise Failure("There is no job yet. `charloom train FILE` makes one.", Exit.NOT_FOUND)
+        raise Failure("There are no jobs. `charloom train FILE` starts one.", Exit.NOT_FOUND)
     if losses:
         _print_losses(ctx, found)
     elif following:
-        watch_job(ctx, found)
+        follow_job(ctx, found)
     elif ctx.json:
         ctx.print_json(found)
     else:
         print_card(ctx.stdout, _card(found))
         for output in found.outputs:
             ctx.stdout.print()
-            ctx.stdout.print(printable(output.text), soft_wrap=True)
+            ctx.stdout.print(output.text, soft_wrap=True)
 
 
 @click.command(epilog=examples("charloom cancel 4k2p9x", "charloom cancel job_01jd2m3n4p job_01jd2m3n5q"))
@@ -99,7 +94,7 @@ def job(ctx: CliContext, job: str | None, following: bool, losses: bool) -> None
 def cancel(ctx: CliContext, jobs: Sequence[str]) -> None:
     """Cancel jobs.
 
-    One that waits ends at once, one that runs as soon as its worker sees it. A cancelled training can be resumed.
+    A queued job ends at once, a running one as soon as its worker notices. A cancelled training can be resumed.
     """
     for found in [find_job(ctx, word) for word in jobs]:
         ended = ctx.client.jobs.cancel(found)
@@ -110,52 +105,42 @@ def cancel(ctx: CliContext, jobs: Sequence[str]) -> None:
         elif ended.status == "cancelled":
             ctx.print_result(ended.id, f"Cancelled: {ended.id}")
         else:
-            raise Failure(f"{ended.id} has {ended.status} before it could be cancelled.", Exit.REFUSED)
+            raise Failure(f"{ended.id} {ended.status} before it could be cancelled.", Exit.REFUSED)
 
 
 @click.command(epilog=examples("charloom resume 4k2p9x", "charloom resume 4k2p9x --follow"))
 @click.argument("job", metavar="JOB")
-@click.option("--follow", "-f", "following", is_flag=True, help="Watch it to its end.")
+@click.option("--follow", "-f", "following", is_flag=True, help="Show the progress and wait for the end.")
 @server_command
 def resume(ctx: CliContext, job: str, following: bool) -> None:
-    """Go on with a failed or cancelled training.
+    """Resume a failed or cancelled training.
 
-    A new job does that, with the same options, from where the old one stood.
+    A new job with the same options continues from the last checkpoint.
     """
     new = ctx.client.jobs.resume(find_job(ctx, job))
     if following:
-        watch_job(ctx, new)
+        follow_job(ctx, new)
     elif ctx.json:
         ctx.print_json(new)
     else:
-        ctx.print_result(new.id, f"It goes on as {new.id}\n`charloom job {new.id} --follow` watches it.")
-
-
-def watch_job(ctx: CliContext, job: Job) -> None:
-    """Watch a job of any type to its end, and tell how that was. Raises JobFailed where it didn't end well."""
-    if job.type == "train":
-        if ctx.json:
-            ctx.print_json_line(job)
-        finish_training(ctx, follow(ctx, job))
-    elif job.type == "generate" and not ctx.json:
-        show_generation(ctx, job, cancel_on_interrupt=False).check()
-    else:
-        ended = follow(ctx, job).check()
-        if not ctx.json and ended.model_id:
-            ctx.print_result(ended.model_id, f"The model: {ended.model_id}")
+        ctx.print_result(new.id, f"Resumed as {new.id}\nFollow it: charloom job {new.id} --follow")
 
 
 def _split(given: str | None, known: Sequence[str], option: str) -> list[str]:
     words = [word.strip() for word in (given or "").split(",") if word.strip()]
     for word in words:
         if word not in known:
-            raise Failure(f"{option} {word!r} is none of {', '.join(known)}.", Exit.USAGE)
+            raise Failure(f"{option} {word!r} isn't one of {', '.join(known)}.", Exit.USAGE)
     return words
 
 
 def _row(job: Job) -> Sequence[str]:
-    done = "" if job.status == "queued" or job.type == "import" else f"{job.progress.fraction:.0%}"
+    done = f"{job.progress.fraction:.0%}" if _has_progress(job) else ""
     return job.id, job.type, job.status, done, age(job.created_at), _subject(job)
+
+
+def _has_progress(job: Job) -> bool:
+    return job.started_at is not None and job.type != "import"
 
 
 def _subject(job: Job) -> str:
@@ -165,44 +150,39 @@ def _subject(job: Job) -> str:
 
 
 def _card(job: Job) -> list[tuple[str, str]]:
-    progress, losses = job.progress, job.metrics
-    waits = f", number {job.queue_position} in its queue" if job.queue_position else ""
-    ran = (
-        "" if job.started_at is None or job.finished_at is None else (job.finished_at - job.started_at).total_seconds()
-    )
+    progress, metrics = job.progress, job.metrics
+    place = f", number {job.queue_position} in the queue" if job.queue_position else ""
+    took = ""
+    if job.started_at is not None and job.finished_at is not None:
+        took = duration((job.finished_at - job.started_at).total_seconds())
     figures = [
         f"{progress.fraction:.0%}",
         "" if progress.epoch is None else f"epoch {progress.epoch} of {progress.total_epochs}",
         "" if progress.total_steps is None else f"step {number(progress.step)} of {number(progress.total_steps)}",
         "" if progress.eta_seconds is None or job.ended else f"about {duration(progress.eta_seconds)} left",
     ]
-    measured = [
-        f"{label} {loss(value)}"
-        for label, value in (("training", losses.train_loss), ("validation", losses.validation_loss))
-        if value is not None
-    ]
-    if losses.best_loss is not None:
-        measured.append(f"best {loss(losses.best_loss)} in epoch {losses.best_epoch}")
-    options = [f"{name} {value}" for name, value in job.params.items() if name not in _OMITTED and value is not None]
-    reason = str((job.result or {}).get("stop_reason", ""))
+    losses = formatting.losses(training=metrics.train_loss, validation=metrics.validation_loss)
+    if metrics.best_loss is not None:
+        losses.append(f"best {loss(metrics.best_loss)} in epoch {metrics.best_epoch}")
+    options = [f"{name} {value}" for name, value in job.params.items() if name not in _SHOWN and value is not None]
     return [
         ("job", job.id),
         ("type", job.type),
-        ("status", f"{job.status}{waits}"),
+        ("status", f"{job.status}{place}"),
         ("error", f"{job.error.detail} ({job.error.code})" if job.error else ""),
         ("name", str(job.params.get("name") or "")),
         ("prompt", str(job.params.get("prompt") or "")),
         ("model", job.model_id or ""),
         ("text", str(job.params.get("corpus_id") or "")),
-        ("made", f"{age(job.created_at)} ago"),
-        ("took", duration(ran) if isinstance(ran, float) else ""),
+        ("created", f"{age(job.created_at)} ago"),
+        ("took", took),
         ("worker", f"{job.worker}, attempt {job.attempt}" if job.worker else ""),
-        ("goes on", job.parent_id or ""),
-        ("progress", ", ".join(figure for figure in figures if figure) if job.type != "import" else ""),
-        ("losses", f"{', '.join(measured)} (nats per character)" if measured else ""),
-        ("ended", STOPPED.get(reason, reason)),
+        ("resumes", job.parent_id or ""),
+        ("progress", ", ".join(figure for figure in figures if figure) if _has_progress(job) else ""),
+        ("losses", f"{', '.join(losses)} (nats per character)" if losses else ""),
+        ("ended", formatting.stop_reason(str((job.result or {}).get("stop_reason", "")))),
         ("options", ", ".join(options)),
-        ("metadata", ", ".join(f"{key}={value}" for key, value in job.metadata.items())),
+        ("metadata", formatting.pairs(job.metadata)),
     ]
 
 
@@ -211,8 +191,10 @@ def _print_losses(ctx: CliContext, job: Job) -> None:
     if ctx.json:
         ctx.print_json_list(rows)
         return
+    if not rows:
+        ctx.stderr.print(f"{job.id} has no losses{' yet' if job.type == 'train' and not job.ended else ''}.")
     columns = [Column(title=title, right=True) for title in ("EPOCH", "STEP", "SECONDS", "TRAINING", "VALIDATION")]
-    told = [
+    cells = [
         (
             number(row.epoch),
             number(row.step),
@@ -222,4 +204,4 @@ def _print_losses(ctx: CliContext, job: Job) -> None:
         )
         for row in rows
     ]
-    print_table(ctx.stdout, columns, told)
+    print_table(ctx.stdout, columns, cells)

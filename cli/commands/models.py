@@ -8,12 +8,12 @@ import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from charloom import Corpus, Model
-from cli.commands.jobs import watch_job
-from cli.common.context import CliContext, examples, server_command
+from cli.common.context import CliContext, examples, limit_options, server_command
 from cli.common.exit_codes import Exit, Failure
+from cli.common.follow import follow_job
 from cli.common.lookup import find_corpus, find_model
 from cli.common.options import Pair
-from cli.terminal.console import printable
+from cli.terminal import formatting
 from cli.terminal.formatting import age, loss, number
 from cli.terminal.prompts import ask
 from cli.terminal.tables import Column, print_card, print_table
@@ -21,7 +21,7 @@ from shared.sizes import size
 
 _COLUMNS = (
     Column(title="ID"),
-    Column(title="NAME", cut=True),
+    Column(title="NAME", truncate=True),
     Column(title="LOSS", rank=1, right=True),
     Column(title="SIZE", rank=3, right=True),
     Column(title="AGE", rank=2, right=True),
@@ -30,16 +30,15 @@ _COLUMNS = (
 
 
 @click.command(epilog=examples("charloom models", "charloom models --limit 5 --json"))
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="So many at most.")
-@click.option("--all", "everything", is_flag=True, help="All of them.")
+@limit_options
 @server_command
-def models(ctx: CliContext, limit: int, everything: bool) -> None:
-    """List models, newest first. LOSS is validation's, nats per character."""
-    found = list(ctx.client.models.list(limit=None if everything else limit))
+def models(ctx: CliContext, limit: int | None) -> None:
+    """List models, newest first. LOSS is the validation loss in nats per character."""
+    found = list(ctx.client.models.list(limit=limit))
     if ctx.json:
         ctx.print_json_list(found)
     elif not found:
-        ctx.stderr.print("There is no model yet. `charloom train FILE` makes one.")
+        ctx.stderr.print("There are no models. `charloom train FILE` trains one.")
     else:
         print_table(ctx.stdout, _COLUMNS, [_row(model) for model in found])
 
@@ -52,15 +51,13 @@ def models(ctx: CliContext, limit: int, everything: bool) -> None:
     )
 )
 @click.argument("model", metavar="MODEL")
-@click.option("--name", help="Call it so from now on.")
-@click.option(
-    "--metadata", multiple=True, type=Pair(), help="Pairs of your own; they replace the old ones. May be given again."
-)
+@click.option("--name", help="The model's new name.")
+@click.option("--metadata", multiple=True, type=Pair(), help="New metadata, replacing the old. Repeatable.")
 @server_command
 def model(ctx: CliContext, model: str, name: str | None, metadata: Sequence[tuple[str, str]]) -> None:
     """Show a model, or change its name or metadata.
 
-    MODEL is a model's id, the beginning or the end of one, or its name.
+    MODEL is a model's name, its id, or the start or end of its id.
     """
     changes = name is not None or bool(metadata)
     found = find_model(ctx, model, newest=not changes)
@@ -83,7 +80,7 @@ def model(ctx: CliContext, model: str, name: str | None, metadata: Sequence[tupl
     "-o",
     type=click.Path(path_type=Path),
     default=Path(),
-    help="File or directory to write. [default: here]",
+    help="The file or directory to write to. [default: the current directory]",
 )
 @click.option(
     "--format",
@@ -91,20 +88,20 @@ def model(ctx: CliContext, model: str, name: str | None, metadata: Sequence[tupl
     type=click.Choice(["bundle", "pth"]),
     default="bundle",
     show_default=True,
-    help="pth is the tutorial's file, of classic models.",
+    help="bundle: a zip file that `charloom import` reads. pth: the tutorial's format, for classic models.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @server_command
 def download(ctx: CliContext, model: str, output: Path, kind: str, force: bool) -> None:
     """Download a model.
 
-    A download that broke off goes on where it was, and is checked at its end.
+    An interrupted download continues where it stopped. The file's SHA-256 is checked at the end.
     """
     found = find_model(ctx, model)
     bar = Progress(
         TextColumn("downloading"),
         BarColumn(bar_width=20),
-        DownloadColumn(),
+        DownloadColumn(binary_units=True),
         console=ctx.stderr,
         transient=True,
         disable=not ctx.stderr.is_terminal,
@@ -117,10 +114,10 @@ def download(ctx: CliContext, model: str, output: Path, kind: str, force: bool) 
                 output,
                 format="pth" if kind == "pth" else "bundle",
                 overwrite=force,
-                tell=lambda there, total: bar.update(task, completed=there, total=total),
+                tell=lambda received, total: bar.update(task, completed=received, total=total),
             )
     except FileExistsError as exc:
-        raise Failure(f"{exc.filename} is there already. --force replaces it.", Exit.USAGE) from exc
+        raise Failure(f"{exc.filename} already exists. --force replaces it.", Exit.USAGE) from exc
     except OSError as exc:
         raise Failure(f"{exc.filename or output} can't be written: {exc.strerror}.", Exit.USAGE) from exc
     if ctx.json:
@@ -133,37 +130,37 @@ def download(ctx: CliContext, model: str, output: Path, kind: str, force: bool) 
     "import", epilog=examples("charloom import reeds.zip", "charloom import text_generator.pth --name tutorial")
 )
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--name", help="What to call the model; the file's name else.")
+@click.option("--name", help="The model's name. [default: the file's]")
 @server_command
 def import_(ctx: CliContext, file: Path, name: str | None) -> None:
-    """Bring in a model.
+    """Import a model.
 
-    FILE is a bundle, or a file in the tutorial's format; it is never unpickled.
+    FILE is a bundle, or a model in the tutorial's format; it is never unpickled.
 
-    Waits until it is read, and prints the model's id.
+    Waits for the end of the import and prints the model's id.
     """
     try:
         job = ctx.client.models.import_file(file, name=name)
     except OSError as exc:
         raise Failure(f"{file} can't be read: {exc.strerror}.", Exit.USAGE) from exc
-    watch_job(ctx, job)
+    follow_job(ctx, job)
 
 
 @click.command(epilog=examples("charloom delete reeds", "charloom delete mod_01jd2m3n4p cor_01jd2m3n5q --yes"))
 @click.argument("names", metavar="MODEL|TEXT...", nargs=-1, required=True)
-@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@click.option("--yes", "-y", is_flag=True, help="Don't ask for confirmation.")
 @server_command
 def delete(ctx: CliContext, names: Sequence[str], yes: bool) -> None:
     """Delete models and texts.
 
-    One that a live job uses stays.
+    The server refuses to delete one that a queued or running job uses.
     """
-    found = [_model_or_corpus(ctx, name) for name in names]
+    found = [_find_model_or_corpus(ctx, name) for name in names]
     if not yes:
-        what = "\n".join(f"  {one.id}  {printable(one.name)}" for one in found)
-        answer = ask(ctx.stderr, f"Delete for good?\n{what}\n[y/N]")
+        listed = "\n".join(f"  {one.id}  {one.name}" for one in found)
+        answer = ask(ctx.stderr, f"Delete permanently?\n{listed}\n[y/N]")
         if answer is None:
-            raise Failure("Nothing was deleted: there is nobody to ask. --yes deletes without asking.", Exit.USAGE)
+            raise Failure("Nothing was deleted. Without a terminal to ask at, --yes is needed.", Exit.USAGE)
         if not answer.lower().startswith("y"):
             ctx.stderr.print("Nothing was deleted.")
             sys.exit(Exit.INTERRUPTED)
@@ -178,7 +175,7 @@ def delete(ctx: CliContext, names: Sequence[str], yes: bool) -> None:
             ctx.print_result(one.id, f"Deleted: {one.id}")
 
 
-def _model_or_corpus(ctx: CliContext, name: str) -> Model | Corpus:
+def _find_model_or_corpus(ctx: CliContext, name: str) -> Model | Corpus:
     if name.startswith("cor_"):
         return find_corpus(ctx, name, newest=False)
     try:
@@ -195,21 +192,14 @@ def _model_or_corpus(ctx: CliContext, name: str) -> Model | Corpus:
 
 
 def _row(model: Model) -> Sequence[str]:
-    return model.id, model.name, loss(_loss(model)), size(model.bytes), age(model.created_at), model.recipe
-
-
-def _loss(model: Model) -> float | None:
-    return model.losses.train if model.losses.validation is None else model.losses.validation
+    kept = model.losses.train if model.losses.validation is None else model.losses.validation
+    return model.id, model.name, loss(kept), size(model.bytes), age(model.created_at), model.recipe
 
 
 def _card(model: Model) -> list[tuple[str, str]]:
-    measured = [
-        f"{label} {loss(value)}"
-        for label, value in (("training", model.losses.train), ("validation", model.losses.validation))
-        if value is not None
-    ]
-    if measured and model.losses.best_epoch is not None:
-        measured.append(f"epoch {model.losses.best_epoch}")
+    losses = formatting.losses(training=model.losses.train, validation=model.losses.validation)
+    if losses and model.losses.best_epoch is not None:
+        losses.append(f"epoch {model.losses.best_epoch}")
     shape = [
         f"{name} {model.params[name]}"
         for name in ("hidden_size", "layers", "embedding_size", "seq_length")
@@ -221,12 +211,12 @@ def _card(model: Model) -> list[tuple[str, str]]:
         ("recipe", model.recipe),
         ("parameters", number(model.parameters)),
         ("shape", ", ".join(shape)),
-        ("losses", f"{', '.join(measured)} (nats per character)" if measured else ""),
+        ("losses", f"{', '.join(losses)} (nats per character)" if losses else ""),
         ("characters", f"{model.vocab_size}: {' '.join(model.vocabulary.split())}"),
         ("text", model.corpus_id or ""),
         ("job", model.job_id),
-        ("began as", model.parent_model_id or ""),
-        ("size", f"{size(model.bytes)}; downloads as {', '.join(model.formats)}"),
-        ("made", f"{age(model.created_at)} ago"),
-        ("metadata", ", ".join(f"{key}={value}" for key, value in model.metadata.items())),
+        ("started from", model.parent_model_id or ""),
+        ("size", f"{size(model.bytes)}; formats: {', '.join(model.formats)}"),
+        ("created", f"{age(model.created_at)} ago"),
+        ("metadata", formatting.pairs(model.metadata)),
     ]

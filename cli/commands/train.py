@@ -1,15 +1,13 @@
-"""`charloom train` and `charloom estimate`: a training, and what it would take."""
+"""`charloom train` and `charloom estimate`."""
 
 from typing import Any
 
 import click
 from pydantic import TypeAdapter
 
-from charloom import Job
 from cli.common.context import CliContext, examples, server_command
 from cli.common.corpus_argument import resolve_corpus
-from cli.common.exit_codes import Exit, Failure
-from cli.common.follow import follow
+from cli.common.follow import follow_job
 from cli.common.lookup import find_model
 from cli.common.options import check_request, given_options, request_options
 from cli.terminal.formatting import duration, number
@@ -19,12 +17,6 @@ from shared.sizes import size
 
 _REQUEST: TypeAdapter[Any] = TypeAdapter(AnyTrainRequest)
 _options = request_options(StreamRequest, ClassicRequest, leave_out=["corpus_id"], help_of=TrainRequest)
-#: Why a training ended, in words.
-STOPPED = {
-    "completed": "all epochs done",
-    "early_stopped": "stopped early, since it no longer got better",
-    "time_limit": "the time is up",
-}
 
 
 @click.command(
@@ -37,29 +29,26 @@ STOPPED = {
     )
 )
 @click.argument("text", metavar="FILE")
-@click.option("--follow", "-f", "following", is_flag=True, help="Watch it to its end.")
+@click.option("--follow", "-f", "following", is_flag=True, help="Show the progress and wait for the end.")
 @_options
 @server_command
 def train(ctx: CliContext, text: str, following: bool, **options: Any) -> None:
     """Train a model on a text.
 
-    FILE is a text file, - for standard input, or the id or name of a text on the server. Options left out have the
-    recipe's defaults and shrink to fit a short text.
+    FILE is a text file, - for standard input, or the id or name of a text on the server. Options that aren't given have
+    the recipe's defaults, reduced where the text is too short for them.
 
-    Prints the job's id; with --follow the model's.
+    Prints the job's id, or the model's with --follow.
     """
     given = _checked_options(ctx, options)
-    corpus = resolve_corpus(ctx, text, name=options.get("name"))
-    job = ctx.client.train(corpus, **given)
+    job = ctx.client.train(resolve_corpus(ctx, text, name=options.get("name")), **given)
     if following:
-        if ctx.json:
-            ctx.print_json_line(job)
-        finish_training(ctx, follow(ctx, job))
+        follow_job(ctx, job)
     elif ctx.json:
         ctx.print_json(job)
     else:
-        place = f", number {job.queue_position} in its queue" if job.queue_position else ""
-        ctx.print_result(job.id, f"Queued{place}: {job.id}\n`charloom job {job.id} --follow` watches it.")
+        place = f", number {job.queue_position} in the queue" if job.queue_position else ""
+        ctx.print_result(job.id, f"Queued{place}: {job.id}\nFollow it: charloom job {job.id} --follow")
 
 
 @click.command(
@@ -73,41 +62,25 @@ def train(ctx: CliContext, text: str, following: bool, **options: Any) -> None:
 @_options
 @server_command
 def estimate(ctx: CliContext, text: str, **options: Any) -> None:
-    """Tell what a training would take, without queueing it.
+    """Estimate a training's time and memory.
 
-    FILE and the options are those of `charloom train`. The time is for the workers now seen.
+    Takes the FILE and options of `charloom train`, and queues nothing. The time is for the workers that are running.
     """
     given = _checked_options(ctx, options)
     found = ctx.client.estimate(resolve_corpus(ctx, text, name=options.get("name")), **given)
     if ctx.json:
         ctx.print_json(found)
         return
-    unknown = "not known: no worker has told its speed yet"
+    unknown = "unknown: no worker has reported its speed"
     print_card(
         ctx.stdout,
         [
             ("parameters", number(found.parameters)),
             ("steps", number(found.steps)),
             ("time", unknown if found.seconds is None else f"about {duration(found.seconds)}"),
-            ("memory", f"{size(found.memory_bytes)} at most"),
+            ("memory", f"at most {size(found.memory_bytes)}"),
         ],
     )
-
-
-def finish_training(ctx: CliContext, job: Job) -> None:
-    """Tell how a training ended that was followed. Raises JobFailed where it ended otherwise than well."""
-    if job.status == "cancelled":
-        raise Failure(
-            f"The training was cancelled. `charloom resume {job.id}` goes on where it stood.", Exit.JOB_FAILED
-        )
-    model_id = job.check().model_id or ""
-    reason = str((job.result or {}).get("stop_reason", ""))
-    if reason:
-        losses = job.metrics
-        best = "" if losses.best_loss is None else f"; best loss {losses.best_loss:.3f} in epoch {losses.best_epoch}"
-        ctx.stderr.print(f"Learned: {STOPPED.get(reason, reason)}{best}.")
-    if not ctx.json:
-        ctx.print_result(model_id, f"The model: {model_id}\n`charloom write {model_id}` lets it write.")
 
 
 def _checked_options(ctx: CliContext, options: dict[str, Any]) -> dict[str, Any]:

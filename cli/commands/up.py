@@ -1,36 +1,36 @@
-"""`charloom up`: the whole service on this machine, until Ctrl-C."""
+"""`charloom up`: a whole service on this machine."""
 
 from pathlib import Path
 
 import click
 
 from cli.common.context import examples
-from cli.service.lifecycle import acquire_lock, already_running, choose_port, read_settings, running_service
+from cli.service.lifecycle import acquire_lock, choose_port, in_use_error, read_settings, running_service
 from cli.service.lock import DataDirInUse
 from cli.terminal.console import make_console
 
 
 @click.command(epilog=examples("charloom up", "charloom up --port 8001 --data /srv/charloom"))
-@click.option("--port", type=click.IntRange(0, 65_535), help="Port of the page; 0 takes a free one. [default: 8000]")
+@click.option("--port", type=click.IntRange(0, 65_535), help="The web server's port; 0 for any. [default: 8000]")
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Directory of texts, models and jobs; made if it isn't there. [default: data]",
+    help="The directory for texts, models and jobs; created if missing. [default: data]",
 )
 def up(port: int | None, data: Path | None) -> None:
-    """Serve Charloom on this machine until Ctrl-C.
+    """Run Charloom on this machine until Ctrl-C.
 
-    Starts a Valkey of its own (unless CHARLOOM_REDIS_URL names a Redis), the web server and a worker. The next start
-    on the same data goes on with everything, a training in the middle included.
+    Starts a web server, a worker and a Valkey (unless CHARLOOM_REDIS_URL names a Redis). The next start with the same
+    data continues everything, including a training that was running.
     """
     console = make_console()
     settings = read_settings(port=port, data=data)
     try:
         lock = acquire_lock(settings, console)
-    except DataDirInUse as taken:
-        raise already_running(taken, settings) from taken
+    except DataDirInUse as in_use:
+        raise in_use_error(in_use, settings) from in_use
     settings = choose_port(settings, any_free=False, console=console)
     with running_service(settings, lock, console) as (service, _):
-        console.print(f"\nOpen {service.url} in a browser. Ctrl-C ends it; the next start goes on with everything.")
+        console.print(f"\nOpen {service.url} in a browser. Ctrl-C stops the service; the next start continues.")
         service.serve()
-    console.print("Ended.")
+    console.print("Stopped.")

@@ -1,4 +1,4 @@
-"""`charloom workers`: who works."""
+"""`charloom workers`: the workers and what they run."""
 
 import click
 
@@ -7,7 +7,7 @@ from cli.terminal.formatting import age
 from cli.terminal.tables import Column, print_table
 
 _COLUMNS = (
-    Column(title="NAME", cut=True),
+    Column(title="NAME", truncate=True),
     Column(title="RUNNING"),
     Column(title="CORES", rank=1, right=True),
     Column(title="THREADS", rank=4, right=True),
@@ -20,12 +20,12 @@ _COLUMNS = (
 @click.command(epilog=examples("charloom workers", "charloom workers --json"))
 @server_command
 def workers(ctx: CliContext) -> None:
-    """List the workers seen lately, and what each runs."""
+    """List the workers and the jobs they run."""
     found = ctx.client.workers()
     if ctx.json:
         ctx.print_json_list(found)
     elif not found:
-        ctx.stderr.print("No worker has been seen lately. `charloom up` starts one, as does `celery -A worker worker`.")
+        ctx.stderr.print("No worker is running. Start one with `charloom up` or `celery -A worker worker`.")
     else:
         rows = [
             (

@@ -1,1 +1,1 @@
-"""What several commands need: context and options, exit codes, looking things up, following jobs."""
+"""What several commands need: context and options, exit codes, lookups, following a job."""

@@ -1,15 +1,15 @@
-"""What the exit codes mean, and every failure of a command as one plain sentence with what to do.
+"""Exit codes, and failures as one sentence that says what to do.
 
 | code | meaning |
 | --- | --- |
-| 0 | done |
-| 1 | the job failed or was cancelled; `up` and `demo`: the service can't be started or kept going |
-| 2 | the command line is wrong: an option, a file that isn't there, a name that fits several |
-| 3 | the server can't be reached, or isn't ready |
-| 4 | the server refused |
-| 5 | there is no such job, model or corpus |
+| 0 | success |
+| 1 | the job failed or was cancelled; `up` and `demo`: the service couldn't start or keep running |
+| 2 | wrong usage: an invalid option, a missing file, an ambiguous name |
+| 3 | the server can't be reached or isn't ready |
+| 4 | the server refused the request |
+| 5 | there is no such job, model or text |
 | 130 | interrupted by Ctrl-C |
-| 141 | whoever read the output has gone |
+| 141 | the program that read the output has ended |
 """
 
 from enum import IntEnum
@@ -29,7 +29,9 @@ from charloom import (
     Unavailable,
     Unreachable,
 )
-from cli.terminal.console import make_console, printable
+from cli.terminal.console import make_console
+
+_NAME_SERVER = "Set the server's address with --url or CHARLOOM_URL."
 
 
 class Exit(IntEnum):
@@ -46,49 +48,50 @@ class Exit(IntEnum):
 
 
 class Failure(click.ClickException):
-    """A command can't do what it was asked to."""
+    """A command failed; the message is for the person who called it."""
 
     def __init__(self, message: str, code: Exit) -> None:
         super().__init__(message)
-        self.exit_code = code  # type: ignore[misc]  # click types it for a class and reads it from the error
+        self.exit_code = code  # type: ignore[misc]  # click declares it on the class and reads it from the instance
 
-    def show(self, file: IO[str] | None = None) -> None:  # noqa: ARG002 (click gives none)
-        """Print it on standard error, broken between words at a terminal."""
-        make_console(stderr=True).print(f"Error: {printable(self.format_message())}")
+    def show(self, file: IO[str] | None = None) -> None:  # noqa: ARG002 (click passes none)
+        """Print the message on standard error, wrapped at a terminal."""
+        make_console(stderr=True).print(f"Error: {self.format_message()}")
 
 
 def failure_from(error: CharloomError) -> Failure:
-    """Say what the client found, and what to do about it."""
-    if isinstance(error, Unreachable):
-        return Failure(
-            f"{_sentence(error)} Start it with `charloom up`, or say where it is: --url, or CHARLOOM_URL. "
-            "`charloom doctor` looks for the cause.",
-            Exit.UNREACHABLE,
-        )
-    if isinstance(error, Unavailable):
-        return Failure(f"{_sentence(error)} `charloom doctor` looks for the cause.", Exit.UNREACHABLE)
-    if isinstance(error, Unauthorized):
-        return Failure(f"{_sentence(error)} The key is read from CHARLOOM_API_KEY.", Exit.REFUSED)
-    if isinstance(error, TooManyRequests) and error.retry_after_s:
-        return Failure(f"{_sentence(error)} There is room again in {error.retry_after_s:.0f} s.", Exit.REFUSED)
-    if isinstance(error, NotFound):
-        return Failure(_sentence(error), Exit.NOT_FOUND)
-    if isinstance(error, JobFailed | Damaged):
-        return Failure(_sentence(error), Exit.JOB_FAILED)
-    if isinstance(error, ApiError) and error.code == "not_charloom":
-        return Failure(f"{_sentence(error)} Say where Charloom is: --url, or CHARLOOM_URL.", Exit.UNREACHABLE)
-    if isinstance(error, ApiError):
-        return Failure(_refusal(error), Exit.REFUSED)
-    return Failure(_sentence(error), Exit.USAGE)
+    """Turn an error of the client into a failure that says what to do."""
+    message = _sentence(error)
+    match error:
+        case Unreachable():
+            todo = f"Start it with `charloom up`, or: {_NAME_SERVER} `charloom doctor` looks for the cause."
+            return Failure(f"{message} {todo}", Exit.UNREACHABLE)
+        case Unavailable():
+            return Failure(f"{message} `charloom doctor` looks for the cause.", Exit.UNREACHABLE)
+        case Unauthorized():
+            return Failure(f"{message} The key is read from CHARLOOM_API_KEY.", Exit.REFUSED)
+        case TooManyRequests(retry_after_s=seconds) if seconds:
+            return Failure(f"{message} Try again in {seconds:.0f} s.", Exit.REFUSED)
+        case NotFound():
+            return Failure(message, Exit.NOT_FOUND)
+        case JobFailed() | Damaged():
+            return Failure(message, Exit.JOB_FAILED)
+        case ApiError(code="not_charloom"):
+            return Failure(f"{message} {_NAME_SERVER}", Exit.UNREACHABLE)
+        case ApiError():
+            return Failure(_refusal(error), Exit.REFUSED)
+    return Failure(message, Exit.USAGE)
 
 
 def _refusal(error: ApiError) -> str:
-    untold = [wrong for wrong in error.errors if wrong.detail.rstrip(".") not in error.detail]
-    logged = error.status >= httpx.codes.INTERNAL_SERVER_ERROR and error.request_id
-    named = f" The server's log has it as request {error.request_id}." if logged else ""
-    return "\n  ".join([_sentence(error) + named, *(f"{wrong.pointer}: {wrong.detail}" for wrong in untold)])
+    details = [
+        f"{wrong.pointer}: {wrong.detail}" for wrong in error.errors if wrong.detail.rstrip(".") not in error.detail
+    ]
+    is_logged = error.status >= httpx.codes.INTERNAL_SERVER_ERROR and error.request_id
+    request = f" The server logged it as request {error.request_id}." if is_logged else ""
+    return "\n  ".join([_sentence(error) + request, *details])
 
 
 def _sentence(error: CharloomError) -> str:
-    words = str(error)
-    return words if words.endswith((".", "!", "?")) else f"{words}."
+    message = str(error)
+    return message if message.endswith((".", "!", "?")) else f"{message}."

@@ -1,79 +1,53 @@
-"""A job watched to its end; Ctrl-C asks whether it is to be left alone or cancelled, a second one leaves it."""
+"""Follows a job to its end and reports how it ended. Ctrl-C asks whether to cancel it; a second Ctrl-C doesn't."""
 
 import sys
-from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
 
-from charloom import CharloomError, Event, Job, Silence, TooManyRequests, Unavailable, Unreachable
+from charloom import CharloomError, Job
 from cli.common.context import CliContext
-from cli.common.exit_codes import Exit
+from cli.common.exit_codes import Exit, Failure
+from cli.common.generation import show_generation
+from cli.common.watch import JsonLines, View, watch
+from cli.terminal.formatting import loss, stop_reason
 from cli.terminal.progress import TrainingProgress
 from cli.terminal.prompts import ask
 
-#: Seconds of silence after which a watched job is looked at: while it waits in a queue nothing happens to it.
-POLL_S = 5.0
 
-SERVER_AWAY = "the server is away; trying again"
+def follow_job(ctx: CliContext, job: Job) -> None:
+    """Follow a job of any type. With --json, print the job, its events and the ended job as lines of JSON.
 
-
-class View(Protocol):
-    """Shows what is watched."""
-
-    def show_event(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Show an event."""
-
-    def show_status(self, words: str) -> None:
-        """Say what it waits for; "" for nothing more."""
-
-
-class JsonLines:
-    """Prints every event as a line of JSON."""
-
-    def __init__(self, ctx: CliContext) -> None:
-        self._ctx = ctx
-
-    def show_event(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Do nothing: the follower prints whole events."""
-
-    def show_status(self, words: str) -> None:
-        """Say it on standard error."""
-        if words:
-            self._ctx.stderr.print(words, style="dim")
-
-
-def watch(ctx: CliContext, job: Job, view: View, *, after: str = "") -> Iterator[Event]:
-    """Yield a job's events to its end; what it waits for in between is told to the view. Raises CharloomError."""
-    for told in ctx.client.jobs.watch(job, after=after, silence_s=POLL_S):
-        if isinstance(told, Silence):
-            view.show_status(_waiting_reason(ctx, job, told))
-        else:
-            view.show_status("")
-            yield told
-
-
-def follow(ctx: CliContext, job: Job) -> Job:
-    """Watch a training or an import to its end and return it as it is then.
-
-    With --json every event is printed as a line, and the job at the end. Leaves the command with 130 after Ctrl-C.
+    Raises:
+        Failure, JobFailed: it ended without success.
     """
-    last_id, cancel_requested = "", False
+    if job.type == "train":
+        if ctx.json:
+            ctx.print_json_line(job)
+        _report_training(ctx, _follow(ctx, job))
+    elif job.type == "generate" and not ctx.json:
+        show_generation(ctx, job, cancel_on_exit=False).check()
+    else:
+        ended = _follow(ctx, job).check()
+        if not ctx.json and ended.model_id:
+            ctx.print_result(ended.model_id, f"Model: {ended.model_id}")
+
+
+def _follow(ctx: CliContext, job: Job) -> Job:
+    """Return the job once it has ended. After Ctrl-C exits with 130."""
+    last_id, cancelled = "", False
     while True:
         try:
             with _view(ctx, job) as view:
                 for event in watch(ctx, job, view, after=last_id):
-                    if ctx.json:
-                        ctx.print_json_line(event)
-                    view.show_event(event.type, event.data)
                     last_id = event.id or last_id
             job = ctx.client.jobs.wait(job)
             break
         except KeyboardInterrupt:
-            cancel_requested = _cancel_or_leave(ctx, job, cancel_requested=cancel_requested)
+            _cancel_or_exit(ctx, job, cancelled=cancelled)
+            cancelled = True
     if ctx.json:
         ctx.print_json_line(job)
-    if cancel_requested and job.status == "cancelled":
-        ctx.stderr.print(f"Cancelled. `charloom resume {job.id}` goes on where it stood.")
+    if cancelled and job.status == "cancelled":
+        ctx.stderr.print(f"Cancelled. `charloom resume {job.id}` continues it.")
         sys.exit(Exit.INTERRUPTED)
     return job
 
@@ -82,31 +56,28 @@ def _view(ctx: CliContext, job: Job) -> AbstractContextManager[View]:
     return TrainingProgress(ctx.stderr) if job.type == "train" and not ctx.json else nullcontext(JsonLines(ctx))
 
 
-def _waiting_reason(ctx: CliContext, job: Job, silence: Silence) -> str:
-    """Say why nothing happens."""
-    if silence.reason:
-        return SERVER_AWAY
-    try:
-        now = ctx.client.jobs.get(job)
-        if now.status != "queued":
-            return ""
-        if not ctx.client.workers():
-            return "waiting: no worker is there; `charloom doctor` says more"
-    except (Unreachable, Unavailable, TooManyRequests):
-        return SERVER_AWAY
-    return f"waiting: number {now.queue_position} in the queue" if now.queue_position else ""
+def _report_training(ctx: CliContext, job: Job) -> None:
+    if job.status == "cancelled":
+        raise Failure(f"The training was cancelled. `charloom resume {job.id}` continues it.", Exit.JOB_FAILED)
+    model_id = job.check().model_id or ""
+    reason = str((job.result or {}).get("stop_reason", ""))
+    if reason:
+        best = f"; best loss {loss(job.metrics.best_loss)} in epoch {job.metrics.best_epoch}"
+        ctx.stderr.print(f"Trained: {stop_reason(reason)}{'' if job.metrics.best_loss is None else best}.")
+    if not ctx.json:
+        ctx.print_result(model_id, f"Model: {model_id}\nGenerate text with it: charloom write {model_id}")
 
 
-def _cancel_or_leave(ctx: CliContext, job: Job, *, cancel_requested: bool) -> bool:
-    """Ask what Ctrl-C was meant to do. Returns True where the job is cancelled now; leaves the command otherwise."""
+def _cancel_or_exit(ctx: CliContext, job: Job, *, cancelled: bool) -> None:
+    """Ask whether to cancel the job, and do so; on any other answer, or if it is cancelled already, exit."""
     answer = None
-    if not cancel_requested:
-        answer = ask(ctx.stderr, "\nLeave the job alone, or cancel it? [L]eave, [c]ancel (Ctrl-C leaves):")
+    if not cancelled:
+        answer = ask(ctx.stderr, "\nCancel the job, or leave it running? [c]ancel, [L]eave (Ctrl-C leaves it):")
     if answer and answer.lower().startswith("c"):
         try:
             ctx.client.jobs.cancel(job)
         except CharloomError as error:
             ctx.stderr.print(str(error))
-        return True
-    ctx.stderr.print(f"\nThe job goes on without you. `charloom job {job.id} --follow` watches it again.")
+        return
+    ctx.stderr.print(f"\nThe job goes on. `charloom job {job.id} --follow` shows it again.")
     sys.exit(Exit.INTERRUPTED)

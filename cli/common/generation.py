@@ -56,11 +56,10 @@ class _GeneratedTexts:
         self._ctx = ctx
         self._quiet = ctx.json
         self._several = int(job.params.get("n") or 1) > 1
-        self._prompt = str(job.params.get("prompt") or "")
         self._wrapper = LineWrapper(ctx.stdout.width) if ctx.stdout.is_terminal else None
         self._at_line_start = True
         if not self._quiet:
-            self._show_prompt()
+            self._show_prompt(str(job.params.get("prompt") or ""))
 
     def show_event(self, event: Event) -> None:
         """Print what an event adds to the first text."""
@@ -89,9 +88,6 @@ class _GeneratedTexts:
         for output in job.outputs:
             self._note(_describe_overlap(output.index + 1 if self._several else None, output.copied))
         if job.result:
-            if not self._prompt:
-                prompt = " ".join(str(job.result.get("prompt", "")).split())
-                self._note(f"It continues a random passage of its text: …{prompt[-PROMPT_CHARS:]}")
             self._note(f"Seed {job.result.get('seed')}: the same request with --seed gives the same text.")
 
     def end_line(self) -> None:
@@ -109,13 +105,13 @@ class _GeneratedTexts:
         sys.stdout.flush()
         self._at_line_start = text.endswith("\n") if text else self._at_line_start
 
-    def _show_prompt(self) -> None:
+    def _show_prompt(self, prompt: str) -> None:
         """Show the prompt before the text, where both are on one terminal."""
         if self._several:
             self._note("1.")
-        if self._prompt and self._wrapper is not None and self._ctx.stderr.is_terminal:
-            prompt = self._prompt if len(self._prompt) <= PROMPT_CHARS else f"…{self._prompt[-PROMPT_CHARS:]}"
-            wrapped = self._wrapper.add(printable(prompt)) + self._wrapper.flush()
+        if prompt and self._wrapper is not None and self._ctx.stderr.is_terminal:
+            end = prompt if len(prompt) <= PROMPT_CHARS else f"…{prompt[-PROMPT_CHARS:]}"
+            wrapped = self._wrapper.add(printable(end)) + self._wrapper.flush()
             self._ctx.stderr.print(wrapped, style="dim", end="", soft_wrap=True)
             self._at_line_start = wrapped.endswith("\n")
 
@@ -128,4 +124,5 @@ def _describe_overlap(number: int | None, copied: Mapping[str, Any] | None) -> s
     if not copied:
         return ""
     which = "" if number is None else f"{number}: "
-    return f"{which}{copied['share']:.0%} copied from the text; the longest passage has {copied['longest']:,} characters."
+    longest = f"at most {copied['longest']:,} characters in a row"
+    return f"{which}{copied['share']:.0%} copied from the training text, {longest}."

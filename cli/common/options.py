@@ -1,6 +1,6 @@
-"""Options of a command made from the types of a request, so that names, limits, defaults and help stand once.
+"""Makes a command's options from the types of a request: one place has their names, limits, defaults and help.
 
-What is given is checked by those types too, before anything is sent; what isn't is left out of the request.
+The types also check the given options before anything is sent. Options that aren't given are left out of the request.
 """
 
 import json
@@ -16,22 +16,22 @@ from pydantic.fields import FieldInfo
 from cli.common.exit_codes import Exit, Failure
 from shared.requests.options import is_chosen
 
-#: What tells the recipes apart, so that each has its own words.
+#: Fields whose help differs between the recipes.
 _PER_RECIPE = ("recipe",)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Pair(click.ParamType[tuple[str, str]]):
-    """A key and its value, joined by the first equals sign."""
+    """A key and a value, joined by an equals sign."""
 
     name = "KEY=VALUE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Take them apart."""
+        """Split at the first equals sign."""
         key, equals, rest = str(value).partition("=")
         if not equals:
-            self.fail(f"{value!r} is no KEY=VALUE.", param, ctx)
+            self.fail(f"{value!r} isn't KEY=VALUE.", param, ctx)
         return key, rest
 
 
@@ -41,29 +41,29 @@ class _Json(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
             return json.loads(value)
-        except ValueError as exc:
-            self.fail(f"it is no JSON: {exc}", param, ctx)
+        except (ValueError, RecursionError) as exc:
+            self.fail(f"it isn't JSON: {exc}", param, ctx)
 
 
 def request_options(
     *requests: type[BaseModel], leave_out: Sequence[str], help_of: type[BaseModel] | None = None
 ) -> Callable[[Command], Command]:
-    """Make options of the fields of a request, or of the several recipes of one.
+    """Make a decorator that adds an option for each field of a request.
 
     Args:
-        requests: the types; a field may be in one or in several of them.
-        leave_out: fields that the command has a way of its own for.
-        help_of: the type whose words hold for all of them, where it has the field.
+        requests: the request's type, or one type for each recipe; a field may be in some of them only.
+        leave_out: fields that the command has an argument for.
+        help_of: the type whose descriptions are the help, where it has the field.
     """
     fields: dict[str, dict[str, FieldInfo]] = {}
     for request in requests:
         for name, field in request.model_fields.items():
             if name not in leave_out:
                 fields.setdefault(name, {})[request.__name__.removesuffix("Request").lower()] = field
-    made = [_option(name, by_recipe, help_of) for name, by_recipe in fields.items()]
+    options = [_option(name, by_recipe, help_of) for name, by_recipe in fields.items()]
 
     def add(command: Command) -> Command:
-        for option in reversed(made):
+        for option in reversed(options):
             command = option(command)
         return command
 
@@ -84,7 +84,7 @@ def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_request(adapter: TypeAdapter[Any], request: Mapping[str, Any]) -> None:
-    """Raise Failure with every wrong option unless the request will do."""
+    """Raise Failure that names every invalid option."""
     try:
         adapter.validate_python(request)
     except ValidationError as exc:
@@ -103,63 +103,62 @@ def _describe_error(error: Any) -> str:
 def _option(
     name: str, by_recipe: Mapping[str, FieldInfo], help_of: type[BaseModel] | None
 ) -> Callable[[Command], Command]:
-    kinds = [_kind(field.annotation) for field in by_recipe.values()]
-    kind = next((one for one in kinds if not _is_fixed(one)), kinds[0])
-    dashed = name.replace("_", "-")
+    types = [_plain_type(field.annotation) for field in by_recipe.values()]
+    kind = next((one for one in types if not _is_constant(one)), types[0])
+    flag = f"--{name.replace('_', '-')}"
     words = _help(name, by_recipe, help_of)
     if kind is bool:
-        return click.option(f"--{dashed}/--no-{dashed}", name, default=None, help=words)
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=words)
     if get_origin(kind) is Literal:
-        choices = list(dict.fromkeys(str(one) for each in kinds for one in get_args(each)))
-        return click.option(f"--{dashed}", name, type=click.Choice(choices), help=words)
-    if get_origin(kind) is list:
-        return click.option(f"--{dashed}", name, multiple=True, metavar="TEXT", help=f"{words} May be given again.")
-    if get_origin(kind) is dict:
-        return click.option(f"--{dashed}", name, multiple=True, type=Pair(), help=f"{words} May be given again.")
+        choices = list(dict.fromkeys(str(one) for each in types for one in get_args(each)))
+        return click.option(flag, name, type=click.Choice(choices), help=words)
+    if get_origin(kind) in (list, dict):
+        pairs = get_origin(kind) is dict
+        return click.option(flag, name, multiple=True, type=Pair() if pairs else str, help=f"{words} Repeatable.")
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return click.option(f"--{dashed}", name, type=_Json(), help=words)
-    return click.option(f"--{dashed}", name, type=kind if kind in (int, float) else str, help=words)
+        return click.option(flag, name, type=_Json(), help=words)
+    return click.option(flag, name, type=kind if kind in (int, float) else str, help=words)
 
 
-def _kind(annotation: Any) -> Any:
-    """Take limits and None away from a type."""
+def _plain_type(annotation: Any) -> Any:
+    """Return a type without its limits and without None."""
     if get_origin(annotation) is Annotated:
-        return _kind(get_args(annotation)[0])
+        return _plain_type(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
-        return _kind(next(one for one in get_args(annotation) if one is not NoneType))
+        return _plain_type(next(one for one in get_args(annotation) if one is not NoneType))
     return annotation
 
 
-def _is_fixed(kind: Any) -> bool:
-    """Return True if a recipe allows but one number, and so has no option."""
+def _is_constant(kind: Any) -> bool:
+    """Return True if a recipe allows only one number, so that it needs no option."""
     return get_origin(kind) is Literal and not all(isinstance(one, str) for one in get_args(kind))
 
 
 def _help(name: str, by_recipe: Mapping[str, FieldInfo], help_of: type[BaseModel] | None) -> str:
     fields = list(by_recipe.values())
     shared = None if help_of is None else help_of.model_fields.get(name)
-    free = next((field for field in fields if not _is_fixed(_kind(field.annotation))), fields[0])
-    said = (shared or fields[0]).description or ""
+    variable = next((field for field in fields if not _is_constant(_plain_type(field.annotation))), fields[0])
+    description = (shared or fields[0]).description or ""
     if name in _PER_RECIPE:
-        said = " ".join(f"{recipe}: {field.description}" for recipe, field in by_recipe.items())
-    more = [part for part in (_default(by_recipe), _limits(free)) if part]
-    return f"{said} [{'; '.join(more)}]" if more else said
+        description = " ".join(f"{recipe}: {field.description}" for recipe, field in by_recipe.items())
+    notes = [part for part in (_default(by_recipe), _limits(variable)) if part]
+    return f"{description} [{'; '.join(notes)}]" if notes else description
 
 
 def _default(by_recipe: Mapping[str, FieldInfo]) -> str:
-    told = {
-        recipe: "by the text" if is_chosen(field) else _format_value(field.default)
+    defaults = {
+        recipe: "chosen by the text" if is_chosen(field) else _format_value(field.default)
         for recipe, field in by_recipe.items()
-        if not field.is_required() and field.default is not None and field.default_factory is None
+        if not field.is_required() and field.default_factory is None and (is_chosen(field) or field.default is not None)
     }
-    if len(set(told.values())) == 1:
-        return f"default {next(iter(told.values()))}"
-    return ", ".join(f"{recipe} {value}" for recipe, value in told.items())
+    if len(set(defaults.values())) == 1:
+        return f"default: {next(iter(defaults.values()))}"
+    return "default: " * bool(defaults) + ", ".join(f"{value} for {recipe}" for recipe, value in defaults.items())
 
 
 def _limits(field: FieldInfo) -> str:
     low, high = "", ""
-    for limit in _metadata(field):
+    for limit in _constraints(field):
         match limit:
             case annotated_types.Ge(ge):
                 low = _format_value(ge)
@@ -169,10 +168,10 @@ def _limits(field: FieldInfo) -> str:
                 high = _format_value(le)
             case annotated_types.Lt(lt):
                 high = f"below {_format_value(lt)}"
-    return f"{low} to {high}" if low and high else f"{low} and more" if low else ""
+    return f"{low} to {high}" if low and high else f"{low} or more" if low else ""
 
 
-def _metadata(field: FieldInfo) -> Sequence[Any]:
+def _constraints(field: FieldInfo) -> Sequence[Any]:
     inner = next((one for one in get_args(field.annotation) if get_origin(one) is Annotated), field.annotation)
     own = get_args(inner)[1:] if get_origin(inner) is Annotated else ()
     return [*field.metadata, *(limit for part in own for limit in getattr(part, "metadata", [part]))]

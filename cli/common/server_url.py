@@ -1,4 +1,4 @@
-"""Where the server is when nobody says: CHARLOOM_URL, else the service on the present data, else port 8000."""
+"""The server's address when --url isn't given, and the data directory."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from shared.settings import load
 
 
 def server_url() -> str:
-    """Return the server's address."""
+    """Return CHARLOOM_URL, or else the address of the service that runs on the data directory, or else port 8000."""
     return named_url() or running_url(data_dir()) or DEFAULT_URL
 
 
 def data_dir() -> Path:
-    """Return the data directory that the settings name; where they are wrong, the usual one."""
+    """Return the data directory of the settings, or the default one if a setting is invalid."""
     try:
         return load().data_dir.expanduser().resolve()
     except SettingsError:

@@ -1,1 +1,1 @@
-"""The embedded service that `charloom up` runs: processes, supervision and their orderly end."""
+"""The service that `charloom up` runs: its processes, their supervision and their shutdown."""

@@ -1,11 +1,11 @@
-"""The process that ends a service's children when `charloom up` itself is killed; see docs/adr/0002.
+"""The process that shuts the service down when `charloom up` itself is killed; see docs/adr/0002.
 
     python -m cli.service.guardian
 
-It reads from its standard input who was started ("+ pid rank grace cut", written by each child before it becomes what
-it is) and who is gone ("- pid"). The pipe closes when `up` has ended, however that came about; whoever is then left is
-ended in the same order, with the same patience, as `up` would have. It also holds the lock on the data until that is
-done. Nothing but the standard library, so that it starts at once and weighs little.
+Its standard input says which children have started ("+ pid rank grace_s killable", written by each child before it
+becomes its program) and which have ended ("- pid"). The pipe closes when `up` ends, for whatever reason. The guardian
+then shuts down the children that are left, in the order and with the grace periods that `up` would have used. Until
+then it also holds the lock on the data. It imports only the standard library, to start fast and stay small.
 """
 
 import signal
@@ -15,19 +15,19 @@ from collections.abc import Iterable
 from cli.service.shutdown import ProcessGroup, shut_down
 
 
-def registration(rank: int, grace_s: float, *, can_be_killed: bool) -> str:
-    """Give the line with which a shell announces itself, all but its process id: `+ $$ <this>`."""
-    return f"{rank} {grace_s} {int(can_be_killed)}"
+def registration(rank: int, grace_s: float, *, killable: bool) -> str:
+    """Return what a child writes to the guardian, but for its process id: `+ $$ <this>`."""
+    return f"{rank} {grace_s} {int(killable)}"
 
 
 def read_remaining(lines: Iterable[str]) -> list[ProcessGroup]:
-    """Read what was started and what is gone until the lines end; return who is left."""
+    """Read all lines and return the groups that have started but not ended."""
     groups: dict[int, ProcessGroup] = {}
     for line in lines:
         match line.split():
-            case ["+", pid, rank, grace_s, cut]:
+            case ["+", pid, rank, grace_s, killable]:
                 groups[int(pid)] = ProcessGroup(
-                    pid=int(pid), rank=int(rank), grace_s=float(grace_s), can_be_killed=cut != "0"
+                    pid=int(pid), rank=int(rank), grace_s=float(grace_s), killable=killable != "0"
                 )
             case ["-", pid]:
                 groups.pop(int(pid), None)
@@ -35,14 +35,14 @@ def read_remaining(lines: Iterable[str]) -> list[ProcessGroup]:
 
 
 def main() -> None:
-    """Wait for `up` to end, then end who is left."""
+    """Wait for `up` to end, then shut down what it left running."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # it ends with the pipe and not before
+        signal.signal(number, signal.SIG_IGN)  # only the end of the pipe ends it
     groups = read_remaining(sys.stdin)
     if groups:
-        print("charloom up is gone without ending its processes; ending them now", file=sys.stderr, flush=True)
+        print("charloom up ended without stopping its processes; stopping them now", file=sys.stderr, flush=True)
         shut_down(groups)
-        print("all ended", file=sys.stderr, flush=True)
+        print("all stopped", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

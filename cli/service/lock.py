@@ -1,7 +1,7 @@
-"""One service a data directory: `DATA/lock` is held while it runs, and tells where it is.
+"""One service per data directory: it holds a lock on `DATA/lock`, a file with its process id and URL.
 
-The kernel drops the lock when the last process that holds it has ended, so a lock is never left over from a crash. The
-file stays; only the lock on it counts.
+The kernel releases the lock when the last process that holds it has ended, so a crash never leaves one behind. The file
+remains; only the lock on it counts.
 """
 
 import fcntl
@@ -12,37 +12,37 @@ from pathlib import Path
 
 from cli.service.shutdown import is_process_running
 
-#: Seconds to wait for the processes of a service whose `charloom up` is gone.
+#: Seconds to wait for the processes of a service whose `charloom up` was killed.
 ORPHANS_S = 25.0
-#: Seconds between two tries.
+#: Seconds between two attempts.
 RETRY_S = 0.1
 
 
 class DataDirInUse(Exception):
-    """Another service runs on this data. `address` is where it serves, if it has said so yet."""
+    """Another service runs on this data. `url` is where, "" if it hasn't started yet."""
 
-    def __init__(self, address: str, pid: int | None) -> None:
-        super().__init__(address)
-        self.address = address
+    def __init__(self, url: str, pid: int | None) -> None:
+        super().__init__(url)
+        self.url = url
         self.pid = pid
 
 
 def running_url(data_dir: Path) -> str:
-    """Return where the service on this data serves; "" where none is known to run."""
+    """Return the URL of the service that runs on this data, "" if there is none."""
     try:
-        pid, address = _parse((data_dir / "lock").read_text())
+        pid, url = _parse((data_dir / "lock").read_text())
     except OSError:
         return ""
-    return address if pid is not None and is_process_running(pid) else ""
+    return url if pid is not None and is_process_running(pid) else ""
 
 
 class DataLock:
-    """The lock on a data directory, from making it to `close` (or the end of the last process that inherited it)."""
+    """The lock on a data directory, held until `close` or until the last process that inherited it has ended."""
 
     def __init__(self, data_dir: Path, *, on_wait: Callable[[], None] = lambda: None) -> None:
-        """Take the lock.
+        """Acquire the lock.
 
-        Where it is held by processes whose `charloom up` is gone, say so and wait for their end.
+        If it is held by processes whose `charloom up` was killed, call `on_wait` and wait for them to end.
 
         Raises:
             DataDirInUse: a service runs on this data.
@@ -52,28 +52,28 @@ class DataLock:
         deadline = time.monotonic() + ORPHANS_S
         waiting = False
         while not self._try():
-            pid, address = self._read()
+            pid, url = self._read()
             if (pid is not None and is_process_running(pid)) or time.monotonic() >= deadline:
                 self._file.close()
-                raise DataDirInUse(address, pid)
+                raise DataDirInUse(url, pid)
             if not waiting:
                 waiting = True
                 on_wait()
             time.sleep(RETRY_S)
-        self.write_address("")
+        self.write_url("")
 
     def fileno(self) -> int:
-        """Give the descriptor that holds the lock, for children that must hold it too."""
+        """Return the file descriptor of the lock, for children that must hold it too."""
         return self._file.fileno()
 
-    def write_address(self, address: str) -> None:
-        """Write down who holds the lock and where it serves."""
+    def write_url(self, url: str) -> None:
+        """Write this process's id and the service's URL into the file."""
         self._file.truncate(0)
-        self._file.write(f"{os.getpid()} {address}\n")
+        self._file.write(f"{os.getpid()} {url}\n")
         self._file.flush()
 
     def close(self) -> None:
-        """Let go."""
+        """Release the lock."""
         self._file.truncate(0)
         self._file.close()
 
@@ -90,5 +90,5 @@ class DataLock:
 
 
 def _parse(text: str) -> tuple[int | None, str]:
-    pid, _, address = text.strip().partition(" ")
-    return int(pid) if pid.isdigit() else None, address
+    pid, _, url = text.strip().partition(" ")
+    return int(pid) if pid.isdigit() else None, url

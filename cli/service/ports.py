@@ -1,4 +1,4 @@
-"""Ports of this machine: whether one is free, which one is, and who answers on one that isn't."""
+"""Ports of this machine: which are free, and whether a Charloom uses one."""
 
 import errno
 import ipaddress
@@ -8,10 +8,10 @@ import httpx
 
 
 def is_free(host: str, port: int) -> bool:
-    """Return True if a server could bind this address.
+    """Return True if a server could bind this address, False if it is in use.
 
     Raises:
-        OSError: the address can't be bound for another reason than that it is in use.
+        OSError: the address can't be bound for another reason.
     """
     with socket.socket(_family(host), socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -25,14 +25,14 @@ def is_free(host: str, port: int) -> bool:
 
 
 def find_free(host: str) -> int:
-    """Give a port that is free now."""
+    """Return a port that is free now."""
     with socket.socket(_family(host), socket.SOCK_STREAM) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
 def address(host: str, port: int) -> str:
-    """Give the URL by which a browser on this machine reaches a server that binds `host`."""
+    """Return the URL at which a browser on this machine reaches a server that binds `host`."""
     try:
         bound = ipaddress.ip_address(host)
     except ValueError:
@@ -43,11 +43,11 @@ def address(host: str, port: int) -> str:
 
 
 def is_charloom(url: str) -> bool:
-    """Return True if another Charloom answers there."""
+    """Return True if a Charloom responds at this URL."""
     try:
-        answer = httpx.get(f"{url}/api/openapi.json", timeout=2, trust_env=False)
-        return bool(answer.json()["info"]["title"] == "Charloom")
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        response = httpx.get(f"{url}/api/openapi.json", timeout=2, trust_env=False)
+        return bool(response.json()["info"]["title"] == "Charloom")
+    except (httpx.HTTPError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

@@ -1,6 +1,6 @@
-"""The embedded service: Valkey (unless an address is given), one web server and one worker, all on this machine.
+"""A service on this machine: Valkey (unless CHARLOOM_REDIS_URL is set), a web server and a worker.
 
-They are started exactly as they would be on a host of their own; only the addresses are chosen here.
+They are started as they would be on hosts of their own; only their addresses are chosen here.
 """
 
 import os
@@ -22,19 +22,19 @@ ROOT = Path(__file__).parents[2]
 
 #: Seconds that Valkey may take to read a long append-only file.
 VALKEY_READY_S = 120
-#: Seconds that web and worker may take; loading torch from a cold disk is most of it.
+#: Seconds that web server and worker may take, most of them to load torch from a cold disk.
 READY_S = 120
-#: What opens or signs for the web server's door; a worker, which reads strangers' files, and Valkey are not given it.
+#: Secrets of the web server's authentication. Valkey and the worker, which reads uploaded files, don't get them.
 AUTH_VARIABLES = frozenset({"CHARLOOM_API_KEYS", "CHARLOOM_API_KEY", "CHARLOOM_SECRET_KEY"})
-#: Seconds between two looks at something starting.
+#: Seconds between two checks of something that is starting.
 POLL_S = 0.1
 
-#: Seconds that each gets to end: a drained worker promises 5, the streams of the web server end at once.
+#: Seconds between SIGTERM and SIGKILL: a worker drains within 5, the web server ends its streams at once.
 WORKER_GRACE_S, WEB_GRACE_S, VALKEY_GRACE_S = 8.0, 5.0, 10.0
 
 
 class ShutdownRequested(Exception):
-    """The end was asked for before the start was done."""
+    """A shutdown was requested during the start."""
 
 
 class Service:
@@ -43,13 +43,13 @@ class Service:
     def __init__(
         self, settings: Settings, *, lock: DataLock | None, signals: Signals, report: Callable[[str], None]
     ) -> None:
-        """Prepare the service.
+        """Prepare; nothing is started yet.
 
         Args:
-            settings: `data_dir` absolute and `port` chosen. Where `redis_url` was given, no Valkey is started.
-            lock: Held by the guardian and Valkey too, so that nobody else opens the data while they live.
-            signals: Looked at while waiting.
-            report: Told of deaths and restarts.
+            settings: with an absolute `data_dir` and a free `port`. If `redis_url` was given, no Valkey is started.
+            lock: the lock on the data, which the guardian and Valkey hold too while they run.
+            signals: ends waits and `serve`.
+            report: called with a message for each exit and restart.
         """
         self.url = ports.address(settings.host, settings.port)
         self.logs = settings.data_dir / "logs"
@@ -57,19 +57,19 @@ class Service:
         self._signals = signals
         self._inherited_fds = [] if lock is None else [lock.fileno()]
         self._supervisor = Supervisor(log=self.logs / "up.log", report=report, inherited_fds=self._inherited_fds)
-        self._not_ready = "nothing answers yet"
+        self._not_ready = "nothing responds yet"
 
     @property
     def starts_valkey(self) -> bool:
-        """Whether the service brings its own Valkey."""
+        """Whether the service runs its own Valkey."""
         return "redis_url" not in self._settings.model_fields_set
 
     def start(self) -> None:
-        """Start everything, and return once `/readyz` says so.
+        """Start all processes, and return once `/readyz` reports that they are ready.
 
         Raises:
-            ChildFailed: it doesn't come; the words show the last lines of the log that tells why.
-            ShutdownRequested: the end was asked for meanwhile.
+            ChildFailed: one doesn't start; the message has the last lines of its log.
+            ShutdownRequested: a shutdown signal came.
         """
         redis_url = self._settings.redis_url.get_secret_value()
         if self.starts_valkey:
@@ -97,24 +97,24 @@ class Service:
             rank=1,
             grace_s=WORKER_GRACE_S,
         )
-        self._wait(self._ready, READY_S, lambda: self._not_ready, [web, worker])
+        self._wait_until(self._is_ready, READY_S, lambda: self._not_ready, [web, worker])
 
     def serve(self) -> None:
-        """Keep everything going until the end is asked for."""
+        """Keep the processes running until a shutdown signal comes."""
         while not self._signals.shutdown_requests:
             self.check()
             self._signals.wait(1)
 
     def check(self) -> None:
-        """Look after the processes once.
+        """Restart processes that have exited.
 
         Raises:
-            ChildFailed: one can't be kept going.
+            ChildFailed: one doesn't keep running.
         """
         self._supervisor.check()
 
     def shut_down(self) -> None:
-        """End worker, web and Valkey, in this order; at once where a second signal came."""
+        """Shut down worker, web server and Valkey, in this order; at once after a second signal."""
         self._supervisor.shut_down(self._signals.forced)
 
     def _start(
@@ -146,33 +146,33 @@ class Service:
                 log=self.logs / "valkey.log",
                 rank=3,
                 grace_s=VALKEY_GRACE_S,
-                can_be_killed=False,
+                killable=False,
                 inherited_fds=self._inherited_fds,
             )
         )
-        self._wait(lambda: valkey.responds(path), VALKEY_READY_S, lambda: "it doesn't answer", [child])
+        self._wait_until(lambda: valkey.responds(path), VALKEY_READY_S, lambda: "it doesn't respond", [child])
         return url
 
-    def _ready(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
-            answer = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False)
+            response = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False)
         except httpx.HTTPError as exc:
-            self._not_ready = f"the web server doesn't answer ({exc})"
+            self._not_ready = f"the web server doesn't respond ({exc})"
             return False
-        self._not_ready = f"/readyz answers {answer.status_code}: {answer.text.strip()[:500]}"
-        return answer.status_code == httpx.codes.OK
+        self._not_ready = f"/readyz responds with {response.status_code}: {response.text.strip()[:500]}"
+        return response.status_code == httpx.codes.OK
 
-    def _wait(
-        self, look: Callable[[], bool], within_s: float, why_not: Callable[[], str], children: list[Child]
+    def _wait_until(
+        self, is_ready: Callable[[], bool], timeout_s: float, why_not: Callable[[], str], children: list[Child]
     ) -> None:
-        deadline = time.monotonic() + within_s
-        while not look():
+        deadline = time.monotonic() + timeout_s
+        while not is_ready():
             if self._signals.shutdown_requests:
                 raise ShutdownRequested
             self._supervisor.check()
             if time.monotonic() >= deadline:
-                tails = "\n".join(f"Last lines of {child.spec.log}:\n{child.tail()}" for child in children)
-                raise ChildFailed(f"Not ready after {within_s:g} s: {why_not()}.\n{tails}")
+                tails = "\n".join(f"The last lines of {child.spec.log}:\n{child.tail()}" for child in children)
+                raise ChildFailed(f"Not ready after {timeout_s:g} s: {why_not()}.\n{tails}")
             self._signals.wait(POLL_S)
 
 

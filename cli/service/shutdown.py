@@ -1,8 +1,8 @@
-"""Ending process groups in their order: the way out that `charloom up` and its guardian share.
+"""Shuts down process groups one after another, for `charloom up` and its guardian.
 
-Each group is led by a process in a session of its own, whose id names the group. The leader is asked with SIGTERM and
-given its time, since only it knows how to end its children well; what is left of the group then is killed. Knows
-nothing of what the processes do.
+The leader of each group has a session of its own, and its process id is the group's. It gets SIGTERM and a grace
+period, since only the leader knows how to stop its children; then what is left of the group is killed. Knows nothing of
+what the processes do.
 """
 
 import contextlib
@@ -13,32 +13,32 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Seconds between two looks at an ending process.
+#: Seconds between two checks of a process that is stopping.
 POLL_S = 0.02
-#: Seconds that a process asked to end gets once somebody is in a hurry.
+#: The grace period, in seconds, of a group that isn't `killable` when the shutdown is forced.
 FORCED_GRACE_S = 2.0
-#: Seconds for the kernel to clear away killed processes.
+#: Seconds that the kernel may take to remove killed processes.
 KILL_WAIT_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessGroup:
-    """A process that leads its own session, and all that it started there."""
+    """A process that leads a session, and the processes that it started there."""
 
-    #: Process id of the leader, and so the id of the group.
+    #: Process id of the leader, and so the group's.
     pid: int
-    #: Groups end by rising rank.
+    #: Groups shut down in the order of their ranks.
     rank: int
-    #: Seconds between asking and killing.
+    #: Seconds between SIGTERM and SIGKILL.
     grace_s: float
-    #: Whether somebody in a hurry kills it at once; else it is still asked, for `FORCED_GRACE_S`.
-    can_be_killed: bool
+    #: Whether a forced shutdown kills it at once, rather than after `FORCED_GRACE_S`.
+    killable: bool
 
 
 def is_process_running(pid: int) -> bool:
-    """Return True if a process is there and runs, for a caller that isn't its parent.
+    """Return True if a process runs, for a caller that isn't its parent.
 
-    A zombie doesn't: in a container whose first process is no init, nobody may ever reap it.
+    A zombie doesn't run: in a container whose first process is no init, it may never be reaped.
     """
     try:
         os.kill(pid, 0)
@@ -48,12 +48,12 @@ def is_process_running(pid: int) -> bool:
         return True
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:  # no /proc on this system, or it went just now and the next look says so
+    except OSError:  # this system has no /proc, or the process has just ended and the next check notices
         return True
 
 
 def is_leader_running(group: ProcessGroup) -> bool:
-    """Return True if the leading process runs, for a caller that isn't its parent."""
+    """Return True if a group's leader runs, for a caller that isn't its parent."""
     return is_process_running(group.pid)
 
 
@@ -63,18 +63,18 @@ def shut_down(
     is_running: Callable[[ProcessGroup], bool] = is_leader_running,
     forced: Callable[[], bool] = lambda: False,
 ) -> None:
-    """End the groups one after another, by rank.
+    """Shut down the groups one after another, by rank.
 
     Args:
-        groups: What to end; those already gone are fine.
-        is_running: Tells whether a leader still lives. A parent must give one that reaps it.
-        forced: Becomes true when waiting has to stop.
+        groups: the groups; some may have ended already.
+        is_running: returns True while a leader runs. A parent must pass one that reaps it.
+        forced: returns True once the shutdown is to be forced.
     """
     for group in sorted(groups, key=lambda group: group.rank):
         sigterm_at = time.monotonic()
         _send(os.kill, group.pid, signal.SIGTERM)
         while is_running(group):
-            grace_s = (0 if group.can_be_killed else FORCED_GRACE_S) if forced() else group.grace_s
+            grace_s = (0 if group.killable else FORCED_GRACE_S) if forced() else group.grace_s
             if time.monotonic() - sigterm_at >= grace_s:
                 break
             time.sleep(POLL_S)
@@ -82,7 +82,7 @@ def shut_down(
 
 
 def kill(group: ProcessGroup, *, is_running: Callable[[ProcessGroup], bool] = is_leader_running) -> None:
-    """Kill what is there of a group, and wait until its leader is gone."""
+    """Kill what is left of a group, and wait until its leader has ended."""
     _send(os.killpg, group.pid, signal.SIGKILL)
     deadline = time.monotonic() + KILL_WAIT_S
     while is_running(group) and time.monotonic() < deadline:

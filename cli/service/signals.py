@@ -1,7 +1,7 @@
-"""Ctrl-C, SIGTERM and a closed terminal as something to look at, not something that strikes in the middle.
+"""Ctrl-C, SIGTERM and a closed terminal as counts to check, not as exceptions.
 
-A handler that raises could do so between starting a child and noting it. So the handlers only count, and whoever waits
-does it here.
+A handler that raises could do so between the start of a child and the note of its process id. So the handlers only
+count, and `wait` returns early.
 """
 
 import os
@@ -9,17 +9,17 @@ import select
 import signal
 from types import FrameType, TracebackType
 
-#: What asks the service to end.
+#: The signals that request a shutdown.
 SHUTDOWN_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Signals:
-    """Counts the signals that ask for an end, while it is entered; for the main thread."""
+    """Counts shutdown signals inside a `with` block. For the main thread."""
 
     def __init__(self) -> None:
-        #: How often the end was asked for.
+        #: How many shutdown signals have come.
         self.shutdown_requests = 0
-        self._before: dict[int, object] = {}
+        self._previous: dict[int, object] = {}
         self._reading, self._writing = -1, -1
 
     def __enter__(self) -> "Signals":
@@ -28,9 +28,9 @@ class Signals:
         os.set_blocking(self._writing, False)
         for number in SHUTDOWN_SIGNALS:
             if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-                continue  # under nohup it means to outlive the terminal
-            self._before[number] = signal.signal(number, self._count)
-        self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, self._ignore)
+                continue  # nohup: the service is meant to outlive its terminal
+            self._previous[number] = signal.signal(number, self._count)
+        self._previous[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, self._ignore)
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         return self
 
@@ -38,23 +38,23 @@ class Signals:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         signal.set_wakeup_fd(-1)
-        for number, handler in self._before.items():
+        for number, handler in self._previous.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         os.close(self._reading)
         os.close(self._writing)
 
     def wait(self, seconds: float) -> None:
-        """Wait until a signal comes (a child's end is one) or the time is up."""
+        """Wait for a signal (the end of a child sends one), or until the time is up."""
         ready, _, _ = select.select([self._reading], [], [], seconds)
         if ready:
             os.read(self._reading, 4096)
 
     def forced(self) -> bool:
-        """Return True if the end was asked for more than once."""
+        """Return True after a second shutdown signal."""
         return self.shutdown_requests > 1
 
     def _count(self, _number: int, _frame: FrameType | None) -> None:
         self.shutdown_requests += 1
 
     def _ignore(self, _number: int, _frame: FrameType | None) -> None:
-        """Let a child's end wake `wait`."""
+        """Let `wait` return when a child ends."""

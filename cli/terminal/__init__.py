@@ -1,1 +1,1 @@
-"""What is printed: tables, progress, prompts, text that is safe to show."""
+"""Output and input at the terminal: consoles, tables, progress bars, prompts."""

@@ -1,37 +1,65 @@
-"""How figures and times are said on the terminal: short, so that they stand in columns."""
+"""Numbers and times as short strings."""
 
 from datetime import UTC, datetime
 
+from charloom import Corpus
+
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_STOP_REASONS = {
+    "completed": "all epochs done",
+    "early_stopped": "stopped early because the loss no longer improved",
+    "time_limit": "time limit reached",
+}
 
 
 def duration(seconds: float) -> str:
-    """Say a time in its largest unit or two: "2 min 5 s"."""
-    left, said = max(0, round(seconds)), list[str]()
+    """Format a duration in its one or two largest units: "2 min 5 s"."""
+    left, parts = max(0, round(seconds)), list[str]()
     for length, name in _UNITS:
         count, left = divmod(left, length)
-        if count or (length == 1 and not said):
-            said.append(f"{count} {name}")
-    return " ".join(said[:2])
+        if count or (length == 1 and not parts):
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2])
 
 
 def clock(seconds: float) -> str:
-    """Say a time left as a clock does: "1:05", "2:00:10"."""
+    """Format a remaining time as a clock does: "1:05", "2:00:10"."""
     minutes, second = divmod(max(0, round(seconds)), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
 def age(time: datetime) -> str:
-    """Say how long ago something was, in its largest unit: "3 min"."""
+    """Format the time since a moment in its largest unit: "3 min"."""
     return " ".join(duration((datetime.now(UTC) - time).total_seconds()).split()[:2])
 
 
 def number(count: float | None) -> str:
-    """Say a count with thousands apart."""
+    """Format a count with thousands separators; "" for None."""
     return "" if count is None else f"{count:,.0f}"
 
 
 def loss(value: float | None) -> str:
-    """Say a loss: "1.432"."""
+    """Format a loss: "1.432"; "" for None."""
     return "" if value is None else f"{value:.3f}"
+
+
+def losses(*, training: float | None, validation: float | None) -> list[str]:
+    """Name the losses that are known: "training 1.473"."""
+    known = (("training", training), ("validation", validation))
+    return [f"{name} {loss(value)}" for name, value in known if value is not None]
+
+
+def pairs(metadata: dict[str, str]) -> str:
+    """Format metadata: "mood=calm, language=en"."""
+    return ", ".join(f"{key}={value}" for key, value in metadata.items())
+
+
+def stop_reason(reason: str) -> str:
+    """Put the reason why a training ended into words."""
+    return _STOP_REASONS.get(reason, reason)
+
+
+def describe_corpus(corpus: Corpus) -> str:
+    """Describe a text: "book: 33,942 characters, 51 distinct."."""
+    return f"{corpus.name}: {corpus.chars:,} characters, {corpus.vocab_size} distinct."

@@ -1,4 +1,4 @@
-"""Questions to the person at the terminal, where there is one: asked there even if standard input is a pipe."""
+"""Questions to the person at the terminal, even if standard input is a pipe."""
 
 import sys
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ from typing import TextIO
 from rich.console import Console
 
 
-def ask(notes: Console, question: str) -> str | None:
-    """Return what the person answers, "" for Enter alone; None where there is nobody, or Ctrl-C was pressed."""
-    if not notes.is_terminal:
+def ask(console: Console, question: str) -> str | None:
+    """Return the answer, "" for Enter alone; None if there is no terminal, or after Ctrl-C or Ctrl-D."""
+    if not console.is_terminal:
         return None
     try:
         with _keyboard() as keyboard:
-            notes.print(question, end=" ")
+            console.print(question, end=" ")
             line = keyboard.readline()
     except (OSError, KeyboardInterrupt):
         return None
     if not line:
-        notes.print()
+        console.print()
         return None
     return line.strip()
 
@@ -29,5 +29,5 @@ def _keyboard() -> Iterator[TextIO]:
     if sys.stdin.isatty():
         yield sys.stdin
         return
-    with open("/dev/tty") as keyboard:  # noqa: PTH123 (a device, no path of ours)
+    with open("/dev/tty") as keyboard:  # noqa: PTH123 (a device, not a file of ours)
         yield keyboard

@@ -1,4 +1,4 @@
-"""Lists in columns and things as cards: as much as a terminal is wide, everything in a pipe."""
+"""Lists as tables and single objects as cards: fitted to a terminal's width, complete in a pipe."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from rich.text import Text
 
 from cli.terminal.console import printable
 
-#: Columns of space between two cells.
+#: Spaces between two columns.
 GAP = 2
-#: Narrowest that a column which may be cut still says something.
-MIN_CUT = 12
+#: Narrowest width, in cells, that a truncated column is still useful at.
+MIN_TRUNCATED = 12
 _STYLES = {
     "succeeded": "green",
     "failed": "red",
@@ -26,29 +26,29 @@ _STYLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One column."""
+    """A column of a table."""
 
     title: str
-    #: Those of the highest rank go first where there is no room; 0 never.
+    #: Where there is no room, columns of the highest rank are left out first; those of rank 0 never.
     rank: int = 0
     right: bool = False
-    #: Whether its cells may be cut short.
-    cut: bool = False
+    #: Whether its cells may be truncated.
+    truncate: bool = False
 
 
 def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under their titles; columns that a terminal has no room for are left out."""
+    """Print a table; columns that a terminal has no room for are left out."""
     cells = [[printable(cell).replace("\n", " ") for cell in row] for row in rows]
     widths = [max(map(cell_len, (column.title, *(row[at] for row in cells)))) for at, column in enumerate(columns)]
     kept = list(range(len(columns)))
     if console.is_terminal:
-        while _too_wide(columns, widths, kept, console.width):
+        while _is_too_wide(columns, widths, kept, console.width):
             kept.remove(max(kept, key=lambda at: columns[at].rank))
-        over = sum(widths[at] + GAP for at in kept) - GAP - console.width
+        excess = sum(widths[at] + GAP for at in kept) - GAP - console.width
         for at in kept:
-            if columns[at].cut and over > 0:
-                narrower = max(MIN_CUT, widths[at] - over)
-                over -= widths[at] - narrower
+            if columns[at].truncate and excess > 0:
+                narrower = max(MIN_TRUNCATED, widths[at] - excess)
+                excess -= widths[at] - narrower
                 widths[at] = narrower
     console.print(_line(columns, widths, kept, [column.title for column in columns]), style="dim", soft_wrap=True)
     for row in cells:
@@ -56,7 +56,7 @@ def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequ
 
 
 def print_card(console: Console, rows: Sequence[tuple[str, str]]) -> None:
-    """Print names and what is said of each; those of which nothing is said are left out."""
+    """Print names and values, one pair a row; pairs with an empty value are left out."""
     shown = [(name, printable(value)) for name, value in rows if value]
     if not console.is_terminal:
         width = max(len(name) for name, _ in shown) + GAP
@@ -71,8 +71,8 @@ def print_card(console: Console, rows: Sequence[tuple[str, str]]) -> None:
     console.print(grid)
 
 
-def _too_wide(columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int], room: int) -> bool:
-    least = sum((min(widths[at], MIN_CUT) if columns[at].cut else widths[at]) + GAP for at in kept) - GAP
+def _is_too_wide(columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int], room: int) -> bool:
+    least = sum((min(widths[at], MIN_TRUNCATED) if columns[at].truncate else widths[at]) + GAP for at in kept) - GAP
     return least > room and any(columns[at].rank for at in kept)
 
 

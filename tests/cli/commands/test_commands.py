@@ -30,8 +30,8 @@ def test_a_training_is_followed_and_gives_its_model_which_writes(cli: Cli) -> No
     trained = cli("train", "book.txt", "--follow", "--name", "loom", *SMALL)
     assert trained.id.startswith("mod_")
     assert "book: 20,000 characters" in trained.stderr
-    assert "it writes after epoch" in trained.stderr
-    assert "Learned: all epochs done; best loss" in trained.stderr
+    assert "sample after epoch" in trained.stderr
+    assert "Trained: all epochs done; best loss" in trained.stderr
     written = cli("write", trained.id, "--prompt", "there was a ", "--length", "150", "--seed", "3")
     assert (written.exit_code, len(written.stdout), written.stderr) == (0, 151, ""), (
         "the text and its line end, nothing else"
@@ -114,7 +114,7 @@ def test_a_thing_is_found_by_the_beginning_and_the_end_of_its_id_and_by_its_name
     twin = stack.train(name="reeds", seed=8).model_id
     found = cli("model", "reeds", "--json")
     assert found.json["id"] == twin
-    assert "2 models are called reeds; this is the newest." in found.stderr
+    assert "Using the newest of 2 models called reeds." in found.stderr
     both = cli("model", "reeds", "--name", "mine")
     assert both.exit_code == 2
     assert f"{twin}, {model_id}" in both.stderr
@@ -132,7 +132,7 @@ def test_a_job_is_cancelled_and_resumed(cli: Cli, stack: Stack) -> None:
     assert cancelled.json["status"] == "cancelled"
     followed = cli("job", resumed, "--follow")
     assert followed.exit_code == 1
-    assert f"`charloom resume {resumed}` goes on" in followed.stderr
+    assert f"`charloom resume {resumed}` continues it" in followed.stderr
 
 
 def test_a_model_is_renamed_downloaded_brought_in_and_deleted(cli: Cli, stack: Stack) -> None:
@@ -202,7 +202,7 @@ def test_a_followed_training_doesn_t_notice_a_restart_of_the_web_server(cli: Cli
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("train", "nope.txt"), 2, "There is no file 'nope.txt', and no text of that name on the server."),
+        (("train", "nope.txt"), 2, "There is no file 'nope.txt' here, and no text of that name on the server."),
         (("train", "."), 2, "is a directory"),
         (("train", "sample", "--epochs", "0"), 2, "--epochs is 0, but must be greater than or equal to 1."),
         (
@@ -211,17 +211,17 @@ def test_a_followed_training_doesn_t_notice_a_restart_of_the_web_server(cli: Cli
             "--embedding-size is 8, but must be 0.",
         ),
         (("train", "sample", "--epochs", "many"), 2, "'many' is not a valid integer"),
-        (("train", "sample", "--metadata", "x"), 2, "'x' is no KEY=VALUE"),
+        (("train", "sample", "--metadata", "x"), 2, "'x' isn't KEY=VALUE"),
         (("train", "sample", "--hidden-size", "4096", "--layers", "8"), 4, "one batch would take about"),
         (("train", "sample", "--init-from", "nobody"), 5, "There is no model 'nobody'."),
-        (("job", "nope"), 5, "There is no job 'nope'. `charloom jobs` lists those there are."),
-        (("job", "job_"), 2, "fits several jobs"),
+        (("job", "nope"), 5, "There is no job 'nope'. `charloom jobs` lists all jobs."),
+        (("job", "job_"), 2, "matches several jobs"),
         (("job", "job_00000000000000000000000000"), 5, "job_00000000000000000000000000"),
         (("job", "job_zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"), 5, "There is no job"),
         (("job", "../../models"), 5, "There is no job"),
         (("write", "reeds", "--prompt", "\N{SNOWMAN}"), 4, "(U+2603)"),
         (("write", "reeds", "--temperature", "nan"), 2, "--temperature"),
-        (("jobs", "--status", "sleeping"), 2, "--status 'sleeping' is none of queued"),
+        (("jobs", "--status", "sleeping"), 2, "--status 'sleeping' isn't one of queued"),
         (("resume", "reeds"), 5, "There is no job"),
         (("import", "nope.zip"), 2, "nope.zip"),
         (("delete", "nope"), 5, "There is no model and no text 'nope'."),

@@ -42,14 +42,14 @@ def test_with_nobody_at_the_terminal_it_trains_writes_names_make_up_and_ends(
     eventually(demo.all_gone, "everything is gone")
     assert "my own book.txt: 3,780 characters" in demo.said
     assert f"make up DATA={data_dir}" in demo.said
-    written = demo.said.partition("The model writes:\n\n")[2].partition("\n\nIt went on from:")[0]
+    written = demo.said.partition("The model writes:\n\n")[2].partition("\n\nThe prompt was:")[0]
     assert len(written) == 700
     assert not CONTROLS.search(demo.said)
 
 
 def test_at_a_terminal_it_serves_on_until_ctrl_c(run: Run, data_dir: Path, book: Path, terminal: int) -> None:
     demo = run("demo", "--text", str(book), "--data", str(data_dir), "--port", "0", "--seconds", "2", stdin=terminal)
-    assert "Ctrl-C ends it" in demo.wait_for("Open http")
+    assert "Ctrl-C stops the service" in demo.wait_for("Open http")
     demo.descendants()
 
     demo.process.send_signal(signal.SIGINT)
@@ -60,7 +60,7 @@ def test_at_a_terminal_it_serves_on_until_ctrl_c(run: Run, data_dir: Path, book:
 
 def test_ctrl_c_in_the_middle_ends_everything(run: Run, data_dir: Path, book: Path) -> None:
     demo = run("demo", "--text", str(book), "--data", str(data_dir), "--port", "0", "--seconds", "600")
-    demo.wait_for("learning")
+    demo.wait_for("training")
     demo.descendants()
 
     demo.process.send_signal(signal.SIGINT)

@@ -28,6 +28,6 @@ def test_the_key_opens_and_its_lack_is_said_in_words(locked: Cli) -> None:
         doctor = cli("doctor")
         assert doctor.exit_code == 3
         assert "bad   web: " in doctor.stdout
-        assert "Put a key that it knows into CHARLOOM_API_KEY." in doctor.stdout
+        assert "Set CHARLOOM_API_KEY to a valid key." in doctor.stdout
     assert locked("jobs", CHARLOOM_API_KEY=KEY).exit_code == 0
     assert KEY not in locked("doctor", CHARLOOM_API_KEY=KEY).stdout

@@ -74,13 +74,13 @@ def test_help_tells_defaults_and_limits() -> None:
         for parameter in command.params
         if isinstance(parameter, click.Option)
     }
-    assert words["batch_size"].endswith("[stream 32, classic 128; 1 to 4096]")
-    assert words["hidden_size"].endswith("[default 256; 1 to 4096]")
-    assert words["dropout"].endswith("[stream by the text, classic 0.2; 0 to below 1]")
-    assert words["learning_rate"].endswith("[stream 0.01, classic 0.001; above 0 to 1]")
-    assert words["embedding_size"].endswith("[stream 64, classic 0; 1 to 1024]")
-    assert words["top_k"].endswith("[1 and more]")
-    assert words["lowercase"].endswith("[stream no, classic yes]")
+    assert words["batch_size"].endswith("[default: 32 for stream, 128 for classic; 1 to 4096]")
+    assert words["hidden_size"].endswith("[default: 256; 1 to 4096]")
+    assert words["dropout"].endswith("[default: chosen by the text for stream, 0.2 for classic; 0 to below 1]")
+    assert words["learning_rate"].endswith("[default: 0.01 for stream, 0.001 for classic; above 0 to 1]")
+    assert words["embedding_size"].endswith("[default: 64 for stream, 0 for classic; 1 to 1024]")
+    assert words["top_k"].endswith("[1 or more]")
+    assert words["lowercase"].endswith("[default: no for stream, yes for classic]")
     assert words["recipe"].startswith("stream: Every character is a target")
 
 

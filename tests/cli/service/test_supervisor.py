@@ -123,7 +123,7 @@ def test_a_child_that_always_dies_at_once_is_given_up_with_its_last_words(
     supervisor.start(hopeless)
     failed = eventually(check, "it is given up")
 
-    assert "web ended with code 1" in str(failed)
+    assert "web exited with code 1" in str(failed)
     assert "no such setting" in str(failed)
     assert len(said) == MAX_EARLY_EXITS - 1
 

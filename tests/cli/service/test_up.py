@@ -86,7 +86,7 @@ def test_when_it_is_killed_while_it_trains_every_process_below_it_is_gone(run: R
 
     eventually(up.all_gone, "every process is gone")
     log = (data_dir / "logs" / "up.log").read_text()
-    assert "all ended" in log
+    assert "all stopped" in log
 
 
 def test_a_second_start_on_the_same_data_says_where_the_first_one_serves(run: Run, service: Service) -> None:
@@ -108,7 +108,7 @@ def test_a_busy_port_is_named_before_anything_starts(run: Run, data_dir: Path, c
         up = run(command, "--port", str(port), "--data", str(data_dir))
 
         assert up.process.wait() == 1
-    assert f"Port {port} is busy" in up.said
+    assert f"Port {port} is in use" in up.said
     assert f"PORT={port + 1}" in up.said
     assert not (data_dir / "logs").exists()
 

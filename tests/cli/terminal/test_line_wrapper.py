@@ -10,6 +10,6 @@ WANTED = "the loom stood by\nthe river,  and\n\nthe badger stood\nby the loom.\n
 
 @pytest.mark.parametrize("size", [1, 2, 5, len(TEXT)])
 def test_lines_are_broken_between_words(size: int) -> None:
-    wrap = LineWrapper(18)
-    told = "".join(wrap.add(TEXT[at : at + size]) for at in range(0, len(TEXT), size)) + wrap.rest()
-    assert told == WANTED
+    wrapper = LineWrapper(18)
+    shown = "".join(wrapper.add(TEXT[at : at + size]) for at in range(0, len(TEXT), size)) + wrapper.flush()
+    assert shown == WANTED
