@@ -1,4 +1,4 @@
-"""`charloom doctor`: what is wrong with this set-up, in words."""
+"""`charloom doctor`: find what is wrong with an installation or a service."""
 
 import sys
 from collections.abc import Iterator
@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import click
 from rich.table import Table
 
+from charloom.client import named_url
 from cli.common.context import CliContext, examples, server_command
 from cli.common.exit_codes import Exit
 from cli.common.server_url import data_dir
 from cli.doctor.findings import Finding, Level, bad
-from cli.doctor.machine_checks import check_machine
-from cli.doctor.service_checks import check_redis, check_web, redis_settings
+from cli.doctor.machine_checks import check_data, check_machine
+from cli.doctor.service_checks import check_redis, check_web, no_redis, redis_settings
 from cli.terminal.console import printable
 from shared.errors import SettingsError
 from shared.settings import load
@@ -22,10 +23,10 @@ _STYLES = {Level.OK: "green", Level.NOTE: "dim", Level.WARN: "yellow", Level.BAD
 @click.command(epilog=examples("charloom doctor", "charloom doctor --json | jq '.data[] | select(.level != \"ok\")'"))
 @server_command
 def doctor(ctx: CliContext) -> None:
-    """Tell what is wrong with this set-up.
+    """Find what is wrong with an installation or a service.
 
-    Looks at this machine (Python, packages, torch, cores, memory, the data directory), at Redis where it is named or
-    runs on this data, at the web server and at its workers. Exits with 3 where something is bad.
+    Checks this machine (Python, packages, torch, cores, memory, the data directory), Redis (if CHARLOOM_REDIS_URL is
+    set or `charloom up` runs on this data), the web server and its workers. Exits with 3 if something is bad.
     """
     found = []
     for finding in _run_checks(ctx):
@@ -33,30 +34,39 @@ def doctor(ctx: CliContext) -> None:
         if not ctx.json:
             _print(ctx, finding)
     if ctx.json:
-        rows = [{"object": "finding", **vars(finding)} for finding in found]
-        ctx.print_json({"object": "list", "data": rows})
-    worst = [finding for finding in found if finding.level is Level.BAD]
-    warned = [finding for finding in found if finding.level is Level.WARN]
+        ctx.print_json_list(finding.to_json() for finding in found)
+    levels = [finding.level for finding in found]
     if not ctx.json:
-        ctx.stderr.print(_summary(len(worst), len(warned)))
-    if worst:
+        ctx.stderr.print(_summary(levels.count(Level.BAD), levels.count(Level.WARN)))
+    if Level.BAD in levels:
         sys.exit(Exit.UNREACHABLE)
 
 
 def _run_checks(ctx: CliContext) -> Iterator[Finding]:
-    directory = data_dir()
-    yield from check_machine(directory)
+    yield from check_machine()
+    settings = None
     try:
         settings = load()
     except SettingsError as exc:
-        yield bad("settings", str(exc), "docs/settings.md lists them all.")
-    else:
-        yield from check_redis(redis_settings(settings, directory))
+        yield bad("settings", str(exc), "docs/settings.md lists all settings.")
+    directory = data_dir()
+    # A server that was named may run elsewhere; then it means nothing that the default data directory is missing here.
+    server_is_named = bool(click.get_current_context().params["url"] or named_url())
+    data_is_named = settings is not None and "data_dir" in settings.model_fields_set
+    is_local = directory.exists() or data_is_named or not server_is_named
+    if is_local:
+        yield from check_data(directory)
+    if settings is not None:
+        settings = redis_settings(settings, directory)
+        if settings is not None:
+            yield from check_redis(settings)
+        elif is_local:
+            yield no_redis()
     yield from check_web(ctx.client)
 
 
 def _print(ctx: CliContext, finding: Finding) -> None:
-    lines = [f"{printable(finding.what)}: {printable(finding.said)}", *([finding.todo] if finding.todo else [])]
+    lines = [f"{finding.subject}: {finding.message}", *([finding.fix] if finding.fix else [])]
     if not ctx.stdout.is_terminal:
         for number, line in enumerate(lines):
             ctx.stdout.print(f"{'' if number else finding.level:<5} {line}")
@@ -65,11 +75,11 @@ def _print(ctx: CliContext, finding: Finding) -> None:
     grid.add_column(width=4, style=_STYLES[finding.level])
     grid.add_column(overflow="fold")
     for number, line in enumerate(lines):
-        grid.add_row("" if number else str(finding.level), line)
+        grid.add_row("" if number else str(finding.level), printable(line))
     ctx.stdout.print(grid)
 
 
-def _summary(worst: int, warned: int) -> str:
-    if worst:
-        return f"\n{worst} {'thing is' if worst == 1 else 'things are'} bad."
-    return "\nNothing is bad." + (f" {warned} could be better." if warned else "")
+def _summary(bad_count: int, warn_count: int) -> str:
+    if bad_count:
+        return f"\n{bad_count} {'check' if bad_count == 1 else 'checks'} failed."
+    return "\nNo check failed." + (f" {warn_count} gave a warning." if warn_count else "")

@@ -1,11 +1,11 @@
-"""What a look at a set-up finds: one line each, with what to do about it."""
+"""A finding of `charloom doctor`: what was checked, how it is, and what to do about it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How a thing stands; `note` is neither good nor bad."""
+    """How serious a finding is; `note` is neither good nor bad."""
 
     OK = "ok"
     NOTE = "note"
@@ -15,31 +15,42 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
-    what: str
+    #: What was checked: "disk".
+    subject: str
     level: Level
-    #: How it is.
-    said: str
-    #: What to do about it; "" where nothing is to be done.
-    todo: str = ""
+    #: The state it is in.
+    message: str
+    #: What to do about it; "" if nothing.
+    fix: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return it as `--json` prints it."""
+        return {
+            "object": "finding",
+            "what": self.subject,
+            "level": self.level,
+            "said": self.message,
+            "todo": self.fix,
+        }
 
 
-def ok(what: str, said: str) -> Finding:
-    """Make a finding that all is well."""
-    return Finding(what=what, level=Level.OK, said=said)
+def ok(subject: str, message: str) -> Finding:
+    """Report that all is well."""
+    return Finding(subject=subject, level=Level.OK, message=message)
 
 
-def note(what: str, said: str) -> Finding:
-    """Make a finding that is only to be known."""
-    return Finding(what=what, level=Level.NOTE, said=said)
+def note(subject: str, message: str) -> Finding:
+    """Report a mere fact."""
+    return Finding(subject=subject, level=Level.NOTE, message=message)
 
 
-def warn(what: str, said: str, todo: str) -> Finding:
-    """Make a finding that will do, but could be better."""
-    return Finding(what=what, level=Level.WARN, said=said, todo=todo)
+def warn(subject: str, message: str, fix: str) -> Finding:
+    """Report what works but could be better."""
+    return Finding(subject=subject, level=Level.WARN, message=message, fix=fix)
 
 
-def bad(what: str, said: str, todo: str) -> Finding:
-    """Make a finding that keeps jobs from being done."""
-    return Finding(what=what, level=Level.BAD, said=said, todo=todo)
+def bad(subject: str, message: str, fix: str) -> Finding:
+    """Report what keeps jobs from running."""
+    return Finding(subject=subject, level=Level.BAD, message=message, fix=fix)

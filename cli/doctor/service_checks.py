@@ -1,4 +1,4 @@
-"""What `charloom doctor` looks at of a service: its Redis, its web server, its workers, everybody's clocks."""
+"""Checks of a service: its Redis, its web server, its workers, and the clocks of all of them."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -11,14 +11,15 @@ from shared.settings import Settings
 from shared.sizes import size
 from shared.store import ServerFacts, Store, WorkerInfo
 
-#: Seconds that clocks may differ: ids are sorted by the time of their making, on the maker's clock.
+#: Seconds that clocks may differ: ids contain the time of the host that made them, and lists are sorted by id.
 MAX_CLOCK_SKEW_S = 5.0
-#: Share of the memory allowed to Redis from which on it is nearly full.
+#: Share of Redis's memory limit above which it counts as nearly full.
 NEARLY_FULL = 0.8
+_NAME_SERVER = "Set the server's address with --url or CHARLOOM_URL."
 
 
 def redis_settings(settings: Settings, data_dir: Path) -> Settings | None:
-    """Return settings that name the Redis: the one that is set, else the one that `charloom up` started on the data."""
+    """Return settings with the address of Redis: the one that is set, else that of the Valkey of `charloom up`."""
     if "redis_url" in settings.model_fields_set:
         return settings
     try:
@@ -28,98 +29,102 @@ def redis_settings(settings: Settings, data_dir: Path) -> Settings | None:
     return settings.model_validate({"redis_url": url})
 
 
-def check_redis(settings: Settings | None) -> Iterator[Finding]:
-    """Yield what is found of Redis, and of the workers' clocks that only it knows."""
-    if settings is None:
-        yield note("redis", "none is named, and none runs on this data; `charloom up` brings its own")
-        return
+def check_redis(settings: Settings) -> Iterator[Finding]:
+    """Check Redis, and the workers' clocks, which only Redis knows."""
     store = Store.of(settings)
     try:
         store.ping()
         facts, workers = store.server(), store.workers.seen()
     except StoreUnavailable as exc:
-        todo = "Start it (`charloom up` starts its own), or look at CHARLOOM_REDIS_URL."
-        yield bad("redis", exc.detail.removeprefix("Redis can't serve this now: "), todo)
+        fix = "Start it (`charloom up` starts its own), or correct CHARLOOM_REDIS_URL."
+        yield bad("redis", exc.detail.removeprefix("Redis can't serve this now: "), fix)
         return
     finally:
         store.close()
     yield ok("redis", f"{facts.version}, {size(facts.used_bytes)} used")
     yield from check_redis_config(facts)
-    yield _clock("redis' clock", facts.clock_ms / 1000 - time.time(), "this machine's")
+    yield _check_clock("redis' clock", facts.clock_ms / 1000 - time.time(), "this machine's")
     yield from check_clocks(workers)
 
 
+def no_redis() -> Finding:
+    """Report that there is no Redis to check."""
+    return note("redis", "CHARLOOM_REDIS_URL isn't set and no service runs on this data; `charloom up` starts its own")
+
+
 def check_redis_config(facts: ServerFacts) -> Iterator[Finding]:
-    """Yield whether Redis keeps what it is given."""
+    """Check whether Redis keeps all that it is given."""
     if facts.policy != "noeviction":
-        said = f"maxmemory-policy is {facts.policy}: it throws keys away when it is full, jobs among them"
-        yield bad("eviction", said, "Set maxmemory-policy noeviction.")
+        message = f"maxmemory-policy is {facts.policy}: a full Redis deletes keys, jobs included"
+        yield bad("eviction", message, "Set maxmemory-policy to noeviction.")
     else:
-        yield ok("eviction", "maxmemory-policy noeviction: nothing is thrown away")
+        yield ok("eviction", "maxmemory-policy is noeviction: no key is deleted to make room")
     if not facts.append_only:
-        said = "appendonly is no: a crash of Redis loses what came since its last snapshot"
-        yield warn("durability", said, "Set appendonly yes.")
+        message = "appendonly is no: if Redis crashes, all since its last snapshot is lost"
+        yield warn("durability", message, "Set appendonly to yes.")
     else:
-        yield ok("durability", "appendonly yes: every write is kept")
+        yield ok("durability", "appendonly is yes: every write is kept")
     if facts.most_bytes and facts.used_bytes > NEARLY_FULL * facts.most_bytes:
-        said = f"{size(facts.used_bytes)} of {size(facts.most_bytes)} are used"
-        yield warn("redis' memory", said, "Raise maxmemory, or lower CHARLOOM_JOB_TTL_DAYS.")
+        message = f"{size(facts.used_bytes)} of {size(facts.most_bytes)} are used"
+        yield warn("redis' memory", message, "Raise maxmemory, or lower CHARLOOM_JOB_TTL_DAYS.")
 
 
 def check_clocks(workers: Sequence[WorkerInfo]) -> Iterator[Finding]:
-    """Yield how the workers' clocks differ from Redis', as each told at its last sign of life."""
+    """Compare each worker's clock at its last heartbeat with Redis's."""
     for worker in workers:
         if worker.clock_ms:
-            yield _clock(f"clock of {worker.name}", (worker.clock_ms - worker.seen_ms) / 1000, "Redis'")
+            skew_s = (worker.clock_ms - worker.seen_ms) / 1000
+            yield _check_clock(f"clock of {worker.name}", skew_s, "Redis'")
 
 
 def check_web(client: Charloom) -> Iterator[Finding]:
-    """Yield what is found of the web server, and of the workers that it sees."""
+    """Check the web server and the workers that it knows of."""
     try:
-        ready = client.ready()
-        workers = client.workers() if ready.status != "store_unavailable" else []
+        readiness = client.ready()
+        workers = client.workers() if readiness.status != "store_unavailable" else []
     except Unreachable as exc:
-        yield bad("web", f"{exc}", "Start it with `charloom up`, or say where it is: --url, or CHARLOOM_URL.")
+        yield bad("web", f"{exc}", f"Start it with `charloom up`, or: {_NAME_SERVER}")
         return
     except Unauthorized as exc:
-        yield bad("web", f"{client.url} answers: {exc}", "Put a key that it knows into CHARLOOM_API_KEY.")
+        yield bad("web", f"{client.url} answers: {exc}", "Set CHARLOOM_API_KEY to a valid key.")
         return
     except ApiError as exc:
         if exc.code == "not_charloom":
-            yield bad("web", f"{exc}", "Say where Charloom is: --url, or CHARLOOM_URL.")
+            yield bad("web", f"{exc}", _NAME_SERVER)
         else:
-            yield bad("web", f"{client.url} answers: {exc}", "Look at the web server's log.")
+            yield bad("web", f"{client.url} answers: {exc}", "See the web server's log.")
         return
     except CharloomError as exc:
-        yield bad("web", f"{exc}", "Look at --url and CHARLOOM_URL.")
+        yield bad("web", f"{exc}", "Correct --url or CHARLOOM_URL.")
         return
-    if ready.ready:
+    if readiness.ready:
         yield ok("web", f"{client.url} answers and is ready")
     else:
-        yield bad("web", f"{client.url} answers, but isn't ready: {ready.detail}", "Mend what it names.")
+        yield bad("web", f"{client.url} isn't ready: {readiness.detail}", "Repair what the message names.")
     yield from check_workers(workers)
 
 
 def check_workers(workers: Sequence[Worker]) -> Iterator[Finding]:
-    """Yield who works, and whether all have the same versions."""
+    """Report each worker, and check whether all have the same versions."""
     if not workers:
-        todo = "`charloom up` brings one, `celery -A worker worker` is one alone. Its log says why it isn't seen."
-        yield bad("workers", "none has been seen lately: jobs wait", todo)
+        fix = "`charloom up` starts one, and so does `celery -A worker worker`. The worker's log may have the cause."
+        yield bad("workers", "none is running, so jobs stay queued", fix)
         return
     for worker in workers:
-        runs = f"runs {len(worker.running)} job{'s' if len(worker.running) != 1 else ''}" if worker.running else "idle"
-        spelled = ", ".join(f"{name} {found}" for name, found in sorted(worker.versions.items()))
-        yield ok(f"worker {worker.name}", f"{runs}; {worker.cores} cores; {spelled}")
+        count = len(worker.running)
+        state = "idle" if not count else "runs 1 job" if count == 1 else f"runs {count} jobs"
+        versions = ", ".join(f"{name} {found}" for name, found in sorted(worker.versions.items()))
+        yield ok(f"worker {worker.name}", f"{state}; {worker.cores} cores; {versions}")
     for name in sorted({name for worker in workers for name in worker.versions}):
         found = {worker.versions.get(name, "none").partition("+")[0] for worker in workers}
         if len(found) > 1:
-            said = f"the workers have different versions of {name}: {', '.join(sorted(found))}"
-            yield warn("versions", said, "Install the same everywhere: a training may wander from one to another.")
+            message = f"the workers have different versions of {name}: {', '.join(sorted(found))}"
+            yield warn("versions", message, "Install the same one: another worker may have to continue a training.")
 
 
-def _clock(what: str, skew_s: float, whose: str) -> Finding:
+def _check_clock(subject: str, skew_s: float, reference: str) -> Finding:
     if abs(skew_s) > MAX_CLOCK_SKEW_S:
-        way = "ahead of" if skew_s > 0 else "behind"
-        said = f"{abs(skew_s):.0f} s {way} {whose}"
-        return warn(what, said, "Set it by a time server: jobs are listed by the time of their making.")
-    return ok(what, f"agrees with {whose} within {MAX_CLOCK_SKEW_S:g} s")
+        direction = "ahead of" if skew_s > 0 else "behind"
+        message = f"{abs(skew_s):.0f} s {direction} {reference}"
+        return warn(subject, message, "Set it by a time server: jobs are listed by the time they were created.")
+    return ok(subject, f"within {MAX_CLOCK_SKEW_S:g} s of {reference}")
