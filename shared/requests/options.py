@@ -1,4 +1,4 @@
-"""What a job may be asked to do: the only place with names, limits, defaults and help of every option.
+"""The requests for jobs: the only place with the name, limits, default and help of every option.
 
 The API, the forms, the OpenAPI document and the command line all take theirs from these types. Fitting a request to a
 text is `shared/requests/fit.py`; nothing here knows Redis, Flask or torch.
@@ -39,23 +39,23 @@ def _holds_nul(value: Any) -> bool:
     return isinstance(value, list) and any(_holds_nul(part) for part in value)
 
 
-def _left_open(schema: dict[str, Any]) -> None:
-    """Tell no default: shared/requests/defaults.py chooses it for each text."""
+def _chosen_by_text(schema: dict[str, Any]) -> None:
+    """Remove the default from a field's schema: shared/requests/fit.py replaces it by a value that suits the text."""
     del schema["default"]
 
 
 def is_chosen(field: FieldInfo) -> bool:
-    """Return True if an option that is left out is chosen for each text, so that its default says nothing."""
-    return field.json_schema_extra is _left_open
+    """Return True if an omitted option gets a value that depends on the text and the time limit."""
+    return field.json_schema_extra is _chosen_by_text
 
 
 def is_default(field: FieldInfo, value: Any) -> bool:
-    """Return True if leaving an option out comes to this value whatever the text."""
+    """Return True if omitting an option is the same as giving this value, for every text."""
     return not is_chosen(field) and bool(value == field.get_default(call_default_factory=True))
 
 
 class Request(BaseModel):
-    """A request body: unknown fields are refused, numbers must be numbers, NaN and infinities are no numbers."""
+    """A request body. Unknown fields, numbers in strings, NaN and infinities are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -63,7 +63,7 @@ class Request(BaseModel):
     @classmethod
     def _no_nul(cls, value: Any) -> Any:
         if _holds_nul(value):
-            raise ValueError("holds a NUL character (U+0000); remove it")
+            raise ValueError("contains a NUL character (U+0000); remove it")
         return value
 
 
@@ -73,122 +73,159 @@ def _check_receiver(url: str) -> str:
 
 
 class Webhook(Request):
-    """Whom to tell what becomes of a job."""
+    """A URL that is notified of a job's start or end."""
 
     url: Annotated[str, StringConstraints(max_length=MAX_URL_CHARS), AfterValidator(_check_receiver)] = Field(
-        description="Where to post the messages: an https address, or http where this service's settings allow it.",
+        description="Where to post the messages: an https URL, or http if the service's settings allow it.",
         json_schema_extra={"format": "uri", "pattern": "^https?://[!-~]+$"},
     )
     events: list[Literal["job.running", "job.succeeded", "job.failed", "job.cancelled"]] = Field(
-        ["job.succeeded", "job.failed", "job.cancelled"], min_length=1, max_length=4, description="What to tell."
+        ["job.succeeded", "job.failed", "job.cancelled"], min_length=1, max_length=4, description="Events to send."
     )
 
 
 class TrainRequest(Request):
-    """The options that both recipes share. Their defaults depend on the recipe: see the two classes below."""
+    """The options that both recipes have. Their defaults differ: see the two classes below."""
 
     kind: ClassVar[Recipe]
-    corpus_id: str = Field(description="The text to learn from, as uploaded to /corpora.")
-    name: Name | None = Field(None, description="What to call the model. The corpus' name when left out.")
+    corpus_id: str = Field(description="The text to train on: the id of an uploaded corpus.")
+    name: Name | None = Field(None, description="The model's name; the corpus's if omitted.")
     init_from: str | None = Field(
-        None, description="Start from this model's weights instead of random ones; its sizes and characters hold."
+        None, description="Start from this model's weights instead of random ones. Its sizes and vocabulary are used."
     )
-    lowercase: bool = Field(description="Lower-case the text first: fewer characters to learn.")
-    seq_length: int = Field(100, ge=1, le=2048, description="Characters the network looks back over when it learns.")
+    lowercase: bool = Field(description="Convert the text to lower case: fewer characters to learn.")
+    seq_length: int = Field(
+        100, ge=1, le=2048, description="Sequence length: how many characters back the network learns from."
+    )
     hidden_size: int = Field(
         256,
         ge=1,
         le=4096,
-        description="Width of the LSTM: more learns more, slower. With a time limit stream chooses it by the text.",
+        description="Units per LSTM layer: more learn more, but slower. Without a time limit 256.",
     )
-    layers: int = Field(1, ge=1, le=8, description="LSTM layers on top of one another.")
-    batch_size: int = Field(ge=1, le=4096, description="Sequences that are learned from at once.")
-    dropout: float = Field(ge=0, lt=1, description="Share of the signals dropped while learning, against copying.")
+    layers: int = Field(1, ge=1, le=8, description="Number of LSTM layers.")
+    batch_size: int = Field(ge=1, le=4096, description="Sequences per batch.")
+    dropout: float = Field(ge=0, lt=1, description="Share of activations dropped in training, against overfitting.")
     weight_dropout: float = Field(
-        0.0, ge=0, lt=1, description="Share of the recurrent weights left out of each step, for many epochs of a text."
+        0.0, ge=0, lt=1, description="Share of recurrent weights dropped in each step, for many epochs."
     )
-    epochs: int = Field(ge=1, le=10_000, description="Times to go through the text.")
+    epochs: int = Field(ge=1, le=10_000, description="How many times to train on the whole text.")
     max_seconds: float | None = Field(
-        None, ge=1, le=604_800, description="Stop after this many seconds of computing and keep the best so far."
+        None,
+        ge=1,
+        le=604_800,
+        description="Stop after this many seconds of computation and keep the best model so far.",
     )
-    learning_rate: float = Field(gt=0, le=1, description="Size of the steps; stream's highest, classic's only one.")
-    grad_clip: float = Field(ge=0, le=1000, description="Longest gradient allowed; 0 doesn't clip.")
+    learning_rate: float = Field(gt=0, le=1, description="Learning rate; for stream the highest of its schedule.")
+    grad_clip: float = Field(ge=0, le=1000, description="Maximum norm of the gradients; 0 doesn't clip them.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        description="Numbers to compute with: auto takes bfloat16 where the processor has it."
+        description="Number format. auto: bfloat16 if the processor supports it, else float32."
     )
-    patience: int = Field(ge=0, le=10_000, description="Epochs without a better loss before stopping; 0 never stops.")
+    patience: int = Field(
+        ge=0, le=10_000, description="Stop after this many epochs without a better loss; 0 never stops."
+    )
     sample_chars: int = Field(
-        200, ge=0, le=10_000, description="Characters to write as a sample after each epoch; 0 writes none."
+        200, ge=0, le=10_000, description="Characters of the sample generated after each epoch; 0 generates none."
     )
     checkpoint_seconds: float = Field(
-        30, ge=1, le=3600, description="Seconds between saves of the training state: at most this much work is lost."
+        30, ge=1, le=3600, description="Seconds between checkpoints: at most this much work is lost."
     )
-    seed: Seed | None = Field(None, description="Start of all random numbers. A random one when left out.")
-    webhook: Webhook | None = Field(
-        None, description="Tell another service, in signed messages, when the job begins or ends."
-    )
-    metadata: Metadata = Field(default_factory=dict, description="Up to 16 pairs of strings of your own.")
+    seed: Seed | None = Field(None, description="Seed of all random numbers; random if omitted.")
+    webhook: Webhook | None = Field(None, description="Send signed messages to a URL when the job starts or ends.")
+    metadata: Metadata = Field(default_factory=dict, description="Up to 16 key-value pairs of your own.")
 
 
 class ClassicRequest(TrainRequest):
-    """The seed document's recipe, its defaults number for number."""
+    """The seed document's recipe, with its defaults."""
 
     kind = CLASSIC
-    recipe: Literal["classic"] = Field(description="Windows of scalars, one target a window, as in the document.")
-    lowercase: bool = Field(True, description="Lower-case the text first, as the document does.")
+    recipe: Literal["classic"] = Field(description="Windows of numbers with one target each, as in the seed document.")
+    lowercase: bool = Field(True, description="Convert the text to lower case, as the seed document does.")
     embedding_size: Literal[0] = Field(0, description="Always 0: classic reads each character as one number.")
-    batch_size: int = Field(128, ge=1, le=4096, description="Windows that are learned from at once.")
-    dropout: float = Field(0.2, ge=0, lt=1, description="Share of the last state dropped while learning.")
-    epochs: int = Field(20, ge=1, le=10_000, description="Times to go through all windows.")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Size of Adam's steps.")
-    grad_clip: float = Field(0, ge=0, le=1000, description="Longest gradient allowed; 0 doesn't clip.")
-    validation_fraction: Literal[0] = Field(0, description="Always 0: classic evaluates over all windows it trains on.")
+    batch_size: int = Field(128, ge=1, le=4096, description="Windows per batch.")
+    dropout: float = Field(0.2, ge=0, lt=1, description="Share of the last hidden state dropped in training.")
+    epochs: int = Field(20, ge=1, le=10_000, description="How many times to train on all windows.")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's learning rate.")
+    grad_clip: float = Field(0, ge=0, le=1000, description="Maximum norm of the gradients; 0 doesn't clip them.")
+    validation_fraction: Literal[0] = Field(0, description="Always 0: classic evaluates on all windows it trains on.")
     patience: int = Field(
-        0, ge=0, le=10_000, description="Epochs without a better loss before stopping; 0 never stops."
+        0, ge=0, le=10_000, description="Stop after this many epochs without a better loss; 0 never stops."
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "float32", description="Numbers to compute with; float32 agrees with the document."
+        "float32", description="Number format; float32 gives the seed document's numbers."
     )
 
 
 class StreamRequest(TrainRequest):
-    """Every position trained, the state carried from chunk to chunk: the default, hundreds of times sooner."""
+    """The default recipe: every position is a target, and the state is carried from one sequence to the next."""
 
     kind = STREAM
     recipe: Literal["stream"] = Field("stream", description="Every character is a target; the state is carried on.")
     lowercase: bool = Field(
-        False, description="Lower-case the text first: slightly easier to learn, but names, code and chemistry suffer."
+        False,
+        description="Convert the text to lower case: slightly easier to learn, but names, code and chemistry suffer.",
     )
-    embedding_size: int = Field(64, ge=1, le=1024, description="Numbers that stand for one character.")
-    seq_length: int = Field(128, ge=1, le=2048, description="Characters the network looks back over when it learns.")
-    batch_size: int = Field(32, ge=1, le=4096, description="Places of the text that are read side by side.")
+    embedding_size: int = Field(64, ge=1, le=1024, description="Size of each character's embedding.")
+    seq_length: int = Field(
+        128,
+        ge=1,
+        le=2048,
+        json_schema_extra=_chosen_by_text,
+        description="Sequence length: how many characters back the network learns from.",
+    )
+    hidden_size: int = Field(
+        256,
+        ge=1,
+        le=4096,
+        json_schema_extra=_chosen_by_text,
+        description="Units per LSTM layer: more learn more, but slower. Without a time limit 256.",
+    )
+    batch_size: int = Field(
+        32,
+        ge=1,
+        le=4096,
+        json_schema_extra=_chosen_by_text,
+        description="Batch rows: places of the text that are trained on in parallel.",
+    )
     dropout: float = Field(
         0.2,
         ge=0,
         lt=1,
-        json_schema_extra=_left_open,
-        description="Share of the signals dropped while learning. Left out, chosen by epochs and text.",
+        json_schema_extra=_chosen_by_text,
+        description="Share of activations dropped in training, against overfitting.",
     )
     weight_dropout: float = Field(
         0.0,
         ge=0,
         lt=1,
-        json_schema_extra=_left_open,
-        description="Share of the recurrent weights left out of each step. Left out, chosen by epochs and text.",
+        json_schema_extra=_chosen_by_text,
+        description="Share of recurrent weights dropped in each step, for many epochs.",
     )
     epochs: int = Field(
-        12, ge=1, le=10_000, description="Times to go through the text; with a time limit, chosen by time and text."
+        12,
+        ge=1,
+        le=10_000,
+        json_schema_extra=_chosen_by_text,
+        description="How many times to train on the whole text. Without a time limit 12.",
     )
-    learning_rate: float = Field(1e-2, gt=0, le=1, description="Highest step size of the schedule.")
-    grad_clip: float = Field(1.0, ge=0, le=1000, description="Longest gradient allowed; 0 doesn't clip.")
+    learning_rate: float = Field(1e-2, gt=0, le=1, description="Highest learning rate of the schedule.")
+    grad_clip: float = Field(1.0, ge=0, le=1000, description="Maximum norm of the gradients; 0 doesn't clip them.")
     validation_fraction: float = Field(
-        0.1, ge=0, le=0.5, description="Share of the text, at its end, kept back to judge the model; 0 keeps none."
+        0.1,
+        ge=0,
+        le=0.5,
+        json_schema_extra=_chosen_by_text,
+        description="Share of the text, at its end, held out for validation; 0 for none. Usually 0.1.",
     )
     patience: int = Field(
-        3, ge=0, le=10_000, description="Epochs without a better loss before stopping; 0 never stops."
+        3,
+        ge=0,
+        le=10_000,
+        json_schema_extra=_chosen_by_text,
+        description="Stop after this many epochs without a better loss; 0 never stops. Without a time limit 3.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="bfloat16 where the processor has it."
+        "auto", description="Number format. auto: bfloat16 if the processor supports it, else float32."
     )
 
 
@@ -217,40 +254,42 @@ StopString = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class GenerateRequest(Request):
-    """Let a model write."""
+    """A request to generate text with a model."""
 
-    model_id: str = Field(description="The model that writes.")
+    model_id: str = Field(description="The model to use.")
     prompt: str | None = Field(
         None,
         min_length=1,
         max_length=100_000,
-        description="Text to go on from. A random passage of the model's corpus when left out.",
+        description="The text to continue; a random passage of the model's corpus if omitted.",
     )
-    length: int = Field(1000, ge=1, le=100_000, description="Characters to write.")
+    length: int = Field(1000, ge=1, le=100_000, description="Number of characters to generate.")
     temperature: float = Field(
         0.7,
         ge=0,
         le=10,
-        description="0 always takes the likeliest character and tends to loop; 1 is the model's own "
-        "spread; more is wilder.",
+        description="0 always takes the most likely character and tends to loop; 1 samples from the model's own "
+        "distribution; higher values are more random.",
     )
-    top_k: int | None = Field(None, ge=1, description="Choose among the k likeliest characters only.")
+    top_k: int | None = Field(None, ge=1, description="Sample from the k most likely characters only.")
     top_p: float | None = Field(
-        None, gt=0, le=1, description="Choose among the likeliest characters that together have this probability."
+        None, gt=0, le=1, description="Sample from the most likely characters that together have this probability."
     )
     stop: list[StopString] | None = Field(
-        None, min_length=1, max_length=8, description="End before the first of these strings."
+        None, min_length=1, max_length=8, description="Stop before the first of these strings."
     )
-    n: int = Field(1, ge=1, le=64, description="Variants to write side by side.")
-    seed: Seed | None = Field(None, description="Same request, same seed, same text. A random one when left out.")
+    n: int = Field(1, ge=1, le=64, description="Number of variants.")
+    seed: Seed | None = Field(
+        None, description="The same request with the same seed gives the same text; random if omitted."
+    )
     unknown_chars: Literal["error", "drop"] = Field(
-        "error", description="What to do with characters of the prompt that the model never saw."
+        "error", description="Whether to refuse a prompt with characters that the model doesn't know, or to drop them."
     )
-    metadata: Metadata = Field(default_factory=dict, description="Up to 16 pairs of strings of your own.")
+    metadata: Metadata = Field(default_factory=dict, description="Up to 16 key-value pairs of your own.")
 
 
 class ModelPatch(Request):
-    """What can be changed of a model. Fields left out stay."""
+    """Changes to a model. Omitted fields stay as they are."""
 
     name: Name | None = Field(None, description="The new name.")
-    metadata: Metadata | None = Field(None, description="The new pairs; they replace the old ones.")
+    metadata: Metadata | None = Field(None, description="The new metadata, replacing the old.")

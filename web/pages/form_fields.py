@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.errors import InvalidRequest
-from shared.requests.options import is_default
+from shared.requests.options import is_chosen, is_default
 from web.openapi.document import limits_of, words_of
 
 _LABELS = {
@@ -29,6 +29,8 @@ _LABELS = {
     "n": "Variants",
     "unknown_chars": "Unknown characters",
 }
+#: What an omitted option becomes if its value depends on the text.
+CHOSEN = "chosen by the text"
 #: What a yes-or-no option is called: (true, false).
 _YES, _NO = "yes", "no"
 #: What words of a request are called where they can be picked.
@@ -72,7 +74,8 @@ def fields_of(model: type[BaseModel]) -> Mapping[str, FormField]:
     for name, told in schema["properties"].items():
         given = next((one for one in told.get("anyOf", ()) if one.get("type") != "null"), told)
         if "const" not in given:
-            found[name] = _field(name, told, given)
+            said = CHOSEN if is_chosen(model.model_fields[name]) else ""
+            found[name] = _field(name, told, given, said)
     return found
 
 
@@ -95,9 +98,9 @@ def errors_by_field(exc: InvalidRequest) -> dict[str, str]:
     return found or {"": exc.detail}
 
 
-def _field(name: str, told: Mapping[str, Any], given: Mapping[str, Any]) -> FormField:
+def _field(name: str, told: Mapping[str, Any], given: Mapping[str, Any], said: str) -> FormField:
     default = told.get("default")
-    said = "" if default is None or isinstance(default, dict) else _spell(default)
+    said = said if default is None or isinstance(default, dict) else _spell(default)
     choices: list[tuple[str, str]] = []
     if given.get("type") == "boolean":
         said = _YES if default else _NO

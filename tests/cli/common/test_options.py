@@ -67,15 +67,15 @@ def test_only_what_is_given_is_sent_and_as_the_type_wants_it() -> None:
     assert _parse(write, "m", "--stop", "a", "--stop", "b", "--top-p", "0.5") == {"stop": ["a", "b"], "top_p": 0.5}
 
 
-def test_help_tells_defaults_and_limits() -> None:
+def test_help_has_defaults_and_limits() -> None:
     words = {
         parameter.name: str(parameter.help)
         for command in (train, write)
         for parameter in command.params
         if isinstance(parameter, click.Option)
     }
-    assert words["batch_size"].endswith("[default: 32 for stream, 128 for classic; 1 to 4096]")
-    assert words["hidden_size"].endswith("[default: 256; 1 to 4096]")
+    assert words["batch_size"].endswith("[default: chosen by the text for stream, 128 for classic; 1 to 4096]")
+    assert words["layers"].endswith("[default: 1; 1 to 8]")
     assert words["dropout"].endswith("[default: chosen by the text for stream, 0.2 for classic; 0 to below 1]")
     assert words["learning_rate"].endswith("[default: 0.01 for stream, 0.001 for classic; above 0 to 1]")
     assert words["embedding_size"].endswith("[default: 64 for stream, 0 for classic; 1 to 1024]")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.requests.defaults import MIN_STEPS, chosen
 from shared.requests.fit import fit
-from shared.requests.options import StreamRequest
+from shared.requests.options import StreamRequest, is_chosen
 
 BOOK, SHAKESPEARE = 148_066, 1_115_394
 
@@ -108,3 +108,15 @@ def test_epochs_that_are_given_count_for_what_is_left_out() -> None:
 @pytest.mark.parametrize("seconds", [1, 60, 1800, 100_000])
 def test_two_threads_have_enough_readers(seconds: float) -> None:
     assert fitted(SHAKESPEARE, max_seconds=seconds).batch_size == 32
+
+
+@given(st.integers(1_000, 300_000_000), st.none() | st.floats(1, 604_800))
+def test_an_option_that_depends_on_the_text_has_no_default_in_the_schema(chars: int, seconds: float | None) -> None:
+    """A generated client sends every default of the schema, and would fix what is to be chosen."""
+    request, schema = fitted(chars, max_seconds=seconds), StreamRequest.model_json_schema()["properties"]
+    for name, field in StreamRequest.model_fields.items():
+        if name not in request.model_fields_set and getattr(request, name) != field.get_default(
+            call_default_factory=True
+        ):
+            assert is_chosen(field), name
+            assert "default" not in schema[name]

@@ -92,11 +92,11 @@ def test_fields_take_limits_defaults_and_help_from_the_request_types() -> None:
     assert fields["hidden_size"].hint.endswith("1 to 4,096. Left empty: 256.")
     assert fields["dropout"].hint.endswith("less than 1. Left empty: 0.2.")
     chosen = fields_of(StreamRequest)["dropout"]
-    assert chosen.hint.endswith("Left out, chosen by epochs and text. From 0, less than 1.")
-    assert values_of({"dropout": 0.2, "epochs": 12}, StreamRequest) == {"dropout": "0.2"}, "left out: another"
+    assert chosen.hint.endswith("From 0, less than 1. Left empty: chosen by the text.")
+    assert values_of({"dropout": 0.2, "grad_clip": 1.0}, StreamRequest) == {"dropout": "0.2"}, "omitted: another"
     assert fields["lowercase"].choices == [("true", "yes"), ("false", "no")]
     assert fields_of(GenerateRequest)["n"].default == "1"
-    assert "random one" in fields["seed"].hint
+    assert "random if omitted" in fields["seed"].hint
 
 
 def test_figures_are_said_as_people_say_them() -> None:
