@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.generation.fallback_decoders import PlainWriter, per_character
+from worker.generation.fallback_decoders import fallback_decoder, per_character
 from worker.nn.kernel import UNITS, load
 from worker.nn.kernel.lanes import Lanes, Packed, pack
 from worker.nn.model import CharLSTM
@@ -21,8 +21,8 @@ _CALL, _MAX_WRITTEN, _MAX_READ = 1 << 29, 64, 512
 _MAX_STATES = 256 << 20
 
 
-class Writer(Protocol):
-    """Writes as many texts as there are samplers, which begin with the same prompt."""
+class Decoder(Protocol):
+    """Decodes as many texts as there are samplers, which begin with the same prompt."""
 
     #: Characters of each text that are well written at once: milliseconds of work.
     burst: int
@@ -62,7 +62,7 @@ class StatefulDecoder:
         self._lanes.keep(lanes)
 
 
-class WindowWriter:
+class WindowDecoder:
     """The seed document's loop: the last `window` characters, from a zero state, for each character.
 
     A prompt shorter than the window keeps its own length, as the document's code does.
@@ -104,7 +104,7 @@ class WindowWriter:
 
 
 def packed(model: CharLSTM) -> Packed | None:
-    """Return copies of the weights as the compiled writers take them, or None where there are no such writers."""
+    """Return copies of the weights as the compiled decoders take them, or None where there are no such decoders."""
     kernel = load()
     if kernel is None or model.hidden_size % UNITS:
         return None
@@ -120,10 +120,10 @@ def packed(model: CharLSTM) -> Packed | None:
     )
 
 
-def writer_for(
+def decoder_for(
     model: CharLSTM, weights: Packed | None, samplers: Sequence[Sampler], *, window: int | None, length: int
-) -> Writer:
-    """Return the fastest writer of these texts.
+) -> Decoder:
+    """Return the fastest decoder of these texts.
 
     Args:
         model: who writes.
@@ -132,13 +132,11 @@ def writer_for(
         window: the seed document's way with a window of so many characters, or None: the state is carried on.
         length: characters of a text at most.
     """
-    if weights is None:
-        return PlainWriter(model, samplers, window=window)
+    if weights is None or len(samplers) * (window or 0) * weights.layers * weights.units * 12 > _MAX_STATES:
+        return fallback_decoder(model, samplers, window=window)
     if window is None:
         return StatefulDecoder(weights, samplers)
-    if len(samplers) * window * weights.layers * weights.units * 12 > _MAX_STATES:
-        return PlainWriter(model, samplers, window=window)
-    return WindowWriter(weights, samplers, window=window, length=length)
+    return WindowDecoder(weights, samplers, window=window, length=length)
 
 
 def _at_once(weights: Packed, lanes: int, most: int) -> int:

@@ -1,12 +1,12 @@
 """Writing in torch and numpy, where there is no compiled way: the logits of the next character, then its choice.
 
-Two ways, by recipe: `CarriedWriter` keeps the LSTM's state (stream), `WindowWriter` reads the last characters anew from
-a zero state each time (classic, as the seed document does). Knows no events. No method leaves a torch mode switched on,
-so the caller may yield between any two.
+By recipe: the stateful decoders carry the LSTM's state on (stream), the window decoder reads the last characters again
+from a zero state each time (classic, as the seed document does). Knows no events. No method leaves a torch mode
+switched on, so the caller may yield between any two.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -23,100 +23,102 @@ PROMPT_PIECE = 512
 _HALF = np.float32(0.5)
 
 
-class Stepper(Protocol):
-    """Goes on with `lanes` texts side by side that begin with the same prompt."""
-
-    #: Logits of the next character, (lanes, V) float32; overwritten by each call.
-    logits: NDArray[np.float32]
-
-    def advance(self, chosen: list[int]) -> None:
-        """Append one character to each text and compute the logits after it."""
-
-    def keep(self, lanes: list[int]) -> None:
-        """Go on with these lanes only, in this order."""
-
-
-class PlainWriter:
-    """Writes one text for each sampler, character by character; with a window in the seed document's way."""
+class FallbackDecoder(ABC):
+    """Decodes one text for each sampler, character by character."""
 
     burst = 1
+    #: Logits of the next character, (lanes, V) float32; overwritten for each character.
+    _logits: NDArray[np.float32]
 
-    def __init__(self, model: CharLSTM, samplers: Sequence[Sampler], *, window: int | None) -> None:
-        self._model, self._samplers, self._window = model, list(samplers), window
-        self._stepper: Stepper | None = None
+    def __init__(self, model: CharLSTM, samplers: Sequence[Sampler]) -> None:
+        self._model, self._samplers = model, list(samplers)
         self._chosen: list[int] = []
 
+    @abstractmethod
     def read(self, prompt: NDArray[np.int64]) -> Iterator[None]:
         """Read the prompt, (T,), pausing now and then."""
-        lanes = len(self._samplers)
-        if self._window is not None:
-            self._stepper = WindowWriter(self._model, prompt, lanes=lanes, window=self._window)
-            return
-        carried, logits = None, torch.empty(0)
-        for begin in range(0, len(prompt), PROMPT_PIECE):
-            logits, carried = read_prompt(self._model, prompt[begin : begin + PROMPT_PIECE], carried)
-            yield
-        if carried is None:
-            raise ValueError("the prompt is empty")
-        self._stepper = carried_writer(self._model, carried, logits, lanes=lanes)
+
+    @abstractmethod
+    def _advance(self, chosen: list[int]) -> None:
+        """Append one character to each text and compute the logits after it."""
+
+    @abstractmethod
+    def _keep(self, lanes: list[int]) -> None:
+        """Drop all other rows."""
 
     def write(self, count: int) -> NDArray[np.int32]:
         """Write `count` characters of each text; return which, (lanes, count)."""
-        if self._stepper is None:
-            raise ValueError("no prompt has been read")
         written = []
         for _ in range(count):
             if self._chosen:
-                self._stepper.advance(self._chosen)
-            self._chosen = [s.choose(row) for s, row in zip(self._samplers, self._stepper.logits, strict=True)]
+                self._advance(self._chosen)
+            self._chosen = [s.choose(row) for s, row in zip(self._samplers, self._logits, strict=True)]
             written.append(self._chosen)
         return np.array(written, np.int32).T
 
     def keep(self, lanes: list[int]) -> None:
         """Go on with these lanes only, in this order."""
         self._samplers, self._chosen = [self._samplers[n] for n in lanes], [self._chosen[n] for n in lanes]
-        if self._stepper is not None:
-            self._stepper.keep(lanes)
+        self._keep(lanes)
 
 
-class WindowWriter:
+class FallbackWindowDecoder(FallbackDecoder):
     """The seed document's loop: the last `window` characters, from a zero state, for each character.
 
     A prompt shorter than the window keeps its own length, as the document's code does.
     """
 
-    logits: NDArray[np.float32]
+    def __init__(self, model: CharLSTM, samplers: Sequence[Sampler], *, window: int) -> None:
+        super().__init__(model, samplers)
+        self._window = window
 
-    def __init__(self, model: CharLSTM, prompt: NDArray[np.int64], *, lanes: int, window: int) -> None:
-        self._model = model
-        self._windows = torch.from_numpy(prompt[-window:].copy()).repeat(lanes, 1)  # (lanes, T) int64
+    def read(self, prompt: NDArray[np.int64]) -> Iterator[None]:
+        """Read the end of the prompt, (T,), without a pause."""
+        windows = torch.from_numpy(prompt[-self._window :].copy())
+        self._windows = windows.repeat(len(self._samplers), 1)  # (lanes, T) int64
         self._compute()
+        yield from ()
 
-    def advance(self, chosen: list[int]) -> None:
-        """Append one character to each text and compute the logits after it."""
+    def _advance(self, chosen: list[int]) -> None:
         self._windows = torch.cat([self._windows[:, 1:], torch.tensor(chosen)[:, None]], dim=1)
         self._compute()
 
-    def keep(self, lanes: list[int]) -> None:
-        """Go on with these lanes only, in this order."""
+    def _keep(self, lanes: list[int]) -> None:
         self._windows = self._windows[lanes]
-        self.logits = self.logits[lanes]
+        self._logits = self._logits[lanes]
 
     def _compute(self) -> None:
         with torch.inference_mode():
-            self.logits = self._model.last(self._windows).numpy()
+            self._logits = self._model.last(self._windows).numpy()
 
 
-class CarriedWriter:
+class _Stateful(FallbackDecoder):
+    """Reads a prompt by the LSTM, whose state the characters written carry on."""
+
+    def read(self, prompt: NDArray[np.int64]) -> Iterator[None]:
+        """Read the prompt, (T,), pausing every few milliseconds."""
+        carried, logits = None, torch.empty(0)
+        for begin in range(0, len(prompt), PROMPT_PIECE):
+            logits, carried = read_prompt(self._model, prompt[begin : begin + PROMPT_PIECE], carried)
+            yield
+        if carried is None:
+            raise ValueError("the prompt is empty")
+        self._begin(carried, logits)
+
+    @abstractmethod
+    def _begin(self, carried: Carried, last_logits: Tensor) -> None:
+        """Go on from this state, (layers, 1, H) each, and its logits, (1, V)."""
+
+
+class FallbackStatefulDecoder(_Stateful):
     """One step of the LSTM for each character of several texts, their states carried on, in torch.
 
     The first layer's input product is a table with a row for each character. Gates stand in the order input, forget,
     output, cell, so that one call squashes three of them.
     """
 
-    logits: NDArray[np.float32]
-
-    def __init__(self, model: CharLSTM, carried: Carried, last_logits: Tensor, *, lanes: int) -> None:
+    def _begin(self, carried: Carried, last_logits: Tensor) -> None:
+        model, lanes = self._model, len(self._samplers)
         self._table, *rest = arranged(model)
         self._recurrent, self._input, self._biases = ([w.t() if w.dim() == 2 else w for w in part] for part in rest)
         self._out, self._out_bias = model.linear.weight.detach().t(), model.linear.bias.detach()
@@ -132,11 +134,10 @@ class CarriedWriter:
         self._squashed = torch.empty(lanes, hidden)
         self._sigmoids = self._gates[:, : 3 * hidden]
         self._parts = tuple(self._gates[:, n * hidden : (n + 1) * hidden] for n in range(4))
-        self.logits = self._last.numpy()
+        self._logits = self._last.numpy()
 
     @torch.inference_mode()
-    def advance(self, chosen: list[int]) -> None:
-        """Append one character to each text and compute the logits after it."""
+    def _advance(self, chosen: list[int]) -> None:
         gates, h = self._gates, self._h
         torch.index_select(self._table, 0, torch.tensor(chosen), out=self._inputs)
         for n, recurrent in enumerate(self._recurrent):
@@ -151,25 +152,22 @@ class CarriedWriter:
             torch.mul(out, self._squashed, out=h[n])
         torch.addmm(self._out_bias, h[-1], self._out, out=self._last)
 
-    def keep(self, lanes: list[int]) -> None:
-        """Go on with these lanes only, in this order."""
+    def _keep(self, lanes: list[int]) -> None:
         rows = torch.tensor(lanes)
         self._h, self._c = [h[rows] for h in self._h], [c[rows] for c in self._c]
         self._last = self._last[rows]
         self._allot()
 
 
-class SingleWriter:
+class FallbackSingleDecoder(_Stateful):
     """The same for one text, in numpy, whose calls cost half of torch's and whose matrix-vector product is faster.
 
     A sigmoid is a tanh of half the sum, so that all four gates are squashed by one call; halving the weights is exact.
     Figures: bench/writing.py.
     """
 
-    logits: NDArray[np.float32]
-
-    def __init__(self, model: CharLSTM, carried: Carried, last_logits: Tensor) -> None:
-        hidden = model.hidden_size
+    def _begin(self, carried: Carried, last_logits: Tensor) -> None:
+        model, hidden = self._model, self._model.hidden_size
         half = torch.ones(4 * hidden)
         half[: 3 * hidden] = 0.5
         table, recurrent, inputs, biases = arranged(model)
@@ -180,15 +178,14 @@ class SingleWriter:
         self._out = model.linear.weight.detach().numpy().copy()
         self._out_bias = model.linear.bias.detach().numpy().copy()
         self._h, self._c = ([part[0].detach().numpy().copy() for part in state] for state in carried)
-        self.logits = last_logits.detach().numpy().copy()
-        self._last = self.logits[0]
+        self._logits = last_logits.detach().numpy().copy()
+        self._last = self._logits[0]
         self._gates, self._inputs = np.empty(4 * hidden, np.float32), np.empty(4 * hidden, np.float32)
         self._squashed = np.empty(hidden, np.float32)
         self._sigmoids = self._gates[: 3 * hidden]
         self._parts = tuple(self._gates[n * hidden : (n + 1) * hidden] for n in range(4))
 
-    def advance(self, chosen: list[int]) -> None:
-        """Append one character to the text and compute the logits after it."""
+    def _advance(self, chosen: list[int]) -> None:
         gates, sigmoids, squashed = self._gates, self._sigmoids, self._squashed
         enter, forget, out, cell = self._parts
         inputs = self._rows[chosen[0]]
@@ -211,15 +208,16 @@ class SingleWriter:
         np.dot(self._out, below, out=self._last)
         np.add(self._last, self._out_bias, out=self._last)
 
-    def keep(self, lanes: list[int]) -> None:
-        """Go on with the one lane there is."""
+    def _keep(self, lanes: list[int]) -> None:
+        """There is one lane."""
 
 
-def carried_writer(model: CharLSTM, carried: Carried, last_logits: Tensor, *, lanes: int) -> Stepper:
-    """Return the faster way for so many lanes whose results don't depend on the number of threads."""
-    if lanes == 1 and one_thread():
-        return SingleWriter(model, carried, last_logits)
-    return CarriedWriter(model, carried, last_logits, lanes=lanes)
+def fallback_decoder(model: CharLSTM, samplers: Sequence[Sampler], *, window: int | None) -> FallbackDecoder:
+    """Return the fastest way for so many texts whose results don't depend on the number of threads."""
+    if window is not None:
+        return FallbackWindowDecoder(model, samplers, window=window)
+    single = len(samplers) == 1 and one_thread()
+    return FallbackSingleDecoder(model, samplers) if single else FallbackStatefulDecoder(model, samplers)
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ import torch
 from shared.requests.options import GenerateRequest
 from shared.text import prompt as prompts
 from shared.text.vocabulary import Vocabulary
-from worker.generation.decoders import Writer, writer_for
+from worker.generation.decoders import Decoder, decoder_for
 from worker.generation.loaded import LoadedModel
 from worker.generation.stopping import StopStringFilter
 from worker.nn.randomness import rng
@@ -104,15 +104,15 @@ def generate(
     options = Options(temperature=request.temperature, top_k=request.top_k, top_p=request.top_p)
     samplers = [Sampler(options, rng(request.seed, "variant", index)) for index in range(request.n)]
     window = model.sizes.kind.window(model.sizes.seq_length)
-    writer = writer_for(model.module, model.packed, samplers, window=window, length=request.length)
-    for _ in writer.read(prompt):
+    decoder = decoder_for(model.module, model.packed, samplers, window=window, length=request.length)
+    for _ in decoder.read(prompt):
         yield Tick(outputs=outputs)
     lanes, written = list(range(request.n)), 0
     while lanes:
         until = clock() + BURST_S
         while lanes:
-            count = min(writer.burst, request.length - written)
-            lanes = _write(writer, count, model.vocabulary, texts, lanes, last=written + count == request.length)
+            count = min(decoder.burst, request.length - written)
+            lanes = _write(decoder, count, model.vocabulary, texts, lanes, last=written + count == request.length)
             written += count
             if clock() >= until:
                 break
@@ -129,7 +129,7 @@ def generate(
 
 
 def _write(
-    writer: Writer, count: int, vocabulary: Vocabulary, texts: list[StopStringFilter], lanes: list[int], *, last: bool
+    decoder: Decoder, count: int, vocabulary: Vocabulary, texts: list[StopStringFilter], lanes: list[int], *, last: bool
 ) -> list[int]:
     """Write so many characters of the texts in `lanes`, their last ones or not; return the lanes left.
 
@@ -137,11 +137,11 @@ def _write(
     """
     ended = [
         texts[lane].append(vocabulary.decode(codes)) or last
-        for lane, codes in zip(lanes, writer.write(count).tolist(), strict=True)
+        for lane, codes in zip(lanes, decoder.write(count).tolist(), strict=True)
     ]
     if any(ended):
         kept = [place for place, end in enumerate(ended) if not end]
         lanes = [lanes[place] for place in kept]
         if lanes:
-            writer.keep(kept)
+            decoder.keep(kept)
     return lanes

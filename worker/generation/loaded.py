@@ -46,7 +46,7 @@ class LoadedModel:
 
     @cached_property
     def packed(self) -> Packed | None:
-        """The weights as the compiled writers take them, arranged once; None where there are no such writers."""
+        """The weights as the compiled decoders take them, arranged once; None where there are no such decoders."""
         return packed(self.module)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from shared.requests.options import ClassicRequest, StreamRequest
-from worker.generation.decoders import packed, writer_for
+from worker.generation.decoders import decoder_for, packed
 from worker.nn.model import CharLSTM
 from worker.nn.randomness import rng
 from worker.nn.sampling import Options, Sampler
@@ -31,8 +31,8 @@ class SampleWriter:
         self.written: list[int] = []
         self._length = request.sample_chars
         sampler = Sampler(Options(temperature=TEMPERATURE), chance)
-        self._writer = writer_for(model, packed(model), [sampler], window=window, length=max(1, self._length))
-        self._reading = self._writer.read(np.array(self.prompt))
+        self._decoder = decoder_for(model, packed(model), [sampler], window=window, length=max(1, self._length))
+        self._reading = self._decoder.read(np.array(self.prompt))
         self._read = False
 
     def write(self, began: float, clock: Callable[[], float]) -> bool:
@@ -42,8 +42,8 @@ class SampleWriter:
             if clock() - began >= BURST_S:
                 return False
         while len(self.written) < self._length:
-            count = min(self._writer.burst, self._length - len(self.written))
-            self.written += self._writer.write(count)[0].tolist()
+            count = min(self._decoder.burst, self._length - len(self.written))
+            self.written += self._decoder.write(count)[0].tolist()
             if clock() - began >= BURST_S:
                 break
         return len(self.written) >= self._length

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from shared.requests.options import GenerateRequest
 from tests.worker.models import small_model
-from worker.generation.decoders import WindowWriter, Writer, packed, writer_for
-from worker.generation.fallback_decoders import PlainWriter
+from worker.generation.decoders import Decoder, WindowDecoder, decoder_for, packed
+from worker.generation.fallback_decoders import FallbackDecoder, fallback_decoder
 from worker.generation.generate import generate
 from worker.generation.loaded import LoadedModel
 from worker.nn import kernel
@@ -52,17 +52,17 @@ def prompt(model: CharLSTM, length: int) -> NDArray[np.int64]:
 
 def both(
     model: CharLSTM, lanes: int, options: Options, *, window: int | None = None, length: int = 100
-) -> tuple[Writer, Writer]:
-    """Return the compiled writer and the plain one."""
-    fast = writer_for(model, packed(model), samplers(lanes, options), window=window, length=length)
-    assert not isinstance(fast, PlainWriter)
-    return fast, PlainWriter(model, samplers(lanes, options), window=window)
+) -> tuple[Decoder, Decoder]:
+    """Return the compiled decoder and the plain one."""
+    fast = decoder_for(model, packed(model), samplers(lanes, options), window=window, length=length)
+    assert not isinstance(fast, FallbackDecoder)
+    return fast, fallback_decoder(model, samplers(lanes, options), window=window)
 
 
-def written(writer: Writer, codes: NDArray[np.int64], *counts: int) -> NDArray[np.int32]:
+def written(decoder: Decoder, codes: NDArray[np.int64], *counts: int) -> NDArray[np.int32]:
     """Read a prompt and write so many characters, one call for each count."""
-    assert all(pause is None for pause in writer.read(codes))
-    return np.concatenate([writer.write(count) for count in counts], axis=1)
+    assert all(pause is None for pause in decoder.read(codes))
+    return np.concatenate([decoder.write(count) for count in counts], axis=1)
 
 
 @pytest.mark.parametrize("window", [None, 20])
@@ -110,11 +110,11 @@ def test_windows_move_on_over_any_length_and_no_more_are_begun_than_end(read: in
 def test_lanes_that_are_kept_go_on_in_their_new_order(window: int | None) -> None:
     model = module(30, layers=2, embedding_size=8)
     ends = []
-    for writer in both(model, 12, FREE, window=window):
-        parts = [written(writer, prompt(model, 20), 10)]
+    for decoder in both(model, 12, FREE, window=window):
+        parts = [written(decoder, prompt(model, 20), 10)]
         for kept in ([11, 0, 4, 5, 6, 7, 8, 9, 10], [3, 8, 0], [1]):
-            writer.keep(kept)
-            parts.append(writer.write(10))
+            decoder.keep(kept)
+            parts.append(decoder.write(10))
         ends.append(np.concatenate(parts))
     assert (ends[0] == ends[1]).all()
 
@@ -124,9 +124,9 @@ def test_a_lanes_states_dont_depend_on_the_lanes_beside_it(lanes: int) -> None:
     model = module(40, embedding_size=8, hidden_size=96)
     states = []
     for count in (1, lanes):
-        writer, _ = both(model, count, FREE)
-        written(writer, prompt(model, 10), 50)
-        states.append(writer._lanes._h[:, :, 0])  # type: ignore[attr-defined]
+        decoder, _ = both(model, count, FREE)
+        written(decoder, prompt(model, 10), 50)
+        states.append(decoder._lanes._h[:, :, 0])  # type: ignore[attr-defined]
     assert torch.equal(*states)
 
 
@@ -195,8 +195,8 @@ def test_extreme_logits_choose_a_character_that_is_possible() -> None:
 def test_states_of_more_windows_than_there_is_room_for_are_not_kept() -> None:
     model = module(30)
     many = samplers(64, FREE)
-    assert isinstance(writer_for(model, packed(model), many, window=100, length=10), WindowWriter)
-    assert isinstance(writer_for(model, packed(model), many, window=200_000, length=10), PlainWriter)
+    assert isinstance(decoder_for(model, packed(model), many, window=100, length=10), WindowDecoder)
+    assert isinstance(decoder_for(model, packed(model), many, window=200_000, length=10), FallbackDecoder)
 
 
 def texts(model: LoadedModel, **options: Any) -> list[str]:
