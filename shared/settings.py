@@ -214,7 +214,13 @@ class Settings(BaseModel):
     # Jobs
     lease_ttl_s: float = Field(10, ge=1, le=600, description="Seconds after which a silent worker loses its job.")
     reap_s: float = Field(1, gt=0, le=60, description="Seconds between two looks for lost jobs.")
-    max_attempts: int = Field(3, ge=1, le=100, description="Times a job may be lost (killed, silent) before it fails.")
+    max_attempts: int = Field(
+        3,
+        ge=1,
+        le=100,
+        description="Attempts in a row that may lose their worker (killed, silent) before the job fails; a newer saved "
+        "training state starts the count again.",
+    )
     job_ttl_days: float = Field(30, gt=0, description="Days that an ended job, its events and its state are kept.")
     events_cap: int = Field(10_000, ge=100, description="Newest events kept of one job.")
     job_memory_bytes: int = Field(0, ge=0, description="Memory one job may take, bytes; 0 asks the seen workers.")

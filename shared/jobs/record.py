@@ -104,7 +104,7 @@ class NewJob:
     #: Corpora and models that must not be deleted while this job lives.
     uses: tuple[str, ...] = ()
     parent_id: str | None = None
-    #: Losses (killed or silent workers) after which it fails.
+    #: Attempts lost in a row, no newer training state saved between them, after which it fails.
     max_attempts: int = 3
 
     @property
@@ -133,8 +133,8 @@ class Job:
     attempt: int = 0
     #: The fence: the newest claim's token; who names an older one is refused.
     token: int = 0
-    #: Attempts that ended without a word (killed, silent); drains don't count.
-    losses: int = 0
+    #: Attempts lost (worker killed or silent) since the newest training state was saved; drains don't count.
+    lost_attempts: int = 0
     max_attempts: int = 3
     lease_until_ms: int = 0
     cancel_requested: bool = False

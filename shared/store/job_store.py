@@ -236,9 +236,20 @@ class JobStore:
         progress: Progress | None = None,
         losses: Losses | None = None,
         events: Sequence[Event] = (),
+        saved_work: float | None = None,
     ) -> bool:
-        """Write down what an attempt reports; return whether a cancel is wished. Raises LeaseLost."""
-        return _owned(self._scripts.run("record", job_id, token, *_report(progress, losses, events))) == "1"
+        """Record what an attempt reports; return True if a cancel is requested. Raises LeaseLost.
+
+        Args:
+            job_id: the job.
+            token: of the attempt.
+            progress: how far it is.
+            losses: the newest losses.
+            events: what those who watch the job see.
+            saved_work: the work, in training batches, that a training state holds which has just been saved.
+        """
+        saved = "" if saved_work is None else repr(saved_work)
+        return _owned(self._scripts.run("record", job_id, token, *_report(progress, losses, events), saved)) == "1"
 
     def rewind(
         self,

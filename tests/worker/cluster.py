@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,12 @@ from shared.volume import Corpus, Volume
 from tests.machine import TRAINS_FAST
 from tests.waiting import eventually
 from web.submission.enqueue import Submitter
+from worker.jobs.attempt import Attempt, WorkerContext
+from worker.jobs.lease import Lease
+from worker.jobs.lease_renewer import LeaseRenewer
+from worker.jobs.model_cache import ModelCache
+from worker.jobs.reporter import Reporter
+from worker.jobs.step_log import StepLog
 
 ROOT = Path(__file__).parents[2]
 #: A training of a second or two on the repository's own sample.
@@ -135,6 +141,27 @@ class Cluster:
         """Let a model write, and return the job's id."""
         params = {"model_id": model_id, "prompt": "there was a ", "seed": 3, "length": 100, **options}
         return self.send(JobType.GENERATE, params, model_id=model_id)
+
+    def attempt(self, job_id: str, *, draining: Callable[[], bool] = lambda: False) -> Attempt:
+        """Claim a job for an attempt in this process, its lease kept by nobody."""
+        claim = self.store.jobs.claim(job_id, worker="w1", lease_s=60, min_token=self.volume.jobs.min_token(job_id))
+        assert claim is not None
+        lease_renewer = LeaseRenewer()
+        lease = Lease(self.store.jobs, claim, ttl_s=60, stall_s=60, lease_renewer=lease_renewer, draining=draining)
+        host = WorkerContext(
+            name="w1",
+            owner_id="w1",
+            settings=self.settings,
+            store=self.store,
+            volume=self.volume,
+            train_threads=1,
+            step_log=StepLog(None),
+            lease_renewer=lease_renewer,
+            model_cache=ModelCache(self.volume),
+            draining=draining,
+        )
+        reporter = Reporter(self.store.jobs, claim, saw_cancel=lease.saw_cancel, every_s=1)
+        return Attempt(host=host, job=claim.job, token=claim.token, lease=lease, reporter=reporter)
 
     def mute(self) -> "Cluster":
         """Return a cluster whose messages are lost, as those of a web process that is killed before it sends."""

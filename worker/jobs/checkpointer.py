@@ -41,4 +41,5 @@ class Checkpointer:
             if self._refused:
                 attempt.reporter.log(f"The training's state is saved again, at step {step}.")
             self._refused = False
+            attempt.reporter.saved(state.facts.get("work", 0.0))
         attempt.lease.tick()

@@ -42,6 +42,7 @@ class Reporter:
         self._progress: Progress | None = None
         self._latest = Progress()
         self._losses: Losses | None = None
+        self._saved_work: float | None = None
 
     def add(self, kind: EventType, data: Mapping[str, Any]) -> None:
         """Report an event."""
@@ -60,16 +61,26 @@ class Reporter:
         """Report that nothing is left to do, and the losses of the end."""
         self.progress(replace(self._latest, step=step, fraction=1.0, eta_seconds=0.0), losses)
 
+    def saved(self, work: float) -> None:
+        """Record at once that a training state was saved that holds so much work. Raises LeaseLost."""
+        self._saved_work, self._next = work, self._clock()
+        self.flush()
+
     def flush(self, *, now: bool = False) -> None:
         """Record what was reported, if it is time (or `now`). While Redis is away it is kept. Raises LeaseLost."""
         moment = self._clock()
         if moment < self._next and not now:
             return
-        if not (self._events or self._progress):
+        if not (self._events or self._progress or self._saved_work is not None):
             return
         try:
             wished = self._jobs.record(
-                self._id, self._token, progress=self._progress, losses=self._losses, events=self._pending()
+                self._id,
+                self._token,
+                progress=self._progress,
+                losses=self._losses,
+                events=self._pending(),
+                saved_work=self._saved_work,
             )
         except StoreUnavailable:
             self._next = moment + AWAY_S
@@ -78,7 +89,7 @@ class Reporter:
             return
         self._saw_cancel(wished)
         self._events.clear()
-        self._progress = None
+        self._progress = self._saved_work = None
         self._next = moment + self._every_s
 
     def finish(self, status: Status, *, result: Mapping[str, Any] | None = None, error: JobError | None = None) -> None:

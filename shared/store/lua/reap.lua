@@ -29,17 +29,19 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.running, '-inf', now, 'LI
     -- Put back after the server was emptied, and whoever ran it is gone: that is no loss of a worker's.
     move(job, 'queued', now, {sent = ''})
     what = 'requeued'
-  elseif tonumber(job.losses) + 1 >= tonumber(job.max_attempts) then
-    local losses = tonumber(job.losses) + 1
-    move(job, 'failed', now, {losses = losses, error = cjson.encode({
-      code = 'worker_lost', retryable = true,
-      detail = 'The worker was lost ' .. losses .. ' times while it ran this job (killed, out of memory, or cut off), '
-        .. 'the last time on ' .. job.worker .. '. A smaller hidden_size or batch_size takes less memory.',
-    })})
-    what = 'failed'
   else
-    move(job, 'queued', now, {losses = tonumber(job.losses) + 1, sent = ''})
-    what = 'requeued'
+    local losses = tonumber(job.losses) + 1
+    if losses >= tonumber(job.max_attempts) then
+      move(job, 'failed', now, {losses = losses, error = cjson.encode({
+        code = 'worker_lost', retryable = true,
+        detail = 'The worker was lost ' .. losses .. ' times without new progress saved in between (killed, out of memory, or cut '
+          .. 'off), the last time on ' .. job.worker .. '. A smaller hidden_size or batch_size takes less memory.',
+      })})
+      what = 'failed'
+    else
+      move(job, 'queued', now, {losses = losses, sent = ''})
+      what = 'requeued'
+    end
   end
   if what then
     outcome[#outcome + 1] = id

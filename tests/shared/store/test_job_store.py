@@ -193,7 +193,7 @@ def test_a_silent_worker_s_job_is_queued_again_then_failed_with_the_reason(store
     assert not store.jobs.reap(lease_s=LEASE_S), "its lease holds"
     expire(store, job)
     assert [(r.job_id, r.outcome) for r in store.jobs.reap(lease_s=LEASE_S)] == [(job.id, "requeued")]
-    assert store.jobs.get(job.id).losses == 1
+    assert store.jobs.get(job.id).lost_attempts == 1
     claimed(store, job)
     expire(store, job)
     assert [r.outcome for r in store.jobs.reap(lease_s=LEASE_S)] == ["failed"]
@@ -220,12 +220,50 @@ def test_reaping_ends_a_wished_cancel_and_leaves_a_sealed_job_to_be_completed(st
     assert store.jobs.get(sealed.id).status is Status.RUNNING
 
 
+@pytest.mark.parametrize(
+    ("saved", "outcomes"),
+    [
+        # What each attempt's newest state holds before its worker is lost; None: it saves none.
+        ([None, None, None], ["requeued", "requeued", "failed"]),
+        ([10.5, 20.0, 30.0, 30.5, 31.0, 32.0], ["requeued"] * 6),
+        ([None, None, 10.0, None, None], ["requeued"] * 4 + ["failed"]),
+        # Always killed at the same place, the last state before it read again each time, or a damaged one passed over.
+        ([10.0, 10.0, 10.0], ["requeued", "requeued", "failed"]),
+        ([10.0, 5.0, 9.5], ["requeued", "requeued", "failed"]),
+    ],
+)
+def test_only_losses_in_a_row_without_a_newer_saved_state_count(
+    store: Store, saved: list[float | None], outcomes: list[str]
+) -> None:
+    job = make_job(max_attempts=3)
+    store.jobs.create(job)
+    found = []
+    for work in saved:
+        token = claimed(store, job).token
+        store.jobs.record(job.id, token, saved_work=work)
+        store.jobs.record(job.id, token, progress=Progress(step=1))
+        expire(store, job)
+        found += [reaped.outcome for reaped in store.jobs.reap(lease_s=LEASE_S)]
+    assert found == outcomes
+
+
+def test_a_record_of_an_older_version_takes_a_saved_state(store: Store, client: "redis.Redis") -> None:
+    job = make_job(max_attempts=2)
+    store.jobs.create(job)
+    client.hdel(keys.job(job.id), "saved_work")
+    for _ in range(2):
+        expire(store, job)
+        store.jobs.reap(lease_s=LEASE_S)
+        store.jobs.record(job.id, claimed(store, job).token, saved_work=1.0)
+    assert store.jobs.get(job.id).lost_attempts == 1
+
+
 def test_drains_are_no_losses(store: Store) -> None:
     job = make_job(max_attempts=1)
     store.jobs.create(job)
     for _ in range(3):
         store.jobs.release(job.id, claimed(store, job).token)
-    assert (store.jobs.get(job.id).losses, store.jobs.get(job.id).attempt) == (0, 3)
+    assert (store.jobs.get(job.id).lost_attempts, store.jobs.get(job.id).attempt) == (0, 3)
 
 
 def test_another_worker_s_dead_child_is_not_ours(store: Store) -> None:

@@ -90,7 +90,8 @@ class Modelled:
     sent_at: int | None = None
     token: int = 0
     attempt: int = 0
-    losses: int = 0
+    lost: int = 0
+    saved: int = 0
     worker: str | None = None
     lease_until: int = LONG_AGO
     cancel_requested: bool = False
@@ -185,9 +186,11 @@ class Model:
         job.lease_until = self.now + LEASE
         return job.cancel_requested
 
-    def record(self, job_id: str, token: int, step: int) -> bool:
+    def record(self, job_id: str, token: int, step: int, saved: int | None) -> bool:
         job = self.owned(job_id, token)
         job.step = step
+        if saved is not None and saved > job.saved:
+            job.saved, job.lost = saved, 0
         job.rows.append(step)
         return job.cancel_requested
 
@@ -247,8 +250,8 @@ class Model:
                 job.become(Status.QUEUED, self.now)
                 outcomes[job_id] = "requeued"
             else:
-                job.losses += 1
-                failed = job.losses >= job.job.max_attempts
+                job.lost += 1
+                failed = job.lost >= job.job.max_attempts
                 job.become(Status.FAILED if failed else Status.QUEUED, self.now)
                 outcomes[job_id] = "failed" if failed else "requeued"
         return outcomes
@@ -457,13 +460,15 @@ class History(RuleBasedStateMachine):
         )
 
     @has_holders
-    @rule(choice=HOLDERS, step=st.integers(0, 9))
-    def record(self, choice: Choice, step: int) -> None:
+    @rule(choice=HOLDERS, step=st.integers(0, 9), saved=st.none() | st.integers(0, 3))
+    def record(self, choice: Choice, step: int, saved: int | None) -> None:
         job_id, token, _ = self.holder(choice)
         events = [Event(type=EventType.METRIC, data={"step": step}), Event(type=EventType.LOG, data={"message": "é"})]
         self.same(
-            lambda: self.store.jobs.record(job_id, token, progress=Progress(step=step), events=events),
-            lambda: self.model.record(job_id, token, step),
+            lambda: self.store.jobs.record(
+                job_id, token, progress=Progress(step=step), events=events, saved_work=saved
+            ),
+            lambda: self.model.record(job_id, token, step, saved),
         )
 
     @has_holders
@@ -621,7 +626,7 @@ class History(RuleBasedStateMachine):
     def check_record(self, job: Modelled, record: dict[str, str]) -> None:
         assert Status(record["status"]) is job.status
         assert int(record["token"]) == job.token
-        assert (int(record["attempt"]), int(record["losses"])) == (job.attempt, job.losses)
+        assert (int(record["attempt"]), int(record["losses"])) == (job.attempt, job.lost)
         assert record["cancel"] == ("1" if job.cancel_requested else "0")
         assert bool(record["sealed"]) is job.sealed
         assert (record["worker"] or None) == job.worker
