@@ -26,6 +26,11 @@ from shared.errors import SettingsError
 PREFIX = "CHARLOOM_"
 #: Their values are never shown.
 _SECRETS = frozenset({"redis_url", "api_keys", "secret_key", "webhook_secret"})
+#: The form of a webhook's secret, as Standard Webhooks has it: 24 to 64 bytes in base64.
+WEBHOOK_KEY_PATTERN = (
+    "^whsec_(?:(?:[A-Za-z0-9+/]{4}){8,20}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+    "|(?:[A-Za-z0-9+/]{4}){21}(?:[A-Za-z0-9+/]{2}==)?)$"
+)
 #: Least length of what signs sessions and forms, characters.
 MIN_SECRET_CHARS = 32
 
@@ -77,7 +82,8 @@ def _is_rate(value: str | None) -> str | None:
     return value
 
 
-def _is_webhook_secret(secret: SecretStr) -> SecretStr:
+def check_webhook_secret(secret: SecretStr) -> SecretStr:
+    """Return the secret of a webhook. Raises ValueError where it has another form."""
     try:
         webhook_key(secret.get_secret_value())
     except ValueError as exc:
@@ -92,9 +98,9 @@ def _are_networks(values: list[str]) -> list[str]:
 
 
 def webhook_key(secret: str) -> bytes:
-    """Return the bytes of a secret that is spelled whsec_…, as Standard Webhooks has it. Raises ValueError."""
-    head, _, spelled = secret.partition("_")
-    key = base64.b64decode(spelled, validate=True)
+    """Return the bytes of a secret in the form of Standard Webhooks, whsec_…. Raises ValueError."""
+    head, _, encoded = secret.partition("_")
+    key = base64.b64decode(encoded, validate=True)
     if head != "whsec" or not 24 <= len(key) <= 64:
         raise ValueError
     return key
@@ -200,10 +206,10 @@ class Settings(BaseModel):
     )
 
     # Webhooks
-    webhook_secret: Annotated[SecretStr, AfterValidator(_is_webhook_secret)] | None = Field(
+    webhook_secret: Annotated[SecretStr, AfterValidator(check_webhook_secret)] | None = Field(
         None,
-        description="Signs webhook messages: whsec_ and 24 to 64 bytes in base64, the same for web and workers. Not "
-        "set: there are no webhooks.",
+        description="Signs the messages of webhooks that have no secret of their own: whsec_ and 24 to 64 bytes in "
+        "base64, the same for web and workers. Not set: each webhook must bring its secret.",
     )
     webhook_allow: Annotated[list[str], BeforeValidator(_split), AfterValidator(_are_networks)] = Field(
         [],

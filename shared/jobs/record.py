@@ -104,6 +104,8 @@ class NewJob:
     #: Corpora and models that must not be deleted while this job lives.
     uses: tuple[str, ...] = ()
     parent_id: str | None = None
+    #: Signs the messages of the job's webhook; None: the service's secret does. Never shown, so it isn't in `params`.
+    webhook_secret: str | None = field(default=None, repr=False)
     #: Attempts lost in a row, no newer training state saved between them, after which it fails.
     max_attempts: int = 3
 

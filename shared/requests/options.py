@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    SecretStr,
     StringConstraints,
     Tag,
     field_validator,
@@ -20,6 +21,7 @@ from pydantic.fields import FieldInfo
 
 from shared.requests.recipes import CLASSIC, STREAM, Recipe
 from shared.requests.webhook_urls import MAX_URL_CHARS, parse
+from shared.settings import WEBHOOK_KEY_PATTERN, check_webhook_secret
 
 #: Largest seed: 2**63 - 1, what torch and numpy both take.
 MAX_SEED = 2**63 - 1
@@ -72,6 +74,11 @@ def _check_receiver(url: str) -> str:
     return url
 
 
+WebhookSecret = Annotated[
+    SecretStr, AfterValidator(check_webhook_secret), Field(json_schema_extra={"pattern": WEBHOOK_KEY_PATTERN})
+]
+
+
 class Webhook(Request):
     """A URL that is notified of a job's start or end."""
 
@@ -81,6 +88,11 @@ class Webhook(Request):
     )
     events: list[Literal["job.running", "job.succeeded", "job.failed", "job.cancelled"]] = Field(
         ["job.succeeded", "job.failed", "job.cancelled"], min_length=1, max_length=4, description="Events to send."
+    )
+    secret: WebhookSecret | None = Field(
+        None,
+        description="Signs the messages: whsec_ and 24 to 64 bytes in base64. Never shown again. When left out, the "
+        "service's own secret signs them.",
     )
 
 

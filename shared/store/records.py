@@ -21,6 +21,7 @@ def to_hash(job: NewJob) -> dict[str, str]:
         "params": dump(job.params),
         "metadata": dump(job.metadata),
         "webhook": dump(job.params["webhook"]) if job.params.get("webhook") else "",
+        "webhook_secret": job.webhook_secret or "",
         "model_id": job.model_id,
         "uses": dump(job.uses),
         "parent_id": job.parent_id or "",

@@ -1,10 +1,10 @@
-"""Webhook messages on their way: put in by the scripts that change jobs, taken and ended by the workers' couriers."""
+"""Webhook messages to deliver: added by the scripts that change jobs, taken and ended by the workers' senders."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.store.scripts import Scripts
 
-#: A courier that has not said what became of a message after this is taken for dead, ms: well above one try's time.
+#: A message is due again this long after a sender took it, ms, should that one have died: well above a call's time.
 HOLD_MS = 60_000
 
 
@@ -22,6 +22,8 @@ class Message:
     created_ms: int
     #: 1 for the first.
     number_of_try: int
+    #: Signs it; None: the service's secret does.
+    secret: str | None = field(default=None, repr=False)
 
 
 class Webhooks:
@@ -35,9 +37,15 @@ class Webhooks:
         word, *found = self._scripts.run("hook_take", HOLD_MS)
         if word == "none":
             return None
-        message_id, job_id, kind, url, created, tries = found
+        message_id, job_id, kind, url, created, tries, secret = found
         return Message(
-            id=message_id, job_id=job_id, type=kind, url=url, created_ms=int(created), number_of_try=int(tries)
+            id=message_id,
+            job_id=job_id,
+            type=kind,
+            url=url,
+            created_ms=int(created),
+            number_of_try=int(tries),
+            secret=secret or None,
         )
 
     def end(self, message: Message) -> None:

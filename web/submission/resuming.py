@@ -10,11 +10,13 @@ def prepare(services: Services, job: Job, job_id: str) -> NewJob:
     """Return the job that resumes a training: the same request, its files left as they are. Raises Conflict."""
     if (why := why_not(services, job)) is not None:
         raise Conflict(why)
+    asked = services.volume.jobs.asked(job.id)
     return NewJob(
         id=job_id,
         type=JobType.TRAIN,
         params=job.params,
         metadata=job.metadata,
+        webhook_secret=asked.webhook_secret if asked is not None else None,
         model_id=model_id_of(job_id),
         uses=job.uses,
         parent_id=job.id,

@@ -28,11 +28,13 @@ _REQUEST: TypeAdapter[Training] = TypeAdapter(AnyTrainRequest)
 def prepare(services: Services, request: Training, job_id: str) -> NewJob:
     """Return the job of a train request. Raises InvalidRequest where it doesn't fit its text or its model."""
     resolved = resolve(services, request, seed=seed_of(job_id))
+    webhook = resolved.webhook
     return NewJob(
         id=job_id,
         type=JobType.TRAIN,
         # An older worker refuses a field that it doesn't know.
-        params=resolved.model_dump(mode="json", exclude=None if resolved.webhook else {"webhook"}),
+        params=resolved.model_dump(mode="json", exclude={"webhook": {"secret"} if webhook else True}),
+        webhook_secret=webhook.secret.get_secret_value() if webhook and webhook.secret else None,
         metadata=resolved.metadata,
         model_id=model_id_of(job_id),
         uses=tuple(id_ for id_ in (resolved.corpus_id, resolved.init_from) if id_ is not None),
@@ -100,12 +102,14 @@ def memory_limit(services: Services) -> int | None:
 
 
 def _check_webhook(services: Services, request: Training) -> None:
-    """Raise InvalidRequest where this service couldn't deliver what is wished, as far as can be told now."""
+    """Raise InvalidRequest if the webhook's messages couldn't be signed or delivered, as far as is known now."""
     if request.webhook is None:
         return
-    if services.settings.webhook_secret is None:
+    if request.webhook.secret is None and services.settings.webhook_secret is None:
         raise InvalidRequest.at(
-            "/webhook", f"webhook can't be had here: messages are signed, and {PREFIX}WEBHOOK_SECRET is not set"
+            "/webhook/secret",
+            f"webhook.secret is missing, and this service has none of its own ({PREFIX}WEBHOOK_SECRET) to sign "
+            "messages with; send whsec_ and 24 to 64 random bytes in base64",
         )
     why_not = refusal_of(parse(request.webhook.url), services.settings.webhook_networks)
     if why_not is not None:

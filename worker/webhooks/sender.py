@@ -1,7 +1,7 @@
-"""Delivers webhook messages: signed as Standard Webhooks has it, tried again and again, at least once.
+"""Delivers webhook messages at least once, signed as Standard Webhooks specifies (https://www.standardwebhooks.com).
 
-A thread in every worker's parent process. What is to be delivered stands in Redis, so a worker that dies loses nothing:
-a message that it had taken is due again a minute later, under the same id.
+Threads in every worker's parent process. The messages are kept in Redis, so a worker that dies loses none: one that it
+had taken is due again a minute later, under the same id.
 """
 
 import base64
@@ -12,7 +12,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import httpx
 
@@ -25,20 +26,23 @@ from worker.webhooks.safe_http import Caller, Unreachable
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two tries, each four times the one before, up to half a day; after the last the message is given up,
-#: some 20 hours after the first.
+#: Seconds between two tries, each four times the one before, up to half a day; after the last one, some 20 hours after
+#: the first, the message is dropped.
 RETRIES_S = (5, 20, 80, 320, 1280, 5120, 20_480, 43_200)
-#: Share by which each is made longer at random, so that not all come at once when a receiver is back.
+#: Each is made longer by up to this fraction at random, so that not all come at once when a receiver is back.
 _SPREAD = 0.1
 #: Messages that one worker delivers at once.
-_PLACES = 4
+_THREADS = 4
 #: Seconds between two looks for a message.
 _LOOK_S = 1.0
 _GONE = 410
+#: Longest body, bytes: what Standard Webhooks advises. Of a longer job these are left out, in this order.
+MAX_BODY_BYTES = 20_000
+_OPTIONAL: Mapping[str, Any] = {"params": {}, "metadata": {}, "result": None}
 
 
 class WebhookSender:
-    """Delivers what is due, until it is stopped. Does nothing where no secret is set."""
+    """Delivers what is due, until it is stopped."""
 
     def __init__(
         self,
@@ -57,32 +61,35 @@ class WebhookSender:
         self._look_s = look_s
         self._closing = threading.Event()
         self._threads = [
-            threading.Thread(target=self._loop, name=f"sender-{number}", daemon=True) for number in range(_PLACES)
+            threading.Thread(target=self._loop, name=f"sender-{number}", daemon=True) for number in range(_THREADS)
         ]
 
     def start(self) -> None:
         """Begin."""
-        if self._key is not None:
-            for thread in self._threads:
-                thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """Take nothing more. What is under way ends with the process, and is due again later."""
+        """Take nothing more. A delivery in progress ends with the process, and is due again later."""
         self._closing.set()
 
     def check(self) -> bool:
-        """Deliver the message that is due, and tell whether there was one. Raises StoreUnavailable."""
+        """Deliver the message that is due; return True if there was one. Raises StoreUnavailable."""
         message = self._store.webhooks.take()
         if message is None:
             return False
         job = self._store.jobs.find(message.job_id)
         if job is None:
-            log.warning("%s is given up: its job has been forgotten", message.id)
+            log.warning("%s is dropped: its job has been deleted", message.id)
             self._store.webhooks.end(message)
+            return True
+        key = webhook_key(message.secret) if message.secret else self._key
+        if key is None:
+            self._try_again(message, "this worker has no CHARLOOM_WEBHOOK_SECRET to sign it with")
             return True
         body = serialize(message, Job.of(job))
         try:
-            status = self._caller.post(parse(message.url), self._headers(message, body), body)
+            status = self._caller.post(parse(message.url), _headers(message, body, key), body)
         except Unreachable as exc:
             self._try_again(message, str(exc))
             return True
@@ -90,29 +97,19 @@ class WebhookSender:
             log.info("%s is delivered", message.id)
             self._store.webhooks.end(message)
         elif status == _GONE:
-            log.warning("%s is given up: the receiver says that it is gone for good (410)", message.id)
+            log.warning("%s is dropped: the receiver is gone for good (410)", message.id)
             self._store.webhooks.end(message)
         else:
             self._try_again(message, f"the receiver answered {status}")
         return True
 
-    def _headers(self, message: Message, body: bytes) -> dict[str, str]:
-        now = int(time.time())
-        return {
-            "Content-Type": "application/json",
-            "User-Agent": "Charloom",
-            "webhook-id": message.id,
-            "webhook-timestamp": str(now),
-            "webhook-signature": sign(self._key or b"", message.id, now, body),
-        }
-
     def _try_again(self, message: Message, why: str) -> None:
         if message.number_of_try > len(self._retries_s):
-            log.error("%s is given up after %d tries: %s", message.id, message.number_of_try, why)
+            log.error("%s is dropped after %d tries: %s", message.id, message.number_of_try, why)
             self._store.webhooks.end(message)
             return
         wait_s = self._retries_s[message.number_of_try - 1] * (1 + _SPREAD * random.random())
-        log.warning("%s is not delivered (%s); the next try comes in %.0f s", message.id, why, wait_s)
+        log.warning("%s could not be delivered (%s); the next try is in %.0f s", message.id, why, wait_s)
         self._store.webhooks.put_off(message, wait_s)
 
     def _loop(self) -> None:
@@ -127,12 +124,37 @@ class WebhookSender:
 
 
 def serialize(message: Message, job: Job) -> bytes:
-    """Spell a message's body: what happened, when, and the job as the API shows it."""
-    told = {"type": message.type, "timestamp": format_time(message.created_ms), "data": job.model_dump(mode="json")}
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+    """Return a message's body: what happened, when, and the job as the API shows it; `omitted` names what is too long.
+
+    What may be omitted has its empty value then, so that `data` can still be parsed as a job.
+    """
+    data, omitted = job.model_dump(mode="json"), []
+    content = {"type": message.type, "timestamp": format_time(message.created_ms), "data": data}
+    for name, empty in _OPTIONAL.items():
+        if len(body := _json(content)) <= MAX_BODY_BYTES:
+            return body
+        data[name] = empty
+        omitted.append(name)
+        content["omitted"] = omitted
+    return _json(content)
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _headers(message: Message, body: bytes, key: bytes) -> dict[str, str]:
+    now = int(time.time())
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "Charloom",
+        "webhook-id": message.id,
+        "webhook-timestamp": str(now),
+        "webhook-signature": sign(key, message.id, now, body),
+    }
 
 
 def sign(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
-    """Return the signature of a message, version 1 (https://www.standardwebhooks.com)."""
+    """Return the signature of a message, version 1 of Standard Webhooks."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()

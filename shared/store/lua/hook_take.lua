@@ -1,12 +1,14 @@
 -- Take the webhook message that has been due longest. It is due again after a while, should its courier die meanwhile.
 -- ARGV[2] how long it is put off, ms
--- Returns {"ok", id, job id, type, url, created ms, number of this try} | {"none"}
+-- Returns {"ok", id, job id, type, url, created ms, number of this try, the webhook's secret or ""} | {"none"}
 local now = now_ms()
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.hooks, '-inf', now, 'LIMIT', 0, 10)) do
   local hook = redis.call('HMGET', layout.hook .. id, 'job', 'type', 'url', 'created')
   if hook[1] then
     redis.call('ZADD', layout.hooks, now + tonumber(ARGV[2]), id)
-    return {'ok', id, hook[1], hook[2], hook[3], hook[4], redis.call('HINCRBY', layout.hook .. id, 'tries', 1)}
+    local tries = redis.call('HINCRBY', layout.hook .. id, 'tries', 1)
+    -- No field: the record is an older version's, or gone.
+    return {'ok', id, hook[1], hook[2], hook[3], hook[4], tries, redis.call('HGET', layout.job .. hook[1], 'webhook_secret') or ''}
   end
   redis.call('ZREM', layout.hooks, id)
 end

@@ -42,7 +42,21 @@ INSIDE = [
     "2002:a9fe:a9fe::1",
     "2001:0:1:1:1:1:80ff:fffe",
 ]
-PUBLIC = ["93.184.216.34", "8.8.8.8", "2606:2800:220:1::1", "64:ff9b::808:808"]
+PUBLIC = ["93.184.216.34", "8.8.8.8", "2606:2800:220:1::1", "64:ff9b::808:808", "::ffff:8.8.8.8"]
+
+#: Every block of IANA's special-purpose registries and of multicast, and what must be judged by the address inside it.
+_REGISTRIES = """
+    0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24
+    192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 198.51.100.0/24
+    203.0.113.0/24 224.0.0.0/4 240.0.0.0/4
+    ::/96 ::ffff:0:0:0/96 64:ff9b:1::/48 100::/64 100:0:0:1::/64 2001::/23 2001::/32 2001:1::1/128 2001:2::/48
+    2001:3::/32 2001:4:112::/48 2001:10::/28 2001:20::/28 2001:30::/28 2001:db8::/32 2002::/16 2620:4f:8000::/48
+    3fff::/20 5f00::/16 fc00::/7 fe80::/10 fec0::/10 ff00::/8 4000::/3 ::ffff:10.0.0.0/104 64:ff9b::c0a8:0/112
+"""
+_NEIGHBOURS = """
+    1.0.0.0 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 128.0.0.0 172.15.255.255 172.32.0.0 192.0.1.0
+    192.167.255.255 198.17.255.255 198.20.0.0 223.255.255.255 2001:200:: 2001:db7:ffff::1 2003:: 3ffe::1 2620:4f:8001::1
+"""
 
 
 @pytest.mark.parametrize("address", INSIDE)
@@ -52,6 +66,18 @@ def test_what_only_this_service_reaches_is_out_of_bounds(address: str) -> None:
     allowed = [ipaddress.ip_network(f"{address}/{found.max_prefixlen}")]
     assert refusal_of_address(found, "https", allowed) is None
     assert refusal_of_address(found, "http", allowed) is None
+
+
+@pytest.mark.parametrize("block", _REGISTRIES.split())
+def test_no_block_of_a_special_registry_is_public(block: str) -> None:
+    network = ipaddress.ip_network(block)
+    for address in (network[0], network[-1], network[network.num_addresses // 2]):
+        assert "not a public address" in str(refusal_of_address(address, "https", [])), address
+
+
+@pytest.mark.parametrize("address", _NEIGHBOURS.split())
+def test_the_neighbours_of_special_blocks_are_public(address: str) -> None:
+    assert refusal_of_address(ipaddress.ip_address(address), "https", []) is None
 
 
 @pytest.mark.parametrize("address", PUBLIC)

@@ -1,10 +1,12 @@
 """Webhook messages: put in with the change that they tell of, signed, delivered at least once, never to the inside."""
 
+import base64
 import os
 import ssl
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from worker.webhooks.safe_http import Caller, look_up
 from worker.webhooks.sender import RETRIES_S, WebhookSender
 
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+#: The most metadata that a request may bring.
+_MOST = {str(number): "😀" * 512 for number in range(16)}
 ENDS = ["job.succeeded", "job.failed", "job.cancelled"]
 
 
@@ -49,9 +53,9 @@ def hooked(url: str, *events: str) -> NewJob:
     return make_job(params={"corpus_id": "cor_x", "webhook": {"url": url, "events": list(events) or ENDS}})
 
 
-def ended(store: Store, url: str, *events: str, status: Status = Status.SUCCEEDED) -> NewJob:
+def ended(store: Store, url: str, *events: str, status: Status = Status.SUCCEEDED, **changes: Any) -> NewJob:
     """Let a job with a webhook end."""
-    job = hooked(url, *events)
+    job = replace(hooked(url, *events), **changes)
     store.jobs.create(job)
     claim = store.jobs.claim(job.id, worker="w1", lease_s=10)
     assert claim is not None
@@ -306,12 +310,52 @@ def test_a_certificate_must_be_good_for_the_name(store: Store, client: "redis.Re
     assert len(waiting(client)) == 2
 
 
-def test_without_a_secret_nothing_is_taken(store: Store, client: "redis.Redis") -> None:
-    ended(store, "https://example.org/")
-    silent = WebhookSender(store, load({}))
-    silent.start()
-    silent.stop()
+def test_a_webhook_s_own_secret_signs_its_messages(store: Store, client: "redis.Redis") -> None:
+    own = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+    with receiving() as receiver:
+        for secret in (own, None):
+            ended(store, receiver.url, webhook_secret=secret)
+            assert sender(store).check()
+        with_own, with_ours = receiver.received
+    assert own.removeprefix("whsec_").encode() not in with_own.body
+    standardwebhooks.Webhook(own).verify(with_own.body, with_own.headers)
+    standardwebhooks.Webhook(SECRET).verify(with_ours.body, with_ours.headers)
+    with pytest.raises(standardwebhooks.WebhookVerificationError):
+        standardwebhooks.Webhook(SECRET).verify(with_own.body, with_own.headers)
+    # A worker whose service has no secret delivers those that have one of their own, and puts off the others.
+    bare = {"CHARLOOM_WEBHOOK_ALLOW": "127.0.0.0/8"}
+    with receiving() as receiver:
+        for secret in (own, None):
+            ended(store, receiver.url, webhook_secret=secret)
+            assert WebhookSender(store, load(bare)).check()
+        assert len(receiver.received) == 1
     assert len(waiting(client)) == 1
+    assert due_in_s(client) > 1
+
+
+@pytest.mark.parametrize(
+    ("params", "metadata", "omitted"),
+    [
+        ({}, {"who": "é"}, None),
+        ({"epochs": "x" * 15_000}, {"a": "€" * 1000}, None),
+        ({"epochs": "x" * 20_000}, {"a": "€" * 1000}, ["params"]),
+        ({"metadata": _MOST}, _MOST, ["params", "metadata"]),
+    ],
+)
+def test_a_message_has_at_most_20_kb_and_says_what_it_leaves_out(
+    store: Store, params: dict[str, Any], metadata: dict[str, str], omitted: list[str] | None
+) -> None:
+    with receiving() as receiver:
+        job = hooked(receiver.url)
+        job = ended(store, receiver.url, params={**job.params, **params}, metadata=metadata)
+        assert sender(store).check()
+        (came,) = receiver.received
+    assert len(came.body) <= 20_000
+    verified = standardwebhooks.Webhook(SECRET).verify(came.body, came.headers)
+    assert verified.get("omitted") == omitted
+    whole = JobView.of(store.jobs.get(job.id)).model_dump(mode="json")
+    assert verified["data"] == whole | {name: {} for name in omitted or ()}
+    JobView.model_validate(verified["data"])
 
 
 def test_several_couriers_deliver_each_message_once(store: Store, client: "redis.Redis") -> None:
