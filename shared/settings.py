@@ -149,6 +149,13 @@ class Settings(BaseModel):
     port: int = Field(8000, ge=0, le=65_535, description="Port that the web server binds.")
     web_threads: int = Field(64, ge=4, le=1024, description="Requests that one web process answers at once.")
     web_streams: int = Field(48, ge=1, le=1000, description="Open event streams at most; fewer than the threads.")
+    web_stall_s: float = Field(
+        10,
+        gt=0,
+        le=600,
+        description="Seconds after which a client is cut off that hasn't sent the whole head of a request, or doesn't "
+        "get on with sending its body or reading the response.",
+    )
     api_keys: Annotated[tuple[ApiKey, ...], BeforeValidator(read_api_keys)] = Field(
         (),
         description=f"Keys that open the service, comma-separated, each `key` or `name:key`, {MIN_KEY_CHARS} "

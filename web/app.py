@@ -9,7 +9,7 @@ from werkzeug.routing import BaseConverter, Map, UnicodeConverter
 
 from shared.settings import Settings, load
 from web import api, pages
-from web.http import body_drain, problems
+from web.http import problems
 from web.http.no_session import NoSession
 from web.http.uploads import Request
 from web.openapi.document import JSON_DOCUMENT, Document
@@ -53,7 +53,6 @@ def create_app(settings: Settings | None = None, *, ping_s: float = 15.0) -> Fla
     services = Services.of(settings or load(), ping_s=ping_s)
     app.extensions[services.name] = services
     problems.install(app)
-    body_drain.install(app)
     origin_checks.install(app)
     auth.install(app)
     rate_limits.install(app)

@@ -7,12 +7,14 @@ hosts is a setting in `shared/settings.py`.
 """
 
 import logging
+import resource
 import sys
 from pathlib import Path
 from typing import Any
 
 from shared.errors import SettingsError
 from shared.settings import check_binding, load
+from web.server import worker
 from web.streaming import shutdown
 
 try:
@@ -21,11 +23,43 @@ try:
 except SettingsError as exc:
     sys.exit(f"Charloom doesn't start: {exc}")
 
+#: Connections that one process keeps open; most wait in its event loop and take no thread.
+_MAX_CONNECTIONS = 4096
+#: File descriptors for everything else: a request holds an upload, a file and a connection to Redis or two.
+_OTHER_FILES = 256 + 4 * _settings.web_threads
+
+
+def _max_connections() -> int:
+    """Raise the limit of open files as far as it is needed and allowed, and return the connections that fit in."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_CONNECTIONS + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    fitting = _MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else soft - _OTHER_FILES
+    return max(2 * _settings.web_threads, min(_MAX_CONNECTIONS, fitting))
+
+
+def _threads_per_address() -> int:
+    """Return the threads that all streams may hold, and half of the others."""
+    return (_settings.web_threads + _settings.web_streams) // 2
+
+
+class _Worker(worker.Worker):
+    """The worker with the limits of these settings. Behind proxies all connections come from a few addresses."""
+
+    limits = worker.Limits(
+        stall_s=_settings.web_stall_s,
+        connections_per_address=_MAX_CONNECTIONS if _settings.trusted_proxies else max(2, _max_connections() // 4),
+        threads_per_address=_settings.web_threads if _settings.trusted_proxies else _threads_per_address(),
+    )
+
+
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
-worker_class = "gthread"
+worker_class = _Worker
 workers = 1
 threads = _settings.web_threads
-worker_connections = _settings.web_threads * 4
+worker_connections = _max_connections()
 #: Seconds that a request in work may take after SIGTERM; streams are told at once, see below.
 graceful_timeout = 3
 #: Seconds without a sign of the worker's main loop (not of a request) after which it is replaced.

@@ -14,20 +14,16 @@ from flask import Flask
 
 from tests.waiting import eventually
 from web import create_app
-from web.http import body_drain
 
 ROOT = Path(__file__).parent.parent.parent
 #: Seconds between pings of a silent stream: short, so that a test needn't wait for long.
 PING_S = 0.5
-#: Seconds that a stranger's body may take.
-STRANGER_S = 1.0
 #: Streams that may be open at once.
 STREAMS = 3
 
 
 def make_app() -> Flask:
-    """Make the app that gunicorn serves in tests; it is short of patience with strangers."""
-    body_drain.MAX_S = STRANGER_S
+    """Make the app that gunicorn serves in tests; its silent streams ping often."""
     return create_app(ping_s=PING_S)
 
 

@@ -5,7 +5,6 @@ import re
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from web.http.body_drain import impatience
 from web.http.problems import TooManyTries, Unauthorized
 from web.pages import csrf
 from web.security import sessions
@@ -31,8 +30,7 @@ def show() -> AnyResponse:
 @blueprint.post(LOGIN)
 def sign_in() -> AnyResponse:
     """Begin a session for the key that was sent, and go where it was asked for."""
-    with impatience():
-        form = csrf.form(max_bytes=_FORM_BYTES, max_field_bytes=_FORM_BYTES)
+    form = csrf.form(max_bytes=_FORM_BYTES, max_field_bytes=_FORM_BYTES)
     wanted = form.get("next", "")
     if not services().settings.api_keys:
         return redirect("/", 303)

@@ -31,10 +31,14 @@ def let_in(key: ApiKey) -> None:
 
 
 def address() -> str:
-    """Return the address the request comes from, as far as proxies are trusted; of IPv6, the network of 64 bits."""
-    given = request.remote_addr or ""
+    """Return the address that the request comes from, as far as proxies are trusted, as `network_of` counts it."""
+    return network_of(request.remote_addr or "")
+
+
+def network_of(given: str) -> str:
+    """Return an address as it is counted: IPv4 as it is, IPv6 as its network of 64 bits."""
     try:
-        parsed = ipaddress.ip_address(given)
+        parsed = ipaddress.ip_address(given.partition("%")[0])
     except ValueError:
         return "unknown"
     mapped = getattr(parsed, "ipv4_mapped", None) or parsed

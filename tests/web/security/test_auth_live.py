@@ -32,6 +32,7 @@ def locked_server(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "CHARLOOM_API_KEYS": f"anna:{ANNA}",
         "CHARLOOM_SECRET_KEY": SIGNING,
         "CHARLOOM_LOG_LEVEL": "DEBUG",
+        "CHARLOOM_WEB_STALL_S": "2",
     }
     with serve(valkey, tmp_path_factory.mktemp("locked"), **variables) as served:
         yield served
