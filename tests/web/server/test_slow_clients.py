@@ -1,23 +1,19 @@
 """Clients without a key that hold connections: they are cut off, and others are served meanwhile."""
 
-import resource
 import select
 import socket
-from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.waiting import eventually
-from tests.web.locked import ANNA
+from tests.web.server.conftest import CLIENTS
 from tests.web.serving import Served, serve
 
-CLIENTS = 1200
 #: What is promised is one second; a busy machine gets more.
 HEALTH_S = 5.0
-#: Seconds after which the server under test gives a client up.
-STALL_S = 2.0
 
 KINDS = {
     "half a head": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ",
@@ -28,28 +24,34 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def impatient(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, max(files, 4 * CLIENTS)), most))
-    folder = tmp_path_factory.mktemp("impatient")
-    with serve(valkey, folder, CHARLOOM_WEB_STALL_S=str(STALL_S), CHARLOOM_API_KEYS=ANNA) as served:
-        yield served
+def connect(opened: ExitStack, served: Served, number: int, sent: bytes = b"") -> select.poll:
+    """Open connections, send the same on each, and return what sees them closed by the server."""
+    poll = select.poll()
+    for _ in range(number):
+        client = opened.enter_context(socket.socket())
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", served.port))
+        client.setblocking(False)
+        client.send(sent)
+        poll.register(client, select.POLLRDHUP)
+    return poll
 
 
 @pytest.mark.parametrize("sent", KINDS.values(), ids=KINDS)
 def test_many_slow_clients_shut_nobody_out_and_are_cut_off(impatient: Served, sent: bytes) -> None:
     with ExitStack() as opened:
-        clients = [opened.enter_context(socket.socket()) for _ in range(CLIENTS)]
-        poll = select.poll()
-        for client in clients:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            client.connect(("127.0.0.1", impatient.port))
-            client.setblocking(False)
-            client.send(sent)
-            poll.register(client, select.POLLRDHUP)
+        poll = connect(opened, impatient, CLIENTS, sent)
         for _ in range(3):
-            answer = httpx.get(f"{impatient.url}/healthz", timeout=HEALTH_S)
-            assert answer.status_code == 200
+            assert httpx.get(f"{impatient.url}/healthz", timeout=HEALTH_S).status_code == 200
         eventually(lambda: len(poll.poll(0)) == CLIENTS, "all are cut off")
     assert "Traceback" not in impatient.log.read_text()
+
+
+def test_one_address_gets_a_share_of_the_connections(redis_url: str, tmp_path: Path) -> None:
+    """The oldest give way; none is cut off for its time here."""
+    share = 1024
+    with serve(redis_url, tmp_path, CHARLOOM_WEB_STALL_S="600") as served, ExitStack() as opened:
+        poll = connect(opened, served, CLIENTS)
+        eventually(lambda: len(poll.poll(0)) == CLIENTS - share, "those beyond the share are closed")
+        assert httpx.get(f"{served.url}/healthz", timeout=HEALTH_S).status_code == 200
+        assert len(poll.poll(0)) == CLIENTS - share + 1
