@@ -112,7 +112,7 @@ class Connection(TConn):  # type: ignore[misc]
             return True
         reader = self.request.body.reader
         if isinstance(reader, LengthReader):
-            return reader.length > SMALL_BODY_BYTES or len(self.received) >= reader.length
+            return bool(reader.length > SMALL_BODY_BYTES or len(self.received) >= reader.length)
         start = max(0, len(self.received) - _MAX_LAST_CHUNK_BYTES)
         return _LAST_CHUNK.search(self.received, start) is not None
 

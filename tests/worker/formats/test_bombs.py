@@ -186,7 +186,7 @@ def test_a_real_worker_fails_every_bomb_with_words_and_goes_on(cluster: Cluster,
             params = {"filename": file.name, "name": "bomb"}
             job = cluster.ended(cluster.send(JobType.IMPORT, params, upload=file))
             assert (job.status, job.error and job.error.code) == (Status.FAILED, "bad_model_file"), file.name
-            assert job.losses == 0
+            assert job.lost_attempts == 0
         good = cluster.send(JobType.IMPORT, {"filename": "x", "name": "good"}, upload=tmp_path / "document.pth")
         assert cluster.ended(good).status is Status.SUCCEEDED
         assert worker.poll() is None

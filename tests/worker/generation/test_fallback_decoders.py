@@ -31,7 +31,8 @@ def sampler(lane: int) -> Sampler:
 
 def plain_loop(model: CharLSTM, lane: int, count: int, *, window: int | None) -> list[int]:
     """Return what a lane chooses, all characters (or the last `window`) read again for each one."""
-    chooser, codes = sampler(lane), PROMPT.tolist()
+    chooser = sampler(lane)
+    codes: list[int] = PROMPT.tolist()
     with torch.no_grad():
         for _ in range(count):
             codes.append(chooser.choose(model.last(torch.tensor([codes[-(window or 1000) :]]))[0].numpy()))
