@@ -3,7 +3,8 @@
 from shared.store.connection import connect
 from shared.store.events import EventLog
 from shared.store.idempotency import Begun, KeyReused
-from shared.store.job_store import CancelOutcome, Claim, JobStore, Page, Reaped
+from shared.store.job_reader import Page
+from shared.store.job_store import CancelOutcome, Claim, JobStore, Reaped
 from shared.store.rates import Allowance
 from shared.store.server import ServerFacts
 from shared.store.store import Store

@@ -73,7 +73,7 @@ class EventLog:
 
     def ring(self, alarm: Alarm) -> None:
         """Wake whoever waits with this alarm, or is about to."""
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline = self._client.pipeline()
         pipeline.xadd(alarm.key, {"ring": ""}, maxlen=1, approximate=False)
         pipeline.expire(alarm.key, _ALARM_KEPT_S)
         with translated():

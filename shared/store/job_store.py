@@ -1,23 +1,23 @@
-"""Job records: every change of one is a Lua script, so that it happens whole and only to who owns it.
+"""Changes job records, each change one Lua script: atomic, and refused to whoever doesn't own the job.
 
-Longer than most files here: a method for each script and each question, so that all that can happen to a record is read
-in one place, in the order in which it happens.
+Longer than most files here: one method for each script, so that everything that can happen to a record is in one place,
+in the order in which it happens. What only reads is in `shared/store/job_reader.py`.
 """
 
-import heapq
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from shared.errors import Conflict, LeaseLost, NotFound, RecordGone, TooManyQueued
+from shared.errors import Conflict, LeaseLost, RecordGone, TooManyQueued
 from shared.ids import made_ms
 from shared.jobs.events import Event
-from shared.jobs.record import TERMINAL, Job, JobError, JobType, Losses, NewJob, Progress, Queue, Status
+from shared.jobs.record import TERMINAL, Job, JobError, Losses, NewJob, Progress, Queue, Status
 from shared.store import keys, records
-from shared.store.connection import Client, Pipeline, translated
-from shared.store.scripts import Scripts
+from shared.store.connection import translated
+from shared.store.job_reader import JobReader, unknown
 
 #: A deleted corpus or model is gone from the volume well before this, ms.
 RETIRED_MS = 60_000
@@ -25,9 +25,6 @@ RETIRED_MS = 60_000
 SEND_GRACE_MS = 2_000
 #: A message that was not claimed in this time while others were, or while its queue stood empty, is lost, ms.
 MESSAGE_LOST_MS = 5_000
-
-#: The fields that a record's stamp is made of.
-_STAMP = ("revision", "status", "started", "finished")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +43,6 @@ class Reaped:
     outcome: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """Some jobs of a list, and whether more follow."""
-
-    jobs: Sequence[Job]
-    has_more: bool
-
-
 class CancelOutcome(StrEnum):
     """What came of a wish to cancel."""
 
@@ -62,12 +51,8 @@ class CancelOutcome(StrEnum):
     ALREADY = "already"
 
 
-class JobStore:
+class JobStore(JobReader):
     """All that can happen to a job record. Each method is one atomic step; any raises StoreUnavailable."""
-
-    def __init__(self, client: Client, scripts: Scripts) -> None:
-        self._client = client
-        self._scripts = scripts
 
     # Who sends jobs
 
@@ -106,7 +91,7 @@ class JobStore:
         """
         word, *rest = self._scripts.run("cancel", job_id)
         if word == "unknown":
-            raise _unknown(job_id)
+            raise unknown(job_id)
         if word == "ended":
             raise Conflict(f"The job has ended already: it {rest[0]}. Nothing is left to cancel.")
         if word == "sealed":
@@ -122,90 +107,6 @@ class JobStore:
         reply = self._scripts.run("retire", resource_id, RETIRED_MS)
         if reply[0] == "used":
             raise Conflict(f"{resource_id} is used by {reply[1]}, which has not ended. Cancel that job first.")
-
-    # Who asks
-
-    def get(self, job_id: str) -> Job:
-        """Return a job's record. Raises NotFound."""
-        job = self.find(job_id)
-        if job is None:
-            raise _unknown(job_id)
-        return job
-
-    def find(self, job_id: str) -> Job | None:
-        """Return a job's record, or None."""
-        with translated():
-            fields: Mapping[str, str] = self._client.hgetall(keys.job(job_id))  # type: ignore[assignment]
-        if fields and fields["status"] == Status.QUEUED:  # the others have no place in a queue
-            return next(iter(self._load([job_id])), None)
-        return records.from_hash(fields, None) if fields else None
-
-    def watched(self, job_id: str) -> tuple[Job, str]:
-        """Return a job's record and an event's id: whatever happens beyond the record comes after that event.
-
-        Raises:
-            NotFound: no such job.
-        """
-        pipeline = self._client.pipeline(transaction=False)
-        pipeline.xrevrange(keys.events(job_id), count=1)  # before the record: what comes between is told twice
-        _ask(pipeline, job_id)
-        with translated():
-            newest, *replies = pipeline.execute()
-        job = next(_read(replies), None)
-        if job is None:
-            raise _unknown(job_id)
-        return job, newest[0][0] if newest else "0-0"
-
-    def stamp(self, job_id: str) -> str | None:
-        """Return the stamp of a job's record (`Job.stamp`), or None: unknown."""
-        with translated():
-            fields: list[str | None] = self._client.hmget(keys.job(job_id), _STAMP)  # type: ignore[assignment]
-        return None if fields[0] is None else "-".join(part or "" for part in fields)
-
-    def page(
-        self,
-        *,
-        types: Iterable[JobType] = (),
-        statuses: Iterable[Status] = (),
-        model_id: str | None = None,
-        after: str | None = None,
-        limit: int = 20,
-        newest_first: bool = True,
-    ) -> Page:
-        """List jobs by time, filtered by type, shown status and model; no filter given lets all through."""
-        pipeline = self._client.pipeline(transaction=False)
-        for job_type in types or JobType:
-            for status in statuses or Status:
-                key = keys.index(job_type, status, model_id)
-                if newest_first:
-                    pipeline.zrevrangebylex(key, f"({after}" if after else "+", "-", 0, limit + 1)
-                else:
-                    pipeline.zrangebylex(key, f"({after}" if after else "-", "+", 0, limit + 1)
-        with translated():
-            lists = pipeline.execute()
-        merged = list(heapq.merge(*lists, reverse=newest_first))
-        return Page(jobs=list(self._load(merged[:limit])), has_more=len(merged) > limit)
-
-    def metrics(self, job_id: str) -> Sequence[dict[str, Any]]:
-        """Return every loss measured, oldest first."""
-        with translated():
-            return [json.loads(line) for line in self._client.lrange(keys.metrics(job_id), 0, -1)]
-
-    def samples(self, job_id: str) -> Sequence[dict[str, Any]]:
-        """Return the newest samples that a model wrote while it learned, oldest first."""
-        with translated():
-            return [json.loads(line) for line in self._client.lrange(keys.samples(job_id), 0, -1)]
-
-    def queue_depths(self) -> dict[Queue, int]:
-        """Return how many jobs wait in each queue."""
-        with translated():
-            return {queue: int(self._client.zcard(keys.queue(queue))) for queue in Queue}
-
-    def running_on(self, worker: str) -> Sequence[str]:
-        """Return the ids of the running jobs that this worker holds."""
-        with translated():
-            ids: Sequence[str] = self._client.zrange(keys.RUNNING, 0, -1)  # type: ignore[assignment]
-        return [job.id for job in self._load(ids) if job.worker == worker]
 
     # Who works
 
@@ -361,7 +262,7 @@ class JobStore:
         fields = records.to_hash(job) | {
             "status": status,
             "created": str(made_ms(job.id)),
-            "finished": str(finished_ms or self._now_ms()) if status in TERMINAL else "",
+            "finished": str(finished_ms or "") if status in TERMINAL else "",
             "result": records.dump(result) if result is not None else "",
             "error": records.dump_part(error) if error else "",
             "token": str(token),
@@ -370,20 +271,25 @@ class JobStore:
         }
         return bool(self._scripts.run("restore", json.dumps(fields), _lines(metrics), _ms(lease_s))[0] == "ok")
 
-    def _now_ms(self) -> int:
-        with translated():
-            seconds, micros = self._client.time()
-        return seconds * 1000 + micros // 1000
-
     def is_whole(self) -> bool:
-        """Return True if the records have been held against the volume since the server was last emptied."""
+        """Return True if the records have been compared with the volume since the server was last emptied."""
         with translated():
-            return bool(self._client.exists(keys.WHOLE))
+            return bool(self._client.get(keys.WHOLE) == "1")
 
-    def mark_whole(self) -> None:
-        """Note that the records agree with the volume."""
+    def begin_comparison(self) -> str:
+        """Begin to compare the records with the volume; return the mark that `mark_whole` takes.
+
+        All who begin before the server is emptied again get the same mark.
+        """
+        pipeline = self._client.pipeline()
+        pipeline.set(keys.WHOLE, secrets.token_hex(8), nx=True)
+        pipeline.get(keys.WHOLE)
         with translated():
-            self._client.set(keys.WHOLE, "1")
+            return str(pipeline.execute()[1])
+
+    def mark_whole(self, mark: str) -> None:
+        """Note that the records agree with the volume, unless the server was emptied since the mark was given."""
+        self._scripts.run("mark_whole", mark)
 
     def mark_pending(self, job_id: str) -> None:
         """Note that the volume has still to be told of a job's end, or of a wish for it."""
@@ -404,30 +310,6 @@ class JobStore:
     def purge(self, *, age_s: float, most: int = 100) -> Sequence[str]:
         """Forget jobs that ended longer ago than this, with their events, and return their ids."""
         return list(self._scripts.run("purge", _ms(age_s), most))
-
-    def _load(self, ids: Sequence[str]) -> Iterator[Job]:
-        pipeline = self._client.pipeline(transaction=False)
-        for job_id in ids:
-            _ask(pipeline, job_id)
-        with translated():
-            replies = pipeline.execute() if ids else []
-        yield from _read(replies)
-
-
-def _ask(pipeline: Pipeline, job_id: str) -> None:
-    """Ask for all that `_read` needs of one job."""
-    pipeline.hgetall(keys.job(job_id))
-    for queue in Queue:
-        pipeline.zrank(keys.queue(queue), job_id)
-
-
-def _read(replies: Sequence[Any]) -> Iterator[Job]:
-    """Read the records that were asked for, those that there are."""
-    for start in range(0, len(replies), 1 + len(Queue)):
-        fields, *ranks = replies[start : start + 1 + len(Queue)]
-        rank = next((rank for rank in ranks if rank is not None), None)
-        if fields:
-            yield records.from_hash(fields, None if rank is None else rank + 1)
 
 
 def _report(progress: Progress | None, losses: Losses | None, events: Sequence[Event]) -> tuple[str, str, str]:
@@ -455,7 +337,3 @@ def _owned(reply: Sequence[str]) -> str:
     if reply[0] == "gone":
         raise RecordGone
     return reply[1] if len(reply) > 1 else ""
-
-
-def _unknown(job_id: str) -> NotFound:
-    return NotFound(f"There is no job {job_id}. It may have ended long ago and been forgotten.")

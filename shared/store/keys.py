@@ -15,7 +15,7 @@
 | uses:<resource> | set | live jobs that need this corpus or model |
 | retired:<resource> | string | the resource is being deleted: no new job may use it |
 | claimed:<queue> | string | when the newest claimed job of this queue had been sent, ms |
-| whole | string | stands once the records agree with the volume: gone when the server was emptied |
+| whole | string | "1" once the records agree with the volume, else a mark; gone when the server was emptied |
 | owed | set | jobs whose end, or wish to end, the volume could not be told when it came |
 | probe | string | written by whoever asks whether the server takes writes; goes by itself |
 | tries:<address> | set | marks of the wrong keys that an address has tried; goes by itself |

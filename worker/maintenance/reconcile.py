@@ -26,12 +26,12 @@ def reconcile(jobs: JobStore, volume: Volume, *, lease_s: float) -> int:
     Raises:
         StoreUnavailable, VolumeUnavailable: to be done again; what was put in stays.
     """
-    restored = 0
+    mark, restored = jobs.begin_comparison(), 0
     for job_id in volume.jobs.list_ids():
         job = volume.jobs.asked(job_id)
         if job is not None and jobs.find(job_id) is None:
             restored += _restore(jobs, volume, job, lease_s)
-    jobs.mark_whole()
+    jobs.mark_whole(mark)
     if restored:
         log.warning("Redis had been emptied: %d jobs were put back from the volume", restored)
     return restored

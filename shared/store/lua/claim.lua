@@ -1,9 +1,9 @@
 -- Take a queued job: a fresh token, a lease, one attempt more.
 -- ARGV[2] job id; [3] worker's name; [4] lease, ms; [5] min_token: the highest token seen on the volume
 -- [6] owner_id: which process of that name
--- Returns {"ok", token, the record: {name, value, …}} | {"no"}: unknown, not queued, or a cancel is wished
+-- Returns {"ok", token, the record: {name, value, …}} | {"no"}: unknown or not queued
 local job = load_job(ARGV[2])
-if not job or job.status ~= 'queued' or job.cancel == '1' then return {'no'} end
+if not job or job.status ~= 'queued' then return {'no'} end
 local now = now_ms()
 local token = math.max(tonumber(job.token), tonumber(ARGV[5])) + 1
 local started = job.started

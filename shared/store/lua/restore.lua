@@ -1,5 +1,5 @@
 -- Put a job's record in again from what the volume knows of it: the server was emptied.
--- ARGV[2] the record's fields as a JSON object of strings: "status" queued, or how it ended ("finished" ms), or running where an attempt
+-- ARGV[2] the record's fields as a JSON object of strings: "status" queued, or how it ended ("finished" ms, "": now), or running where an attempt
 --   may live on: under its "token" it goes on, else its lease runs out; "created" ms
 -- ARGV[3] its losses, JSON list of data JSON; [4] lease of a running one, ms
 -- Returns {"ok"} | {"exists"}
@@ -10,6 +10,7 @@ local ends = #context.transitions[job.status] == 0
 if job.status == 'running' then
   job.started, job.lease, job.lease_until = tostring(now), ARGV[4], tostring(now + tonumber(ARGV[4]))
 end
+if ends and job.finished == '' then job.finished = tostring(now) end
 local fields = {}
 for name, value in pairs(job) do fields[name] = value end
 write(job, fields)

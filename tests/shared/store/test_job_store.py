@@ -4,6 +4,7 @@ Longer than most: what one record can meet, a case each, in the order of `shared
 """
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -548,3 +549,77 @@ def test_a_server_that_takes_no_writes_is_not_ready(store: Store, client: "redis
             store.ping()
     finally:
         client.config_set("min-replicas-to-write", 0)
+
+
+def test_a_list_is_of_one_moment(store: Store, redis_url: str) -> None:
+    # Given: jobs that go to and fro between the queue and a worker.
+    jobs = [make_job() for _ in range(4)]
+    for job in jobs:
+        store.jobs.create(job)
+    ended = threading.Event()
+
+    def move_to_and_fro() -> None:
+        other = Store(connect(redis_url))
+        while not ended.is_set():
+            for job in jobs:
+                other.jobs.release(job.id, claimed(other, job).token)
+        other.close()
+
+    thread = threading.Thread(target=move_to_and_fro)
+    thread.start()
+    try:
+        for _ in range(300):
+            # Then: a list of all holds each of them once, and one of a status those of that status.
+            assert [job.id for job in store.jobs.page().jobs] == [job.id for job in reversed(jobs)]
+            waiting = store.jobs.page(statuses=[Status.QUEUED]).jobs
+            assert {job.status for job in waiting} == {Status.QUEUED}
+            assert all(job.queue_position for job in waiting)
+            found = store.jobs.get(jobs[0].id)
+            assert (found.status is Status.QUEUED) == (found.queue_position is not None)
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_job_that_ends_while_the_running_ones_are_read_is_not_among_them(store: Store, client: "redis.Redis") -> None:
+    ended, running = make_job(), make_job()
+    for job in (ended, running):
+        store.jobs.create(job)
+    store.jobs.finish(ended.id, claimed(store, ended).token, Status.SUCCEEDED)
+    claimed(store, running)
+    client.zadd(keys.RUNNING, {ended.id: 1})  # as the list was a moment ago
+    assert store.jobs.running_on("w1") == [running.id]
+
+
+def test_lists_are_in_the_order_of_bytes_and_go_on_behind_any_id(store: Store) -> None:
+    tails = ["0z", "1a", "9", "a", "az", "b0", "s", "z", "t"]
+    ids = sorted(f"job_{tail}" for tail in tails)
+    for number, job_id in enumerate(ids):
+        store.jobs.create(make_job(id=job_id, model_id=f"mod_{number % 2}"))
+        if number % 3 == 0:
+            store.jobs.cancel(job_id)
+    for newest_first, order in ((False, ids), (True, ids[::-1])):
+        for place, after in enumerate([None, *order]):
+            page = store.jobs.page(after=after, limit=3, newest_first=newest_first)
+            assert [job.id for job in page.jobs] == order[place : place + 3]
+            assert page.has_more is (len(order) > place + 3)
+
+
+@pytest.mark.parametrize(
+    ("left", "renewed"), [(0.05, True), (0.5, True), (0.75, True), (0.85, False), (0.99, False), (1.5, True)]
+)
+def test_a_lease_is_renewed_once_a_fifth_of_it_is_gone(
+    store: Store, client: "redis.Redis", left: float, renewed: bool
+) -> None:
+    job = make_job()
+    store.jobs.create(job)
+    token = claimed(store, job).token
+    seconds, _ = client.time()  # type: ignore[misc]
+    before = round((seconds + left * 1000) * 1000)
+    client.hset(keys.job(job.id), "lease_until", before)
+    store.jobs.renew(job.id, token, lease_s=1000)
+    after = store.jobs.get(job.id).lease_until_ms
+    assert (after != before) is renewed
+    if renewed:
+        assert (seconds + 1000) * 1000 <= after <= (seconds + 1010) * 1000
+        assert client.zscore(keys.RUNNING, job.id) == after
