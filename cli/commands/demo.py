@@ -16,7 +16,8 @@ from cli.service.lifecycle import acquire_lock, choose_port, in_use_error, read_
 from cli.service.lock import DataDirInUse
 from cli.service.service import ROOT
 from cli.terminal.console import make_console
-from cli.terminal.formatting import describe_corpus, loss, stop_reason
+from cli.terminal.formatting import describe_corpus, describe_training
+from cli.terminal.line_wrapper import LineWrapper
 from cli.terminal.progress import TrainingProgress
 
 #: The text for users who have none at hand.
@@ -119,12 +120,7 @@ def _train(client: Charloom, corpus: Corpus, seconds: int, console: Console, *, 
                 progress.show_status(f"number {current.queue_position} in the queue")
                 last_event_at = time.monotonic()
     job = client.jobs.wait(job).check()
-    losses, reason = job.metrics, str((job.result or {}).get("stop_reason", ""))
-    if losses.best_loss is not None:
-        console.print(
-            f"\nTrained: {stop_reason(reason)}; best validation loss {loss(losses.best_loss)} nats per character, in "
-            f"epoch {losses.best_epoch}.\n"
-        )
+    console.print(f"{describe_training(job)} (The loss is in nats per character: the lower, the better.)\n")
     return job.model_id or ""
 
 
@@ -139,13 +135,15 @@ def _prompt(text: str) -> str:
 
 
 def _generate(client: Charloom, model_id: str, prompt: str, console: Console, *, check: Callable[[], None]) -> None:
-    """Generate text and print it as it comes."""
+    """Print a prompt, and the text that the model continues it with, as it comes."""
     job = client.generate(model_id, prompt=prompt, length=LENGTH)
-    console.print("The model writes:\n")
+    wrapper = LineWrapper(console.width if console.is_terminal else sys.maxsize)
+    console.print("The model continues this passage of the text:\n")
+    console.print(wrapper.add(prompt) + wrapper.flush(), end="", style="dim", soft_wrap=True)
     texts = Texts()
     for item in client.jobs.watch(job, silence_s=POLL_S):
         check()
         for _, new in texts.add(item) if isinstance(item, Event) else ():
-            console.print(new, end="")
-    result = client.jobs.wait(job).check().result or {}
-    console.print(f"\n\nThe prompt was: {' '.join(str(result['prompt']).split())} …", style="dim")
+            console.print(wrapper.add(new), end="", soft_wrap=True)
+    client.jobs.wait(job).check()
+    console.print(wrapper.flush(), soft_wrap=True)

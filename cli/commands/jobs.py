@@ -155,10 +155,11 @@ def _card(job: Job) -> list[tuple[str, str]]:
     took = ""
     if job.started_at is not None and job.finished_at is not None:
         took = duration((job.finished_at - job.started_at).total_seconds())
+    unit = "character" if job.type == "generate" else "step"
     figures = [
         f"{progress.fraction:.0%}",
         "" if progress.epoch is None else f"epoch {progress.epoch} of {progress.total_epochs}",
-        "" if progress.total_steps is None else f"step {number(progress.step)} of {number(progress.total_steps)}",
+        "" if progress.total_steps is None else f"{unit} {number(progress.step)} of {number(progress.total_steps)}",
         "" if progress.eta_seconds is None or job.ended else f"about {duration(progress.eta_seconds)} left",
     ]
     losses = formatting.losses(training=metrics.train_loss, validation=metrics.validation_loss)
@@ -180,7 +181,7 @@ def _card(job: Job) -> list[tuple[str, str]]:
         ("resumes", job.parent_id or ""),
         ("progress", ", ".join(figure for figure in figures if figure) if _has_progress(job) else ""),
         ("losses", f"{', '.join(losses)} (nats per character)" if losses else ""),
-        ("ended", formatting.stop_reason(str((job.result or {}).get("stop_reason", "")))),
+        ("ended", formatting.stop_reason(job)),
         ("options", ", ".join(options)),
         ("metadata", formatting.pairs(job.metadata)),
     ]

@@ -31,7 +31,8 @@ from charloom import (
 )
 from cli.terminal.console import make_console
 
-_NAME_SERVER = "Set the server's address with --url or CHARLOOM_URL."
+#: For messages about a server that doesn't respond as Charloom does.
+SET_URL = "--url or CHARLOOM_URL sets another address."
 
 
 class Exit(IntEnum):
@@ -64,7 +65,7 @@ def failure_from(error: CharloomError) -> Failure:
     message = _sentence(error)
     match error:
         case Unreachable():
-            todo = f"Start it with `charloom up`, or: {_NAME_SERVER} `charloom doctor` looks for the cause."
+            todo = f"Start it with `charloom up`. {SET_URL} `charloom doctor` looks for the cause."
             return Failure(f"{message} {todo}", Exit.UNREACHABLE)
         case Unavailable():
             return Failure(f"{message} `charloom doctor` looks for the cause.", Exit.UNREACHABLE)
@@ -77,7 +78,7 @@ def failure_from(error: CharloomError) -> Failure:
         case JobFailed() | Damaged():
             return Failure(message, Exit.JOB_FAILED)
         case ApiError(code="not_charloom"):
-            return Failure(f"{message} {_NAME_SERVER}", Exit.UNREACHABLE)
+            return Failure(f"{message} {SET_URL}", Exit.UNREACHABLE)
         case ApiError():
             return Failure(_refusal(error), Exit.REFUSED)
     return Failure(message, Exit.USAGE)

@@ -8,7 +8,7 @@ from cli.common.context import CliContext
 from cli.common.exit_codes import Exit, Failure
 from cli.common.generation import show_generation
 from cli.common.watch import JsonLines, View, watch
-from cli.terminal.formatting import loss, stop_reason
+from cli.terminal.formatting import describe_training
 from cli.terminal.progress import TrainingProgress
 from cli.terminal.prompts import ask
 
@@ -60,10 +60,7 @@ def _report_training(ctx: CliContext, job: Job) -> None:
     if job.status == "cancelled":
         raise Failure(f"The training was cancelled. `charloom resume {job.id}` continues it.", Exit.JOB_FAILED)
     model_id = job.check().model_id or ""
-    reason = str((job.result or {}).get("stop_reason", ""))
-    if reason:
-        best = f"; best loss {loss(job.metrics.best_loss)} in epoch {job.metrics.best_epoch}"
-        ctx.stderr.print(f"Trained: {stop_reason(reason)}{'' if job.metrics.best_loss is None else best}.")
+    ctx.stderr.print(describe_training(job))
     if not ctx.json:
         ctx.print_result(model_id, f"Model: {model_id}\nGenerate text with it: charloom write {model_id}")
 

@@ -55,11 +55,13 @@ class _GeneratedTexts:
         self._texts = Texts()
         self._ctx = ctx
         self._quiet = ctx.json
-        self._several = int(job.params.get("n") or 1) > 1
         self._wrapper = LineWrapper(ctx.stdout.width) if ctx.stdout.is_terminal else None
         self._at_line_start = True
+        n = job.params.get("n")
+        self._count = n if isinstance(n, int) else 1
+        self._prompt = str(job.params.get("prompt") or "")
         if not self._quiet:
-            self._show_prompt(str(job.params.get("prompt") or ""))
+            self._begin(0)
 
     def show_event(self, event: Event) -> None:
         """Print what an event adds to the first text."""
@@ -80,13 +82,13 @@ class _GeneratedTexts:
         for output in job.outputs:
             if output.index:
                 self._write("\n")
-                self._note(f"{output.index + 1} of {len(job.outputs)}.")
+                self._begin(output.index)
                 self._write(output.text)
                 self.end_line()
         if self._texts.changed:
             self._note(f"Another worker wrote a different text; `charloom job {job.id}` shows the one that counts.")
         for output in job.outputs:
-            self._note(_describe_overlap(output.index + 1 if self._several else None, output.copied))
+            self._note(_describe_overlap(output.index + 1 if self._count > 1 else None, output.copied))
         if job.result:
             self._note(f"Seed {job.result.get('seed')}: the same request with --seed gives the same text.")
 
@@ -105,10 +107,11 @@ class _GeneratedTexts:
         sys.stdout.flush()
         self._at_line_start = text.endswith("\n") if text else self._at_line_start
 
-    def _show_prompt(self, prompt: str) -> None:
-        """Show the prompt before the text, where both are on one terminal."""
-        if self._several:
-            self._note("1.")
+    def _begin(self, index: int) -> None:
+        """Show which text follows, and the prompt before it if both are on one terminal."""
+        if self._count > 1:
+            self._note(f"{index + 1} of {self._count}:")
+        prompt = self._prompt
         if prompt and self._wrapper is not None and self._ctx.stderr.is_terminal:
             end = prompt if len(prompt) <= PROMPT_CHARS else f"…{prompt[-PROMPT_CHARS:]}"
             wrapped = self._wrapper.add(printable(end)) + self._wrapper.flush()

@@ -92,4 +92,4 @@ class _Lookup(Generic[Item]):
             message = f"There is no {self._kind} {word!r}. `charloom {command}` lists all {self._kind}s."
             raise Failure(message, Exit.NOT_FOUND)
         ids = ", ".join(item.id for item in found[:MAX_LISTED])
-        raise Failure(f"{word!r} matches several {self._kind}s: {ids}. Use a longer part of the id.", Exit.USAGE)
+        raise Failure(f"{word!r} matches several {self._kind}s: {ids}. Use one of these ids.", Exit.USAGE)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from charloom import ApiError, Charloom, CharloomError, Unauthorized, Unreachable, Worker
+from cli.common.exit_codes import SET_URL
 from cli.doctor.findings import Finding, bad, note, ok, warn
 from shared.errors import StoreUnavailable
 from shared.settings import Settings
@@ -15,7 +16,6 @@ from shared.store import ServerFacts, Store, WorkerInfo
 MAX_CLOCK_SKEW_S = 5.0
 #: Share of Redis's memory limit above which it counts as nearly full.
 NEARLY_FULL = 0.8
-_NAME_SERVER = "Set the server's address with --url or CHARLOOM_URL."
 
 
 def redis_settings(settings: Settings, data_dir: Path) -> Settings | None:
@@ -83,14 +83,14 @@ def check_web(client: Charloom) -> Iterator[Finding]:
         readiness = client.ready()
         workers = client.workers() if readiness.status != "store_unavailable" else []
     except Unreachable as exc:
-        yield bad("web", f"{exc}", f"Start it with `charloom up`, or: {_NAME_SERVER}")
+        yield bad("web", f"{exc}", f"Start it with `charloom up`. {SET_URL}")
         return
     except Unauthorized as exc:
         yield bad("web", f"{client.url} answers: {exc}", "Set CHARLOOM_API_KEY to a valid key.")
         return
     except ApiError as exc:
         if exc.code == "not_charloom":
-            yield bad("web", f"{exc}", _NAME_SERVER)
+            yield bad("web", f"{exc}", SET_URL)
         else:
             yield bad("web", f"{client.url} answers: {exc}", "See the web server's log.")
         return

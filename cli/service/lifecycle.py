@@ -122,7 +122,7 @@ def _describe(service: Service, settings: Settings, console: Console) -> None:
         ("data", settings.data_dir),
         ("logs", service.logs),
         ("redis", "its own Valkey, private to this user" if service.starts_valkey else "as CHARLOOM_REDIS_URL says"),
-        ("worker", f"{settings.train_slots} training and {settings.generate_slots} generate jobs at a time"),
+        ("worker", f"train jobs at a time: {settings.train_slots}, generate jobs: {settings.generate_slots}"),
         ("page", service.url),
     ):
         console.print(f"  {name:<10}{value}")

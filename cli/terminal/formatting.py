@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from charloom import Corpus
+from charloom import Corpus, Job
 
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _STOP_REASONS = {
@@ -55,9 +55,16 @@ def pairs(metadata: dict[str, str]) -> str:
     return ", ".join(f"{key}={value}" for key, value in metadata.items())
 
 
-def stop_reason(reason: str) -> str:
-    """Put the reason why a training ended into words."""
+def stop_reason(job: Job) -> str:
+    """Put into words why a training ended; "" if it hasn't."""
+    reason = str((job.result or {}).get("stop_reason", ""))
     return _STOP_REASONS.get(reason, reason)
+
+
+def describe_training(job: Job) -> str:
+    """Describe a training that succeeded: "Trained: time limit reached; best loss 1.432 in epoch 3."."""
+    best = f"; best loss {loss(job.metrics.best_loss)} in epoch {job.metrics.best_epoch}"
+    return f"Trained: {stop_reason(job)}{'' if job.metrics.best_loss is None else best}."
 
 
 def describe_corpus(corpus: Corpus) -> str:

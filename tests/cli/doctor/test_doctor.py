@@ -87,7 +87,7 @@ def test_another_program_at_the_address_is_recognized(cli: Cli, body: bytes) -> 
         result = cli("doctor", "--url", server.url)
     assert result.exit_code == 3
     assert f"bad   web: {server.url} answers" in result.stdout
-    assert "Set the server's address" in result.stdout
+    assert "sets another address" in result.stdout
 
 
 def test_a_redis_that_loses_data_is_reported(redis_url: str) -> None:
