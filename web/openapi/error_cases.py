@@ -14,6 +14,11 @@ def _any(_: Endpoint) -> bool:
     return True
 
 
+def _none(_: Endpoint) -> bool:
+    """Return False: it isn't a call that is answered so, but an address, or whatever comes before a call is known."""
+    return False
+
+
 def _locked(call: Endpoint) -> bool:
     return call.tag != "health"
 
@@ -104,7 +109,15 @@ CASES: Sequence[Case] = (
         when="The address doesn't know the method.",
         to_do="Take one of those in the header `Allow`.",
         detail="This address doesn't know the method; the Allow header lists those it knows.",
-        meets=lambda _: False,
+        meets=_none,
+    ),
+    Case(
+        status=408,
+        code="timeout",
+        when="The request didn't come in within `CHARLOOM_WEB_STALL_S`.",
+        to_do="Send it again, without pauses.",
+        detail="The request didn't come in in time. Send it again.",
+        meets=_none,
     ),
     Case(
         status=409,
@@ -121,6 +134,14 @@ CASES: Sequence[Case] = (
         detail="The file is larger than 268,435,456 bytes, the most that is taken here.",
     ),
     Case(
+        status=414,
+        code="uri_too_long",
+        when="The address has more than 4,094 characters.",
+        to_do="Put what is long into the body.",
+        detail="The address has more than 4,094 characters; put what is long into the body.",
+        meets=_none,
+    ),
+    Case(
         status=415,
         code="unsupported_media_type",
         when="The body is of a type or in an encoding that the call doesn't take.",
@@ -133,6 +154,14 @@ CASES: Sequence[Case] = (
         when="The range asked for lies outside of the file.",
         to_do="Ask without `Range`, and look at `Content-Length`.",
         detail="The range asked for lies outside of the file.",
+    ),
+    Case(
+        status=417,
+        code="expectation_failed",
+        when="The header `Expect` names something else than `100-continue`.",
+        to_do="Leave it out.",
+        detail="Only 100-continue can be expected.",
+        meets=_none,
     ),
     Case(
         status=422,
@@ -177,11 +206,27 @@ CASES: Sequence[Case] = (
         meets=_makes_a_job,
     ),
     Case(
+        status=431,
+        code="headers_too_large",
+        when="There are more than 100 headers, one is longer than 8,190 bytes, or all than 64 KiB.",
+        to_do="Send fewer; cookies of other services on this host may be the cause.",
+        detail="The headers are too many or too long: at most 100 of 8,190 bytes, 64 KiB together.",
+        meets=_none,
+    ),
+    Case(
         status=500,
         code="internal",
         when="An internal error.",
         to_do="Report it with its `request_id`, under which the server's log has it.",
         detail="Something went wrong inside; the server's log has it under this request_id.",
+    ),
+    Case(
+        status=501,
+        code="not_implemented",
+        when="The body comes in a transfer coding other than `chunked`.",
+        to_do="Send it with `Content-Length`, or chunked.",
+        detail="Of the transfer codings only chunked is taken.",
+        meets=_none,
     ),
     Case(
         status=503,

@@ -8,7 +8,7 @@ from web.http.problems import for_programs
 from web.http.schemas import Problem
 
 #: Code and detail by status.
-_WORDS: Final = {
+PROBLEMS: Final = {
     400: ("malformed", "The request can't be read: its head is malformed."),
     408: ("timeout", "The request didn't come in in time. Send it again."),
     414: ("uri_too_long", "The address has more than 4,094 characters; put what is long into the body."),
@@ -36,8 +36,8 @@ class Captured:
 
 def rendered(status: int, path: str) -> bytes:
     """Return a whole response that refuses a request for `path`, after which the connection is closed."""
-    title = "URI Too Long" if status == 414 else http.HTTPStatus(status).phrase
-    code, detail = _WORDS.get(status) or (title.lower().replace(" ", "_"), title + ".")
+    title = http.HTTPStatus(status).phrase
+    code, detail = PROBLEMS.get(status, PROBLEMS[400])
     name = secrets.token_hex(8)
     if for_programs(path):
         problem = Problem(title=title, status=status, detail=detail, code=code, request_id=name, errors=[])
