@@ -1,7 +1,7 @@
-"""Server-sent events of one job, as the HTML standard has them. Ids are the store's, so any process resumes them."""
+"""Server-sent events of one job, as in the HTML standard. Event ids are the store's, so any process can resume them."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from flask import Response, request
 
@@ -12,6 +12,7 @@ from shared.store.events import EventPage
 from web.http.problems import Busy
 from web.http.responses import reply_empty
 from web.http.schemas import Job as JobView
+from web.security import sessions
 from web.services import Services
 from web.streaming import shutdown
 from web.streaming.event_hub import BATCH, RenderedEvent, serialize
@@ -41,14 +42,18 @@ def stream(services: Services, job: Job, *, after: str | None) -> Response:
             f"{services.slots.places} event streams are open here, as many as may be. Poll the job, or try again "
             "shortly."
         )
-    response = Response(_lines(services, job, after or _BEGINNING), headers=headers, content_type="text/event-stream")
+    lines = _lines(services, job, after or _BEGINNING, sessions.lasting())
+    response = Response(lines, headers=headers, content_type="text/event-stream")
     # Not in the generator's `finally`: one that was never begun is closed without running it.
     response.call_on_close(services.slots.give_back)
     return response
 
 
-def _lines(services: Services, job: Job, last: str) -> Iterator[str]:
-    """Yield what is sent, until the job is done, the process ends, or Redis is away (the browser then comes back)."""
+def _lines(services: Services, job: Job, last: str, may_go_on: Callable[[], bool]) -> Iterator[str]:
+    """Yield what is sent, until the job is done, the process ends, or Redis is away (the browser then reconnects).
+
+    Every `ping_s` seconds it is asked whether the stream may go on: its session may be over.
+    """
     yield _RETRY
     try:
         with services.feeds.watch(job.id) as feed:
@@ -57,8 +62,12 @@ def _lines(services: Services, job: Job, last: str) -> Iterator[str]:
                 yield _whole(job) + serialize(EventType.DONE, JobView.of(job).model_dump(mode="json", include=_END))
                 return
             heard, behind = _spelled(page)
-            pinged = time.monotonic()
+            pinged = checked = time.monotonic()
             while not shutdown.closing.is_set():
+                if time.monotonic() - checked >= services.ping_s:
+                    checked = time.monotonic()
+                    if not may_go_on():
+                        return
                 if page.trimmed:
                     yield _whole(services.store.jobs.get(job.id))
                 if heard:

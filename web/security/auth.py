@@ -1,8 +1,8 @@
-"""The locked door: with keys set, whoever calls shows one, as `Authorization: Bearer` or by a session of the page.
+"""Authentication: with keys set, every caller shows one, as `Authorization: Bearer` or by a session of the page.
 
-Programs are answered 401; a browser that asks for a page is sent to `/login`. An address that has shown ten different
-wrong keys is held off for ten minutes. A client that goes on with the same wrong key counts once, so that it doesn't
-shut its neighbours out; neither do sessions that have begun already end. Knows nothing of HTML.
+Programs get 401; a browser that asks for a page is redirected to `/login`. An address that has shown ten different
+wrong keys hears for ten minutes only that it must wait, but a valid key is accepted all the time. A client that repeats
+the same wrong key counts once. Knows nothing of HTML.
 """
 
 import hashlib
@@ -27,22 +27,21 @@ log = logging.getLogger(__name__)
 
 #: Where a session begins and ends.
 LOGIN, LOGOUT = "/login", "/logout"
-#: Open to all: whether the process lives, whether it is ready (strangers hear no details), the page that takes a key
-#: and what it looks like.
+#: Open to all: liveness, readiness (details only for authenticated callers), the sign-in page and its files.
 _OPEN = frozenset({"/healthz", "/readyz", LOGIN})
 _OPEN_FOLDER = "/static/"
-#: Different wrong keys of one address after which it is held off.
+#: Different wrong keys of one address after which its wrong keys are answered 429.
 MAX_WRONG_KEYS = 10
 
 
 def install(app: Flask) -> None:
-    """Check every request of this app, where keys are set; `guard` comes first."""
+    """Check every request of this app if keys are set, after `origin_checks`."""
     if services_of(app).settings.api_keys:
         app.before_request(check)
 
 
 def check() -> Response | None:
-    """Let the present request in, or answer or raise what keeps it out."""
+    """Authenticate the present request; return a redirect to the sign-in page, or raise, if that fails."""
     if request.path in _OPEN or request.path.startswith(_OPEN_FOLDER):
         return None
     bearer = _bearer()
@@ -67,19 +66,19 @@ def key_shown(presented: str) -> ApiKey:
 
     Raises:
         Unauthorized: it is none of the keys.
-        TooManyTries: too many wrong ones came from this address.
+        TooManyTries: it is none of the keys, and too many wrong ones came from this address.
     """
     here = services()
-    _hold_off(here)
     key = api_keys.find(here.settings.api_keys, presented)
     if key is None:
+        _check_tries(here)
         _note_wrong(here, presented)
         raise Unauthorized("This key doesn't open the service.", wrong=True)
     return key
 
 
 def is_known() -> bool:
-    """Return True if the caller of an open address may see details: no keys are set, or a valid one is shown."""
+    """Return True if the caller of an open address may see details: no keys are set, or a valid one was presented."""
     if not services().settings.api_keys or let_in_by() is not None:
         return True
     try:
@@ -90,16 +89,16 @@ def is_known() -> bool:
 
 
 def _bearer() -> str | None:
-    """Return what the request shows as its key. Other schemes are a proxy's own affair."""
+    """Return the key in the request's headers. Other schemes may be a proxy's."""
     sent = request.headers.get("Authorization", "")
     scheme, _, token = sent.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
 def _check_own_script() -> None:
-    """Raise Forbidden where a session writes to the API without proof that one of our own pages asked for it.
+    """Raise Forbidden if a session writes to the API without proof that one of our own pages sent the request.
 
-    The pages' forms bring a token instead; `guard` has refused what names another origin.
+    The pages' forms send a token instead; `origin_checks` has refused other origins.
     """
     if request.method in READING or not for_programs(request.path):
         return
@@ -107,17 +106,21 @@ def _check_own_script() -> None:
         raise Forbidden("A session may change things from the service's own pages only. Programs show a key instead.")
 
 
-def _hold_off(here: Services) -> None:
+def _check_tries(here: Services) -> None:
     try:
         count, left_s = here.store.door.wrong_keys(address())
-    except StoreUnavailable:  # the length of a key is the wall; counting only keeps the noise down
+    except StoreUnavailable:  # keys are too long to be guessed; the count only keeps the noise down
         return
     if count >= MAX_WRONG_KEYS:
-        raise TooManyTries(f"{count} wrong keys came from your address. Try again in {left_s} seconds.", retry_s=left_s)
+        raise TooManyTries(
+            f"This key doesn't open the service, and {count} wrong ones came from your address. Try again in {left_s} "
+            "seconds.",
+            retry_s=left_s,
+        )
 
 
 def _note_wrong(here: Services, presented: str) -> None:
-    # A mark of 32 bits: enough to tell ten tries apart, too little to learn from it what was mistyped.
+    # 32 bits: enough to distinguish ten tries, too few to recover what was mistyped.
     mark = hmac.new(_marking_key(here.settings.api_keys), presented.encode("utf-8", "surrogatepass"), hashlib.sha256)
     try:
         if here.store.door.note_wrong_key(address(), mark.hexdigest()[:8]):

@@ -1,14 +1,15 @@
-"""Who may call, as far as a browser can be made to call for somebody else; and headers that keep pages to themselves.
+"""Refuse what a browser can be made to send for somebody else, and add the headers that isolate the pages.
 
-With no keys set the service trusts whoever reaches it, so a web page elsewhere must not reach it through its reader's
-browser. Two doors are shut: another name that is made to point here (DNS rebinding) is met by the rule for `Host`, a
-form or script that posts across sites by the rules for `Origin` and `Sec-Fetch-Site`. The rule for `Host` holds with
-CHARLOOM_ALLOW_ANONYMOUS too: that setting only allows to bind other addresses than loopback; by which names the service
-may then be called says CHARLOOM_ALLOWED_HOSTS. With keys set a page that rebinds a name has no session to use, so any
-name will do until some are set. Who holds a key is `door`'s to ask.
+With no keys set the service trusts whoever reaches it, so a web page elsewhere must not reach it through the browser of
+somebody who uses it. The check of `Host` stops DNS rebinding (another name that is made to point here), the checks of
+`Origin` and `Sec-Fetch-Site` stop forms and scripts of other sites. `Host` is checked with CHARLOOM_ALLOW_ANONYMOUS
+too: that setting only allows to bind other addresses than loopback; CHARLOOM_ALLOWED_HOSTS names the hosts. With keys
+set a page that rebinds a name has no session to use, so any name is accepted until some are set. Keys are checked by
+`web/security/auth.py`.
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -18,14 +19,18 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask, Response, request
 
 from shared.settings import PREFIX
-from web.http.problems import Forbidden
+from web.http.problems import Forbidden, Malformed
+from web.security import sessions
 from web.security.callers import let_in_by
 from web.services import services
 
 #: Methods that change nothing.
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
-#: Whoever only asks whether the process lives calls it by any name, a load balancer by its address.
+#: A load balancer asks for it by address, so any name is accepted there.
 _OPEN_PATH = "/healthz"
+#: `Host`: a name or an address, and a port (RFC 3986, 3.2.2, without what no host of ours is called).
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?")
+_MAX_PORT = 65_535
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -40,25 +45,28 @@ _HEADERS = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 )
-#: Told over https: the browser is to come by https alone for a year.
+#: Sent over https: the browser uses https alone for a year.
 _ONLY_HTTPS = "max-age=31536000"
 
 
 def install(app: Flask) -> None:
-    """Check every request of this app, and put the headers on every answer."""
+    """Check every request of this app, and add the headers to every response."""
     app.before_request(check)
-    app.after_request(_put_headers)
-    app.wsgi_app = _armoured(app.wsgi_app)  # type: ignore[assignment, method-assign]
+    app.after_request(_add_headers)
+    app.wsgi_app = _with_headers(app.wsgi_app)  # type: ignore[assignment, method-assign]
 
 
 def check() -> None:
-    """Raise Forbidden unless the present request may be answered."""
+    """Raise Malformed or Forbidden unless the present request may be answered."""
     host = request.environ.get("HTTP_HOST", "")
+    name = hostname(host)
+    if name is None:
+        raise Malformed("The header `Host` must be a host name or an address, with or without a port.")
     settings = services().settings
     any_name = bool(settings.api_keys) and not settings.allowed_hosts
     if request.path != _OPEN_PATH and not any_name and not is_own_name(host, settings.allowed_hosts):
         raise Forbidden(
-            f"The service is not called {_hostname(host)!r}. Call it by localhost or 127.0.0.1, or put the name into "
+            f"The service is not called {name!r}. Call it by localhost or 127.0.0.1, or put the name into "
             f"{PREFIX}ALLOWED_HOSTS."
         )
     if request.method in READING:
@@ -72,26 +80,27 @@ def check() -> None:
 
 
 def is_own_name(host: str, allowed: Sequence[str]) -> bool:
-    """Return True if `Host` is a loopback name or an allowed one; its port doesn't matter."""
+    """Return True if `Host` is a loopback name or an allowed one, with any port."""
     return _is_own_name(host, tuple(allowed))
 
 
 @lru_cache(maxsize=256)
 def _is_own_name(host: str, allowed: tuple[str, ...]) -> bool:
-    name = _hostname(host)
+    name = hostname(host)
     if name == "localhost" or name in {entry.lower() for entry in allowed}:
         return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        return ipaddress.ip_address(name or "").is_loopback
     except ValueError:
         return False
 
 
-def _hostname(host: str) -> str:
-    try:
-        return (urlsplit(f"//{host}").hostname or "").removesuffix(".")
-    except ValueError:
-        return ""
+def hostname(host: str) -> str | None:
+    """Return the name or address in a `Host`, in lower case; "" if there is none, None if it is malformed."""
+    found = _HOST.fullmatch(host)
+    if found is None or int(found[2] or 0) > _MAX_PORT:
+        return None if host else ""
+    return found[1].strip("[]").removesuffix(".").lower()
 
 
 def _foreign(origin: str, host: str) -> bool:
@@ -102,8 +111,8 @@ def _foreign(origin: str, host: str) -> bool:
         return True
 
 
-def _armoured(inner: "WSGIApplication") -> "WSGIApplication":
-    """Put the headers that are always the same on every answer. Through Flask's they took a tenth of a short call."""
+def _with_headers(inner: "WSGIApplication") -> "WSGIApplication":
+    """Add the headers that are always the same. In `after_request` they took a tenth of a short call's time."""
 
     def outer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
@@ -114,11 +123,13 @@ def _armoured(inner: "WSGIApplication") -> "WSGIApplication":
     return outer
 
 
-def _put_headers(response: Response) -> Response:
-    # A browser keeps the rule for all ports of a name, so the loopback names must not be bound by it.
+def _add_headers(response: Response) -> Response:
+    # A browser applies it to all ports of a name, so the loopback names must be left out.
     if request.is_secure and not is_own_name(request.headers.get("Host", ""), []):
         response.headers["Strict-Transport-Security"] = _ONLY_HTTPS
-    # What was shown to a key must not be there for whoever presses "back" once its owner has signed out.
-    locked = let_in_by() is not None and response.mimetype == "text/html"
-    response.headers.setdefault("Cache-Control", "no-store" if locked else "no-cache")
+    # What a session was shown must not be kept: "back" would show it to others after its owner has signed out.
+    if sessions.present_id() or (let_in_by() is not None and response.mimetype == "text/html"):
+        response.headers["Cache-Control"] = "no-store"
+    else:
+        response.headers.setdefault("Cache-Control", "no-cache")
     return response

@@ -5,10 +5,36 @@ import pytest
 from tests.web.world import API, World, settings_of
 from web.security.origin_checks import is_own_name
 
+MALFORMED = [
+    "evil.com@localhost",
+    "[::1]evil.com",
+    "localhost#x",
+    "localhost:99999",
+    "localhost:8000:1",
+    "localhost/",
+    "localhost?",
+    "localhost\\x",
+    "local host",
+    "localhost:٣",
+    "::1]x",
+    "::1",
+    "localhost, evil.com",
+]
+
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "localhost:8000", "LOCALHOST", "localhost.", "127.0.0.1", "127.8.9.1:80", "[::1]", "[::1]:8000"],
+    [
+        "localhost",
+        "localhost:",
+        "localhost:8000",
+        "LOCALHOST",
+        "localhost.",
+        "127.0.0.1",
+        "127.8.9.1:80",
+        "[::1]",
+        "[::1]:8000",
+    ],
 )
 def test_loopback_names_are_its_own(host: str) -> None:
     assert is_own_name(host, [])
@@ -25,12 +51,20 @@ def test_loopback_names_are_its_own(host: str) -> None:
         "[::2]",
         "a@b",
         "[",
-        "::1]x",
+        *MALFORMED,
     ],
 )
 def test_other_names_are_not_unless_they_are_set(host: str) -> None:
     assert not is_own_name(host, ["charloom.example"])
     assert is_own_name("Charloom.example:443", ["charloom.example"])
+
+
+@pytest.mark.parametrize("host", MALFORMED)
+def test_a_malformed_host_is_a_malformed_request_with_keys_too(world: World, locked: World, host: str) -> None:
+    for one in (world, locked):
+        for path in (f"{API}/jobs", "/healthz"):
+            answer = one.http.get(path, environ_overrides={"HTTP_HOST": host})
+            assert (answer.status_code, answer.json["code"]) == (400, "malformed")
 
 
 @pytest.mark.parametrize("path", [f"{API}/jobs", "/", "/api/docs", "/static/app.css", "/readyz"])

@@ -2,9 +2,12 @@
 
 import re
 import time
+from dataclasses import replace
+from itertools import count
 
 import pytest
 
+from shared.jobs.events import EventType
 from tests.web.locked import ANNA, BERT, WRONG, bearer, locked_world, sign_in, token_in
 from tests.web.world import API, World
 from web.pages.login_page import own_path
@@ -116,6 +119,50 @@ def test_who_signs_out_is_out_and_a_copied_cookie_with_them(locked: World) -> No
     assert locked.http.get("/jobs").status_code == 303
     locked.http._cookies.update(copied)
     assert locked.http.get("/jobs").status_code == 303
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_an_open_event_stream_ends_with_its_session(locked: World, busy: bool) -> None:
+    """Even one on which so much happens that it never pings."""
+    locked.app.extensions["charloom"] = replace(locked.services, ping_s=0.05)
+    sign_in(locked)
+    token = token_in(locked.http.get("/workers").text)
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    model_id = locked.model().id
+    job_id = locked.http.post(
+        f"{API}/generate-jobs", json={"model_id": model_id, "prompt": "the"}, headers=headers
+    ).json["id"]
+    claim = locked.claim(job_id)
+    stream = iter(locked.http.get(f"{API}/jobs/{job_id}/events", headers={"Accept": "text/event-stream"}).response)
+    assert b"retry" in next(stream)
+    assert b"queued" in next(stream)
+    for _ in range(3):
+        if busy:
+            locked.record(claim, (EventType.LOG, {"message": "x"}))
+        assert next(stream), "it goes on while the session does"
+    assert locked.http.post("/logout", data={"csrf_token": token}).status_code == 303
+    for number, _ in zip(count(), stream, strict=False):
+        assert number < 500, "it doesn't end"
+        if busy:
+            locked.record(claim, (EventType.LOG, {"message": "x"}))
+
+
+@pytest.mark.parametrize(
+    ("path", "by_session", "by_key"),
+    [
+        ("/jobs", "no-store", "no-store"),
+        (f"{API}/jobs", "no-store", "no-cache"),
+        ("/models/{}/losses.csv", "no-store", "no-cache"),
+        (f"{API}/models/{{}}/download", "no-store", "no-cache"),
+    ],
+)
+def test_what_a_session_was_shown_is_not_stored(locked: World, path: str, by_session: str, by_key: str) -> None:
+    path = path.format(locked.model().id)
+    by_key_answer = locked.http.get(path, headers=bearer(), buffered=True)
+    assert (by_key_answer.status_code, by_key_answer.headers["Cache-Control"]) == (200, by_key)
+    sign_in(locked)
+    answer = locked.http.get(path, buffered=True)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, by_session)
 
 
 def test_signing_out_wants_its_form(locked: World) -> None:
