@@ -83,6 +83,10 @@ class NotFound(Refused):
     code = "not_found"
 
 
+class Damaged(NotFound):
+    """A file on the data volume is damaged."""
+
+
 class Conflict(Refused):
     """The state of the thing forbids this now."""
 

@@ -4,12 +4,10 @@ The parent process consumes messages and looks after all jobs; it never computes
 before a fork hangs the child's first. Jobs are run by the pool's children.
 """
 
-import ctypes
 import logging
 import mmap
 import os
 import secrets
-import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +23,7 @@ from shared.store import Store
 from shared.volume import Volume
 from worker.consumer.slots import TrainSlots
 from worker.jobs.attempt import WorkerContext
+from worker.jobs.child_process import die_with_parent
 from worker.jobs.lease_renewer import LeaseRenewer
 from worker.jobs.model_cache import ModelCache
 from worker.jobs.runner import run_job
@@ -33,9 +32,6 @@ from worker.maintenance.bootsteps import MaintenanceStep
 from worker.maintenance.heartbeat import train_threads
 
 log = logging.getLogger(__name__)
-
-#: Linux' prctl option: the signal to get when the parent dies.
-_PR_SET_PDEATHSIG = 1
 
 
 class Entry:
@@ -82,8 +78,7 @@ class Entry:
 
     def enter_child(self, **_: Any) -> None:
         """Bind a fresh child of the pool to its parent's life: nobody else would end it."""
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent()
 
     def begin_drain(self, **_: Any) -> None:
         """Tell the children to save and give back what they run."""

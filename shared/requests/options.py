@@ -31,6 +31,10 @@ MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 MetadataValue = Annotated[str, StringConstraints(max_length=512)]
 Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+SeqLength = Annotated[int, Field(ge=1, le=2048)]
+HiddenSize = Annotated[int, Field(ge=1, le=4096)]
+Layers = Annotated[int, Field(ge=1, le=8)]
+EmbeddingSize = Annotated[int, Field(ge=1, le=1024)]
 
 
 def _holds_nul(value: Any) -> bool:
@@ -106,16 +110,12 @@ class TrainRequest(Request):
         None, description="Start from this model's weights instead of random ones. Its sizes and vocabulary are used."
     )
     lowercase: bool = Field(description="Convert the text to lower case: fewer characters to learn.")
-    seq_length: int = Field(
-        100, ge=1, le=2048, description="Sequence length: how many characters back the network learns from."
-    )
-    hidden_size: int = Field(
+    seq_length: SeqLength = Field(100, description="Sequence length: how many characters back the network learns from.")
+    hidden_size: HiddenSize = Field(
         256,
-        ge=1,
-        le=4096,
         description="Units per LSTM layer: more learn more, but slower. Without a time limit 256.",
     )
-    layers: int = Field(1, ge=1, le=8, description="Number of LSTM layers.")
+    layers: Layers = Field(1, description="Number of LSTM layers.")
     batch_size: int = Field(ge=1, le=4096, description="Sequences per batch.")
     dropout: float = Field(ge=0, lt=1, description="Share of activations dropped in training, against overfitting.")
     weight_dropout: float = Field(
@@ -177,18 +177,14 @@ class StreamRequest(TrainRequest):
         False,
         description="Convert the text to lower case: slightly easier to learn, but names, code and chemistry suffer.",
     )
-    embedding_size: int = Field(64, ge=1, le=1024, description="Size of each character's embedding.")
-    seq_length: int = Field(
+    embedding_size: EmbeddingSize = Field(64, description="Size of each character's embedding.")
+    seq_length: SeqLength = Field(
         128,
-        ge=1,
-        le=2048,
         json_schema_extra=_chosen_by_text,
         description="Sequence length: how many characters back the network learns from.",
     )
-    hidden_size: int = Field(
+    hidden_size: HiddenSize = Field(
         256,
-        ge=1,
-        le=4096,
         json_schema_extra=_chosen_by_text,
         description="Units per LSTM layer: more learn more, but slower. Without a time limit 256.",
     )

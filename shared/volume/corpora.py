@@ -2,12 +2,13 @@
 
 import codecs
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
+
+from pydantic import TypeAdapter
 
 from shared.errors import InvalidRequest, NotFound, TooLarge
 from shared.ids import is_id, new_id
@@ -16,9 +17,10 @@ from shared.text.vocabulary import BOM, normalise
 from shared.volume.decoding import tell_encoding
 from shared.volume.files import (
     building,
+    committed,
+    find_record,
     list_ids,
     page_ids,
-    read_json,
     remove_tree,
     sync_folder,
     translated,
@@ -53,6 +55,9 @@ class Corpus:
         return self.chars - dropped, (self.vocab_size_lowercase if lowercase else self.vocab_size) - dropped
 
 
+_CORPUS = TypeAdapter(Corpus)
+
+
 class Corpora:
     """The folder of corpora. Any method raises VolumeUnavailable."""
 
@@ -81,17 +86,14 @@ class Corpora:
             return self._settle(corpus)
 
     def list(self, *, after: str | None, limit: int, newest_first: bool = True) -> tuple[Sequence[Corpus], bool]:
-        """Return some corpora after an id, and whether more follow."""
+        """Return some corpora after an id, and whether more follow. Damaged ones are left out."""
         all_ids = [name for name in list_ids(self._folder) if is_id(name, "cor")]
         ids = page_ids(all_ids, after=after, newest_first=newest_first)
-        found = [corpus for name in ids[: limit + 1] if (corpus := self.find(name))]
-        return found[:limit], len(ids) > limit
+        return [corpus for name in ids[:limit] if (corpus := self.find(name))], len(ids) > limit
 
     def find(self, corpus_id: str) -> Corpus | None:
-        """Return a corpus, or None."""
-        meta = read_json(self._folder / corpus_id / "meta.json") if is_id(corpus_id, "cor") else None
-        # What a newer version has added is passed over.
-        return Corpus(**{name: meta[name] for name in Corpus.__dataclass_fields__ if name in meta}) if meta else None
+        """Return a corpus; None if there is none or if it is damaged."""
+        return find_record(self._folder / corpus_id / "meta.json", _CORPUS) if is_id(corpus_id, "cor") else None
 
     def get(self, corpus_id: str) -> Corpus:
         """Return a corpus. Raises NotFound."""
@@ -132,21 +134,19 @@ class Corpora:
             return None
 
     def _settle(self, corpus: Corpus) -> tuple[Corpus, bool]:
-        """Name the corpus as the one of these bytes, unless another was quicker: then that one stays."""
+        """Record the corpus as the one of these bytes, unless another upload was faster: then that one stays."""
         self._by_sha.mkdir(exist_ok=True)
         mark = self._by_sha / corpus.sha256
-        temporary = self._by_sha / f".{corpus.id}"
-        temporary.write_text(corpus.id, "ascii")
         try:
-            os.link(temporary, mark)
+            with committed(mark, replace=False) as temporary:
+                temporary.write_text(corpus.id, "ascii")
         except FileExistsError:
             other = self._known(corpus.sha256)
             if other is not None and other.id != corpus.id:
                 remove_tree(self._folder / corpus.id)
                 return other, False
-            temporary.replace(mark)
-        finally:
-            temporary.unlink(missing_ok=True)
+            with committed(mark) as temporary:
+                temporary.write_text(corpus.id, "ascii")
         return corpus, True
 
 
@@ -174,7 +174,7 @@ def _store(folder: Path, encoding: str, *, name: str, sha256: str) -> Corpus:
     seen_lower: set[str] = set()
     lowering = Lowering()
     preview, last, only_space = "", "", True
-    with (folder / "text.txt").open("w", encoding="utf-8", newline="") as file:
+    with committed(folder / "text.txt") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         for part in _decoded(folder / "sent", encoding):
             chars += len(part)
             lines += part.count("\n")
@@ -185,8 +185,6 @@ def _store(folder: Path, encoding: str, *, name: str, sha256: str) -> Corpus:
             only_space = only_space and not part.strip(" \t\n\r\f\v\u00a0\ufeff\u3000")
             file.write(part)
         seen_lower.update(lowering.end())
-        file.flush()
-        os.fsync(file.fileno())
     if "\0" in seen:
         raise InvalidRequest.at("/file", "The text holds NUL characters (U+0000). Remove them and send it again.")
     if only_space:

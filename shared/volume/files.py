@@ -1,18 +1,29 @@
-"""Files are committed, not written: a temporary one beside the target, fsync, rename, fsync of the folder."""
+"""Every file of the volume is written here: to a temporary file, then fsync, rename, fsync of the folder.
+
+Modes are those of the process' umask, which `CHARLOOM_UMASK` sets.
+"""
 
 import errno
 import json
+import logging
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from shared.errors import VolumeUnavailable
+from pydantic import TypeAdapter, ValidationError
 
-#: Errors that the volume's owner must mend; the words to say.
+from shared.errors import Damaged, VolumeUnavailable
+from shared.jobs.rows import first_error
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Errors that the operator has to fix, and how a message describes them.
 _TROUBLES = {
     errno.ENOSPC: "the disk is full; free some space (delete models or corpora that nobody needs)",
     errno.EDQUOT: "the disk quota is used up; free some space (delete models or corpora that nobody needs)",
@@ -26,7 +37,7 @@ _TROUBLES = {
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn an OSError that is the volume's trouble into `VolumeUnavailable`; others pass."""
+    """Raise `VolumeUnavailable` for an OSError that comes from the volume; let others pass."""
     try:
         yield
     except OSError as exc:
@@ -36,7 +47,7 @@ def translated() -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a folder's entries last."""
+    """Sync the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -44,38 +55,84 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_json(path: Path, value: Any, *, synced: bool = True) -> None:
-    """Commit a JSON file. Raises VolumeUnavailable; the old file stands then, and nothing is left behind.
+@contextmanager
+def committed(path: Path, *, synced: bool = True, replace: bool = True, mode: int = 0o666) -> Iterator[Path]:
+    """Give a temporary file to write, and move it to `path` at the end: whole or not at all, even if the power fails.
 
-    Unsynced it takes a tenth of a millisecond instead of many; only a failing host can lose it then, no dying process.
+    Args:
+        path: the file to write. If the block or the disk fails, it is as it was, and no temporary file is left.
+        synced: False skips both fsyncs. This takes a tenth of a millisecond instead of many; a host that fails may
+            lose the file then, a process that dies doesn't.
+        replace: False keeps an existing file and raises FileExistsError.
+        mode: of the new file, before the umask.
+
+    Raises:
+        VolumeUnavailable
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with translated():
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(value, file, ensure_ascii=False, indent=1, allow_nan=False)
-                file.flush()
+    with translated():
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            granted = os.fstat(descriptor).st_mode
+            os.close(descriptor)
+            yield temporary
+            with temporary.open("rb") as file:
+                if os.fstat(file.fileno()).st_mode != granted:  # safetensors puts a file of its own in its place
+                    os.fchmod(file.fileno(), granted)
                 if synced:
                     os.fsync(file.fileno())
-            temporary.replace(path)
+            if replace:
+                temporary.replace(path)
+            else:
+                os.link(temporary, path)
             if synced:
                 sync_folder(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def write_json(path: Path, value: Any, *, synced: bool = True) -> None:
+    """Commit a JSON file. Raises VolumeUnavailable."""
+    with committed(path, synced=synced) as temporary, temporary.open("w", encoding="utf-8") as file:
+        json.dump(value, file, ensure_ascii=False, indent=1, allow_nan=False)
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; None where there is none."""
+    """Read a JSON file; None if it doesn't exist. Raises Damaged, VolumeUnavailable."""
     try:
         with translated():
             return json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
+    except (ValueError, RecursionError) as exc:
+        raise Damaged(f"{path.name} of {path.parent.name} is damaged: it is not JSON.") from exc
+
+
+def read_record(path: Path, kind: TypeAdapter[T]) -> T | None:
+    """Read a JSON file of one type, without fields that a newer version has added; None if it doesn't exist.
+
+    Raises:
+        Damaged, VolumeUnavailable
+    """
+    found = read_json(path)
+    try:
+        return None if found is None else kind.validate_python(found)
+    except ValidationError as exc:
+        raise Damaged(f"{path.name} of {path.parent.name} is damaged: {first_error(exc)}.") from exc
+
+
+def find_record(path: Path, kind: TypeAdapter[T]) -> T | None:
+    """Read a JSON file of one type; None if it doesn't exist or is damaged, which is logged."""
+    try:
+        return read_record(path, kind)
+    except Damaged as exc:
+        log.error("%s", exc)
+        return None
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder so that it is either there whole or gone: renamed first. None there is fine."""
+    """Remove a folder, if it exists; it is renamed first, so that it is never there in part."""
     doomed = folder.with_name(f".gone-{folder.name}-{secrets.token_hex(4)}")
     with translated():
         try:
@@ -87,7 +144,7 @@ def remove_tree(folder: Path) -> None:
 
 @contextmanager
 def building(parent: Path) -> Iterator[Path]:
-    """Give a new hidden folder in `parent` to fill; what is still there at the end is removed."""
+    """Give a new hidden folder in `parent` to fill. It is removed at the end, unless it was moved."""
     with translated():
         parent.mkdir(parents=True, exist_ok=True)
         folder = parent / f".new-{secrets.token_hex(8)}"
@@ -99,7 +156,7 @@ def building(parent: Path) -> Iterator[Path]:
 
 
 def page_ids(ids: list[str], *, after: str | None, newest_first: bool) -> list[str]:
-    """Return those of the ids, which ascend by time, that follow `after` in this order."""
+    """Return the ids that follow `after` in this order. They come sorted by time."""
     ordered = reversed(ids) if newest_first else ids
     return [one for one in ordered if after is None or (one < after if newest_first else one > after)]
 

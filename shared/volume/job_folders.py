@@ -1,30 +1,39 @@
-"""The files of jobs: what was asked, an uploaded file, the training state of each attempt, the end.
+"""The files of jobs: the request, an uploaded file, the training states of each attempt, the outcome.
 
-Those of a generate job are not synced to the disk: its text can be written again by its seed, and it should be quick.
+Those of a generate job are not synced to the disk, which keeps it fast: its seed reproduces its text.
 
-jobs/<id>/job.json          what was asked; there before the message is sent
+jobs/<id>/job.json          the request; written before the message is sent
 jobs/<id>/upload            an import's file
 jobs/<id>/t<token>/         one attempt's own: nobody else writes there
     state-<step>.safetensors, state.json (the manifest, last)
     model/                  a model being built
-jobs/<id>/cancel.json       somebody wished its end while it ran
-jobs/<id>/end.json          how it ends; there before the record says so
+jobs/<id>/cancel.json       its end was requested while it ran
+jobs/<id>/end.json          how it ends; written before the record says so
 """
 
-import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pydantic import TypeAdapter
+
 from shared.errors import InvalidRequest, LeaseLost, TooLarge
 from shared.ids import is_id
 from shared.jobs.record import JobType, NewJob
-from shared.volume.files import list_ids, read_json, remove_tree, sync_folder, translated, write_json
+from shared.volume.files import (
+    committed,
+    find_record,
+    list_ids,
+    read_json,
+    remove_tree,
+    sync_folder,
+    translated,
+    write_json,
+)
 
 _CHUNK_BYTES = 1 << 20
-#: Jobs looked through for a state, each the resume of the next: only those that ended before they saved one are passed.
+#: Jobs that are searched for a state, each one the resumption of the next.
 LONGEST_LINE = 16
 
 
@@ -37,6 +46,18 @@ class SavedState:
     step: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Manifest:
+    """state.json: the newest state of an attempt."""
+
+    file: str
+    sha256: str
+    step: int
+
+
+_MANIFEST, _JOB = TypeAdapter(_Manifest), TypeAdapter(NewJob)
+
+
 class JobFolders:
     """The folder of jobs. Any method raises VolumeUnavailable."""
 
@@ -44,7 +65,7 @@ class JobFolders:
         self._folder = folder
 
     def create(self, job: NewJob, upload: BinaryIO | None = None, *, max_bytes: int = 0) -> None:
-        """Commit what was asked, and an import's file before it. On an error nothing is left.
+        """Commit the request, and an import's file before it. On an error nothing is left.
 
         Raises:
             TooLarge: the file has more than `max_bytes`.
@@ -66,12 +87,12 @@ class JobFolders:
             raise
 
     def remove(self, job_id: str) -> None:
-        """Remove all files of a job. None there is fine."""
+        """Remove all files of a job, if there are any."""
         if is_id(job_id, "job"):
             remove_tree(self._folder / job_id)
 
     def upload(self, job_id: str) -> Path:
-        """Return where an import's file lies."""
+        """Return the path of an import's file."""
         return self._folder / job_id / "upload"
 
     def drop_upload(self, job_id: str) -> None:
@@ -80,7 +101,7 @@ class JobFolders:
             (self._folder / job_id / "upload").unlink(missing_ok=True)
 
     def min_token(self, job_id: str) -> int:
-        """Return the highest token that has written here, 0 for none: a new token must be above it."""
+        """Return the highest token that has written here, or 0: a new token must be higher."""
         return max(self._tokens(job_id), default=0)
 
     def open_attempt(self, job_id: str, token: int) -> Path:
@@ -95,27 +116,27 @@ class JobFolders:
         return folder
 
     def commit_state(self, attempt: Path, state: SavedState) -> None:
-        """Name the newest state of an attempt, its file written before, and remove the older ones."""
+        """Record the newest state of an attempt, whose file is written already, and remove the older ones."""
         write_json(attempt / "state.json", {"file": state.path.name, "sha256": state.sha256, "step": state.step})
-        for old in attempt.glob("state-*.safetensors"):
-            if old.name != state.path.name:
-                old.unlink(missing_ok=True)
+        with translated():
+            for old in attempt.glob("state-*.safetensors"):
+                if old.name != state.path.name:
+                    old.unlink(missing_ok=True)
 
     def states(self, job_id: str) -> list[SavedState]:
-        """Return the states of a job, newest (token, step) first. Whoever reads one checks its hash."""
+        """Return the states of a job, those of the newest token first. Their hashes are for the caller to check."""
         found = []
         for token in sorted(self._tokens(job_id), reverse=True):
             folder = self._folder / job_id / f"t{token}"
-            manifest = read_json(folder / "state.json")
-            if manifest:
-                path = folder / manifest["file"]
-                found.append(SavedState(path=path, sha256=manifest["sha256"], step=manifest["step"]))
+            manifest = find_record(folder / "state.json", _MANIFEST)
+            if manifest is not None:
+                found.append(SavedState(path=folder / manifest.file, sha256=manifest.sha256, step=manifest.step))
         return found
 
     def states_of_line(self, job_id: str) -> list[tuple[str, SavedState]]:
-        """Return the states that a training may go on from, with their jobs: its own, then those of what it resumes.
+        """Return the states that a training may continue from, with their jobs: its own, then those of its parents.
 
-        Newest first within each job. A chain of resumes is followed for `LONGEST_LINE` jobs.
+        Newest first within each job. At most `LONGEST_LINE` jobs are searched.
         """
         found: list[tuple[str, SavedState]] = []
         for _ in range(LONGEST_LINE):
@@ -126,15 +147,13 @@ class JobFolders:
             job_id = job.parent_id
         return found
 
-    def drop_attempts(self, job_id: str, *, keep: Path | None = None) -> None:
-        """Remove the attempts' folders, but the one to keep."""
+    def drop_attempts(self, job_id: str) -> None:
+        """Remove the folders of all attempts."""
         for token in self._tokens(job_id):
-            folder = self._folder / job_id / f"t{token}"
-            if folder != keep:
-                remove_tree(folder)
+            remove_tree(self._folder / job_id / f"t{token}")
 
     def built_model(self, job_id: str, token: int) -> Path:
-        """Return where the attempt of this token builds its model."""
+        """Return the folder in which the attempt with this token builds its model."""
         return self._folder / job_id / f"t{token}" / "model"
 
     def end(self, job_id: str, outcome: Mapping[str, Any], *, synced: bool = True) -> None:
@@ -144,7 +163,7 @@ class JobFolders:
             write_json(folder / "end.json", outcome, synced=synced)
 
     def request_cancel(self, job_id: str) -> None:
-        """Note that somebody wished the end of a running job."""
+        """Record that somebody asked for the end of a running job."""
         folder = self._folder / job_id
         if folder.is_dir():
             write_json(folder / "cancel.json", {}, synced=False)
@@ -154,25 +173,21 @@ class JobFolders:
         return read_json(self._folder / job_id / "cancel.json") is not None
 
     def asked(self, job_id: str) -> NewJob | None:
-        """Return what was asked, or None."""
-        found = read_json(self._folder / job_id / "job.json")
-        if not found:
-            return None
-        known = {name: found[name] for name in NewJob.__dataclass_fields__ if name in found}
-        return NewJob(**known | {"type": JobType(found["type"]), "uses": tuple(found["uses"])})
+        """Return the request; None if there is none or if it is damaged."""
+        return find_record(self._folder / job_id / "job.json", _JOB)
 
     def built_models(self, job_id: str) -> list[Path]:
-        """Return the whole models that attempts have built and not published, newest token first."""
+        """Return the complete models that attempts have built but not published, newest token first."""
         built = [self.built_model(job_id, token) for token in sorted(self._tokens(job_id), reverse=True)]
         return [folder for folder in built if (folder / "meta.json").exists()]
 
     def ended(self, job_id: str) -> Mapping[str, Any] | None:
-        """Return how a job ended, or None."""
+        """Return how a job ended, or None. Raises Damaged."""
         found: Mapping[str, Any] | None = read_json(self._folder / job_id / "end.json")
         return found
 
     def ended_ms(self, job_id: str) -> int:
-        """Return when the end of an ended job was noted, ms since 1970."""
+        """Return when the end of an ended job was written, ms since 1970."""
         with translated():
             return round((self._folder / job_id / "end.json").stat().st_mtime * 1000)
 
@@ -186,15 +201,12 @@ class JobFolders:
 
 
 def _copy(stream: BinaryIO, path: Path, max_bytes: int) -> None:
-    size, digest = 0, hashlib.sha256()
-    with path.open("wb") as file:
+    size = 0
+    with committed(path) as temporary, temporary.open("wb") as file:
         while chunk := stream.read(_CHUNK_BYTES):
             size += len(chunk)
             if size > max_bytes:
-                raise TooLarge(f"The file is larger than {max_bytes:,} bytes, the most that is taken here.")
-            digest.update(chunk)
+                raise TooLarge(f"The file is larger than {max_bytes:,} bytes, the most that is accepted here.")
             file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
     if size == 0:
         raise InvalidRequest.at("/file", "The file is empty. Send a model's bundle.zip, or the document's .pth file.")

@@ -1,14 +1,26 @@
 """Models: one folder each, written by a worker before it is renamed into place; listed from the volume."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from shared.errors import NotFound
+from pydantic import TypeAdapter
+
+from shared.errors import Damaged, NotFound
 from shared.ids import is_id
-from shared.volume.files import list_ids, page_ids, read_json, remove_tree, sync_folder, translated, write_json
+from shared.jobs.rows import MAX_METRICS, METRICS, MetricRow, ModelLosses, read_rows
+from shared.requests.recipes import RecipeName
+from shared.volume.files import (
+    find_record,
+    list_ids,
+    page_ids,
+    read_record,
+    remove_tree,
+    sync_folder,
+    translated,
+    write_json,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,25 +34,27 @@ class ModelFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """What is known of a model. Name and metadata can be edited; all else is as it was published."""
+    """A model's meta.json. Name and metadata can be edited; nothing else changes once it is published."""
 
     id: str
     name: str
-    recipe: str
+    recipe: RecipeName
     job_id: str
     parent_model_id: str | None
     corpus_id: str | None
-    #: The resolved request that it was trained with; for an import, what its file tells.
+    #: The resolved request that it was trained with; for an import, what its file says.
     params: Mapping[str, Any]
-    #: Characters, a character's place is its index.
+    #: Its characters, in the order of their indices.
     vocabulary: str
     parameters: int
-    #: train, validation: mean nats per character; best_epoch.
-    losses: Mapping[str, Any]
+    losses: ModelLosses
     #: format ("bundle", "pth") -> file
     files: Mapping[str, ModelFile]
     created_at: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+_MODEL = TypeAdapter(Model)
 
 
 class Models:
@@ -50,7 +64,7 @@ class Models:
         self._folder = folder
 
     def publish(self, built: Path, model_id: str) -> None:
-        """Move a folder that holds a whole model into place. Already there means done: the job made it before."""
+        """Move a folder that holds a whole model into place. If it exists, an earlier attempt has published it."""
         with translated():
             self._folder.mkdir(parents=True, exist_ok=True)
             target = self._folder / model_id
@@ -63,8 +77,11 @@ class Models:
             sync_folder(self._folder)
 
     def folder(self, model_id: str) -> Path:
-        """Return a model's folder. Raises NotFound."""
-        return self._folder / self.get(model_id).id
+        """Return a model's folder, even if the model is damaged. Raises NotFound."""
+        folder = self._folder / model_id
+        if not is_id(model_id, "mod") or not (folder / "meta.json").exists():
+            raise NotFound(f"There is no model {model_id!r}. GET /api/v1/models lists those there are.")
+        return folder
 
     def file(self, model_id: str, file_format: str) -> tuple[Path, ModelFile]:
         """Return a downloadable file of a model. Raises NotFound."""
@@ -75,39 +92,35 @@ class Models:
         return self._folder / model.id / file.name, file
 
     def list(self, *, after: str | None, limit: int, newest_first: bool = True) -> tuple[Sequence[Model], bool]:
-        """Return some models after an id, and whether more follow."""
+        """Return some models after an id, and whether more follow. Damaged ones are left out."""
         all_ids = [name for name in list_ids(self._folder) if is_id(name, "mod")]
         ids = page_ids(all_ids, after=after, newest_first=newest_first)
-        found = [model for name in ids[: limit + 1] if (model := self.find(name))]
-        return found[:limit], len(ids) > limit
+        return [model for name in ids[:limit] if (model := self.find(name))], len(ids) > limit
 
-    def metrics(self, model_id: str) -> Sequence[Mapping[str, Any]]:
-        """Return every loss measured while the model learned, none where its file tells none. Raises NotFound."""
+    def metrics(self, model_id: str) -> Sequence[MetricRow]:
+        """Return every loss measured while the model was trained, if its file has any. Raises NotFound, Damaged."""
         path = self.folder(model_id) / "metrics.jsonl"
-        with translated():
-            lines = path.read_text("utf-8").splitlines() if path.exists() else ()
-        return [json.loads(line) for line in lines]
+        try:
+            with translated(), path.open("rb") as file:
+                return read_rows(file, METRICS, max_rows=MAX_METRICS)
+        except FileNotFoundError:
+            return ()
+        except ValueError as exc:
+            raise Damaged(f"The losses of {model_id} can't be read: {path.name} is damaged, {exc}.") from exc
 
     def find(self, model_id: str) -> Model | None:
-        """Return a model, or None."""
-        meta = read_json(self._folder / model_id / "meta.json") if is_id(model_id, "mod") else None
-        if not meta:
-            return None
-        # What a newer version has added is passed over.
-        known = {name: meta[name] for name in Model.__dataclass_fields__ if name in meta}
-        sizes = ModelFile.__dataclass_fields__
-        files = {kind: ModelFile(**{n: file[n] for n in sizes if n in file}) for kind, file in meta["files"].items()}
-        return Model(**known | {"files": files})
+        """Return a model; None if there is none or if it is damaged."""
+        return find_record(self._folder / model_id / "meta.json", _MODEL) if is_id(model_id, "mod") else None
 
     def get(self, model_id: str) -> Model:
-        """Return a model. Raises NotFound."""
-        model = self.find(model_id)
+        """Return a model. Raises NotFound, Damaged."""
+        model = read_record(self.folder(model_id) / "meta.json", _MODEL)
         if model is None:
-            raise NotFound(f"There is no model {model_id!r}. GET /api/v1/models lists those there are.")
+            raise NotFound(f"{model_id} has just been deleted.")
         return model
 
     def edit(self, model_id: str, *, name: str | None, metadata: Mapping[str, str] | None) -> Model:
-        """Change what can be changed; None stays as it is. Raises NotFound."""
+        """Change the name or metadata of a model; None keeps what there is. Raises NotFound."""
         model = self.get(model_id)
         if name is not None:
             model = replace(model, name=name)
@@ -118,9 +131,9 @@ class Models:
 
     def delete(self, model_id: str) -> None:
         """Remove a model. Raises NotFound."""
-        remove_tree(self._folder / self.get(model_id).id)
+        remove_tree(self.folder(model_id))
 
 
 def write_meta(folder: Path, model: Model) -> None:
-    """Commit a model's meta.json into its folder, the last of its files."""
+    """Commit meta.json, the last file of a model's folder."""
     write_json(folder / "meta.json", asdict(model))

@@ -1,6 +1,5 @@
 """The key that signs sessions and forms: from the settings, or made once and kept on the volume for all hosts."""
 
-import os
 import secrets
 import stat
 from contextlib import suppress
@@ -8,13 +7,13 @@ from pathlib import Path
 
 from shared.errors import VolumeUnavailable
 from shared.settings import MIN_SECRET_CHARS, Settings
-from shared.volume.files import translated
+from shared.volume.files import committed, translated
 
 _FILE = "secret.key"
 
 
 class SecretKey:
-    """Gives the key; read or made when first asked for, so that a volume that is away doesn't stop the start."""
+    """Gives the key. It is read or made on first use, so that an unavailable volume doesn't prevent the start."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self._set = settings.secret_key
@@ -29,36 +28,27 @@ class SecretKey:
 
 
 def _made_once(folder: Path) -> bytes:
-    """Return the volume's key. Of several hosts that make one at the same time, one wins and all take its."""
+    """Return the volume's key. If several hosts make one at the same time, the first one's is the key of all."""
     path = folder / _FILE
     with translated():
         try:
             return _read(path)
         except FileNotFoundError:
             folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{_FILE}-{secrets.token_hex(4)}"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_hex(32).encode())
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileExistsError):  # another host was quicker: its key holds
-                os.link(temporary, path)
-        finally:
-            temporary.unlink()
+        with suppress(FileExistsError), committed(path, replace=False, mode=0o600) as temporary:
+            temporary.write_text(secrets.token_hex(32), "ascii")
         return _read(path)
 
 
 def _read(path: Path) -> bytes:
-    """Read the key, and make sure that it is one and its owner's alone. Raises VolumeUnavailable, OSError."""
+    """Read the key and check that it is one; make its file private. Raises VolumeUnavailable, OSError."""
     key = path.read_bytes()
     if len(key) < MIN_SECRET_CHARS:  # signing with nothing would let anybody sign
         raise VolumeUnavailable(
-            f"{path.name} on the data volume is damaged. Remove it: a new one is made, and who is "
-            "signed in must sign in again."
+            f"{path.name} on the data volume is damaged. Remove it: a new one is made, and everyone who is signed in "
+            "has to sign in again."
         )
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:  # put back from a copy, perhaps
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:  # restored from a backup, perhaps
         with suppress(PermissionError):
             path.chmod(0o600)
     return key

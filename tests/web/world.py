@@ -16,7 +16,9 @@ from kombu import pools
 from shared.ids import model_id_of, new_id
 from shared.jobs.events import Event, EventType
 from shared.jobs.record import JobError, Losses, Progress, Status
+from shared.jobs.rows import ModelLosses
 from shared.requests.estimate import Speed
+from shared.requests.recipes import RecipeName
 from shared.settings import Settings, load
 from shared.store import Claim, WorkerInfo
 from shared.text.vocabulary import Vocabulary
@@ -112,7 +114,7 @@ class World:
         *,
         text: str = BOOK,
         name: str = "Reeds",
-        recipe: str = "stream",
+        recipe: RecipeName = "stream",
         job_id: str | None = None,
         formats: Sequence[str] = ("bundle",),
         parent_model_id: str | None = None,
@@ -152,7 +154,7 @@ class World:
             params=params,
             vocabulary=Vocabulary.of(text.lower() if params["lowercase"] else text).characters,
             parameters=12_345,
-            losses={"train": 1.25, "validation": 1.5, "best_epoch": 3},
+            losses=ModelLosses(train=1.25, validation=1.5, best_epoch=3),
             files=files,
             created_at="2026-11-24T12:00:00.000Z",
         )

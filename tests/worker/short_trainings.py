@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 import shared
+from shared.jobs.rows import MetricRow
 from shared.requests.options import ClassicRequest, StreamRequest
-from worker.training.events import Done, MetricRow, TrainEvent, bare
+from worker.training.events import Done, TrainEvent, bare
 from worker.training.train import train
 
 SAMPLE = Path(shared.__file__).with_name("sample.txt")

@@ -58,7 +58,7 @@ def edit_model(model_id: str, body: ModelPatch) -> Response:
 def delete_model(model_id: str) -> Response:
     """Delete a model. A live job that uses it forbids that."""
     here = services()
-    here.volume.models.get(model_id)
+    here.volume.models.folder(model_id)
     here.store.jobs.retire(model_id)
     here.volume.models.delete(model_id)
     return reply_empty()

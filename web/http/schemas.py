@@ -107,7 +107,7 @@ class Model(View):
             vocab_size=len(model.vocabulary),
             vocabulary=model.vocabulary,
             parameters=model.parameters,
-            losses=BestLosses(**{name: model.losses.get(name) for name in BestLosses.model_fields}),
+            losses=BestLosses.model_validate(model.losses),
             formats=[name for name in ("bundle", "pth") if name in model.files],
             bytes=whole.bytes if whole else sum(file.bytes for file in model.files.values()),
             created_at=model.created_at,

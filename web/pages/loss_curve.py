@@ -1,4 +1,4 @@
-"""Loss curves as lines of an SVG: they are there without JavaScript. With it `static/chart.js` draws over them."""
+"""Loss curves as an SVG that needs no JavaScript; with it, `static/chart.js` draws over them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,16 @@ class Run:
     name: str
     metrics: Sequence[Mapping[str, Any]]
     best_epoch: int | None
-    #: Losses that are still to come, by field: the table has room for them.
+    #: Losses that are still to come, by field: the table has columns for them.
     awaited: Sequence[str] = ()
+    #: Why there are no losses, where their file is damaged.
+    trouble: str | None = None
+    #: 1: all that was measured is here; 2: every second row; and so on.
+    every: int = 1
 
     @property
     def measured(self) -> Mapping[str, str]:
-        """The losses that it has or awaits, by field, with what they are called."""
+        """The losses that it has or awaits: field -> label."""
         had = {field for field in _NAMES if any(row.get(field) is not None for row in self.metrics)}
         return {field: said for field, said in _NAMES.items() if field in had.union(self.awaited)}
 
@@ -35,7 +39,7 @@ class Line:
     """One loss over the steps."""
 
     name: str
-    #: Place of its run among those drawn.
+    #: Index of its run among those drawn.
     run: int
     points: str
     last: Point
@@ -43,13 +47,13 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """What the template draws; all places in the SVG's own units."""
+    """What the template draws, in the SVG's own units."""
 
     lines: Sequence[Line]
-    #: place, label
+    #: (position, label)
     x_ticks: Sequence[tuple[float, str]]
     y_ticks: Sequence[tuple[float, str]]
-    #: place of the run, place in the drawing
+    #: (index of the run, its point)
     bests: Sequence[tuple[int, Point]]
     x_name: str
     width: int = WIDTH
@@ -107,21 +111,23 @@ def draw(runs: Sequence[Run]) -> Curve | None:
 
 
 def _best(run: Run, place: int, series: Sequence[tuple[int, str, list[Point]]]) -> Point | None:
-    """Return where a run was best: at the end of its best epoch, in the loss that it is judged by."""
+    """Return the point at the end of a run's best epoch, on the loss that chose it."""
     own = {said: points for at, said, points in series if at == place}
     judged = own.get("validation") or own.get("evaluation") or own.get("training") or []
     return next(((x, y) for x, y in judged if x == run.best_epoch), None)
 
 
 def _steps_an_epoch(metrics: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return how many steps an epoch has, told by the last one that was judged; None before the first has been."""
+    """Return the steps of an epoch, computed from the last one that was evaluated; None if none was."""
     judged = [row for row in metrics if (row.get("validation_loss") or row.get("evaluation_loss")) is not None]
     return judged[-1]["step"] / judged[-1]["epoch"] if judged else None
 
 
 def _ticks(low: float, high: float, *, most: int, whole: bool = False) -> list[float]:
-    """Return round values that cover a range, at most `most` or so."""
-    span = (high - low) or 1.0
+    """Return round values that cover a range, about `most` of them."""
+    span = high - low
+    if span < 1e-9 * max(1.0, abs(high)):  # too little for floats to divide
+        span = max(1.0, abs(high))
     rough = span / most
     size = 10 ** math.floor(math.log10(rough))
     step = next(factor * size for factor in (1, 2, 5, 10) if factor * size >= rough)

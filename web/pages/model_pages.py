@@ -1,16 +1,20 @@
 """The list of models, and the page of one: rename, download, import, delete."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from pydantic import TypeAdapter
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared.errors import InvalidRequest
+from shared.errors import Damaged, InvalidRequest
+from shared.jobs.rows import MetricRow
 from shared.requests.options import ModelPatch
 from shared.volume import Model
-from web.http.loss_rows import reply_csv, rows_of
+from web.http.loss_rows import reply_csv
 from web.http.queries import ModelsQuery
+from web.http.schemas import Metric
 from web.http.uploads import upload_of
 from web.http.validation import check_strings
 from web.pages import csrf, lineage
@@ -25,6 +29,8 @@ blueprint = Blueprint("models_page", __name__)
 _QUERY: TypeAdapter[ModelsQuery] = TypeAdapter(ModelsQuery)
 _PATCH: TypeAdapter[ModelPatch] = TypeAdapter(ModelPatch)
 _FORM_OVERHEAD_BYTES = 64 * 1024
+#: Rows of losses that a page holds, 600 bytes each. Of more, every second, third … one is shown, the last included.
+MAX_ROWS_SHOWN = 2000
 
 
 @blueprint.get("/models")
@@ -42,7 +48,7 @@ def show(model_id: str) -> Response:
 @blueprint.get("/models/<model_id>/losses.csv")
 def send_losses(model_id: str) -> Response:
     """Send every loss of a model's training as a CSV file."""
-    return reply_csv(rows_of(services().volume.models.metrics(model_id)), model_id)
+    return reply_csv([Metric.model_validate(row) for row in services().volume.models.metrics(model_id)], model_id)
 
 
 @blueprint.post("/models/<model_id>/rename")
@@ -63,7 +69,7 @@ def delete(model_id: str) -> AnyResponse:
     """Delete a model."""
     here = services()
     csrf.form()
-    here.volume.models.get(model_id)
+    here.volume.models.folder(model_id)
     here.store.jobs.retire(model_id)
     here.volume.models.delete(model_id)
     return redirect("/models", 303)
@@ -118,7 +124,19 @@ def _one(here: Services, model_id: str, *, errors: dict[str, str] | None = None,
 
 
 def run_of(here: Services, model: Model) -> Run:
-    """Return the losses of a model's training, as they were published with it."""
-    rows = rows_of(here.volume.models.metrics(model.id))
-    best = model.losses.get("best_epoch")
-    return Run(id=model.id, name=model.name, metrics=[row.model_dump() for row in rows], best_epoch=best)
+    """Return the losses of a model's training, as they were published with it; none and why, if they are damaged."""
+    metrics: Sequence[MetricRow] = ()
+    trouble = None
+    try:
+        metrics = here.volume.models.metrics(model.id)
+    except Damaged as exc:
+        trouble = exc.detail
+    every = -(-len(metrics) // MAX_ROWS_SHOWN) or 1
+    return Run(
+        id=model.id,
+        name=model.name,
+        metrics=[asdict(row) for row in metrics[::-every][::-1]],
+        best_epoch=model.losses.best_epoch,
+        trouble=trouble,
+        every=every,
+    )

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
+from shared.requests.options import EmbeddingSize, HiddenSize, Layers, SeqLength
 from shared.requests.recipes import RECIPES, Recipe, RecipeName
 from shared.text.vocabulary import Vocabulary
 from worker.generation.decoders import packed
@@ -16,17 +17,22 @@ from worker.nn.model import CharLSTM
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """What a model's weights and its way of reading are shaped by."""
+    """What determines the shapes of a model's weights, and how it reads a text."""
 
     recipe: RecipeName
-    hidden_size: int
-    layers: int
+    hidden_size: HiddenSize
+    layers: Layers
     #: 0 for classic.
-    embedding_size: int
-    #: Characters it looked back over when it learnt; classic's window when it writes.
-    seq_length: int
-    #: Whether its text was lower-cased: its prompts are too.
+    embedding_size: EmbeddingSize | Literal[0]
+    #: Characters of truncated backpropagation; classic's window when it generates.
+    seq_length: SeqLength
+    #: Whether its corpus was lower-cased; its prompts are too.
     lowercase: bool
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where the recipe can't have these sizes."""
+        if bool(self.embedding_size) != self.kind.has_embedding:
+            raise ValueError(f"embedding_size can't be {self.embedding_size} for {self.recipe}")
 
     @property
     def kind(self) -> Recipe:

@@ -1,8 +1,7 @@
-"""Builds a whole model in an attempt's folder and seals it; publishing is the last step of the runner."""
+"""Builds a complete model in an attempt's folder and seals it. The runner publishes it, which is the last step."""
 
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from torch import Tensor
 
 from shared.errors import VolumeUnavailable
 from shared.ids import model_id_of
+from shared.jobs.record import Job
+from shared.jobs.rows import MetricRow, ModelLosses, SampleRow
 from shared.text.vocabulary import Vocabulary
 from shared.volume import Model
 from shared.volume.files import translated
@@ -20,82 +21,80 @@ from worker.jobs.attempt import Attempt, Outcome, Sealed, Stopped
 from worker.jobs.lease import StopRequest
 from worker.jobs.publish import seal
 from worker.jobs.volume_retry import VolumeRetry
-from worker.training.events import Losses, MetricRow, SampleRow
 
 
-def build_and_seal(
-    attempt: Attempt,
+def build_and_seal(attempt: Attempt, build: Callable[[], str], *, result: Mapping[str, Any]) -> Outcome:
+    """Build the job's model and seal it. A cancel that comes before the seal is obeyed.
+
+    While the volume takes no files, the job removes what it wrote, waits and tries again, for CHARLOOM_VOLUME_WAIT_S
+    at most.
+
+    Args:
+        attempt: its folder must exist.
+        build: calls `build_model` for the attempt's folder and returns what it does.
+        result: of the job, in addition to the model's id.
+
+    Raises:
+        StopRequested, LeaseLost, StoreUnavailable, VolumeUnavailable
+    """
+    attempt.reporter.flush(now=True)
+    job_id, jobs, volume = attempt.job.id, attempt.host.store.jobs, attempt.host.volume
+    built = volume.jobs.built_model(job_id, attempt.token)
+    retry = VolumeRetry(attempt)
+    while True:
+        try:
+            sha256 = build()
+            attempt.lease.tick()
+            whole = {"model_id": model_id_of(job_id), **result}
+            sealed = seal(jobs, job_id, attempt.token, built, sha256=sha256, result=whole)
+            return Sealed() if sealed else Stopped(request=StopRequest.CANCEL)
+        except VolumeUnavailable as exc:
+            shutil.rmtree(built, ignore_errors=True)  # its space is needed
+            retry.wait(exc)
+
+
+def build_model(
+    folder: Path,
+    job: Job,
     *,
     name: str,
     params: Mapping[str, Any],
     weights: Mapping[str, Tensor],
     vocabulary: Vocabulary,
-    losses: Losses,
+    losses: ModelLosses,
     metrics: Sequence[MetricRow],
     samples: Sequence[SampleRow],
-    result: Mapping[str, Any],
-) -> Outcome:
-    """Write every file of the job's model, and seal it; a cancel that comes before the seal is obeyed.
-
-    While the volume takes no files the job waits, for CHARLOOM_VOLUME_WAIT_S at most; what was half written is removed.
+) -> str:
+    """Write all files of a model.
 
     Args:
-        attempt: its folder must exist.
-        name: what the model is called at first.
+        folder: where to write them; made if it doesn't exist.
+        job: the job that makes the model.
+        name: the model's first name.
         params: the options of its training; "recipe" among them, "corpus_id" and "init_from" where they are known.
         weights: name -> float32 tensor.
         vocabulary: its characters.
         losses: of its best epoch, as far as known.
         metrics: all losses measured.
-        samples: what it wrote while it learned.
-        result: what the job tells beside the model's id.
+        samples: what it wrote while it was trained.
+
+    Returns:
+        The sha256 of its bundle.
 
     Raises:
-        LeaseLost, StoreUnavailable, VolumeUnavailable
+        VolumeUnavailable
     """
-    attempt.reporter.flush(now=True)
-    told = {"model_id": model_id_of(attempt.job.id), **result}
-    retry = VolumeRetry(attempt)
-    while True:
-        try:
-            sha256 = _write(attempt, name, params, vocabulary, weights, losses, metrics, samples)
-            job_id, token, jobs = attempt.job.id, attempt.token, attempt.host.store.jobs
-            sealed = seal(jobs, job_id, token, _built(attempt), sha256=sha256, result=told)
-            return Sealed() if sealed else Stopped(request=StopRequest.CANCEL)
-        except VolumeUnavailable as exc:
-            shutil.rmtree(_built(attempt), ignore_errors=True)  # its space is needed
-            if stop := retry.wait(exc):
-                return Stopped(request=stop)
-
-
-def _built(attempt: Attempt) -> Path:
-    return attempt.host.volume.jobs.built_model(attempt.job.id, attempt.token)
-
-
-def _write(
-    attempt: Attempt,
-    name: str,
-    params: Mapping[str, Any],
-    vocabulary: Vocabulary,
-    weights: Mapping[str, Tensor],
-    losses: Losses,
-    metrics: Sequence[MetricRow],
-    samples: Sequence[SampleRow],
-) -> str:
-    """Write every file of the model, and return its bundle's sha256."""
-    job, built = attempt.job, _built(attempt)
     with translated():
-        built.mkdir(exist_ok=True)
-        files = write_model(
-            built,
-            params=params,
-            vocabulary=vocabulary,
-            weights=weights,
-            losses=losses,
-            metrics=metrics,
-            samples=samples,
-        )
-    attempt.lease.tick()
+        folder.mkdir(exist_ok=True)
+    files = write_model(
+        folder,
+        params=params,
+        vocabulary=vocabulary,
+        weights=weights,
+        losses=losses,
+        metrics=metrics,
+        samples=samples,
+    )
     model = Model(
         id=model_id_of(job.id),
         name=name,
@@ -106,10 +105,10 @@ def _write(
         params=params,
         vocabulary=vocabulary.characters,
         parameters=sum(weight.numel() for weight in weights.values()),
-        losses=asdict(losses),
+        losses=losses,
         files={kind: ModelFile(**file) for kind, file in files.items()},
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         metadata=job.metadata,
     )
-    write_meta(built, model)
+    write_meta(folder, model)
     return str(files["bundle"]["sha256"])

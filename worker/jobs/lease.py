@@ -1,8 +1,8 @@
-"""The right to work on a job, kept alive beside the computing.
+"""The right to work on a job, renewed while the job computes.
 
-The process' thread (`worker/jobs/lease_renewer.py`) renews the lease while the computing shows signs of life (`tick`).
-The computing asks `look` at each of its steps whether it may go on: it waits while its lease is nearly over and can't
-be renewed, and leaves when it is lost. Time is CLOCK_BOOTTIME, which goes on while the host sleeps.
+A thread of the process (`worker/jobs/lease_renewer.py`) renews the lease as long as the computation shows signs of life
+(`tick`). The computation calls `check` at each of its steps: it waits while the lease is about to expire and can't be
+renewed, and raises when it is lost. Time is CLOCK_BOOTTIME, which includes time that the host sleeps.
 """
 
 import logging
@@ -30,13 +30,21 @@ class StopRequest(StrEnum):
     DRAIN = "drain"
 
 
+class StopRequested(Exception):
+    """The job is to stop before it has something to show."""
+
+    def __init__(self, request: StopRequest) -> None:
+        super().__init__(request)
+        self.request = request
+
+
 def boottime() -> float:
-    """Return seconds since boot, sleep included."""
+    """Return seconds since boot, including sleep."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Lease:
-    """One claim, held as a context manager: entering starts the heartbeat, leaving ends it."""
+    """One claim, held as a context manager: entering starts the renewals, leaving ends them."""
 
     def __init__(
         self,
@@ -49,16 +57,16 @@ class Lease:
         draining: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = boottime,
     ) -> None:
-        """Take the lease of a claim.
+        """Make the lease of a claim.
 
         Args:
             jobs: where it is renewed.
-            claim: what it is of.
-            ttl_s: its life, seconds.
+            claim: the claim.
+            ttl_s: seconds after which it expires unless it is renewed.
             stall_s: seconds without a sign of life after which it is no longer renewed.
             lease_renewer: the thread that renews it.
-            draining: whether this host is to stop soon.
-            clock: seconds, sleep included.
+            draining: returns True if this host is to stop soon.
+            clock: seconds, including sleep.
         """
         self._jobs = jobs
         self._id = claim.job.id
@@ -86,18 +94,18 @@ class Lease:
 
     @property
     def beating(self) -> bool:
-        """Whether the lease is still being renewed."""
+        """True while the lease is being renewed."""
         return self._lease_renewer.beating
 
     def tick(self) -> None:
-        """Say that the computing lives."""
+        """Show a sign of life."""
         self._ticked = self._clock()
 
     def check(self) -> StopRequest | None:
         """Tick, and return why to stop now, or None: go on. Waits while the lease can't be renewed.
 
         Raises:
-            LeaseLost: the job is somebody else's by now.
+            LeaseLost: the job belongs to another attempt.
         """
         self.tick()
         with self._changed:
@@ -105,14 +113,14 @@ class Lease:
                 self._changed.wait(BEAT_S)
                 self.tick()  # waiting for Redis is no stall
         if self._lost:
-            raise LeaseLost(f"{self._id} is no longer ours (token {self._token})")
+            raise LeaseLost(f"{self._id} belongs to another attempt by now (token {self._token})")
         if self._cancel:
             return StopRequest.CANCEL
         return StopRequest.DRAIN if self._draining() else None
 
-    def saw_cancel(self, wished: bool) -> None:
-        """Take in what the store said of a wish to cancel when something else was recorded."""
-        self._cancel = self._cancel or wished
+    def saw_cancel(self, requested: bool) -> None:
+        """Note a request to cancel that the store reported when something else was recorded."""
+        self._cancel = self._cancel or requested
 
     def _lose(self) -> None:
         with self._changed:
@@ -120,7 +128,7 @@ class Lease:
             self._changed.notify_all()
 
     def _beat(self) -> bool:
-        """Renew the lease once, if there is a sign of life; return whether to do so again."""
+        """Renew the lease once, if there was a sign of life; return True if it is to be renewed again."""
         begun = self._clock()
         if begun - self._ticked > self._stall_s:
             log.error("%s shows no sign of life for %.0f s; its lease is no longer renewed", self._id, self._stall_s)
@@ -128,7 +136,7 @@ class Lease:
         try:
             cancel = self._jobs.renew(self._id, self._token, lease_s=self._ttl_s)
         except RecordGone:
-            # Redis was emptied. It is put back from the volume, or never: a generate job's isn't there.
+            # Redis was emptied. The record is restored from the volume, unless it is a generate job's.
             self._gone_since = min(self._gone_since, begun)
             if begun - self._gone_since < self._ttl_s:
                 return True

@@ -1,13 +1,13 @@
-"""The one thread of a process that looks after the lease of the job at hand, beside its computing.
+"""The one thread of a process that renews the lease of the current job.
 
-It outlives the jobs: to start and to end a thread for each took 0.3 ms, up to 0.6 beside busy neighbours, of the few
-that a short text takes. It is begun by the first job and so in a pool's child, after the fork.
+It outlives the jobs: starting and ending a thread for each took 0.3 ms, up to 0.6 on a busy host, of the few that a
+short text takes. The first job starts it, and so a child of the pool does, after the fork.
 """
 
 import threading
 from collections.abc import Callable
 
-#: Seconds between two beats: a wish to cancel is seen so soon; the store writes a renewal far less often.
+#: Seconds between two beats, and until a request to cancel is seen; the store writes a renewal far less often.
 BEAT_S = 0.2
 
 
@@ -20,7 +20,7 @@ class LeaseRenewer:
         self._thread: threading.Thread | None = None
 
     def begin(self, beat: Callable[[], bool]) -> None:
-        """Call `beat` every BEAT_S seconds, first in so many, until it returns False or `end` is called."""
+        """Call `beat` every BEAT_S seconds, for the first time in BEAT_S, until it returns False or `end` is called."""
         with self._changed:
             self._beat = beat
             if self._thread is None or not self._thread.is_alive():
@@ -29,13 +29,13 @@ class LeaseRenewer:
             self._changed.notify()
 
     def end(self) -> None:
-        """Beat no more; the beat at hand is over when this returns."""
+        """Stop; a beat that has begun is over when this returns."""
         with self._changed:
             self._beat = None
 
     @property
     def beating(self) -> bool:
-        """Whether another beat is to come."""
+        """True if another beat is to come."""
         return self._beat is not None and self._thread is not None and self._thread.is_alive()
 
     def _loop(self) -> None:

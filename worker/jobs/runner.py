@@ -9,7 +9,7 @@ from shared.store import Claim
 from worker.jobs.attempt import Attempt, Outcome, Sealed, Stopped, WorkerContext, Written
 from worker.jobs.generate_job import run_generate
 from worker.jobs.import_job import run_import
-from worker.jobs.lease import Lease, StopRequest
+from worker.jobs.lease import Lease, StopRequest, StopRequested
 from worker.jobs.publish import complete
 from worker.jobs.reporter import RECORD_S, TEXT_S, Reporter
 from worker.jobs.train_job import run_train
@@ -62,7 +62,7 @@ def run_job(job_id: str, host: WorkerContext) -> None:
     attempt = Attempt(host=host, job=claim.job, token=claim.token, lease=lease, reporter=reporter)
     with lease:
         try:
-            _end(attempt, _RUN[claim.job.type](attempt))
+            _end(attempt, _run(attempt))
         except LeaseLost as exc:
             log.warning("%s: %s", job_id, exc)
             host.step_log.refuse(job_id=job_id, token=claim.token, worker=host.name)
@@ -77,6 +77,13 @@ def run_job(job_id: str, host: WorkerContext) -> None:
         except Exception as exc:
             log.exception("%s failed", job_id)
             _fail(attempt, JobError(code="internal", detail=_words(exc), retryable=True))
+
+
+def _run(attempt: Attempt) -> Outcome:
+    try:
+        return _RUN[attempt.job.type](attempt)
+    except StopRequested as exc:
+        return Stopped(request=exc.request)
 
 
 def _end(attempt: Attempt, outcome: Outcome) -> None:
@@ -109,7 +116,8 @@ def _fail(attempt: Attempt, error: JobError) -> None:
     log.info("%s failed: %s", job_id, error.detail)
     if attempt.job.type is JobType.IMPORT:
         with suppress(VolumeUnavailable):
-            host.volume.jobs.drop_upload(job_id)  # a refused file is of no use to anybody
+            host.volume.jobs.drop_upload(job_id)  # nobody can use a refused file, nor half a model
+            host.volume.jobs.drop_attempts(job_id)
     _note_end(attempt, Status.FAILED, error=vars(error))
     try:
         attempt.reporter.finish(Status.FAILED, error=error)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 
 from pydantic import TypeAdapter
 
@@ -11,9 +12,9 @@ from shared.jobs.record import Losses, Progress
 from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamRequest
 from worker.formats.bundle import BUNDLE, read_bundle
 from worker.jobs.attempt import Attempt, Outcome, Stopped
-from worker.jobs.build import build_and_seal
+from worker.jobs.build import build_and_seal, build_model
 from worker.jobs.checkpointer import Checkpointer
-from worker.jobs.lease import StopRequest
+from worker.jobs.lease import StopRequested
 from worker.training import events
 from worker.training.events import TrainingDiverged
 from worker.training.state import StateFileDamaged, TrainState, load_state
@@ -24,19 +25,12 @@ log = logging.getLogger(__name__)
 _REQUEST: TypeAdapter[StreamRequest | ClassicRequest] = TypeAdapter(AnyTrainRequest)
 
 
-class _StoppedReading(Exception):
-    """The job is to stop before its text was read."""
-
-    def __init__(self, stop: StopRequest) -> None:
-        super().__init__(stop)
-        self.stop = stop
-
-
 def run_train(attempt: Attempt) -> Outcome:
-    """Train to the end, or until a stop is requested; the newest state is on the volume then.
+    """Train to the end, or until the job is to stop; the newest state is saved then.
 
     Raises:
-        TrainingDiverged: the loss blew up; the last good state is on the volume.
+        TrainingDiverged: the loss blew up; the last good state is saved.
+        StopRequested: before the first step.
         LeaseLost, StoreUnavailable, VolumeUnavailable
     """
     host, job = attempt.host, attempt.job
@@ -62,8 +56,10 @@ def run_train(attempt: Attempt) -> Outcome:
             _tell(attempt, event)
             if isinstance(event, events.Done):
                 attempt.reporter.complete(step=max((row.step for row in event.metrics), default=0), losses=_last(event))
-                return build_and_seal(
-                    attempt,
+                build = partial(
+                    build_model,
+                    host.volume.jobs.built_model(job.id, attempt.token),
+                    job,
                     name=request.name or model_id_of(job.id),
                     params=job.params,
                     weights=event.weights,
@@ -71,33 +67,31 @@ def run_train(attempt: Attempt) -> Outcome:
                     losses=event.losses,
                     metrics=event.metrics,
                     samples=event.samples,
-                    result={"stop_reason": event.stop_reason},
                 )
+                return build_and_seal(attempt, build, result={"stop_reason": event.stop_reason})
             if stop is not None:
                 checkpointer.save(event.state())
                 return Stopped(request=stop)
             if isinstance(event, events.Snapshot):
                 checkpointer.save(event.state())
-    except _StoppedReading as exc:
-        return Stopped(request=exc.stop)  # no step was made: what was saved before stands
     except TrainingDiverged as exc:
         checkpointer.save(exc.state)
         raise
     finally:
         training.close()
-    raise AssertionError("the trainer ended without an end")
+    raise AssertionError("the trainer yielded no Done")
 
 
 def _read(attempt: Attempt, corpus_id: str) -> Iterator[str]:
-    """Read the text from its begin, looking up after each part. Raises _StoppedReading, LeaseLost, NotFound."""
+    """Read the text, and check the lease after each part. Raises StopRequested, LeaseLost, NotFound."""
     for part in attempt.host.volume.corpora.parts(corpus_id):
         if (stop := attempt.lease.check()) is not None:
-            raise _StoppedReading(stop)
+            raise StopRequested(stop)
         yield part
 
 
 def _last(done: events.Done) -> Losses:
-    """Return the losses that a training ended with: the last epoch's were measured after its last progress."""
+    """Return the losses at the end of a training; those of the last epoch come after its last progress event."""
     trained = [row.train_loss for row in done.metrics if row.train_loss is not None]
     judged = [row.evaluation_loss if row.validation_loss is None else row.validation_loss for row in done.metrics]
     measured = [loss for loss in judged if loss is not None]
@@ -110,7 +104,7 @@ def _last(done: events.Done) -> Losses:
 
 
 def _newest_state(attempt: Attempt) -> TrainState | None:
-    """Return the newest whole state of the job, else of the one that it resumes, or None: begin anew."""
+    """Return the newest undamaged state of the job, or of the one that it resumes; None: start from step 0."""
     for job_id, saved in attempt.host.volume.jobs.states_of_line(attempt.job.id):
         try:
             state = load_state(saved.path, saved.sha256)
@@ -119,16 +113,16 @@ def _newest_state(attempt: Attempt) -> TrainState | None:
             attempt.reporter.log(f"The training state of step {saved.step} is damaged; an older one is used.")
             continue
         of = "" if job_id == attempt.job.id else f" of {job_id}"
-        attempt.reporter.log(f"Goes on from step {saved.step}{of}.")
+        attempt.reporter.log(f"Continues from step {saved.step}{of}.")
         return state
     return None
 
 
 def _start(attempt: Attempt, request: StreamRequest | ClassicRequest) -> Start | None:
-    """Return the model to start from, where one is named. Raises NotFound."""
+    """Return the model to start from, if the request names one. Raises NotFound."""
     if request.init_from is None:
         return None
-    model = read_bundle(attempt.host.volume.models.folder(request.init_from) / BUNDLE)
+    model = read_bundle(attempt.host.volume.models.folder(request.init_from) / BUNDLE, with_rows=False)
     return Start(weights=model.weights, vocabulary=model.vocabulary)
 
 

@@ -10,8 +10,10 @@ run at once.
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from shared.errors import Damaged
 from shared.ids import model_id_of
 from shared.jobs.record import JobError, JobType, NewJob, Status
 from shared.store import JobStore
@@ -28,9 +30,12 @@ def reconcile(jobs: JobStore, volume: Volume, *, lease_s: float) -> int:
     """
     mark, restored = jobs.begin_comparison(), 0
     for job_id in volume.jobs.list_ids():
-        job = volume.jobs.asked(job_id)
-        if job is not None and jobs.find(job_id) is None:
-            restored += _restore(jobs, volume, job, lease_s)
+        try:
+            job = volume.jobs.asked(job_id)
+            if job is not None and jobs.find(job_id) is None:
+                restored += _restore(jobs, volume, job, lease_s)
+        except Damaged as exc:
+            log.error("%s can't be restored: %s", job_id, exc)
     jobs.mark_whole(mark)
     if restored:
         log.warning("Redis had been emptied: %d jobs were put back from the volume", restored)
@@ -68,4 +73,6 @@ def _publish(volume: Volume, job: NewJob) -> Sequence[Mapping[str, Any]]:
     for built in volume.jobs.built_models(job.id)[:1]:
         volume.models.publish(built, model_id)
     volume.jobs.drop_attempts(job.id)
-    return volume.models.metrics(model_id) if volume.models.find(model_id) else ()
+    if volume.models.find(model_id) is None:
+        return ()
+    return [asdict(row) for row in volume.models.metrics(model_id)]

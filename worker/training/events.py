@@ -7,6 +7,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from shared.errors import Diverged
+from shared.jobs.rows import MetricRow, ModelLosses, SampleRow
 from shared.text.vocabulary import Vocabulary
 from worker.training.state import TrainState
 
@@ -51,32 +52,6 @@ class Progress(Tick):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MetricRow:
-    """One row of the losses measured, all mean nats per character but the last."""
-
-    step: int
-    epoch: int
-    #: Computing seconds since the training began, over all its attempts.
-    seconds: float
-    train_loss: float | None = None
-    validation_loss: float | None = None
-    #: Over all windows, after an epoch (classic), and the sum that the seed document prints.
-    evaluation_loss: float | None = None
-    evaluation_sum: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SampleRow:
-    """What the model wrote after an epoch."""
-
-    step: int
-    epoch: int
-    text: str
-    prompt: str
-    temperature: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Metric(Tick, MetricRow):
     """Losses were measured. A resumed training repeats those after its state: same step, same losses."""
 
@@ -92,15 +67,6 @@ class Snapshot(Tick):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Losses:
-    """Losses of the best epoch, mean nats per character; `validation` is classic's evaluation; None: not measured."""
-
-    train: float | None = None
-    validation: float | None = None
-    best_epoch: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Done(Tick):
     """The training has ended; nothing comes after."""
 
@@ -108,11 +74,11 @@ class Done(Tick):
     weights: Mapping[str, Tensor]
     vocabulary: Vocabulary
     stop_reason: StopReason
-    losses: Losses
+    losses: ModelLosses
     #: What the best epoch was chosen by, mean nats per character; None where nothing was measured.
     best_loss: float | None
     metrics: tuple[MetricRow, ...]
-    #: The newest samples, at most `trainer.MAX_SAMPLES`.
+    #: The newest samples, at most MAX_SAMPLES.
     samples: tuple[SampleRow, ...]
 
 

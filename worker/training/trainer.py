@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from shared.errors import JobFailed
+from shared.jobs.rows import MAX_SAMPLES, MetricRow, ModelLosses, SampleRow
 from shared.requests.options import ClassicRequest, StreamRequest
 from shared.text.vocabulary import Vocabulary
 from worker.nn.model import CharLSTM
@@ -24,12 +25,9 @@ from worker.training.classic import Classic
 from worker.training.data import Codes
 from worker.training.events import (
     Done,
-    Losses,
     Metric,
-    MetricRow,
     Progress,
     Sample,
-    SampleRow,
     Snapshot,
     Tick,
     TrainEvent,
@@ -47,7 +45,7 @@ from worker.training.time_budget import TimeBudget
 FACTS_VERSION = 1
 _MUST_AGREE = ("version", "request", "vocabulary", "text_sha256")
 #: Rows of the loss curve within epochs (stream), and samples kept for the end.
-CURVE_POINTS, MAX_SAMPLES = 100, 200
+CURVE_POINTS = 100
 #: Seconds between two Progress events: watchers are promised two to ten a second.
 PROGRESS_S = 0.2
 #: A loss diverges when its mean over about this many characters is this many times its start.
@@ -343,7 +341,7 @@ class Trainer:
             weights={name: value.clone() for name, value in self._best.items()},
             vocabulary=self._context.vocabulary,
             stop_reason=loop.stop_reason or "completed",
-            losses=Losses(train=loop.best_train, validation=loop.best_validation, best_epoch=loop.best_epoch),
+            losses=ModelLosses(train=loop.best_train, validation=loop.best_validation, best_epoch=loop.best_epoch),
             best_loss=loop.best_loss,
             metrics=tuple(MetricRow(**values) for values in loop.metrics),
             samples=tuple(SampleRow(**values) for values in loop.samples),

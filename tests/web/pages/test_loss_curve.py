@@ -114,3 +114,21 @@ def test_figures_are_said_as_people_say_them() -> None:
         "256 MiB",
         "3 GiB",
     ]
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        (0.0, 5e-324),
+        (1.0, 1.0000000000000002),
+        (-1e30, 1e30),
+        (1e30, 1.0000000000000002e30),
+        (1e-30, 2e-30),
+        (0.0, 1e30),
+    ],
+)
+def test_any_losses_that_a_file_may_hold_can_be_drawn(losses: tuple[float, float]) -> None:
+    for steps in ((1, 2), (0, 2**53 - 1), (2**53 - 2, 2**53 - 1)):
+        rows = [row(step, 1, loss, loss) for step, loss in zip(steps, losses, strict=True)]
+        curve = draw(rows, best_epoch=1)
+        assert curve is None or len(curve.x_ticks) + len(curve.y_ticks) < 50

@@ -57,7 +57,7 @@ def with_many_parts(path: Path, count: int) -> Path:
 
 
 def test_a_file_that_is_all_list_is_not_read(tmp_path: Path) -> None:
-    refuse(with_many_parts(tmp_path / "x", 1_000_000), "list of the file's parts has 47000000 bytes")
+    refuse(with_many_parts(tmp_path / "x", 1_000_000), "directory has 47000000 bytes")
 
 
 def test_parts_whose_entries_lie_over_each_other_are_not_unpacked(tmp_path: Path) -> None:
@@ -77,13 +77,13 @@ def test_parts_whose_entries_lie_over_each_other_are_not_unpacked(tmp_path: Path
 
 
 def test_weights_that_unpack_to_a_thousand_times_their_size_are_not_unpacked(tmp_path: Path) -> None:
-    # Given: a bundle of the largest model that there may be, all zeros, in half a megabyte of zip file.
+    # Given: a bundle of a large model, all zeros, in a small zip file.
     written(tmp_path)
-    big = config(tmp_path, hidden_size=4096, layers=2)
-    zeros = b"\0" * 500_000_000
+    big = config(tmp_path, hidden_size=1024, layers=2)
+    zeros = b"\0" * 50_000_000
     path = remade(tmp_path, {"config.json": big, "weights.safetensors": zeros}, zipfile.ZIP_DEFLATED)
     del zeros
-    refuse(path, "bytes to 500000000")
+    refuse(path, "bytes to 50000000")
 
 
 def lying(size: int) -> Callable[[bytes], bytes]:
@@ -101,6 +101,64 @@ def test_a_part_larger_than_its_entry_says_is_cut_off(tmp_path: Path) -> None:
     path = remade(tmp_path, {"weights.safetensors": b"\0" * 80_000_000}, zipfile.ZIP_DEFLATED)
     path.write_bytes(lying(1000)(path.read_bytes()))
     refuse(path)
+
+
+ROW = b'{"step":1,"epoch":1,"seconds":1}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("metrics.jsonl", b"{}\n" * (63 * 2**20 // 3), "would unpack from"),
+        ("samples.jsonl", b" " * (64 << 20), "would unpack from"),
+        ("config.json", b'{"x":[' + b"[]," * 5_000_000 + b"[]]}", "would unpack from"),
+    ],
+)
+def test_text_that_unpacks_to_many_times_its_size_is_not_unpacked(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    written(tmp_path)
+    refuse(remade(tmp_path, {name: content}, zipfile.ZIP_DEFLATED), words)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("metrics.jsonl", b"{}\n" * 5_000_000, "line 1: step"),
+        ("metrics.jsonl", ROW * 20_001, "more than 20,000 lines"),
+        ("metrics.jsonl", ROW + b" " * (16 << 20), "line 2 has more than 262,144 bytes"),
+        ("metrics.jsonl", b"[" * (64 << 10), "recursion limit"),
+        ("config.json", b'{"x":[' + b"[]," * 5_000_000 + b"[]]}", "more values"),
+        ("config.json", b"{" * 15_000_000, "more values"),
+        ("config.json", b'{"vocabulary":[' + b"0," * 7_000_000 + b"0]}", "config.json"),
+    ],
+    ids=range(7),
+)
+def test_stored_text_of_more_objects_than_a_model_has_is_refused_early(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    written(tmp_path)
+    refuse(remade(tmp_path, {name: content}), words)
+
+
+@pytest.mark.parametrize(
+    ("pickled", "words"),
+    [
+        (b"\x80\x02" + b"]" * (31 << 20) + b".", "more objects"),
+        (b"\x80\x02(" + b"K\0" * 1_000_000 + b"t.", "more objects"),
+        (b"cbuiltins\nbytearray\n(I3000000000\ntR.", "more than tensors"),
+        (b"ctorch.storage\nUntypedStorage\n(I3000000000\ntR.", "more than tensors"),
+    ],
+    ids=range(4),
+)
+def test_a_pickle_that_makes_more_than_a_model_is_not_run(tmp_path: Path, pickled: bytes, words: str) -> None:
+    written(tmp_path, "classic")
+    path = tmp_path / "x.pth"
+    with zipfile.ZipFile(tmp_path / "document.pth") as old, zipfile.ZipFile(path, "w") as new:
+        for entry in old.infolist():
+            new.writestr(entry.filename, pickled if entry.filename.endswith("data.pkl") else old.read(entry))
+    del pickled
+    refuse(path, words)
 
 
 def safetensors(header: bytes, *, length: int | None = None, data: bytes = b"") -> bytes:

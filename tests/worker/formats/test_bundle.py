@@ -11,12 +11,13 @@ import torch
 from safetensors.torch import save
 
 from shared.errors import BadModelFile
+from shared.jobs.rows import MetricRow, ModelLosses, SampleRow
 from tests.worker.models import small_model
 from worker.formats.bundle import load_model, read_bundle, read_upload, write_model
-from worker.training.events import Losses, MetricRow, SampleRow
 
 METRICS = [MetricRow(step=1, epoch=1, seconds=0.5, train_loss=2.5), MetricRow(step=2, epoch=1, seconds=1.0)]
-SAMPLES = [SampleRow(step=2, epoch=1, text="pooh\n€\ud800", prompt="said", temperature=0.7)]
+METRIC = b'{"step": 1, "epoch": 1, "seconds": 0.5}'
+SAMPLES = [SampleRow(step=2, epoch=1, text="pooh\n€🐻", prompt="said", temperature=0.7)]
 
 
 def written(folder: Path, recipe: str = "stream") -> dict[str, Any]:
@@ -39,7 +40,7 @@ def written(folder: Path, recipe: str = "stream") -> dict[str, Any]:
         params=params,
         vocabulary=model.vocabulary,
         weights=model.module.weights(),
-        losses=Losses(train=1.5, validation=1.75, best_epoch=3),
+        losses=ModelLosses(train=1.5, validation=1.75, best_epoch=3),
         metrics=METRICS,
         samples=SAMPLES,
     )
@@ -56,7 +57,7 @@ def test_a_model_comes_back_as_it_was(tmp_path: Path, recipe: str) -> None:
     assert (read.metrics, read.samples) == (tuple(METRICS), tuple(SAMPLES))
     assert (read.sizes.recipe, read.losses, read.vocabulary) == (
         recipe,
-        Losses(train=1.5, validation=1.75, best_epoch=3),
+        ModelLosses(train=1.5, validation=1.75, best_epoch=3),
         model.vocabulary,
     )
     assert read.params["epochs"] == 3
@@ -112,21 +113,32 @@ def test_a_bundle_that_someone_has_zipped_anew_is_read(tmp_path: Path) -> None:
     ("change", "words"),
     [
         ({"hidden_size": 33}, "shape"),
-        ({"hidden_size": 5000}, "hidden_size must be"),
-        ({"hidden_size": True}, "hidden_size must be"),
+        ({"hidden_size": 5000}, "hidden_size: .*4096"),
+        ({"hidden_size": True}, "hidden_size: "),
+        ({"hidden_size": "32"}, "hidden_size: "),
         ({"layers": 2}, "missing"),
-        ({"recipe": "transformer"}, "recipe must be"),
+        ({"recipe": "transformer"}, "recipe: "),
+        ({"recipe": []}, "recipe: "),
         ({"recipe": "classic"}, "embedding_size"),
         ({"lowercase": 1}, "lowercase"),
         ({"format": "other"}, "not that of a Charloom model"),
-        ({"version": 99}, "format version 99"),
+        ({"version": 99}, "version: Input should be 1"),
         ({"vocabulary": "abc"}, "vocabulary"),
         ({"vocabulary": ["a", "b"]}, "shape"),
         ({"vocabulary": ["a", "a"]}, "twice"),
-        ({"vocabulary": ["ab", "c"]}, "single characters"),
-        ({"vocabulary": [1, 2]}, "single characters"),
+        ({"vocabulary": ["ab", "c"]}, "vocabulary.0: String should have at most 1 character"),
+        ({"vocabulary": [1, 2]}, "vocabulary.0: "),
+        ({"vocabulary": ["\ud800"]}, "config.json"),
+        ({"vocabulary": []}, "vocabulary: "),
         ({"params": []}, "params"),
-        ({"losses": {"train": "low"}}, "losses must be numbers"),
+        ({"params": {"epochs": "12"}}, "epochs: "),
+        ({"params": {"epochs": 10**4000}}, "epochs: "),
+        ({"params": {"learning_rate": float("nan")}}, "learning_rate: "),
+        ({"params": {"precision": ["float32"]}}, "precision: "),
+        ({"losses": {"train": "low"}}, "losses.train: Input should be a valid number"),
+        ({"losses": {"train": float("inf")}}, "losses.train: "),
+        ({"losses": {"train": 10**4000}}, "losses.train: "),
+        ({"losses": {"best_epoch": 0}}, "losses.best_epoch: "),
     ],
 )
 def test_a_bundle_that_is_no_model_is_refused_with_words(tmp_path: Path, change: dict[str, Any], words: str) -> None:
@@ -142,12 +154,14 @@ def test_a_bundle_that_is_no_model_is_refused_with_words(tmp_path: Path, change:
         ({"/etc/escape": b"x"}, "no place"),
         ({"config.json": None}, "lacks config.json"),
         ({"weights.safetensors": None}, "lacks weights"),
-        ({"config.json": b"[" * 100_000}, "damaged"),
-        ({"config.json": b"\xff"}, "damaged"),
-        ({"weights.safetensors": b"\0" * 50}, "damaged"),
+        ({"config.json": b"[" * 50}, "config.json"),
+        ({"config.json": b"\xff"}, "config.json"),
+        ({"weights.safetensors": bytes(range(50))}, "damaged"),
         ({"weights.safetensors": b"\0" * 90_000_000}, "at most"),
-        ({"metrics.jsonl": b"[]\n"}, "object"),
-        ({"metrics.jsonl": b'{"other": 1}\n'}, "damaged"),
+        ({"metrics.jsonl": b"[]\n"}, "line 1: Input should be an object"),
+        ({"metrics.jsonl": b'{"other": 1}\n'}, "line 1: step: Field required"),
+        ({"metrics.jsonl": METRIC + b"\n\n"}, "line 2: "),
+        ({"samples.jsonl": METRIC}, "line 1: text: Field required"),
     ],
 )
 def test_a_bundle_with_bad_parts_is_refused(tmp_path: Path, change: dict[str, bytes | None], words: str) -> None:
@@ -155,6 +169,28 @@ def test_a_bundle_with_bad_parts_is_refused(tmp_path: Path, change: dict[str, by
     with pytest.raises(BadModelFile, match=words):
         read_bundle(remade(tmp_path, change, zipfile.ZIP_DEFLATED))
     assert not (tmp_path.parent / "escape.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["train_loss", "seconds", "evaluation_sum", "step"])
+@pytest.mark.parametrize(
+    "value", [b'"2.5"', b"true", b"[]", b"NaN", b"-Infinity", b"1e999", b"-1e31", b"9" * 4000, b"9" * 5000]
+)
+def test_a_row_whose_numbers_are_not_finite_numbers_is_refused(tmp_path: Path, name: str, value: bytes) -> None:
+    written(tmp_path)
+    row = METRIC[:-1] + b', "%s": %s}' % (name.encode(), value)
+    with pytest.raises(BadModelFile, match=r"metrics\.jsonl can't be read: line 2: ") as caught:
+        read_bundle(remade(tmp_path, {"metrics.jsonl": METRIC + b"\n" + row}))
+    assert len(caught.value.detail) < 200
+
+
+def test_what_a_newer_version_adds_is_ignored(tmp_path: Path) -> None:
+    written(tmp_path)
+    newer = config(tmp_path, new=1, params={"epochs": 3, "new": "x" * 1000})
+    row = METRIC[:-1] + b', "new": 1}'
+    read = read_bundle(remade(tmp_path, {"config.json": newer, "metrics.jsonl": row}))
+    assert read.params["epochs"] == 3
+    assert "new" not in read.params
+    assert read.metrics == (MetricRow(step=1, epoch=1, seconds=0.5),)
 
 
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_cancelled_training_is_resumed_to_the_same_weights(cluster: Cluster, c
         for event in cluster.store.events.read(new.id, limit=10_000).events
         if event.type is EventType.LOG
     ]
-    assert any(message.startswith("Goes on from step ") for message in told)
+    assert any(message.startswith("Continues from step ") for message in told)
     assert cluster.volume.jobs.states(job_id) == [state]
     assert state.path.read_bytes() == left
 

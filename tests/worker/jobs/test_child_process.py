@@ -1,0 +1,98 @@
+"""Work in a child process: its result or its error comes back, its memory is limited, and it ends with the job."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+
+from shared.errors import BadModelFile, VolumeUnavailable
+from shared.jobs.rows import ModelLosses
+from tests.worker.models import small_model
+from worker.formats.bundle import read_upload, write_model
+from worker.jobs.child_process import run_in_child
+from worker.jobs.lease import Lease, StopRequest, StopRequested
+
+
+class Held:
+    """A lease that is held until `stop` returns a request."""
+
+    def __init__(self, stop: Callable[[], StopRequest | None] = lambda: None) -> None:
+        self.check = stop
+
+
+def run(work: Callable[[], str], *, lease: Held | None = None) -> str:
+    return run_in_child(work, lease=cast("Lease", lease or Held()), memory_bytes=100 << 20)
+
+
+def raising(error: Exception) -> Callable[[], str]:
+    def work() -> str:
+        raise error
+
+    return work
+
+
+def killed() -> str:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return "never"
+
+
+def test_a_model_is_read_and_written_after_the_parent_has_computed_on_two_threads(tmp_path: Path) -> None:
+    # Given: OpenMP's threads, which a fork loses; and weights that torch would share out among them.
+    model = small_model("classic", hidden_size=256)
+    params: dict[str, Any] = {"recipe": "classic", "hidden_size": 256, "layers": 1, "embedding_size": 0}
+    params |= {"seq_length": 20, "lowercase": True}
+
+    def written(folder: Path, weights: Any) -> str:
+        folder.mkdir()
+        files = write_model(folder, params=params, vocabulary=model.vocabulary, weights=weights, losses=ModelLosses())
+        return str(files["bundle"]["sha256"])
+
+    sha256 = written(tmp_path / "a", model.module.weights())
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        torch.randn(2000, 2000).matmul(torch.randn(2000, 2000)).tanh().sum()
+        # When, then
+        work = lambda: written(tmp_path / "b", read_upload(tmp_path / "a" / "document.pth").weights)  # noqa: E731
+        assert run(work) == sha256
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(
+    ("work", "error", "words"),
+    [
+        (raising(BadModelFile("no model")), BadModelFile, "^no model$"),
+        (raising(VolumeUnavailable("full")), VolumeUnavailable, "^full$"),
+        (raising(KeyError("a secret")), RuntimeError, "^KeyError$"),
+        (lambda: str(len(bytearray(200 << 20))), BadModelFile, "more than 100 MiB of memory"),
+        (killed, BadModelFile, "signal 9"),
+    ],
+    ids=["refused", "volume", "unforeseen", "memory", "killed"],
+)
+def test_an_error_of_the_child_is_raised_in_the_parent(
+    work: Callable[[], str], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        run(work)
+
+
+def test_a_child_is_killed_when_its_job_is_to_stop(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+
+    def work() -> str:
+        told.write_text(str(os.getpid()))
+        signal.pause()
+        return "never"
+
+    lease = Held(lambda: StopRequest.CANCEL if told.exists() and told.read_text() else None)
+    with pytest.raises(StopRequested) as caught:
+        run(work, lease=lease)
+    assert caught.value.request is StopRequest.CANCEL
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(told.read_text()), 0)
