@@ -143,6 +143,12 @@ class Settings(BaseModel):
         None, description="The key (PEM) of that certificate."
     )
     data_dir: Path = Field(Path("data"), description="The volume that all hosts share: corpora, models, jobs.")
+    umask: str = Field(
+        "077",
+        pattern=r"^0?0[0-7]{2}$",
+        description="Permissions that new files and folders don't get, octal. 077: only this user can read texts, "
+        "models and logs; 007: the group of a shared volume can, too.",
+    )
 
     # Web
     host: str = Field("127.0.0.1", description="Address that the web server binds.")
@@ -302,6 +308,11 @@ def _check_tls(settings: Settings) -> None:
             f"{PREFIX}REDIS_CA_FILE and {PREFIX}REDIS_CERT_FILE are for TLS, but {PREFIX}REDIS_URL doesn't begin with "
             "rediss://, so nothing would be encrypted"
         )
+
+
+def set_umask(settings: Settings) -> None:
+    """Create files with the permissions of the settings from now on, in this process and its children."""
+    os.umask(int(settings.umask, 8))
 
 
 def user_cache_dir() -> Path:

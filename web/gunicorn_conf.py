@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import SettingsError
-from shared.settings import check_binding, load
+from shared.settings import check_binding, load, set_umask
 from web.server import worker
 from web.streaming import shutdown
 
 try:
     _settings = load()
     check_binding(_settings)
+    set_umask(_settings)
 except SettingsError as exc:
     sys.exit(f"Charloom doesn't start: {exc}")
 

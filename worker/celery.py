@@ -18,7 +18,7 @@ from celery import Celery, Task, signals
 from shared.broker import make_app, task_name
 from shared.errors import SettingsError, StoreUnavailable
 from shared.jobs.record import Queue
-from shared.settings import Settings, load
+from shared.settings import Settings, load, set_umask
 from shared.store import Store
 from shared.volume import Volume
 from worker.consumer.slots import TrainSlots
@@ -120,7 +120,9 @@ class Entry:
 
 def _make() -> Celery:
     try:
-        return Entry(load()).build()
+        settings = load()
+        set_umask(settings)
+        return Entry(settings).build()
     except SettingsError as exc:
         sys.exit(f"charloom worker: {exc}")
 

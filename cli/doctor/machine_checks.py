@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -67,7 +68,10 @@ def check_data(data_dir: Path) -> Iterator[Finding]:
     except VolumeUnavailable as exc:
         yield bad("data", f"{data_dir} isn't writable: {exc.detail}", "Let this user write to it.")
         return
-    yield ok("data", f"{data_dir} is writable")
+    if stat.S_IMODE(data_dir.stat().st_mode) & stat.S_IROTH:
+        yield warn("data", f"{data_dir} can be read by every user of this machine", f"Run `chmod -R o= {data_dir}`.")
+    else:
+        yield ok("data", f"{data_dir} is writable")
     yield _check_space(data_dir)
 
 

@@ -13,7 +13,7 @@ from cli.service.service import Service, ShutdownRequested
 from cli.service.signals import Signals
 from cli.service.supervisor import ChildFailed
 from shared.errors import SettingsError
-from shared.settings import Settings, check_binding, load
+from shared.settings import Settings, check_binding, load, set_umask
 
 
 def read_settings(*, port: int | None, data: Path | None) -> Settings:
@@ -62,12 +62,13 @@ def choose_port(settings: Settings, *, any_free: bool, console: Console) -> Sett
 
 
 def acquire_lock(settings: Settings, console: Console) -> DataLock | None:
-    """Lock the data directory. Return None with a Redis of one's own: then several hosts may share the directory.
+    """Set the umask and lock the data directory. Return None if a Redis is given: hosts may share the directory then.
 
     Raises:
         DataDirInUse: a service runs on this data.
         click.ClickException: the directory isn't writable.
     """
+    set_umask(settings)
     if "redis_url" in settings.model_fields_set:
         return None
     try:

@@ -25,6 +25,8 @@ def test_values_are_read_from_their_variables() -> None:
         ("CHARLOOM_REDIS_URL", "http://localhost"),
         ("CHARLOOM_LEASE_TTL_S", "0"),
         ("CHARLOOM_WEB_STREAMS", "64"),
+        ("CHARLOOM_UMASK", "700"),
+        ("CHARLOOM_UMASK", "0o77"),
         ("CHARLOOM_PROT", "8000"),
     ],
 )

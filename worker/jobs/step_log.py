@@ -50,5 +50,5 @@ class StepLog:
             self._pid = os.getpid()
             self._folder.mkdir(parents=True, exist_ok=True)
             path = self._folder / f"{self._pid}-{boottime():.3f}.jsonl"
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.write(self._file, (json.dumps(line) + "\n").encode())

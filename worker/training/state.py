@@ -6,9 +6,7 @@ The file is safetensors: the tensors as they are, the facts as JSON in its metad
 import errno
 import hashlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from shared.errors import CharloomError
+from shared.volume.files import committed
 
 _KEY = "charloom_training_state"
 
@@ -44,32 +43,16 @@ class TrainState:
 
 
 def save_state(path: Path, state: TrainState) -> str:
-    """Write the state at `path`, whole or not at all even when the power fails, and return the file's sha256.
-
-    Temporary file, fsync, rename, fsync of the folder. Raises OSError, the temporary file gone, where the disk refuses.
-    """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    """Commit the state to `path` and return the file's sha256. Raises VolumeUnavailable, OSError."""
+    with committed(path) as temporary:
         try:
             save_file(dict(state.tensors), temporary, metadata={_KEY: json.dumps(state.facts, allow_nan=False)})
         except SafetensorError as error:
-            # Its message alone holds the number of the error, which tells a full disk from others.
+            # Only the message has the error number, which distinguishes a full disk from other errors.
             number = re.search(r"os error (\d+)", str(error))
             raise OSError(int(number[1]) if number else errno.EIO, f"the state couldn't be written: {error}") from error
-        with temporary.open("rb+") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return digest
+        with temporary.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_state(path: Path, sha256: str) -> TrainState:

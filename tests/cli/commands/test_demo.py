@@ -47,6 +47,9 @@ def test_with_nobody_at_the_terminal_it_trains_writes_names_make_up_and_ends(
     assert written.startswith(prompt)
     assert len(written.removeprefix(prompt)) in (699, 700), "but for a space at its end"
     assert not CONTROLS.search(demo.said)
+    made = [path for path in data_dir.rglob("*") if not path.is_socket()]
+    assert {"text.txt", "bundle.zip", "job.json", "worker.log", "lock"} <= {path.name for path in made}
+    assert [path for path in made if path.stat().st_mode & 0o077] == [], "no other user can read texts, models and logs"
 
 
 def test_at_a_terminal_it_serves_on_until_ctrl_c(run: Run, data_dir: Path, book: Path, terminal: int) -> None:

@@ -151,6 +151,8 @@ def test_a_text_comes_in_whole_however_it_is_sent(served: Served, live: World, c
     sent = httpx.post(f"{served.url}{API}/corpora?name=x", content=body, headers={"Content-Type": "text/plain"})
     assert sent.status_code == 201, sent.text
     assert live.get(f"/corpora/{sent.json()['id']}/text").data == text
+    folder = served.data_dir / "corpora" / sent.json()["id"]
+    assert [path for path in (folder, *folder.iterdir()) if path.stat().st_mode & 0o077] == []
 
 
 def speak(served: Served, head: str, body: bytes = b"", *, hang_up: bool = False) -> bytes:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from shared.requests.recipes import RecipeName
 from tests.web.world import API, BOOK, World, pointers
 
 
@@ -24,7 +25,7 @@ def test_a_writing_is_queued_with_its_prompt_in_the_models_form(world: World) ->
 
 
 @pytest.mark.parametrize(("recipe", "lowercase"), [("stream", True), ("stream", False), ("classic", True)])
-def test_without_a_prompt_the_seed_chooses_a_passage(world: World, recipe: str, lowercase: bool) -> None:
+def test_without_a_prompt_the_seed_chooses_a_passage(world: World, recipe: RecipeName, lowercase: bool) -> None:
     text = "\ufeff" + BOOK
     model = world.model(world.corpus(text), text=text, recipe=recipe, lowercase=lowercase, seq_length=80)
     prompts = [world.write(model.id, seed=seed).json["params"]["prompt"] for seed in (1, 1, 2, 3)]

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from shared.errors import BadModelFile
+from shared.ids import model_id_of
 from shared.jobs.record import JobType, Status
 from tests.worker.cluster import Cluster
 from tests.worker.formats.test_bundle import config, remade, written
@@ -247,5 +248,7 @@ def test_a_real_worker_fails_every_bomb_with_words_and_goes_on(cluster: Cluster,
             assert job.lost_attempts == 0
         good = cluster.send(JobType.IMPORT, {"filename": "x", "name": "good"}, upload=tmp_path / "document.pth")
         assert cluster.ended(good).status is Status.SUCCEEDED
+        folder = cluster.volume.models.folder(model_id_of(good))
+        assert [path for path in (folder, *folder.iterdir()) if path.stat().st_mode & 0o077] == []
         assert worker.poll() is None
     assert not target.exists()

@@ -1,5 +1,7 @@
 """The file of a training's state is whole or refused."""
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,16 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     assert all(torch.equal(loaded.tensors[name], value) for name, value in STATE.tensors.items())
     assert torch.equal(loaded.part("model")["a"], STATE.tensors["model.a"])
     assert list(tmp_path.iterdir()) == [path], "no temporary file is left"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o007, 0o660)])
+def test_a_state_has_the_permissions_of_all_files(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        save_state(tmp_path / "state", STATE)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == mode
 
 
 def test_a_loaded_state_outlives_its_file(tmp_path: Path) -> None:
