@@ -21,7 +21,7 @@ from shared.jobs.record import Queue
 from shared.settings import Settings, load, set_umask
 from shared.store import Store
 from shared.volume import Volume
-from worker.consumer.slots import TrainSlots
+from worker.consumer.train_slots import TrainSlots
 from worker.jobs.attempt import WorkerContext
 from worker.jobs.child_process import die_with_parent
 from worker.jobs.lease_renewer import LeaseRenewer

@@ -99,21 +99,6 @@ def queue(name: str) -> str:
     return LAYOUT["queue"] + name
 
 
-def claimed(name: str) -> str:
-    """Key of the newest claim's sending time in a queue."""
-    return LAYOUT["claimed"] + name
-
-
-def retired(resource_id: str) -> str:
-    """Key that stands while a corpus or a model is being deleted."""
-    return LAYOUT["retired"] + resource_id
-
-
-def uses(resource_id: str) -> str:
-    """Key of the set of live jobs that need a corpus or a model."""
-    return LAYOUT["uses"] + resource_id
-
-
 def worker(name: str) -> str:
     """Key of what a worker says of itself."""
     return LAYOUT["worker"] + name

@@ -70,7 +70,8 @@ def estimate_training(body: training.Training) -> Response:
     The body is that of POST /train-jobs and is refused where that would be; nothing is queued. The time holds for the
     slowest of the workers now seen, so that it holds wherever the job lands, without the time it waits in the queue.
     """
-    return reply(Estimate.model_validate(training.estimate_training(services(), body)))
+    here = services()
+    return reply(Estimate.model_validate(training.estimate_training(here, training.resolve(here, body, seed=0))))
 
 
 @api.call("POST", "/jobs/<job_id>/resume", headers=HEADER, answers=_QUEUED, problems=(404, 409, 422))

@@ -64,7 +64,7 @@ class Metric(View):
         return cls.model_validate({name: row.get(name) for name in cls.model_fields})
 
 
-class BestLosses(View):
+class ModelLosses(View):
     """The losses of what a model keeps, mean nats per character."""
 
     train: float | None = None
@@ -86,7 +86,7 @@ class Model(View):
     vocab_size: int
     vocabulary: str = Field(description="Its characters; a character's place is its index.")
     parameters: int
-    losses: BestLosses
+    losses: ModelLosses
     formats: list[str] = Field(description="What /download?format= can send.")
     bytes: int = Field(description="Size of the bundle.")
     created_at: str
@@ -107,7 +107,7 @@ class Model(View):
             vocab_size=len(model.vocabulary),
             vocabulary=model.vocabulary,
             parameters=model.parameters,
-            losses=BestLosses.model_validate(model.losses),
+            losses=ModelLosses.model_validate(model.losses),
             formats=[name for name in ("bundle", "pth") if name in model.files],
             bytes=whole.bytes if whole else sum(file.bytes for file in model.files.values()),
             created_at=model.created_at,

@@ -53,14 +53,9 @@ def recipe_of(
     name = kind.kind.name
     fields = {key: field for key, field in fields_of(kind).items() if key not in _APART}
     try:
-        wish = wished({**typed, "corpus_id": corpus.id, "recipe": name})
-        return Recipe(
-            name=name,
-            about=_ABOUT[name],
-            fields=fields,
-            fitted=training.resolve(here, wish, seed=0),
-            estimate=training.estimate_training(here, wish),
-        )
+        fitted = training.resolve(here, wished({**typed, "corpus_id": corpus.id, "recipe": name}), seed=0)
+        estimate = training.estimate_training(here, fitted)
+        return Recipe(name=name, about=_ABOUT[name], fields=fields, fitted=fitted, estimate=estimate)
     except InvalidRequest as exc:
         return Recipe(name=name, about=_ABOUT[name], fields=fields, refusal=exc.detail, errors=errors_by_field(exc))
 

@@ -74,23 +74,19 @@ def size_of(corpus: volume.Corpus, request: Training) -> tuple[int, int]:
     return corpus.normalized_size(lowercase=request.lowercase, drop_bom=request.kind.drops_bom)
 
 
-def estimate_training(services: Services, request: Training) -> Estimate:
-    """Return what a training would be on the workers now seen, and queue nothing.
-
-    Raises InvalidRequest where `prepare` would.
-    """
-    wanted = resolve(services, request, seed=0)
-    corpus = services.volume.corpora.get(wanted.corpus_id)
-    chars, vocab_size = size_of(corpus, wanted)
-    if wanted.init_from is not None:
-        vocab_size = len(services.volume.models.get(wanted.init_from).vocabulary)
-    told = (Speed.of(worker.speed) for worker in services.store.workers.seen())
+def estimate_training(services: Services, resolved: Training) -> Estimate:
+    """Estimate a training that `resolve` returned, on the workers now seen. Queues nothing."""
+    corpus = services.volume.corpora.get(resolved.corpus_id)
+    chars, vocab_size = size_of(corpus, resolved)
+    if resolved.init_from is not None:
+        vocab_size = len(services.volume.models.get(resolved.init_from).vocabulary)
+    speeds = (Speed.of(worker.speed) for worker in services.store.workers.seen())
     return estimate(
-        wanted,
+        resolved,
         chars=chars,
         vocab_size=vocab_size,
-        memory_bytes=memory_bytes(wanted, chars, vocab_size),
-        speeds=[speed for speed in told if speed is not None],
+        memory_bytes=memory_bytes(resolved, chars, vocab_size),
+        speeds=[speed for speed in speeds if speed is not None],
     )
 
 

@@ -287,7 +287,7 @@ def set_clock_back(client: "redis.Redis", job: NewJob) -> None:
     for index in (keys.RUNNING, keys.OUTBOX):
         if client.zscore(index, job.id) is not None:
             client.zincrby(index, HOUR_MS, job.id)
-    claimed_key = keys.claimed(job.queue)
+    claimed_key = keys.LAYOUT["claimed"] + job.queue
     if client.get(claimed_key):
         client.incrby(claimed_key, HOUR_MS)
 

@@ -297,7 +297,7 @@ class Model:
             if job.due_at is not None:
                 put(keys.OUTBOX, job_id)
             for resource in job.job.uses if job.live else ():
-                put(keys.uses(resource), job_id)
+                put(keys.LAYOUT["uses"] + resource, job_id)
             if not job.live:
                 put(keys.ENDED, job_id)
             if job.rows:
@@ -305,7 +305,7 @@ class Model:
         for queue in Queue:
             if waiting := self.waiting(queue):
                 held[keys.queue(queue)] = waiting
-        held |= {keys.retired(resource): "1" for resource, until in self.retired.items() if until > self.now}
+        held |= {keys.LAYOUT["retired"] + resource: "1" for resource, until in self.retired.items() if until > self.now}
         return held
 
     def waiting(self, queue: Queue) -> list[str]:
@@ -583,7 +583,7 @@ class History(RuleBasedStateMachine):
         for key in (keys.queue(job.queue), keys.RUNNING, keys.OUTBOX, keys.ENDED):
             self.client.zrem(key, job.id)
         for resource in job.uses:
-            self.client.srem(keys.uses(resource), job.id)
+            self.client.srem(keys.LAYOUT["uses"] + resource, job.id)
         del self.model.jobs[job.id]
         self.seen.pop(job.id, None)
 
@@ -614,7 +614,7 @@ class History(RuleBasedStateMachine):
             flat = dump.pop(keys.job(job_id))
             self.check_record(job, dict(zip(flat[::2], flat[1::2], strict=True)))
             self.check_events(job, dump.pop(keys.events(job_id)))
-        for key in map(keys.claimed, Queue):
+        for key in (keys.LAYOUT["claimed"] + queue for queue in Queue):
             dump.pop(key, None)
         for key, held in dump.items():
             if key.startswith(keys.metrics("")):

@@ -243,5 +243,5 @@ def test_no_live_job_is_left_over(cluster: Cluster) -> None:
     for job in cluster.store.jobs.page(limit=100).jobs:
         assert job.ended, job
     assert client.zcard(keys.RUNNING) == client.zcard(keys.OUTBOX) == 0
-    assert not list(client.scan_iter(keys.uses("*")))
+    assert not list(client.scan_iter(keys.LAYOUT["uses"] + "*"))
     client.close()
