@@ -1,9 +1,9 @@
 """How long a training will take, from the speeds that workers measure. Knows numbers only: no torch, no files.
 
-A step takes a fixed time for each position of each layer, since the network reads one character after another, and the
-time of its arithmetic. Both are measured on the worker. Three weights say what counts as arithmetic beside the
-products; they were fitted to 14 shapes from 16 to 512 units, both recipes, one thread: foretold were 0.67 to 1.53 of
-the times.
+A step takes a fixed time for each position of each layer, since the network reads one character after another, plus the
+time of its arithmetic. Both are measured on the worker. Three weights say what counts as arithmetic besides the
+products; they were fitted to 14 shapes from 16 to 512 units, both recipes, one thread: the estimates were 0.67 to 1.53
+of the measured times.
 """
 
 import math
@@ -14,15 +14,15 @@ from typing import Any
 from shared.requests.flops import flops, optimizer_flops, parameters
 from shared.requests.options import ClassicRequest, StreamRequest
 
-#: Arithmetic beside the products: of a unit at one position (gates), of a parameter in one step (Adam); and the
-#: positions that a step costs beside its own.
+#: Arithmetic besides the products: of a unit at one position (gates), of a parameter in one step (Adam); and how many
+#: positions more a step costs than it has.
 UNIT_FLOPS, PARAMETER_FLOPS, STEP_POSITIONS = 1600, 600, 50
-#: A position that is only read, by one reader, costs this share of one that is learned from.
+#: A position that is only read, in one batch row, costs this share of one that is trained on.
 READ_SHARE = 0.4
-#: `stream`'s validation part is read by up to so many readers side by side, each after so many characters before its
-#: share.
-MAX_READERS, WARM_UP_CHARS = 16, 500
-#: Below this hidden_size "auto" doesn't take bfloat16: the conversions eat what it wins (bench/LOG.md).
+#: The validation part of `stream` is read in up to so many batch rows, each of which first reads so many characters
+#: before its share.
+MAX_ROWS, WARM_UP_CHARS = 16, 500
+#: Below this hidden_size "auto" means float32: the conversions cost more than bfloat16 saves (bench/LOG.md).
 MIN_BFLOAT16_HIDDEN_SIZE = 128
 #: A finished training moves the factor of its recipe by this share of the way, and never beyond these.
 LEARNT_SHARE, MIN_FACTOR, MAX_FACTOR = 0.5, 0.1, 10.0
@@ -34,59 +34,59 @@ Training = ClassicRequest | StreamRequest
 class Speed:
     """How fast one training goes on a worker."""
 
-    #: Of one position of one layer, forward and backward, beside its arithmetic.
+    #: Of one position of one layer, forward and backward, besides its arithmetic.
     seconds_per_position: float
     flops_per_second: float
     #: The same in bfloat16; 0 where the processor has none.
     bfloat16_flops_per_second: float = 0.0
-    #: What finished trainings took, as a multiple of what the figures above foretold, by recipe.
+    #: Time that finished trainings took, as a multiple of the estimate by the figures above, by recipe.
     factors: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> "Speed | None":
-        """Read what a worker tells, None where it tells nothing. What a newer version has added is passed over."""
-        known = {name: told[name] for name in cls.__dataclass_fields__ if name in told}
+    def of(cls, reported: Mapping[str, Any]) -> "Speed | None":
+        """Parse what a worker reports; None where nothing is reported. Ignores what a newer version has added."""
+        known = {name: reported[name] for name in cls.__dataclass_fields__ if name in reported}
         return cls(**known) if {"seconds_per_position", "flops_per_second"} <= known.keys() else None
 
     def as_json(self) -> Mapping[str, Any]:
-        """Return what `of` reads: plain JSON values."""
+        """Return what `of` parses: plain JSON values."""
         return asdict(self)
 
     def corrected(self, request: Training, *, chars: int, vocab_size: int, chars_per_second: float) -> "Speed":
-        """Return the speed as a training that was seen to go this fast corrects it."""
+        """Return the speed, corrected by a training that was measured at this speed."""
         uncorrected = replace(self, factors={})
-        foretold = step_seconds(request, chars, vocab_size, uncorrected)
-        ratio = work_of(request, chars).chars_per_step / chars_per_second / foretold
+        estimated = step_seconds(request, chars, vocab_size, uncorrected)
+        ratio = work_of(request, chars).chars_per_step / chars_per_second / estimated
         former = self.factors.get(request.recipe)
-        wished = ratio if former is None else former ** (1 - LEARNT_SHARE) * ratio**LEARNT_SHARE
-        return replace(self, factors={**self.factors, request.recipe: min(MAX_FACTOR, max(MIN_FACTOR, wished))})
+        target = ratio if former is None else former ** (1 - LEARNT_SHARE) * ratio**LEARNT_SHARE
+        return replace(self, factors={**self.factors, request.recipe: min(MAX_FACTOR, max(MIN_FACTOR, target))})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What one epoch is."""
+    """The work of one epoch."""
 
-    #: Training batches, the positions of each along the text, and the characters that it learns to foretell.
+    #: Training batches, the positions of each along the text, and the characters that it predicts.
     steps: int
     positions: int
     chars_per_step: float
-    #: Characters that the evaluation reads one after another (stream), or windows that it reads side by side (classic).
+    #: Characters that the evaluation reads one after another (stream), or windows that it reads in batches (classic).
     evaluated: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What a training will be."""
+    """How large a training is, and how long it takes."""
 
     parameters: int
     steps: int
-    #: Of computing; None where no worker has told its speed.
+    #: Of computing; None where no worker has reported its speed.
     seconds: float | None
     memory_bytes: int
 
 
 def work_of(request: Training, chars: int) -> Work:
-    """Return what one epoch over a text of so many characters is. Counted as `worker/training/data.py` cuts batches."""
+    """Return the work of one epoch over a text of so many characters, counted as `worker/training/data.py` does."""
     if request.kind.is_windowed:
         windows = max(1, chars - request.seq_length)
         steps = math.ceil(windows / request.batch_size)
@@ -98,13 +98,13 @@ def work_of(request: Training, chars: int) -> Work:
     return Work(steps=steps, positions=positions, chars_per_step=positions * request.batch_size, evaluated=evaluated)
 
 
-def validation_rows(kept: int, learnt: int) -> int:
-    """Return how many readers share a validation part of so many characters that stands after so many others."""
-    return max(1, min(MAX_READERS, kept // (4 * WARM_UP_CHARS), learnt // WARM_UP_CHARS))
+def validation_rows(validated: int, trained: int) -> int:
+    """Return how many batch rows share a validation part of so many characters, after a training part of so many."""
+    return max(1, min(MAX_ROWS, validated // (4 * WARM_UP_CHARS), trained // WARM_UP_CHARS))
 
 
 def takes_bfloat16(request: Training, *, has: bool) -> bool:
-    """Resolve `precision` on a processor that has bfloat16 products, or hasn't."""
+    """Resolve `precision` on a processor that has, or has not, bfloat16 products."""
     if request.precision == "auto":
         return has and request.hidden_size >= MIN_BFLOAT16_HIDDEN_SIZE
     return request.precision == "bfloat16"
@@ -122,7 +122,7 @@ def step_seconds(request: Training, chars: int, vocab_size: int, speed: Speed) -
 
 
 def seconds(request: Training, chars: int, vocab_size: int, speed: Speed) -> float:
-    """Return the computing seconds of a whole training, its limit of time and an early end left out."""
+    """Return the computing seconds of a whole training, without regard to its time limit or an early end."""
     work = work_of(request, chars)
     step = step_seconds(request, chars, vocab_size, speed)
     one = request.model_copy(update={"batch_size": 1, "seq_length": 1})
@@ -134,9 +134,9 @@ def seconds(request: Training, chars: int, vocab_size: int, speed: Speed) -> flo
         evaluation = READ_SHARE * step * work.steps
         sample = request.sample_chars * request.seq_length * read
     else:
-        readers = validation_rows(work.evaluated, chars - work.evaluated)
-        positions = work.evaluated / readers + (WARM_UP_CHARS if readers > 1 else 0)
-        evaluation = positions * READ_SHARE * _factor(request, speed) * (waiting + readers * arithmetic)
+        rows = validation_rows(work.evaluated, chars - work.evaluated)
+        positions = work.evaluated / rows + (WARM_UP_CHARS if rows > 1 else 0)
+        evaluation = positions * READ_SHARE * _factor(request, speed) * (waiting + rows * arithmetic)
         sample = request.sample_chars * 2 * read
     return request.epochs * (work.steps * step + evaluation + sample)
 
@@ -151,9 +151,9 @@ def _rate(request: Training, speed: Speed) -> float:
 
 
 def estimate(request: Training, *, chars: int, vocab_size: int, memory_bytes: int, speeds: list[Speed]) -> Estimate:
-    """Foretell a training on the slowest of these workers, so that it holds wherever the job lands.
+    """Estimate a training on the slowest of these workers, so that it holds wherever the job runs.
 
-    With `max_seconds` it ends then, and makes as many steps as fit. An early end can't be foreseen.
+    With `max_seconds` it ends then, and makes as many steps as fit. An early end can't be predicted.
     """
     steps = request.epochs * work_of(request, chars).steps
     whole = max((seconds(request, chars, vocab_size, speed) for speed in speeds), default=None)

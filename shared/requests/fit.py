@@ -14,25 +14,25 @@ R = TypeVar("R", bound=ClassicRequest | StreamRequest)
 
 #: The shortest text that `stream` takes.
 MIN_STREAM_CHARS = 1000
-#: `stream`, where left out: texts shorter than this keep nothing back, since the loss of a few hundred characters says
-#: little; longer ones keep back at most so many, which one reader reads in some 3 seconds after each epoch.
+#: Default of `stream`: texts shorter than this are trained on whole, since the loss of a few hundred characters says
+#: little; of longer ones at most so many are validated on, which takes one batch row some 3 seconds after each epoch.
 MIN_VALIDATED_CHARS, MAX_VALIDATION_CHARS = 5_000, 200_000
-#: `stream`, where left out: chunks that the text is cut into at least, so that the state is carried on.
+#: Default of `stream`: the text is cut into at least so many chunks, so that the state is carried.
 MIN_CHUNKS = 8
-#: Longest time of a single step: between two of them a lease is looked at and a cancel is seen.
+#: Longest time of a single step: only between two of them are the lease and a request to cancel checked.
 MAX_BATCH_SECONDS = 4.0
-#: What a slow host may be counted on for, float32: two AVX-512 cores reach 101 GFLOP/s in the seed document's training
-#: step; two cores with half as wide vectors, half of it.
+#: What a slow host is assumed to do, float32: two AVX-512 cores reach 101 GFLOP/s in the seed document's training step,
+#: two cores with vectors half as wide do half of it.
 FLOPS_PER_SECOND = 50e9
-#: Measured (bench/memory_slope.py): a process with torch loaded, and what its libraries take at the first steps.
+#: Measured (bench/memory_slope.py): a process with torch loaded, and what its libraries allocate in the first steps.
 BASE_BYTES = 380 << 20
-#: Copies of the weights: themselves, gradients, two moments of Adam, the best, and a state held for saving (4).
+#: Copies of the weights: themselves, gradients, two moments of Adam, the best, and a state to be saved (4).
 WEIGHT_COPIES = 9
 #: Numbers kept per position and unit of each layer, forward and backward: gates, cell, output and their gradients.
 NUMBERS_PER_UNIT = 16
 #: The same per position and character of the vocabulary, where there are logits.
 NUMBERS_PER_LOGIT = 4
-#: Taken on the way by a text that is read in pieces, whatever its length.
+#: Needed to read a text in pieces, whatever its length.
 READING_BYTES = 16 << 20
 
 
@@ -40,10 +40,10 @@ def fit(request: R, *, chars: int, vocab_size: int, memory_limit_bytes: int | No
     """Return the request with the options that were left out fitted to the text.
 
     Arguments:
-        request: as it was sent; what was left out is told by its `model_fields_set`.
+        request: as it was sent; its `model_fields_set` says what was left out.
         chars: characters of the text, as the recipe reads it.
         vocab_size: distinct characters of it, lower-cased where `request.lowercase`.
-        memory_limit_bytes: what one training may take on the workers, or None where that isn't known.
+        memory_limit_bytes: what one training may use on the workers, or None where that isn't known.
 
     Raises InvalidRequest where the text is too short, options that were given don't fit it, one batch would take over
     four seconds, or the job is too large for the memory.
@@ -62,7 +62,7 @@ def fit(request: R, *, chars: int, vocab_size: int, memory_limit_bytes: int | No
 
 
 def memory_bytes(request: ClassicRequest | StreamRequest, chars: int, vocab_size: int) -> int:
-    """Return the memory that a training takes at most, its process included. Checked by bench/memory_slope.py."""
+    """Return the most memory that a training uses, its process included. Checked by bench/memory_slope.py."""
     positions = request.batch_size * request.seq_length
     units = NUMBERS_PER_UNIT * request.layers * request.hidden_size + 2 * (request.embedding_size or 1)
     predicted = request.kind.targets(batch_size=request.batch_size, seq_length=request.seq_length)
@@ -72,7 +72,7 @@ def memory_bytes(request: ClassicRequest | StreamRequest, chars: int, vocab_size
 
 
 def _text_bytes(chars: int, vocab_size: int) -> int:
-    """Return the memory that a text takes: one index a character, as `worker/training/data.py` encodes it."""
+    """Return the memory that a text uses: one index per character, as `worker/training/data.py` encodes it."""
     width = 1 if vocab_size <= 1 << 8 else 2 if vocab_size <= 1 << 16 else 4
     return READING_BYTES + width * chars
 
@@ -101,20 +101,20 @@ def _fit_stream(request: R, chars: int) -> R:
     if "validation_fraction" not in given:
         share = 0.0 if chars < MIN_VALIDATED_CHARS else request.validation_fraction
         request = _with(request, validation_fraction=min(share, MAX_VALIDATION_CHARS / chars))
-    learnt = chars - int(chars * request.validation_fraction)
-    request = _with(request, **chosen(cast(StreamRequest, request), chars=learnt))
+    trained = chars - int(chars * request.validation_fraction)
+    request = _with(request, **chosen(cast(StreamRequest, request), chars=trained))
     if "seq_length" not in given:
-        readers = request.batch_size if "batch_size" in given else 1
-        request = _with(request, seq_length=max(1, min(request.seq_length, learnt // (MIN_CHUNKS * readers))))
+        rows = request.batch_size if "batch_size" in given else 1
+        request = _with(request, seq_length=max(1, min(request.seq_length, trained // (MIN_CHUNKS * rows))))
     if "batch_size" not in given:
-        readers = max(1, learnt // (STEPS_AN_EPOCH * request.seq_length))
-        request = _with(request, batch_size=min(request.batch_size, readers))
-    if request.batch_size * request.seq_length > learnt:
+        rows = max(1, trained // (STEPS_AN_EPOCH * request.seq_length))
+        request = _with(request, batch_size=min(request.batch_size, rows))
+    if request.batch_size * request.seq_length > trained:
         _refuse(
             request,
             ("batch_size", "seq_length"),
-            f"batch_size {request.batch_size} times seq_length {request.seq_length} is more than the {learnt:,} "
-            "characters to learn from. Make one of them smaller, or take a longer text",
+            f"batch_size {request.batch_size} times seq_length {request.seq_length} is more than the {trained:,} "
+            "characters to train on. Make one of them smaller, or take a longer text",
         )
     return request
 
@@ -140,7 +140,9 @@ def _fit_to_memory(request: R, chars: int, vocab_size: int, limit: int) -> R:
 
 def _refuse_slow(request: ClassicRequest | StreamRequest, vocab_size: int, most: int) -> None:
     seconds = (flops(request, vocab_size) + optimizer_flops(request)) / FLOPS_PER_SECOND
-    detail = f"one batch would take about {seconds:.1f} seconds on a modest host; {MAX_BATCH_SECONDS:g} are allowed"
+    detail = (
+        f"one batch would take about {seconds:.1f} seconds on a modest host; at most {MAX_BATCH_SECONDS:g} are allowed"
+    )
     if most >= 1:
         _refuse(request, ("batch_size",), f"{detail}: with the other options batch_size may be {most} at most")
     _refuse(
@@ -158,7 +160,7 @@ def _refuse(request: ClassicRequest | StreamRequest, names: tuple[str, ...], det
 
 
 def _with(request: R, **changes: float) -> R:
-    """Return the request with options changed that go on counting as left out."""
+    """Return the request with options changed that still count as left out."""
     changed = cast(R, request.model_copy(update=changes))
     object.__setattr__(changed, "__pydantic_fields_set__", set(request.model_fields_set))
     return changed

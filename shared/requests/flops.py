@@ -1,15 +1,16 @@
-"""How many numbers a model learns, and what one step of its training computes. Knows numbers only: no torch."""
+"""Counts a model's parameters and the operations of one training step. Knows numbers only: no torch."""
 
 from shared.requests.options import ClassicRequest, StreamRequest
 
 #: Rounds in which `stream` makes gradients orthogonal (worker/nn/optimizer.py): for each gate three products of H x H.
 ROUNDS = 3
-#: It does where they take so much of a step at most, as in one layer of 1,024 units: they grow with the width's cube.
+#: Muon is used where they take at most so much of a step, as in one layer of 1,024 units: they grow with the width
+#: cubed.
 MAX_ORTHOGONAL_FLOPS = 80e9
 
 
 def parameters(request: ClassicRequest | StreamRequest, vocab_size: int) -> int:
-    """Return how many numbers the model learns."""
+    """Return the number of the model's parameters."""
     hidden, inputs = request.hidden_size, request.embedding_size or 1
     first = 4 * hidden * (inputs + hidden + 2)
     others = (request.layers - 1) * 4 * hidden * (2 * hidden + 2)
@@ -17,7 +18,7 @@ def parameters(request: ClassicRequest | StreamRequest, vocab_size: int) -> int:
 
 
 def flops(request: ClassicRequest | StreamRequest, vocab_size: int, *, batch_size: int | None = None) -> float:
-    """Return the floating-point operations of a batch's gradients: 2 a weight forward, 4 backward, at each position."""
+    """Return the floating-point operations of a batch's gradients: per weight and position 2 forward, 4 backward."""
     hidden = request.hidden_size
     batch_size = request.batch_size if batch_size is None else batch_size
     positions = batch_size * request.seq_length
@@ -32,7 +33,7 @@ def takes_muon(request: ClassicRequest | StreamRequest) -> bool:
 
 
 def optimizer_flops(request: ClassicRequest | StreamRequest) -> float:
-    """Return the floating-point operations that a step takes beside its gradients, whatever the batch's size."""
+    """Return the floating-point operations of a step besides its gradients, whatever the batch size."""
     return _orthogonal_flops(request) if takes_muon(request) else 0.0
 
 

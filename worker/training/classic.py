@@ -1,6 +1,6 @@
-"""The seed document's recipe: windows of characters read as numbers, one target a window, cross-entropy summed.
+"""The seed document's recipe: windows of characters read as numbers, one target per window, summed cross-entropy.
 
-Knows one batch at a time; the loop around it is in trainer.py.
+Knows one batch at a time; the loop is in trainer.py.
 """
 
 import torch
@@ -22,7 +22,7 @@ class Classic:
     """
 
     evaluation_cost = EVALUATION_COST
-    #: The learning rate is constant, and an epoch's evaluation is reported as the seed document prints it: summed.
+    #: The learning rate is constant, and an epoch's evaluation is also reported as a sum, as the seed document does.
     decays, reports_sums = False, True
 
     def __init__(self, request: ClassicRequest, model: CharLSTM, codes: Codes, *, seed: int, bfloat16: bool) -> None:
@@ -35,7 +35,7 @@ class Classic:
         return False
 
     def rate_factor(self, _step: int, _total_steps: int, _decay: float) -> float:
-        """Return what the learning rate is multiplied by in this step: 1."""
+        """Return the factor of the learning rate in this step: 1."""
         return 1.0
 
     def train_batch(self, epoch: int, batch: int) -> tuple[float, int]:
@@ -48,7 +48,7 @@ class Classic:
         return float(loss.detach()), len(targets)
 
     def evaluate_batch(self, batch: int) -> tuple[float, int]:
-        """Return the summed loss of one batch of the windows, in the text's order, and its targets."""
+        """Return the summed loss of one batch of windows, in the text's order, and its targets."""
         windows, targets = self._windows.evaluation(batch)
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
             logits = self._model.last(windows)

@@ -1,7 +1,7 @@
-"""A text as one integer array, and the batches that are cut out of it when they are needed. Knows no models.
+"""A text as one integer array, and the batches that are cut from it on demand. Knows no models.
 
-Nothing else stands whole in memory: a text comes in pieces, twice, to be looked through and to be encoded. A character
-takes 1 byte (to 256 distinct ones), 2 or 4, and a batch is cut out by an index.
+Nothing else of a text is in memory as a whole: it is read twice in pieces, to survey and to encode it. A character
+takes 1 byte (up to 256 distinct ones), 2 or 4, and a batch is cut out by an index.
 """
 
 from collections.abc import Iterable
@@ -24,16 +24,16 @@ _UNICODE = 0x110000
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What a text is found to hold."""
+    """What a text consists of."""
 
     #: Its vocabulary, as `Vocabulary.of` has it.
     vocabulary: Vocabulary
-    #: How many characters.
+    #: Its length.
     chars: int
 
 
 def survey(pieces: Iterable[str]) -> Survey:
-    """Look through a text, a hundred times faster than `Vocabulary.of`."""
+    """Survey a text, a hundred times faster than `Vocabulary.of`."""
     seen = np.zeros(_UNICODE, dtype=bool)
     chars = highest = 0
     for piece in pieces:
@@ -51,7 +51,7 @@ def encode(pieces: Iterable[str], vocabulary: Vocabulary, *, chars: int) -> Code
     """
     size = len(vocabulary)
     known = code_points(vocabulary.characters)
-    # One place more than the highest code point: all beyond are clipped to it, and none of them is known.
+    # One entry more than the highest code point: all above are clipped to it, and none of them is known.
     table = np.full(int(known.max(initial=0)) + 2, -1, dtype=np.int32)
     table[known] = np.arange(size, dtype=np.int32)
     dtype = np.uint8 if size <= 1 << 8 else np.uint16 if size <= 1 << 16 else np.int32
@@ -64,12 +64,12 @@ def encode(pieces: Iterable[str], vocabulary: Vocabulary, *, chars: int) -> Code
         codes[filled : filled + len(found)] = found
         filled += len(found)
     if filled != chars:
-        raise ValueError(f"the text has {filled} characters; {chars} were counted before")
+        raise ValueError(f"the text has {filled} characters; {chars} were expected")
     return codes
 
 
 class Windows:
-    """Every window of `seq_length` characters and the one character after it, as the seed document has them."""
+    """Every window of `seq_length` characters and the character after it, as in the seed document."""
 
     def __init__(self, codes: Codes, *, seq_length: int, batch_size: int, seed: int) -> None:
         self.count = len(codes) - seq_length
@@ -78,12 +78,12 @@ class Windows:
         self._offsets = np.arange(seq_length)
 
     def training(self, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
-        """Return batch `batch` of `epoch`'s own order: windows (B, T) int64 and targets (B,) int64."""
+        """Return a batch in the epoch's own order: windows (B, T) int64 and targets (B,) int64."""
         order = Permutation(self.count, derive(self._seed, "windows", epoch))
         return self._cut(order(self._places(batch)))
 
     def evaluation(self, batch: int) -> tuple[Tensor, Tensor]:
-        """Return batch `batch` in the text's order: windows (B, T) int64 and targets (B,) int64."""
+        """Return a batch in the text's order: windows (B, T) int64 and targets (B,) int64."""
         return self._cut(self._places(batch))
 
     def _places(self, batch: int) -> NDArray[np.int64]:
@@ -97,11 +97,11 @@ class Windows:
 
 
 class Chunks:
-    """The text read side by side by `batch_size` readers, a chunk at a time, each chunk going on where the last ended.
+    """The text in `batch_size` batch rows, a chunk at a time; each chunk continues where the one before it ended.
 
-    The text is taken as a ring that each epoch enters at another place, so that the cuts between chunks and between
-    readers fall elsewhere every time. All chunks of an epoch have one length, at most `seq_length`, chosen so that
-    nearly every character is a target once.
+    The text is treated as a ring that each epoch enters at another place, so that the boundaries of chunks and rows
+    differ every time. All chunks of an epoch have the same length, at most `seq_length`, chosen so that nearly every
+    character is a target once.
     """
 
     def __init__(self, codes: Codes, *, seq_length: int, batch_size: int, seed: int) -> None:
@@ -110,44 +110,44 @@ class Chunks:
         self.batches = -(-share // seq_length)
         self.length = share // self.batches
         self.characters = batch_size * self.length * self.batches
-        self._readers = np.arange(batch_size)[:, None] * share
+        self._rows = np.arange(batch_size)[:, None] * share
         self._offsets = np.arange(self.length + 1)
 
     def training(self, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
-        """Return chunk `batch` of `epoch`: inputs and targets, each (B, T) int64, targets one character further on."""
+        """Return a chunk of an epoch: inputs and targets, each (B, T) int64, targets shifted by one character."""
         size = len(self._codes)
         entrance = int(rng(self._seed, "chunks", epoch).integers(size))
-        places = (entrance + batch * self.length + self._readers + self._offsets) % size
+        places = (entrance + batch * self.length + self._rows + self._offsets) % size
         both = torch.from_numpy(self._codes[places].astype(np.int64))
         return both[:, :-1], both[:, 1:]
 
 
 class Continuation:
-    """The part of a text from `start` on, each character predicted once, by some readers side by side.
+    """The part of a text from `start` on, each character predicted once, in several batch rows.
 
-    Each reads its share after the `WARM_UP_CHARS` characters before it, so that it has in mind what a single reader
-    of the whole would have: beyond some hundreds of characters nothing of an LSTM's state is left that changes the loss
-    (to 1e-4 nats where measured). The first has none before it, as the single one.
+    Each row first reads the `WARM_UP_CHARS` characters before its share, so that its state is that of a single row that
+    reads everything: after some hundreds of characters nothing is left of an earlier state that changes the loss (to
+    1e-4 nats where measured). The first row starts from zero, as a single one would.
     """
 
     def __init__(self, codes: Codes, *, start: int, length: int) -> None:
         self.count = len(codes) - start
-        self.readers = validation_rows(self.count, start)
-        self._share = -(-self.count // self.readers)
-        self._lead = WARM_UP_CHARS if self.readers > 1 else 0
-        self._length = max(1, length // self.readers)
+        self.rows = validation_rows(self.count, start)
+        self._share = -(-self.count // self.rows)
+        self._lead = WARM_UP_CHARS if self.rows > 1 else 0
+        self._length = max(1, length // self.rows)
         self._leads = -(-self._lead // self._length)
         self.batches = self._leads + -(-self._share // self._length)
-        self._codes, self._begins = codes, start + np.arange(self.readers)[:, None] * self._share
+        self._codes, self._begins = codes, start + np.arange(self.rows)[:, None] * self._share
 
     def leads(self, batch: int) -> bool:
-        """Return True if this batch is only read, not judged, and by all readers but the first."""
+        """Return True if this batch only warms up the state, in all rows but the first."""
         return batch < self._leads
 
     def evaluation(self, batch: int) -> tuple[Tensor, Tensor]:
-        """Return chunk `batch`: inputs and targets, each (readers, T) int64; the first input stands just before it.
+        """Return a chunk: inputs and targets, each (rows, T) int64; the first input is the character before it.
 
-        Targets that aren't to be judged are -100, as torch's losses have it.
+        Targets that don't count are -100, which torch's losses ignore.
         """
         if batch < self._leads:
             begin, end = batch * self._length - self._lead, min(0, (batch + 1) * self._length - self._lead)

@@ -1,4 +1,4 @@
-"""The events of a training. The caller decides what becomes of them; nothing here knows where they go."""
+"""The events of a training. The caller decides what to do with them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -18,8 +18,8 @@ StopReason = Literal["completed", "early_stopped", "time_limit"]
 class Tick:
     """A batch has been computed. Base of all events.
 
-    `state()` returns what a later process needs to go on from exactly here. Call it before the training is resumed, or
-    not at all: afterwards it speaks of a later step.
+    `state()` returns what another process needs to continue from exactly here. Call it before the next event is
+    requested, or not at all: afterwards it describes a later step.
     """
 
     state: Callable[[], TrainState]
@@ -34,9 +34,9 @@ TrainEvent = Tick
 class Progress(Tick):
     """How far the training is: two to ten times a second, as far as the batches allow."""
 
-    #: Training batches to do at most.
+    #: Most training batches.
     total_steps: int
-    #: The running epoch, from 1, and how many there will be at most.
+    #: The current epoch, from 1, and the most that there will be.
     epoch: int
     total_epochs: int
     #: Share of all work done, evaluation included; 0..1, never falls.
@@ -46,14 +46,14 @@ class Progress(Tick):
     #: Mean nats per character: over the running epoch so far, and at the last evaluation.
     train_loss: float | None
     validation_loss: float | None
-    #: What the best epoch is chosen by: validation; evaluation for classic; training where nothing is kept back.
+    #: What the best epoch is chosen by: validation, evaluation in classic, or training without a validation part.
     best_loss: float | None
     best_epoch: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(Tick, MetricRow):
-    """Losses were measured. A resumed training repeats those after its state: same step, same losses."""
+    """Losses were measured. A resumed training repeats those after its state: the same steps, the same losses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class Snapshot(Tick):
 
 @dataclass(frozen=True, kw_only=True)
 class Done(Tick):
-    """The training has ended; nothing comes after."""
+    """The training has ended; the last event."""
 
     #: The best epoch's weights, float32, copied.
     weights: Mapping[str, Tensor]
@@ -83,16 +83,16 @@ class Done(Tick):
 
 
 class TrainingDiverged(Diverged):
-    """The loss blew up. The last good state is kept. Try a smaller learning_rate, or grad_clip 1."""
+    """The loss diverged. The last good state is kept. Try a smaller learning_rate, or grad_clip 1."""
 
     def __init__(self, detail: str, state: TrainState) -> None:
         super().__init__(detail)
-        #: The training as it stood after its best epoch, or where this attempt began.
+        #: The training after its best epoch, or at the start of this attempt.
         self.state = state
 
 
 def row(record: MetricRow | SampleRow) -> dict[str, Any]:
-    """Return a record as plain JSON values, an event's state left out."""
+    """Return a record as plain JSON values, without an event's state."""
     plain = record if type(record) in (MetricRow, SampleRow) else bare(record)
     return asdict(plain)
 

@@ -1,7 +1,7 @@
 """Measures how fast this host trains: two short trainings in a process forked for it, at the lowest priority.
 
-The fork comes right after the pool's own, from a parent that has imported torch and computed nothing with it, so it
-costs no second import, and an OpenMP operation in it hangs nobody (worker/celery.py).
+It is forked right after the pool's children, from a parent that has imported torch and computed nothing with it, so
+torch isn't imported again, and an OpenMP operation in the child doesn't hang it (worker/celery.py).
 """
 
 import ctypes
@@ -36,7 +36,7 @@ _LARGE: Mapping[str, Any] = {"hidden_size": 256, "batch_size": 16, "seq_length":
 
 
 class Measurement:
-    """A measurement that runs beside, until it is asked for or stopped."""
+    """A measurement in the background, until its result is read or it is stopped."""
 
     def __init__(self, threads: int) -> None:
         context = multiprocessing.get_context("fork")
@@ -46,13 +46,13 @@ class Measurement:
         there.close()
 
     def found(self) -> Speed | None:
-        """Return the speed once it is measured; None until then, and for ever where measuring failed."""
+        """Return the speed once it is measured; None until then, and if measuring failed."""
         if self._answer.closed or not self._answer.poll():
             return None
         try:
             speed: Speed = self._answer.recv()
         except EOFError:
-            log.warning("The speed of this host could not be measured; estimates leave it out")
+            log.warning("The speed of this host could not be measured; estimates don't include it")
             return None
         finally:
             self.stop()
@@ -66,7 +66,7 @@ class Measurement:
 
 
 def measure(threads: int, *, clock: Callable[[], float] = time.perf_counter) -> Speed:
-    """Return how fast a training on this many threads goes here. It takes about a second and sets torch's threads."""
+    """Return the speed of a training on this many threads. Takes about a second and sets torch's threads."""
     chars, vocab_size = len(_TEXT), len(set(_TEXT))
     small, large = _request(_SMALL), _request(_LARGE)
     # Two unknowns, two measurements; each is linear in both.
@@ -102,7 +102,7 @@ def _request(sizes: Mapping[str, Any]) -> StreamRequest:
 
 
 def _step(request: StreamRequest, threads: int, clock: Callable[[], float]) -> float:
-    """Return the seconds of one step: a quarter of them were quicker. Other processes only ever make it slower."""
+    """Return the seconds of one step, the lower quartile: other processes can only make it slower."""
     training = train(request, _TEXT, threads=threads)
     times: list[float] = []
     until = float("inf")
@@ -119,7 +119,7 @@ def _step(request: StreamRequest, threads: int, clock: Callable[[], float]) -> f
 
 
 def _measure_for(answer: Connection, threads: int) -> None:
-    """Measure in a process of its own, which must neither outlive its parent nor stand in a training's way."""
+    """Measure in a process of its own, which must neither outlive its parent nor slow a training down."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):

@@ -1,4 +1,4 @@
-"""Everything that decides a training's next step, and the one file it is kept in. Knows no recipe.
+"""Everything that determines a training's next step, and the file it is saved in. Knows no recipe.
 
 The file is safetensors: the tensors as they are, the facts as JSON in its metadata.
 """
@@ -23,22 +23,22 @@ _KEY = "charloom_training_state"
 
 
 class StateFileDamaged(CharloomError):
-    """The file of the training state is cut short or changed; an older one has to be used."""
+    """The training state's file is truncated or modified; an older one has to be used."""
 
     code = "state_file_damaged"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainState:
-    """A training between two steps. Its tensors are copies: nothing the training does later changes them."""
+    """A training between two steps. Its tensors are copies, which later steps don't change."""
 
     #: Weights `model.…`, optimizer `adam.…` and `muon.…`, best weights `best.…`, carried state `carried.…`, flat names.
     tensors: Mapping[str, Tensor]
-    #: All the rest, such as the place in the data, as JSON can hold it.
+    #: Everything else, such as the position in the data, as JSON values.
     facts: Mapping[str, Any]
 
     def part(self, prefix: str) -> dict[str, Tensor]:
-        """Return the tensors whose names begin with `prefix` and a dot, the prefix taken off."""
+        """Return the tensors whose names begin with `prefix` and a dot, without that prefix."""
         return {k[len(prefix) + 1 :]: v for k, v in self.tensors.items() if k.startswith(prefix + ".")}
 
 
@@ -63,12 +63,12 @@ def load_state(path: Path, sha256: str) -> TrainState:
     except OSError as error:
         raise StateFileDamaged(f"{path.name} can't be read: {error.strerror}") from error
     if digest != sha256:
-        raise StateFileDamaged(f"{path.name} is cut short or changed: its sha256 is {digest}, {sha256} was written")
+        raise StateFileDamaged(f"{path.name} is truncated or modified: its sha256 is {digest}, not {sha256}")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             facts = json.loads((file.metadata() or {})[_KEY])
-            # A clone: the tensor read is a view of the mapped file, which may be replaced or deleted later.
+            # Cloned, since the tensor is a view of the mapped file, which may be replaced or deleted later.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - no dict
     except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise StateFileDamaged(f"{path.name} is no training state: {error}") from error
+        raise StateFileDamaged(f"{path.name} is not a training state: {error}") from error
     return TrainState(tensors=tensors, facts=facts)

@@ -1,7 +1,7 @@
 """The default recipe: every position is a target, and the state is carried from chunk to chunk.
 
 Truncated backpropagation through time (Williams and Peng, 1990) as char-rnn does it, a learning rate that warms up and
-then decays linearly, and a validation part read once, in order. Knows one batch at a time; the loop around it is in
+then decays linearly, and a validation part that is read once, in order. Knows one batch at a time; the loop is in
 trainer.py.
 """
 
@@ -25,7 +25,7 @@ EVALUATION_COST = 0.4
 class Stream:
     """Training batches over the text's first part, evaluation batches over its last."""
 
-    #: The learning rate decays to the last step, and losses are reported as means.
+    #: The learning rate decays until the last step, and losses are reported as means.
     decays, reports_sums = True, False
 
     def __init__(self, request: StreamRequest, model: CharLSTM, codes: Codes, *, seed: int, bfloat16: bool) -> None:
@@ -47,7 +47,7 @@ class Stream:
         return step >= self._warm_up(total_steps)
 
     def rate_factor(self, step: int, total_steps: int, decay: float) -> float:
-        """Return what multiplies the learning rate in this step; `decay`: how much of the decay is left, 1 to 0."""
+        """Return the factor of the learning rate in this step; `decay`: the fraction of the decay left, 1 to 0."""
         if not self.decays_at(step, total_steps):
             return (step + 1) / (self._warm_up(total_steps) + 1)
         return LAST_RATE + (1 - LAST_RATE) * decay

@@ -1,4 +1,4 @@
-"""How many steps fit into `max_seconds`, so that the learning rate reaches its end in time."""
+"""Plans how many steps fit into `max_seconds`, so that the learning rate has decayed by the end."""
 
 import math
 
@@ -7,12 +7,12 @@ from worker.training.loop_state import LoopState
 from worker.training.speeds import Speeds
 from worker.training.stream import Stream
 
-#: The steps are planned for the first time after this many steps and this share of the time, at most that many seconds;
-#: and again each time that a tenth of it has passed, since other processes come and go.
+#: The steps are planned for the first time after this many steps and this share of the time, at most so many seconds,
+#: and again after each tenth of the time, since other processes come and go.
 PLAN_AFTER_STEPS, PLAN_AFTER_SHARE, PLAN_AFTER_S, PLAN_AGAIN_SHARE = 8, 0.05, 3.0, 0.1
 #: Share of the remaining time that steps are planned for.
 PLAN_USE = 0.97
-#: The last evaluation is left out where it would take more than this share of the time.
+#: The last evaluation is skipped if it would take more than this share of the time.
 LAST_EVALUATION_SHARE = 0.2
 
 
@@ -21,7 +21,7 @@ class TimeBudget:
 
     Arguments:
         loop: read, and changed by `plan` alone.
-        speeds: what steps and evaluation batches take in this process.
+        speeds: of steps and evaluation batches in this process.
         most_steps: steps of all epochs.
     """
 
@@ -33,11 +33,11 @@ class TimeBudget:
 
     @staticmethod
     def first_plan_at(max_seconds: float) -> float:
-        """Return the computing seconds after which the speed is known well enough to plan with."""
+        """Return after how many computing seconds the speed is known well enough for a plan."""
         return min(PLAN_AFTER_S, PLAN_AFTER_SHARE * max_seconds)
 
     def plan(self) -> None:
-        """Set `total_steps` to what fits, where a plan is due."""
+        """Set `total_steps` to what fits, if a plan is due."""
         loop = self._loop
         if loop.plan_at is None or loop.seconds < loop.plan_at or loop.step < PLAN_AFTER_STEPS:
             return
@@ -52,11 +52,11 @@ class TimeBudget:
         return self._loop.seconds + self._speeds.seconds_per_step.value + self._reserved_seconds() >= self._limit
 
     def allows_evaluation(self) -> bool:
-        """Return True if an evaluation takes a small enough share of the time to be done after its end."""
+        """Return True if an evaluation is short enough to be made at the end of the time."""
         return self._evaluation_seconds() <= LAST_EVALUATION_SHARE * self._limit
 
     def is_overrun(self) -> bool:
-        """Return True if the machine has become so slow that a running evaluation can't be waited for."""
+        """Return True if the machine has become so slow that a running evaluation must be stopped."""
         return self._loop.seconds > self._limit * (1 + LAST_EVALUATION_SHARE) + 1
 
     def _reserved_seconds(self) -> float:

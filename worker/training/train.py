@@ -1,4 +1,4 @@
-"""Training, as a generator of events. Knows no queue, no store and no files; while it waits at a `yield` nothing moves.
+"""Training as a generator of events. Knows no queue, no store and no files; between two events nothing is computed.
 
 This module prepares the first step: text to numbers, weights, precision, threads. The loop is in trainer.py, the
 batches of a recipe are in classic.py and stream.py.
@@ -30,13 +30,13 @@ from worker.training.state import TrainState
 from worker.training.stream import Stream
 from worker.training.trainer import TrainContext, Trainer
 
-#: Readers or windows that make a thread of the compiled layer worth its waiting (bench/LOG.md).
+#: Batch rows for which another thread of the compiled layer pays (bench/LOG.md).
 ROWS_A_THREAD = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """A model to start from (`init_from`): its weights by name, and its vocabulary, which holds."""
+    """A model to start from (`init_from`): its weights by name, and its vocabulary, which is kept."""
 
     weights: Mapping[str, Tensor]
     vocabulary: Vocabulary
@@ -53,25 +53,26 @@ def train(
     clock: Callable[[], float] = time.monotonic,
     note: Callable[[str], None] = lambda _: None,
 ) -> Generator[TrainEvent, None, None]:
-    r"""Train on a text and yield what happens: an event after every training batch and every evaluation batch.
+    r"""Train on a text and yield an event after every training batch and every evaluation batch.
 
     Arguments:
         request: all options concrete, `seed` set (`shared/requests/fit.py` has fitted them to the text).
-        text: the corpus as stored, line ends "\n", or what reads it from its begin in parts, cut anywhere: it is read
-            twice then and never stands whole in memory. `classic` keeps a U+FEFF at its begin, `stream` drops it.
-        start: a model whose weights to begin with.
-        state: an earlier training of the same request and text to go on with; it then ends with the same weights, bit
-            for bit, as without the break, on the same kind of processor and the same torch. Its threads, precision
-            and vocabulary hold.
-        threads: how many to take at most; all processors this process may use when None. The compiled layer takes one
-            for each 16 readers or windows: fewer don't fill a thread.
+        text: the corpus as stored, line ends "\n", or a function that reads it from its start in parts of any length:
+            it is called twice, and the text is never in memory as a whole. `classic` keeps a U+FEFF at its start,
+            `stream` drops it.
+        start: a model whose weights to start with.
+        state: an earlier training of the same request and text to continue; it ends with the same weights, bit for bit,
+            as if it hadn't been interrupted, on the same kind of processor and the same torch. Its threads, precision
+            and vocabulary are kept.
+        threads: most threads; as many as this process may use processors when None. The compiled layer uses one per 16
+            batch rows.
         fused: compute with the compiled layer where there is one (worker/nn/kernel).
-        clock: seconds, for speeds, `max_seconds` and the rhythm of progress.
-        note: called before the first step with sentences that the training's owner should read, such as that this host
-            can't compute in bfloat16.
+        clock: seconds, for speeds, `max_seconds` and the interval of Progress events.
+        note: called before the first step with messages for the training's owner, such as that this host can't compute
+            in bfloat16.
 
     Raises TrainingDiverged (with the last good state), and JobFailed with code "text_too_short", "init_mismatch",
-    "unknown_characters" or "state_mismatch" where the parts don't fit together. torch's threads stay set.
+    "unknown_characters" or "state_mismatch" if the arguments don't fit together. torch's threads stay set.
     """
     if request.seed is None:
         raise ValueError("train() takes a request whose seed is set")
@@ -94,13 +95,13 @@ def train(
     if (bfloat16 and not can_compute_bfloat16()) or (not facts and not bfloat16 and request.precision == "bfloat16"):
         bfloat16 = False
         note("This host can't compute in bfloat16; float32 is used.")
-    # A state that is older than Muon here goes on with Adam alone.
+    # A state from before Muon was used here continues with Adam alone.
     muon = bool(facts.get("muon")) if facts else takes_muon(request)
     model.fuse(load() if fused else None, bfloat16=bfloat16)
     if state is not None and _computed_by(facts) != (model.computed_by, bfloat16):
         note(
-            f"From step {facts['step']} on the training is computed in another way than before: the same quality, but "
-            "not the same last digits as without the break."
+            f"From step {facts['step']} on, other code computes the training: the quality is the same, but the last "
+            "digits differ from those of an uninterrupted training."
         )
     threads = facts.get("threads") or _threads(threads or len(os.sched_getaffinity(0)), request, model)
     torch.set_num_threads(threads)

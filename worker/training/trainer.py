@@ -41,7 +41,7 @@ from worker.training.state import TrainState
 from worker.training.stream import Stream
 from worker.training.time_budget import TimeBudget
 
-#: Version of `TrainState.facts`; another one is refused.
+#: Version of `TrainState.facts`; any other is refused.
 FACTS_VERSION = 1
 _MUST_AGREE = ("version", "request", "vocabulary", "text_sha256")
 #: Rows of the loss curve within epochs (stream), and samples kept for the end.
@@ -54,7 +54,7 @@ DIVERGED_CHARACTERS, DIVERGED_TIMES = 2000, 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class TrainContext:
-    """What stays the same through a training."""
+    """What stays the same during a training."""
 
     request: ClassicRequest | StreamRequest
     vocabulary: Vocabulary
@@ -108,7 +108,7 @@ class Trainer:
         while True:
             yield from self._report()
             began = self._clock()
-            torch.set_num_threads(self._context.threads)  # another caller may have changed it; 0.1 us
+            torch.set_num_threads(self._context.threads)  # another caller may have changed it; takes 0.1 µs
             match loop.phase:
                 case Phase.TRAINING:
                     characters = self._train_batch()
@@ -128,7 +128,7 @@ class Trainer:
     # -- one step ---------------------------------------------------------------------------------------------------
 
     def _elapse(self, began: float) -> float:
-        """Count the seconds since `began` as computing, and return them."""
+        """Count the seconds since `began` as computing time, and return them."""
         seconds = self._clock() - began
         self._loop.seconds += seconds
         return seconds
@@ -153,9 +153,9 @@ class Trainer:
         return characters
 
     def _check_divergence(self, loss: float, characters: int) -> None:
-        """Raise TrainingDiverged where the loss is no number, or its running mean is three times what it began with.
+        """Raise TrainingDiverged if the loss is not finite, or its running mean is three times the first loss.
 
-        The start is taken as at least that of blind guessing, ln V: a model to start from may begin far below it.
+        The first loss counts as at least that of random guessing, ln V: a model to start from may be far better.
         """
         loop = self._loop
         if loop.first_loss is None and math.isfinite(loss):
@@ -163,11 +163,11 @@ class Trainer:
         loop.running_loss += (loss - loop.running_loss) * min(1.0, characters / DIVERGED_CHARACTERS)
         limit = DIVERGED_TIMES * max(loop.first_loss or 0.0, math.log(max(2, len(self._context.vocabulary))))
         if not math.isfinite(loss) or loop.running_loss > limit:
-            self._fail(f"the loss blew up to {loss:.4g} nats per character at step {loop.step + 1}")
+            self._fail(f"the loss diverged to {loss:.4g} nats per character at step {loop.step + 1}")
 
     def _fail(self, what: str) -> None:
         raise TrainingDiverged(
-            f"{what}; it began with {self._loop.first_loss or math.nan:.4g}. Try a smaller learning_rate than "
+            f"{what}; it started at {self._loop.first_loss or math.nan:.4g}. Try a smaller learning_rate than "
             f"{self._request.learning_rate:g}" + ("" if self._request.grad_clip else ", or grad_clip 1"),
             self._good,
         )
@@ -221,7 +221,7 @@ class Trainer:
         if not all(bool(torch.isfinite(p).all()) for p in self._model.parameters()) or not math.isfinite(
             selection_loss or 0.0
         ):
-            self._fail(f"the weights stopped being numbers in epoch {loop.epoch + 1}")
+            self._fail(f"the weights were no longer finite in epoch {loop.epoch + 1}")
         sums = recipe.reports_sums
         self._add_row(
             MetricRow(
@@ -350,7 +350,7 @@ class Trainer:
     # -- state ------------------------------------------------------------------------------------------------------
 
     def capture(self) -> TrainState:
-        """Copy everything that decides the next step."""
+        """Copy everything that determines the next step."""
         tensors = {f"model.{name}": value for name, value in self._model.weights().items()}
         tensors |= self._optimizer.capture()
         tensors |= {f"best.{name}": value for name, value in self._best.items()}
@@ -361,12 +361,12 @@ class Trainer:
         for name in _MUST_AGREE:
             value, found = self._constants[name], state.facts.get(name)
             if name == "request" and isinstance(found, dict):
-                # An option that is newer than the state was as its default has it.
+                # An option that is newer than the state had the value of its default.
                 fields = type(self._request).model_fields
                 found = {option: fields[option].default for option in value} | found
             if found != value:
                 what = f"{name} was {str(found)[:100]!r} and is {str(value)[:100]!r}"
-                raise JobFailed(f"the saved training can't go on here: {what}", code="state_mismatch")
+                raise JobFailed(f"the saved training can't continue here: {what}", code="state_mismatch")
         self._model.load_state_dict(state.part("model"))
         self._optimizer.restore(state.tensors)
         self._best = state.part("best")

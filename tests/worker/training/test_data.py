@@ -96,7 +96,7 @@ def test_a_continuation_predicts_each_character_once() -> None:
 def test_readers_side_by_side_predict_each_character_once_after_those_before_it() -> None:
     codes = (np.arange(30_000) % 251).astype(np.uint8)
     kept = Continuation(codes, start=15_000, length=1000)
-    assert kept.readers == 7
+    assert kept.rows == 7
     read: list[list[int]] = [[] for _ in range(7)]
     judged: list[int] = []
     for batch in range(kept.batches):

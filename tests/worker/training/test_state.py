@@ -47,7 +47,7 @@ def test_a_file_cut_short_is_refused(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "state"
     sha256 = save_state(path, STATE)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(StateFileDamaged, match="cut short or changed"):
+    with pytest.raises(StateFileDamaged, match="truncated or modified"):
         load_state(path, sha256)
 
 
