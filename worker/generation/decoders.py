@@ -1,4 +1,4 @@
-"""Writing one text or several side by side, by the compiled kernel where it has such a model, or plainly.
+"""Decodes one text or several in parallel, with the compiled kernel if it supports the model.
 
 Knows no events and no stop strings. No method leaves a torch mode switched on, so the caller may yield between any two.
 """
@@ -15,30 +15,30 @@ from worker.nn.kernel.lanes import Lanes, Packed, pack
 from worker.nn.model import CharLSTM
 from worker.nn.sampling import Sampler
 
-#: Multiplications in one call: a few milliseconds. Characters in one call, as many as a caller may want to look after.
+#: Multiplications in one call, a few milliseconds, and the most characters that one call writes or reads.
 _CALL, _MAX_WRITTEN, _MAX_READ = 1 << 29, 64, 512
-#: Bytes that the states of all windows may take; beyond, windows are read anew for each character.
+#: Most bytes for the states of all windows; above, windows are read again for each character.
 _MAX_STATES = 256 << 20
 
 
 class Decoder(Protocol):
-    """Decodes as many texts as there are samplers, which begin with the same prompt."""
+    """Decodes one text for each sampler, all from the same prompt."""
 
-    #: Characters of each text that are well written at once: milliseconds of work.
+    #: How many characters of each text to write at once: milliseconds of work.
     burst: int
 
     def read(self, prompt: NDArray[np.int64]) -> Iterator[None]:
         """Read the prompt, (T,), pausing every few milliseconds."""
 
     def write(self, count: int) -> NDArray[np.int32]:
-        """Write `count` characters of each text; return which, (lanes, count)."""
+        """Write `count` characters of each text and return them, (lanes, count)."""
 
     def keep(self, lanes: list[int]) -> None:
-        """Go on with these lanes only, in this order."""
+        """Continue with these lanes only, in this order."""
 
 
 class StatefulDecoder:
-    """One step of the LSTM for each character, the states carried on."""
+    """One step of the LSTM for each character; the states are carried."""
 
     def __init__(self, packed: Packed, samplers: Sequence[Sampler]) -> None:
         self._packed, self._samplers = packed, list(samplers)
@@ -53,11 +53,11 @@ class StatefulDecoder:
         self._lanes.keep([0] * len(self._samplers))
 
     def write(self, count: int) -> NDArray[np.int32]:
-        """Write `count` characters of each text; return which, (lanes, count)."""
+        """Write `count` characters of each text and return them, (lanes, count)."""
         return self._lanes.write(count, _draws(self._samplers, count))
 
     def keep(self, lanes: list[int]) -> None:
-        """Go on with these lanes only, in this order."""
+        """Continue with these lanes only, in this order."""
         self._samplers = [self._samplers[n] for n in lanes]
         self._lanes.keep(lanes)
 
@@ -69,9 +69,9 @@ class WindowDecoder:
 
     Args:
         packed: the model.
-        samplers: one a text.
-        window: characters that the next one follows from.
-        length: characters of a text at most.
+        samplers: one per text.
+        window: characters from which the next one is predicted.
+        length: most characters of a text.
     """
 
     def __init__(self, packed: Packed, samplers: Sequence[Sampler], *, window: int, length: int) -> None:
@@ -90,7 +90,7 @@ class WindowDecoder:
         self._texts = first.copies(len(self._samplers))
 
     def write(self, count: int) -> NDArray[np.int32]:
-        """Write `count` characters of each text; return which, (lanes, count)."""
+        """Write `count` characters of each text and return them, (lanes, count)."""
         return np.concatenate(
             [
                 text.write(count, _draws([sampler], count))
@@ -99,12 +99,12 @@ class WindowDecoder:
         )
 
     def keep(self, lanes: list[int]) -> None:
-        """Go on with these lanes only, in this order."""
+        """Continue with these lanes only, in this order."""
         self._samplers, self._texts = [self._samplers[n] for n in lanes], [self._texts[n] for n in lanes]
 
 
 def packed(model: CharLSTM) -> Packed | None:
-    """Return copies of the weights as the compiled decoders take them, or None where there are no such decoders."""
+    """Return copies of the weights, packed for the compiled decoders, or None if they don't support the model."""
     kernel = load()
     if kernel is None or model.hidden_size % UNITS:
         return None
@@ -123,14 +123,14 @@ def packed(model: CharLSTM) -> Packed | None:
 def decoder_for(
     model: CharLSTM, weights: Packed | None, samplers: Sequence[Sampler], *, window: int | None, length: int
 ) -> Decoder:
-    """Return the fastest decoder of these texts.
+    """Return the fastest decoder for these texts.
 
     Args:
-        model: who writes.
-        weights: what `packed` returns of it.
-        samplers: one a text, of equal options.
-        window: the seed document's way with a window of so many characters, or None: the state is carried on.
-        length: characters of a text at most.
+        model: the model.
+        weights: what `packed` returns for it.
+        samplers: one per text, all with the same options.
+        window: characters from which the next one is predicted, as in the seed document; None: the state is carried.
+        length: most characters of a text.
     """
     if weights is None or len(samplers) * (window or 0) * weights.layers * weights.units * 12 > _MAX_STATES:
         return fallback_decoder(model, samplers, window=window)
@@ -149,7 +149,7 @@ def _pieces(prompt: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int32]]
 
 
 def _draws(samplers: Sequence[Sampler], count: int) -> NDArray[np.float64] | None:
-    """Return the next random numbers of each text, (texts, count), or None: nothing is drawn."""
+    """Return the next random numbers of each text, (texts, count), or None if none are drawn."""
     if not samplers[0].options.temperature:
         return None
     return np.stack([sampler.draw(count) for sampler in samplers])

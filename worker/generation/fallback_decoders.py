@@ -1,8 +1,8 @@
-"""Writing in torch and numpy, where there is no compiled way: the logits of the next character, then its choice.
+"""Decoders in torch and numpy, for models that the compiled ones don't support.
 
-By recipe: the stateful decoders carry the LSTM's state on (stream), the window decoder reads the last characters again
-from a zero state each time (classic, as the seed document does). Knows no events. No method leaves a torch mode
-switched on, so the caller may yield between any two.
+The stateful decoders carry the LSTM's state (stream), the window decoder reads the last characters again from a zero
+state each time (classic, as in the seed document). Knows no events. No method leaves a torch mode switched on, so the
+caller may yield between any two.
 """
 
 from abc import ABC, abstractmethod
@@ -36,7 +36,7 @@ class FallbackDecoder(ABC):
 
     @abstractmethod
     def read(self, prompt: NDArray[np.int64]) -> Iterator[None]:
-        """Read the prompt, (T,), pausing now and then."""
+        """Read the prompt, (T,), yielding now and then."""
 
     @abstractmethod
     def _advance(self, chosen: list[int]) -> None:
@@ -44,10 +44,10 @@ class FallbackDecoder(ABC):
 
     @abstractmethod
     def _keep(self, lanes: list[int]) -> None:
-        """Drop all other rows."""
+        """Keep the rows of these lanes only, in this order."""
 
     def write(self, count: int) -> NDArray[np.int32]:
-        """Write `count` characters of each text; return which, (lanes, count)."""
+        """Write `count` characters of each text and return them, (lanes, count)."""
         written = []
         for _ in range(count):
             if self._chosen:
@@ -57,7 +57,7 @@ class FallbackDecoder(ABC):
         return np.array(written, np.int32).T
 
     def keep(self, lanes: list[int]) -> None:
-        """Go on with these lanes only, in this order."""
+        """Continue with these lanes only, in this order."""
         self._samplers, self._chosen = [self._samplers[n] for n in lanes], [self._chosen[n] for n in lanes]
         self._keep(lanes)
 
@@ -93,7 +93,7 @@ class FallbackWindowDecoder(FallbackDecoder):
 
 
 class _Stateful(FallbackDecoder):
-    """Reads a prompt by the LSTM, whose state the characters written carry on."""
+    """Reads the prompt and carries the LSTM's state from there."""
 
     def read(self, prompt: NDArray[np.int64]) -> Iterator[None]:
         """Read the prompt, (T,), pausing every few milliseconds."""
@@ -107,14 +107,14 @@ class _Stateful(FallbackDecoder):
 
     @abstractmethod
     def _begin(self, carried: Carried, last_logits: Tensor) -> None:
-        """Go on from this state, (layers, 1, H) each, and its logits, (1, V)."""
+        """Start from this state, (layers, 1, H) each, and its logits, (1, V)."""
 
 
 class FallbackStatefulDecoder(_Stateful):
-    """One step of the LSTM for each character of several texts, their states carried on, in torch.
+    """One step of the LSTM for each character of several texts, in torch; the states are carried.
 
-    The first layer's input product is a table with a row for each character. Gates stand in the order input, forget,
-    output, cell, so that one call squashes three of them.
+    The first layer's input product is a table with a row for each character. The order of the gates is input, forget,
+    output, cell, so that one call applies the sigmoid to three of them.
     """
 
     def _begin(self, carried: Carried, last_logits: Tensor) -> None:
@@ -128,7 +128,7 @@ class FallbackStatefulDecoder(_Stateful):
         self._allot()
 
     def _allot(self) -> None:
-        """Make the places for results, one row a lane."""
+        """Allocate the arrays for results, one row per lane."""
         lanes, hidden = self._h[0].shape
         self._gates, self._inputs = torch.empty(lanes, 4 * hidden), torch.empty(lanes, 4 * hidden)
         self._squashed = torch.empty(lanes, hidden)
@@ -160,10 +160,10 @@ class FallbackStatefulDecoder(_Stateful):
 
 
 class FallbackSingleDecoder(_Stateful):
-    """The same for one text, in numpy, whose calls cost half of torch's and whose matrix-vector product is faster.
+    """The same for one text, in numpy: its calls cost half of torch's, and its matrix-vector product is faster.
 
-    A sigmoid is a tanh of half the sum, so that all four gates are squashed by one call; halving the weights is exact.
-    Figures: bench/writing.py.
+    A sigmoid is a tanh of half the sum, so one call does all four gates; halving the weights is exact. Figures:
+    bench/writing.py.
     """
 
     def _begin(self, carried: Carried, last_logits: Tensor) -> None:
@@ -213,7 +213,7 @@ class FallbackSingleDecoder(_Stateful):
 
 
 def fallback_decoder(model: CharLSTM, samplers: Sequence[Sampler], *, window: int | None) -> FallbackDecoder:
-    """Return the fastest way for so many texts whose results don't depend on the number of threads."""
+    """Return the fastest decoder for so many texts whose results don't depend on the number of threads."""
     if window is not None:
         return FallbackWindowDecoder(model, samplers, window=window)
     single = len(samplers) == 1 and one_thread()
@@ -234,7 +234,7 @@ def arranged(model: CharLSTM) -> tuple[Tensor, list[Tensor], list[Tensor], list[
 def per_character(model: CharLSTM) -> tuple[Tensor, list[Tensor], list[Tensor], list[Tensor]]:
     """Return (table, recurrent, inputs, biases), in torch's order of the gates' rows.
 
-    table: (V, 4H), what the first layer adds for each character, biases included. recurrent: (4H, H) for each layer.
+    table: (V, 4H), the first layer's input product for each character, with biases. recurrent: (4H, H) for each layer.
     inputs and biases: (4H, H) and (4H,) for each layer but the first.
     """
     weights = {name: value.detach() for name, value in model.lstm.named_parameters()}

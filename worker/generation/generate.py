@@ -1,8 +1,8 @@
-"""Writing text with a model, as a generator of events. Knows no queue, no store and no files.
+"""Generates text as a generator of events. Knows no queue, no store and no files.
 
 The same request and seed give the same text on every worker with the same kind of processor and the same torch: torch
-takes one thread (sums split over two round differently), and each variant has random numbers of its own. Written by the
-compiled kernel, a variant is the same among however many, on however many threads.
+uses one thread (sums split over two round differently), and each variant has its own random numbers. With the compiled
+kernel a variant doesn't depend on the number of variants or threads either.
 """
 
 import time
@@ -22,25 +22,25 @@ from worker.generation.stopping import StopStringFilter
 from worker.nn.randomness import rng
 from worker.nn.sampling import Options, Sampler
 
-#: Seconds of writing between two events.
+#: Seconds between two events.
 BURST_S = 0.025
 
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """One variant's text so far, or whole."""
+    """One variant's text so far."""
 
     index: int
     text: str
-    #: "cancelled" stands for a text that hasn't ended (yet).
+    #: "cancelled" means that the text has not ended (yet).
     finish_reason: Literal["length", "stop", "cancelled"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
-    """Some hundredths of a second of writing are done. Base of all events.
+    """Text was generated for some hundredths of a second. Base of all events.
 
-    `outputs()` returns what has been written up to here, for a caller that stops early.
+    `outputs()` returns the texts so far, for a caller that stops early.
     """
 
     outputs: Callable[[], tuple[Output, ...]]
@@ -51,7 +51,7 @@ GenerateEvent = Tick
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Tick):
-    """A variant's text has grown; `offset` counts characters from its begin. No part of a stop string is shown."""
+    """A variant's text has grown; `offset` counts characters from its start. Never contains a part of a stop string."""
 
     index: int
     offset: int
@@ -60,7 +60,7 @@ class Text(Tick):
 
 @dataclass(frozen=True, kw_only=True)
 class Done(Tick):
-    """All variants are whole: `outputs()`. Nothing comes after."""
+    """All variants are complete: `outputs()`. The last event."""
 
 
 def prepare_prompt(model: LoadedModel, prompt: str, unknown_chars: Literal["error", "drop"] = "error") -> str:
@@ -78,12 +78,12 @@ def prepare_prompt(model: LoadedModel, prompt: str, unknown_chars: Literal["erro
 def generate(
     model: LoadedModel, request: GenerateRequest, *, clock: Callable[[], float] = time.monotonic
 ) -> Generator[GenerateEvent, None, None]:
-    """Write `request.n` texts of at most `request.length` characters that go on from the prompt.
+    """Generate `request.n` texts of at most `request.length` characters that continue the prompt.
 
     Arguments:
-        model: who writes: classic over a window of its last `seq_length` characters, stream with its state carried.
+        model: the model: classic predicts from the last `seq_length` characters, stream carries its state.
         request: `prompt` and `seed` set.
-        clock: seconds, for the rhythm of the events.
+        clock: seconds, for the interval of the events.
 
     Raises InvalidRequest as `prepare_prompt` does, before the first event. torch's number of threads stays at 1.
     """
@@ -117,13 +117,13 @@ def generate(
             if clock() >= until:
                 break
         ended = [index not in lanes for index in range(request.n)]
-        told = False
+        grown = False
         for index, text in enumerate(texts):
             offset, delta = text.show(ended=ended[index])
             if delta:
-                told = True
+                grown = True
                 yield Text(outputs=outputs, index=index, offset=offset, delta=delta)
-        if not told:
+        if not grown:
             yield Tick(outputs=outputs)
     yield Done(outputs=outputs)
 
@@ -131,9 +131,9 @@ def generate(
 def _write(
     decoder: Decoder, count: int, vocabulary: Vocabulary, texts: list[StopStringFilter], lanes: list[int], *, last: bool
 ) -> list[int]:
-    """Write so many characters of the texts in `lanes`, their last ones or not; return the lanes left.
+    """Write so many characters of the texts in `lanes`, their last ones or not; return the lanes that are left.
 
-    One that ends leaves its lane, so the others go on faster.
+    A text that ends frees its lane, so the others become faster.
     """
     ended = [
         texts[lane].append(vocabulary.decode(codes)) or last

@@ -42,24 +42,24 @@ class Sizes:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedModel:
-    """A model that can write."""
+    """A model that can generate text."""
 
     sizes: Sizes
     vocabulary: Vocabulary
     module: CharLSTM
-    #: The options of the training that made it; of an imported one, what is known.
+    #: The options of its training; of an imported model, what is known.
     params: Mapping[str, Any]
 
     @cached_property
     def packed(self) -> Packed | None:
-        """The weights as the compiled decoders take them, arranged once; None where there are no such decoders."""
+        """The weights, packed once for the compiled decoders; None if they don't support the model."""
         return packed(self.module)
 
 
 def assemble(
     sizes: Sizes, vocabulary: Vocabulary, weights: Mapping[str, Tensor], params: Mapping[str, Any]
 ) -> LoadedModel:
-    """Build the model of these weights, which have been checked."""
+    """Build a model from weights that have been checked."""
     module = CharLSTM(
         vocab_size=len(vocabulary),
         hidden_size=sizes.hidden_size,

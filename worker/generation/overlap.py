@@ -1,9 +1,9 @@
-"""How much of a text stands word for word in the corpus it was learnt from. Knows no models.
+"""Finds how much of a text occurs verbatim in the corpus that its model was trained on. Knows no models.
 
-A text's runs of k characters are looked for in the corpus by a hash of every run of k characters of it, computed piece
-by piece with numpy; what the hash finds is compared character by character, so the answer is exact. Memory is some
-60 MB whatever the corpus' length. Where its runs have been put in order (`worker/generation/substring_index.py`), they
-are asked instead.
+A text's runs of k characters are found in the corpus by a hash of each of the corpus' runs of k characters, computed
+piece by piece with numpy; matches are compared character by character, so the result is exact. Takes some 60 MB of
+memory whatever the corpus' length. If there is an index of the corpus (`worker/generation/substring_index.py`), it is
+used instead.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from worker.generation.substring_index import SubstringIndex
 from worker.nn.code_points import code_points
 
-#: Characters that a run must have to count as copied. In the book of the seed document (148,000 characters) two of its
-#: chapters share runs of up to about 20 characters that are the language's own ("said christopher robin"), few longer.
+#: Fewest characters of a run that counts as copied. Chapters of the seed document's book (148,000 characters) share
+#: runs of up to about 20 characters that belong to the language ("said christopher robin"), and few longer ones.
 COPIED_RUN = 24
-#: Characters of the corpus looked at in one go.
+#: Characters of the corpus per piece.
 _PIECE = 1 << 19
 _BASE = 0x9E3779B97F4A7C15  # odd, its bits well mixed: 2**64 divided by the golden ratio
-#: Bits of the sieve beyond those that number its hashes: one run of the corpus in 64 is caught by chance. A larger
-#: sieve than needed leaves the processor's caches: 22 bits take twice as long for a text of 200 characters.
+#: Bits of the sieve beyond those that count its hashes: one run of the corpus in 64 passes by chance. A sieve that is
+#: larger than needed leaves the processor's caches: 22 bits take twice as long for a text of 200 characters.
 _SPARE_BITS = 6
 _MAX_BITS = 22
 
@@ -33,36 +33,36 @@ def find_overlap(
 ) -> dict[str, object]:
     """Return `{"longest": int, "share": float, "spans": [[start, end], …]}` of a text.
 
-    `longest` is the length of the longest run of the text that stands in the corpus, of any length. `spans` are the
-    stretches of the text of which each character belongs to a run of at least `COPIED_RUN` characters that stands in
-    the corpus, in order, not touching one another; `share` is the part of the text's characters that they hold. `runs`
-    are the corpus' of COPIED_RUN characters. `tick` is called at least every few hundredths of a second of work.
+    `longest` is the length of the longest run of the text that occurs in the corpus. `spans` are the longest parts of
+    the text, in order, of which each character belongs to a run of at least `COPIED_RUN` characters that occurs in the
+    corpus; `share` is their share of the text's characters. `runs` indexes the corpus' runs of COPIED_RUN characters.
+    `tick` is called at least every few hundredths of a second.
     """
-    short: int | None = None  # the longest run where none has COPIED_RUN characters
+    short: int | None = None  # the longest run if none has COPIED_RUN characters
     if runs is None:
-        stands = _standing(text, corpus, COPIED_RUN, tick)
+        occurs = _occurrences(text, corpus, COPIED_RUN, tick)
     else:
         shared = runs.shared(text, tick=tick)
-        stands = shared[: max(0, len(text) - COPIED_RUN + 1)] == COPIED_RUN
+        occurs = shared[: max(0, len(text) - COPIED_RUN + 1)] == COPIED_RUN
         short = int(shared.max(initial=0))
     covered = np.zeros(len(text) + 1, dtype=np.int64)
-    begins = np.flatnonzero(stands)
+    begins = np.flatnonzero(occurs)
     np.add.at(covered, begins, 1)
     np.add.at(covered, begins + COPIED_RUN, -1)
     inside = np.concatenate([[False], covered.cumsum()[: len(text)] > 0, [False]])
     edges = np.flatnonzero(inside[1:] != inside[:-1]).reshape(-1, 2)
     share = float((edges[:, 1] - edges[:, 0]).sum() / len(text)) if text else 0.0
-    longest = _longest(text, corpus, stands, tick) if short is None or stands.any() else short
+    longest = _longest(text, corpus, occurs, tick) if short is None or occurs.any() else short
     return {"longest": longest, "share": share, "spans": edges.tolist()}
 
 
-def _longest(text: str, corpus: str, stands: NDArray[np.bool_], tick: Callable[[], None]) -> int:
-    """Return the length of the longest common run; `stands` tells at which places runs of COPIED_RUN stand.
+def _longest(text: str, corpus: str, occurs: NDArray[np.bool_], tick: Callable[[], None]) -> int:
+    """Return the length of the longest common run; `occurs`: at which positions of the text runs of COPIED_RUN occur.
 
-    Halves the range between a length known to occur and one known not to: every run of k contains runs of k-1.
+    A binary search between a length that occurs and one that doesn't, since every run of k contains runs of k-1.
     """
-    if stands.any():
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], stands.view(np.int8), [0]]))).reshape(-1, 2)
+    if occurs.any():
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], occurs.view(np.int8), [0]]))).reshape(-1, 2)
         low, high = COPIED_RUN, int((edges[:, 1] - edges[:, 0]).max()) + COPIED_RUN  # high doesn't occur
         begin = int(edges[(edges[:, 1] - edges[:, 0]).argmax(), 0])
         tick()
@@ -73,24 +73,24 @@ def _longest(text: str, corpus: str, stands: NDArray[np.bool_], tick: Callable[[
         low, high = 0, min(COPIED_RUN, len(text) + 1, len(corpus) + 1)
     while high - low > 1:
         middle = (low + high) // 2
-        if _standing(text, corpus, middle, tick, first=True).any():
+        if _occurrences(text, corpus, middle, tick, first=True).any():
             low = middle
         else:
             high = middle
     return low
 
 
-def _standing(text: str, corpus: str, k: int, tick: Callable[[], None], *, first: bool = False) -> NDArray[np.bool_]:
-    """Tell for each place of the text whether its k characters from there stand in the corpus; `first` ends at one."""
+def _occurrences(text: str, corpus: str, k: int, tick: Callable[[], None], *, first: bool = False) -> NDArray[np.bool_]:
+    """Return for each position of the text if the k characters from there occur in the corpus; `first`: stop at one."""
     places = max(0, len(text) - k + 1)
     found = np.zeros(places, dtype=bool)
     if not places or len(corpus) < k:
         return found
     hashes = _hashes(code_points(text), k)
     distinct, where = np.unique(hashes, return_inverse=True)
-    order = where.argsort(kind="stable")  # places by the slot of their hash
+    order = where.argsort(kind="stable")  # positions by the slot of their hash
     bounds = where[order].searchsorted(np.arange(len(distinct) + 1))
-    alive = np.ones(len(distinct), dtype=bool)  # slots with places that haven't been found
+    alive = np.ones(len(distinct), dtype=bool)  # slots with positions that haven't been found
     sieve, shift = _sieve(distinct)
     for begin in range(0, len(corpus) - k + 1, _PIECE):
         tick()
@@ -107,7 +107,7 @@ def _standing(text: str, corpus: str, k: int, tick: Callable[[], None], *, first
         distinct_slots, starts = np.unique(slots, return_index=True)
         for slot, start, end in zip(distinct_slots.tolist(), starts, [*starts[1:], len(hits)], strict=True):
             waiting = [p for p in order[bounds[slot] : bounds[slot + 1]].tolist() if not found[p]]
-            # Nearly always the first hit is what all places hold; only two runs with one hash need more hits.
+            # Nearly always the first hit matches all positions; only two runs with the same hash need more hits.
             for hit in hits[start:end]:
                 run = piece[hit : hit + k]
                 found[[p for p in waiting if text.startswith(run, p)]] = True
@@ -124,9 +124,9 @@ def _standing(text: str, corpus: str, k: int, tick: Callable[[], None], *, first
 
 
 def _sieve(hashes: Hashes) -> tuple[NDArray[np.bool_], np.uint64]:
-    """Return a table that is true at the upper bits of these hashes, and how far to shift a hash to them.
+    """Return a table that is true at the upper bits of these hashes, and by how much to shift a hash to get them.
 
-    Most runs of the corpus fall through it.
+    It rules out most runs of the corpus.
     """
     bits = min(_MAX_BITS, len(hashes).bit_length() + _SPARE_BITS)
     shift = np.uint64(64 - bits)
@@ -138,7 +138,7 @@ def _sieve(hashes: Hashes) -> tuple[NDArray[np.bool_], np.uint64]:
 def _hashes(points: NDArray[np.uint32], k: int) -> Hashes:
     """Return a hash of each run of k code points, (len - k + 1,) uint64: a polynomial modulo 2**64.
 
-    Built from runs of half the length, so in some 2 log2(k) passes rather than k.
+    Built from runs of half the length, so in some 2 log2(k) rounds rather than k.
     """
     single = (points.astype(np.uint64) + np.uint64(1)) * np.uint64(_BASE)
     hashes, length = single, 1

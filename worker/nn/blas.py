@@ -1,4 +1,4 @@
-"""One thread for numpy's matrix products: sums split over several round differently; writing must not depend on it."""
+"""One thread for numpy's matrix products: sums split over several round differently, and texts must not."""
 
 import ctypes
 import sys
@@ -9,10 +9,10 @@ import numpy as np
 
 @cache
 def one_thread() -> bool:
-    """Let numpy's OpenBLAS take one thread from now on; tell whether it could be told so.
+    """Limit numpy's OpenBLAS to one thread from now on; return True if that was possible.
 
-    numpy's wheels carry an OpenBLAS of their own and no call for this; looking the name up in numpy's extension finds
-    it, as threadpoolctl does. Where numpy is built with something else, False: the caller has to take another way.
+    numpy's wheels contain their own OpenBLAS but no function for this; its name is looked up in numpy's extension, as
+    threadpoolctl does. Where numpy is built with another library, the caller has to use something else.
     """
     library = ctypes.CDLL(sys.modules["numpy._core._multiarray_umath"].__file__)
     for name in ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads", "openblas_set_num_threads"):

@@ -1,4 +1,4 @@
-"""A text as an array of code points: what encoding it and searching it begin with."""
+"""A text as an array of code points, for encoding and searching it."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,7 +1,7 @@
-"""What a step of training leaves out by chance, so that a model doesn't learn its text by heart.
+"""Dropout in a training step, against overfitting.
 
-Units are silent for a whole sequence, not anew at each position (Gal and Ghahramani, 2016), recurrent weights are
-missing for a whole step (Merity, Keskar and Socher, 2017). What is left is scaled up.
+Units are dropped for a whole sequence rather than at each position (Gal and Ghahramani, 2016), recurrent weights for a
+whole step (Merity, Keskar and Socher, 2017). What is kept is scaled up.
 """
 
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ from torch.nn import functional
 
 from worker.nn.kernel import Kernel
 
-#: The compiled dropout takes so many numbers at a time.
+#: The compiled dropout works on multiples of so many numbers.
 _VECTOR = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dropout:
-    """Shares that are left out: of the units of each layer, and of its recurrent weights."""
+    """Shares that are dropped: of the units of each layer, and of its recurrent weights."""
 
     units: float = 0.0
     weights: float = 0.0
 
     def variational_dropout(self, outputs: Tensor) -> Tensor:
-        """Return what a layer gives, (T, B, H), without some units of each sequence."""
+        """Return a layer's outputs, (T, B, H), with some units of each sequence dropped."""
         if not self.units:
             return outputs
         kept = torch.rand(outputs.shape[1:]) >= self.units
         return outputs * (kept / (1 - self.units)).to(outputs.dtype)
 
     def drop_connect(self, weights: Tensor, kernel: Kernel | None = None) -> Tensor:
-        """Return weights without some of them; with a kernel twenty times faster, by another chance."""
+        """Return weights with some of them dropped; the kernel does it twenty times faster and drops others."""
         if not self.weights:
             return weights
         if kernel is None or weights.numel() % _VECTOR:
@@ -41,12 +41,12 @@ class Dropout:
         return found
 
 
-#: Nothing is left out.
+#: Nothing is dropped.
 NONE = Dropout()
 
 
 class _Compiled(torch.autograd.Function):
-    """Dropout whose places are computed again for the gradients, not kept."""
+    """Dropout whose mask is computed again for the gradients instead of being kept."""
 
     @staticmethod
     def forward(ctx: Any, numbers: Tensor, share: float, seed: int, kernel: Kernel) -> Tensor:

@@ -1,7 +1,7 @@
 """The layers of an nn.LSTM computed by the compiled kernel (worker/nn/kernel), with their gradients. Knows no text.
 
-What enters the first layer depends on the character alone. So its input product is a table with a row for each
-character, and that table's gradient is summed by character instead of being computed at every place.
+The input of the first layer depends only on the character. So its input product is a table with a row for each
+character, and that table's gradient is summed by character instead of being computed at every position.
 """
 
 from collections.abc import Callable
@@ -15,16 +15,16 @@ from torch.nn import functional
 from worker.nn.dropout import NONE, Dropout
 from worker.nn.kernel import UNITS, Kernel, Kind, Pass
 
-#: What an LSTM carries on: (h, c), each (layers, B, H) float32.
+#: The state of an LSTM that is carried: (h, c), each (layers, B, H) float32.
 Carried = tuple[Tensor, Tensor]
-#: Bytes between two rows of gates: without, all rows of a layer of 256 units fall into the same sets of the cache.
+#: Padding between two rows of gates, bytes: without it, all rows of a layer of 256 units share the same cache sets.
 _APART = 64
-#: The table is used where its rows are at most this share of the places.
+#: The table is used if it has at most this many rows per position.
 _TABLE_SHARE = 0.5
 
 
 class _Outputs(NamedTuple):
-    """Of one layer; places in its room, which the next pass overwrites."""
+    """Of one layer; views of its arrays, which the next pass overwrites."""
 
     h: Tensor  # (T, B, H) in the kind's dtype
     last_h: Tensor  # (B, H) float32
@@ -33,7 +33,7 @@ class _Outputs(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class _Call:
-    """What one pass through one layer needs besides tensors that have gradients."""
+    """The arguments of one pass through one layer that have no gradients."""
 
     kernel: Kernel
     arrays: Pass
@@ -42,13 +42,13 @@ class _Call:
 class Fused:
     """Computes the layers of a module whose first layer reads characters.
 
-    One pass with gradients at a time: its arrays, megabytes that would be handed out page by page each time, are used
-    again by the next.
+    Only one pass with gradients at a time: the next one uses its arrays again, megabytes that would otherwise be
+    allocated page by page each time.
 
     Args:
         kernel: the compiled layer.
         module: holds the weights. Its hidden_size must be a multiple of `UNITS`.
-        read: turns characters, any shape, int64, into what the first layer takes, one dimension more.
+        read: turns characters, int64 of any shape, into inputs of the first layer, with one dimension more.
         vocab_size: V, distinct characters.
     """
 
@@ -58,16 +58,16 @@ class Fused:
 
     @staticmethod
     def fits(kernel: Kernel, module: nn.LSTM, *, bfloat16: bool) -> bool:
-        """Return True if the kernel has such layers and such products."""
+        """Return True if the kernel supports such layers and such products."""
         return module.hidden_size % UNITS == 0 and not (bfloat16 and kernel.bfloat16 is None)
 
     @property
     def name(self) -> str:
-        """What a training's state tells of how it was computed."""
+        """The code that computes the steps, as stored in a training's state."""
         return f"lstm.c, {self._kernel.bfloat16.name.lower() if self._kernel.bfloat16 else Kind.FLOAT32.name.lower()}"
 
     def __call__(self, codes: Tensor, carried: Carried | None, dropout: Dropout = NONE) -> tuple[Tensor, Carried]:
-        """Return h after each character, (T, B, H), good until the next call, and the state to carry on.
+        """Return h after each character, (T, B, H), valid until the next call, and the state to carry.
 
         codes: (B, T) int64. Under autocast the products, and h, are bfloat16.
         """
@@ -105,13 +105,13 @@ class Fused:
         return passed
 
     def _input_sums(self, below: Tensor, number: int) -> Tensor:
-        """Return what enters a layer's gate sums, (n, G) in the kernel's order; below: (n, inputs)."""
+        """Return a layer's input to the gate sums, (n, G) in the kernel's order; below: (n, inputs)."""
         module = self._module
         biases = getattr(module, f"bias_ih_l{number}") + getattr(module, f"bias_hh_l{number}")
         return functional.linear(below, _reordered(getattr(module, f"weight_ih_l{number}")), _reordered(biases))
 
     def _room(self, number: int, codes: Tensor, kind: Kind, inputs: Tensor, index: Tensor | None) -> Pass:
-        """Return the arrays of a pass, those of the last one where they have its shape."""
+        """Return the arrays of a pass, those of the last one if they have its shape."""
         (rows, positions), units = codes.shape, self._module.hidden_size
         kept = torch.is_grad_enabled()
         former = self._rooms.get((number, kept))
@@ -175,5 +175,5 @@ class _Layer(torch.autograd.Function):
 
 
 def _summed(parts: Tensor) -> Tensor:
-    """Sum what each thread has summed, always in the same order."""
+    """Add up the threads' sums, always in the same order."""
     return parts[0] if len(parts) == 1 else parts.sum(0)

@@ -23,7 +23,7 @@ class CharLSTM(nn.Module):
         hidden_size: H, width of each layer.
         layers: LSTM layers on top of one another.
         embedding_size: E, numbers that stand for a character; 0 reads it as one number in 0..1 (classic).
-        dropout: what is left out while training: of the units of every layer, and of its recurrent weights.
+        dropout: what is dropped while training: of the units of every layer, and of its recurrent weights.
     """
 
     def __init__(
@@ -45,17 +45,17 @@ class CharLSTM(nn.Module):
         self.fused: Fused | None = None
 
     def fuse(self, kernel: Kernel | None, *, bfloat16: bool) -> None:
-        """Compute with the kernel from now on where it has such a model, with torch's own LSTM otherwise."""
+        """Compute with the kernel from now on if it supports this model, otherwise with torch's own LSTM."""
         fits = kernel is not None and Fused.fits(kernel, self.lstm, bfloat16=bfloat16)
         self.fused = Fused(kernel, self.lstm, self.read, self.vocab_size) if kernel is not None and fits else None
 
     @property
     def computed_by(self) -> str:
-        """Which code computes the steps. Other code goes on from a state too; its sums round differently."""
+        """The code that computes the steps. Other code can continue from a state, but its sums round differently."""
         return self.fused.name if self.fused else "nn.LSTM"
 
     def read(self, codes: Tensor) -> Tensor:
-        """Turn characters, int64, into what the LSTM takes: (B, T) into (B, T, E) or (B, T, 1) float32."""
+        """Turn characters, (B, T) int64, into the LSTM's inputs, (B, T, E) or (B, T, 1) float32."""
         if self.embedding_size:
             embedded: Tensor = self.embedding(codes)
             return embedded
@@ -71,7 +71,7 @@ class CharLSTM(nn.Module):
         """Return the logits after the last character of windows that start from zero, (B, V); codes: (B, T) int64."""
         dropout = self.dropout if self.training else NONE
         output = self.fused.last(codes, dropout) if self.fused else self._plain(codes, None, dropout)[0][-1]
-        # One position, so a unit is silent for the whole sequence; drawn as the seed document's nn.Dropout draws.
+        # One position, so a unit is dropped for the whole sequence; drawn as the seed document's nn.Dropout does.
         logits: Tensor = self.linear(functional.dropout(output, dropout.units, self.training))
         return logits
 
@@ -92,7 +92,7 @@ class CharLSTM(nn.Module):
         return outputs, (torch.cat([h for h, _ in after]), torch.cat([c for _, c in after]))
 
     def weights(self) -> dict[str, Tensor]:
-        """Return a true copy of the weights, float32: later steps don't change it."""
+        """Return a copy of the weights, float32, which later steps don't change."""
         return {name: value.detach().clone() for name, value in self.state_dict().items()}
 
 
@@ -109,15 +109,15 @@ def shapes(*, vocab_size: int, hidden_size: int, layers: int, embedding_size: in
 
 
 def faults(weights: Mapping[str, object], wanted: Mapping[str, tuple[int, ...]]) -> str | None:
-    """Say what is wrong with these weights, or None where each is there, finite, float32 and of the shape wanted."""
+    """Return what is wrong with these weights, or None if each is present, finite, float32 and of the right shape."""
     if missing := sorted(wanted.keys() - weights.keys()):
         return f"{missing[0]} is missing"
     if extra := sorted(map(str, weights.keys() - wanted.keys())):
-        return f"{extra[0][:100]!r} has no place in it"
+        return f"{extra[0][:100]!r} is not part of this model"
     for name, shape in wanted.items():
         value = weights[name]
         if not isinstance(value, Tensor):
-            return f"{name} is no tensor"
+            return f"{name} is not a tensor"
         if value.dtype != torch.float32 or value.layout != torch.strided or value.device.type != "cpu":
             return f"{name} holds {value.dtype}; float32 is needed"
         if tuple(value.shape) != shape:

@@ -1,4 +1,4 @@
-"""Which numbers a training computes with. Decided once, before the first step, and kept in its state."""
+"""The precision of a training. Decided once, before the first step, and kept in its state."""
 
 import logging
 from functools import cache
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def has_bfloat16() -> bool:
-    """Return True if this processor computes in bfloat16 itself (AVX-512 BF16 or AMX), and torch can use it."""
+    """Return True if this processor has bfloat16 instructions (AVX-512 BF16 or AMX) that torch can use."""
     # torch has no public names for these yet.
     flagged = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
     return bool(flagged) and can_compute_bfloat16()
@@ -21,10 +21,10 @@ def has_bfloat16() -> bool:
 
 @cache
 def can_compute_bfloat16() -> bool:
-    """Return True if torch trains an LSTM in bfloat16 here, however fast. It is tried: the flags don't say.
+    """Return True if torch can train an LSTM in bfloat16 here, however fast. It is tried, since flags don't say it.
 
-    oneDNN has no bfloat16 LSTM below AVX-512, nor where ONEDNN_MAX_CPU_ISA forbids it, and says so only when it is
-    asked to compute one.
+    oneDNN has no bfloat16 LSTM below AVX-512, nor where ONEDNN_MAX_CPU_ISA forbids it, and raises only when it has to
+    compute one.
     """
     try:
         with torch.random.fork_rng(devices=[]), torch.autocast("cpu", torch.bfloat16):
@@ -39,6 +39,6 @@ def can_compute_bfloat16() -> bool:
 def takes_bfloat16(request: ClassicRequest | StreamRequest) -> bool:
     """Resolve `precision` by a rule, not a measurement: the same request and seed then give the same model.
 
-    A request for bfloat16 is computed in float32 where this processor can't.
+    A request for bfloat16 is computed in float32 if this processor can't compute in bfloat16.
     """
     return estimate.takes_bfloat16(request, has=has_bfloat16()) and can_compute_bfloat16()

@@ -1,7 +1,7 @@
-"""All chance of a training comes from here: numbers derived from (seed, purpose, counters), not a stream of draws.
+"""All random numbers of a training: derived from (seed, purpose, counters), not drawn from one stream.
 
-Because a step's chance depends on its own number alone, nothing random has to be carried from step to step: a training
-that goes on in another process draws what it would have drawn. Knows no data and no models.
+Because a step's random numbers depend only on its own number, no generator has to be carried from step to step: a
+training that continues in another process draws the same numbers. Knows no data and no models.
 """
 
 import hashlib
@@ -20,17 +20,17 @@ def derive(seed: int, purpose: str, *counters: int) -> int:
 
 
 def seed_torch(seed: int, purpose: str, *counters: int) -> None:
-    """Start torch's default generator anew for one step: dropout and initial weights draw from it and take no other."""
+    """Seed torch's default generator for one step: dropout and initial weights draw from it and accept no other."""
     torch.default_generator.manual_seed(derive(seed, purpose, *counters))
 
 
 def rng(seed: int, purpose: str, *counters: int) -> np.random.Generator:
-    """Return a numpy generator of its own for one purpose."""
+    """Return a numpy generator for one purpose."""
     return np.random.Generator(np.random.PCG64(derive(seed, purpose, *counters)))
 
 
 class Permutation:
-    """A permutation of 0..size-1 that takes no memory, computed where it is asked for.
+    """A permutation of 0..size-1 that takes no memory, computed on demand.
 
     A Feistel network over the next even number of bits, walked until it falls below `size` (Black and Rogaway, "Ciphers
     with arbitrary finite domains", 2002). A stored permutation would take 8 bytes a character, and seconds to shuffle.
@@ -41,9 +41,9 @@ class Permutation:
         self._half = max(1, ((size - 1).bit_length() + 1) // 2)
         self._keys = [np.uint64(derive(key, "feistel", number)) for number in range(_ROUNDS)]
 
-    def __call__(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return what stands at these places, (n,) int64 in, (n,) int64 out."""
-        values = self._cipher(places.astype(np.uint64))
+    def __call__(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the elements at these positions, (n,) int64 each."""
+        values = self._cipher(positions.astype(np.uint64))
         while (outside := values >= self.size).any():
             values[outside] = self._cipher(values[outside])
         return values.astype(np.int64)

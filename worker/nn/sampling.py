@@ -1,7 +1,8 @@
-"""Choosing the next character from the logits: temperature, top-k, top-p, and the drawing. Knows no model.
+"""Sampling the next character from the logits: temperature, top-k and top-p. Knows no model.
 
-Everything is computed in float64: in float32 the cumulated probabilities of a large vocabulary miss 1 by more than a
-rare character has. The compiled writer (worker/nn/kernel/write.c) chooses by the same rules and the same numbers.
+Everything is computed in float64: in float32 the cumulative probabilities of a large vocabulary miss 1 by more than the
+probability of a rare character. The compiled decoder (worker/nn/kernel/write.c) follows the same rules with the same
+numbers.
 """
 
 from dataclasses import dataclass
@@ -9,28 +10,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Random numbers drawn at once; a call for each character would cost more than the rest of the choice.
+#: Random numbers drawn at once; a call for each character would cost more than the rest of sampling.
 _DRAWN = 512
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How characters are chosen."""
+    """How characters are sampled."""
 
-    #: What the logits are divided by; 0 takes the likeliest, the first among equals.
+    #: The logits are divided by it; 0 takes the likeliest character, the first of equals.
     temperature: float
-    #: Choose among this many likeliest only; of equals the first ones.
+    #: Sample from this many likeliest characters only; of equals the first ones.
     top_k: int | None = None
-    #: Choose among the fewest likeliest characters whose probabilities reach this sum, after `top_k`.
+    #: Sample from the fewest likeliest characters whose probabilities reach this sum, after `top_k`.
     top_p: float | None = None
 
 
 class Sampler:
-    """Chooses characters for one text.
+    """Samples the characters of one text.
 
     Arguments:
         options: how.
-        rng: where the chance comes from; one number for each character, whatever the options but temperature 0.
+        rng: draws one number for each character, whatever the options, unless the temperature is 0.
     """
 
     def __init__(self, options: Options, rng: np.random.Generator) -> None:
@@ -44,7 +45,7 @@ class Sampler:
         if not options.temperature:
             return int(logits.argmax())
         weights = logits.astype(np.float64)
-        weights -= np.maximum.reduce(weights)  # the method max() takes twice as long
+        weights -= np.maximum.reduce(weights)  # weights.max() takes twice as long
         weights /= options.temperature
         np.exp(weights, out=weights)
         if options.top_k is not None and options.top_k < len(weights):
@@ -55,7 +56,7 @@ class Sampler:
             weights[order[int(sums.searchsorted(options.top_p * sums[-1])) + 1 :]] = 0
         sums = weights.cumsum()
         place = int(sums.searchsorted(self.draw(1)[0] * sums[-1], side="right"))
-        # A draw that rounding lifts to the whole sum belongs to the last character that has any probability.
+        # A draw that is rounded up to the whole sum means the last character that has any probability.
         return place if place < len(sums) else int(sums.searchsorted(sums[-1]))
 
     def draw(self, count: int) -> NDArray[np.float64]:

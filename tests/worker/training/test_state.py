@@ -66,7 +66,7 @@ def test_a_missing_file_and_another_kind_of_file_are_refused(tmp_path: Path) -> 
         load_state(tmp_path / "none", "0" * 64)
     other = tmp_path / "other"
     other.write_bytes(b"")
-    with pytest.raises(StateFileDamaged, match="no training state"):
+    with pytest.raises(StateFileDamaged, match="not a training state"):
         load_state(other, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
 
 
