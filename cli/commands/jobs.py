@@ -1,10 +1,11 @@
 """`charloom jobs`, `job`, `cancel` and `resume`."""
 
 from collections.abc import Sequence
+from typing import TypeVar, get_args
 
 import click
 
-from charloom import Job
+from charloom import Job, JobStatus, JobType
 from cli.common.context import CliContext, examples, limit_options, server_command
 from cli.common.exit_codes import Exit, Failure
 from cli.common.follow import follow_job
@@ -13,8 +14,9 @@ from cli.terminal import formatting
 from cli.terminal.formatting import age, duration, loss, number
 from cli.terminal.tables import Column, print_card, print_table
 
-TYPES = ("train", "generate", "import")
-STATUSES = ("queued", "running", "cancelling", "succeeded", "failed", "cancelled")
+TYPES: Sequence[JobType] = get_args(JobType)
+STATUSES: Sequence[JobStatus] = get_args(JobStatus)
+Word = TypeVar("Word", bound=str)
 _COLUMNS = (
     Column(title="ID"),
     Column(title="TYPE", rank=1),
@@ -126,12 +128,12 @@ def resume(ctx: CliContext, job: str, following: bool) -> None:
         ctx.print_result(new.id, f"Resumed as {new.id}\nFollow it: charloom job {new.id} --follow")
 
 
-def _split(given: str | None, known: Sequence[str], option: str) -> list[str]:
+def _split(given: str | None, known: Sequence[Word], option: str) -> list[Word]:
     words = [word.strip() for word in (given or "").split(",") if word.strip()]
     for word in words:
         if word not in known:
             raise Failure(f"{option} {word!r} isn't one of {', '.join(known)}.", Exit.USAGE)
-    return words
+    return [word for word in known if word in words]
 
 
 def _row(job: Job) -> Sequence[str]:

@@ -1,10 +1,8 @@
 """Prints generated texts: the first as it is written, on standard output; what is known of them on standard error."""
 
 import sys
-from collections.abc import Mapping
-from typing import Any
 
-from charloom import CharloomError, Event, Job, Texts
+from charloom import CharloomError, Copied, Event, Job, Texts
 from cli.common.context import CliContext, close_output
 from cli.common.exit_codes import Exit
 from cli.common.watch import watch
@@ -123,9 +121,9 @@ class _GeneratedTexts:
             self._ctx.stderr.print(note, style="dim")
 
 
-def _describe_overlap(number: int | None, copied: Mapping[str, Any] | None) -> str:
-    if not copied:
+def _describe_overlap(number: int | None, copied: Copied | None) -> str:
+    if copied is None:
         return ""
     which = "" if number is None else f"{number}: "
-    longest = f"at most {copied['longest']:,} characters in a row"
-    return f"{which}{copied['share']:.0%} copied from the training text, {longest}."
+    longest = f"at most {copied.longest:,} characters in a row"
+    return f"{which}{copied.share:.0%} copied from the training text, {longest}."

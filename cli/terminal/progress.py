@@ -1,9 +1,8 @@
 """The progress of a training: a live bar at a terminal, a line every few seconds in a pipe."""
 
 import time
-from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 from rich.padding import Padding
@@ -11,7 +10,19 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Column
 
-from charloom import Event, Losses, Progress
+from charloom import (
+    DoneEvent,
+    Event,
+    LogEvent,
+    Losses,
+    Metric,
+    MetricEvent,
+    Progress,
+    ProgressEvent,
+    ResetEvent,
+    SampleData,
+    SampleEvent,
+)
 from cli.terminal.console import printable
 from cli.terminal.formatting import clock, loss
 
@@ -56,18 +67,17 @@ class TrainingProgress:
 
     def show_event(self, event: Event) -> None:
         """Show an event of the job; frequent ones are shown now and then."""
-        data = event.data
-        match event.type:
-            case "progress" | "reset":
-                self._show_progress(data)
-            case "metric":
-                self._update_losses(data)
-            case "sample":
-                self._show_sample(data)
-            case "log":
-                self._console.print(str(data.get("message", "")))
-            case "done":
-                self._show_end(str(data.get("status", "")))
+        match event:
+            case ProgressEvent() | ResetEvent():
+                self._show_progress(event.data.progress, event.data.metrics)
+            case MetricEvent():
+                self._update_losses(event.data)
+            case SampleEvent():
+                self._show_sample(event.data)
+            case LogEvent():
+                self._console.print(event.data.message)
+            case DoneEvent():
+                self._show_end(event.data.status)
 
     def show_status(self, status: str) -> None:
         """Show what the job waits for, beside the bar at a terminal, else on a line; "" if it no longer waits."""
@@ -85,9 +95,8 @@ class TrainingProgress:
         if self._pending_sample:
             self._print_sample(*self._pending_sample)
 
-    def _show_progress(self, data: Mapping[str, Any]) -> None:
-        progress = Progress.model_validate(data.get("progress") or {})
-        self._update_losses(data.get("metrics") or {})
+    def _show_progress(self, progress: Progress, losses: Losses | None) -> None:
+        self._update_losses(losses or Losses())
         words = self._describe(progress)
         self._update("training", progress.fraction, words)
         now = time.monotonic()
@@ -100,8 +109,8 @@ class TrainingProgress:
             self._task, label=label, completed=fraction, percent=f"{fraction:>4.0%}  ", description=description
         )
 
-    def _update_losses(self, data: Mapping[str, Any]) -> None:
-        known = Losses.model_validate(data).model_dump(exclude_none=True)
+    def _update_losses(self, losses: Losses | Metric) -> None:
+        known = losses.model_dump(include=set(Losses.model_fields), exclude_none=True)
         self._losses = self._losses.model_copy(update=known)
 
     def _describe(self, progress: Progress) -> str:
@@ -120,11 +129,11 @@ class TrainingProgress:
             words.pop()
         return ", ".join(words)
 
-    def _show_sample(self, data: Mapping[str, Any]) -> None:
-        text = " ".join(str(data.get("text", ""))[:SAMPLE_CHARS].split())
+    def _show_sample(self, sample: SampleData) -> None:
+        text = " ".join(sample.text[:SAMPLE_CHARS].split())
         if not text:
             return
-        self._pending_sample = (data.get("epoch"), text)
+        self._pending_sample = (sample.epoch, text)
         now = time.monotonic()
         if now - self._sample_at >= SAMPLE_S:
             self._sample_at = now

@@ -4,7 +4,7 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -25,6 +25,15 @@ def problem(status: int, detail: str, **more: Any) -> Reply:
     return Reply(
         status=status, body=json.dumps(document).encode(), headers={"Content-Type": "application/problem+json"}
     )
+
+
+def recording(waits: list[float]) -> Callable[[float], Coroutine[Any, Any, None]]:
+    """Return a transport's `sleep` that doesn't wait, and notes how long it should have."""
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    return sleep
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import redis
 
-from charloom import Charloom, Corpus, Event, Job, Model
+from charloom import AnyEvent, Charloom, Corpus, Job, Model, SucceededJob
+from charloom.events import read_event
 from cli.service.shutdown import is_process_running
 from tests.processes import below
 from tests.waiting import eventually
@@ -57,13 +58,13 @@ class Stack:
         """End the web server as its keeper would."""
         self.served.terminate()
 
-    def listed(self, job: Job) -> list[Event]:
+    def listed(self, job: Job) -> list[AnyEvent]:
         """Return all events of a job, as the server's pages list them."""
-        found: list[Event] = []
+        found: list[AnyEvent] = []
         while True:
             asked = {"after": found[-1].id} if found else {}
             page = httpx.get(f"{self.url}/api/v1/jobs/{job.id}/events", params=asked, trust_env=False).json()
-            found += [Event.model_validate(event) for event in page["data"]]
+            found += [read_event(id=event["id"], type=event["type"], data=event["data"]) for event in page["data"]]
             if not page["has_more"]:
                 return found
 
@@ -76,7 +77,7 @@ class Stack:
         """Give the sample text."""
         return self.loom.corpora.add(SAMPLE)
 
-    def train(self, **options: object) -> Job:
+    def train(self, **options: object) -> SucceededJob:
         """Train for a second or two, to the end."""
         job = self.loom.train(self.corpus(), **{**SMALL, **options})
         return self.loom.jobs.wait(job, timeout_s=120).check()
@@ -85,7 +86,7 @@ class Stack:
         """Give a model of the sample text."""
         for model in self.loom.models.list():
             return model
-        return self.loom.models.get(str(self.train().model_id))
+        return self.loom.models.get(self.train().model_id)
 
     def close(self) -> None:
         """End the web server."""

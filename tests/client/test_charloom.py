@@ -1,14 +1,34 @@
 """Everything that the client can, on a real server with a real worker."""
 
+import asyncio
 import hashlib
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from pathlib import Path
 
 import httpx
 import pytest
 import redis
 
-from charloom import Charloom, Conflict, Damaged, Event, Invalid, JobFailed, NotFound, Texts, TimedOut
+from charloom import (
+    AsyncCharloom,
+    Charloom,
+    Conflict,
+    Damaged,
+    DoneEvent,
+    Invalid,
+    JobFailed,
+    MetricEvent,
+    NotFound,
+    Outcome,
+    ProgressEvent,
+    ResetEvent,
+    Texts,
+    TimedOut,
+    UnknownEvent,
+)
 from shared.store import keys
 from tests.client.scripted import Cutting, Reply, Scripted
 from tests.client.stack import ENDLESS, SAMPLE, SMALL, Stack
@@ -52,12 +72,12 @@ def test_a_training_is_queued_watched_waited_for_and_told_whole(loom: Charloom, 
     assert done.progress.fraction == 1.0
     assert done.metadata == {"for": "tests"}
     metrics = loom.jobs.metrics(job)
-    assert [row.model_dump() for row in metrics] == [
-        {**row.model_dump(), **event.data}
-        for row, event in zip(metrics, [e for e in events if e.type == "metric"], strict=True)
-    ]
+    assert metrics == [event.data for event in events if isinstance(event, MetricEvent)]
+    assert not any(isinstance(event, UnknownEvent) for event in events)
     assert done.metrics.best_loss == pytest.approx(min(row.validation_loss or 9 for row in metrics))
-    model = loom.models.get(done.model_id or "")
+    model = loom.models.get(done.model_id)
+    assert done.stop_reason == "completed"
+    assert not done.outputs
     assert (model.name, model.job_id, model.corpus_id) == ("a small one", job.id, stack.corpus().id)
 
 
@@ -85,6 +105,7 @@ def test_a_model_writes_and_its_text_comes_bit_by_bit(loom: Charloom, stack: Sta
     assert [len(text) for text in told] == [300, 300]
     assert {output.finish_reason for output in outputs} == {"length"}
     assert outputs[0].copied is not None
+    assert 0 < outputs[0].copied.longest < 300
     again = loom.jobs.wait(loom.generate(stack.model(), prompt="there was a ", length=300, n=2, seed=5))
     assert [output.text for output in again.outputs] == told
 
@@ -132,7 +153,7 @@ def test_a_model_is_renamed_downloaded_brought_in_and_deleted(loom: Charloom, st
     loom.models.download(model, path, overwrite=True)
     assert [found.name for found in tmp_path.iterdir()] == [path.name], "nothing else is left"
     job = loom.jobs.wait(loom.models.import_file(path, name="theirs")).check()
-    copy = loom.models.get(job.model_id or "")
+    copy = loom.models.get(job.model_id)
     assert (copy.name, copy.vocabulary, copy.parameters) == ("theirs", model.vocabulary, model.parameters)
     loom.models.delete(copy)
     assert copy.id not in [found.id for found in loom.models.list()]
@@ -168,9 +189,77 @@ def test_a_download_goes_on_in_another_process_and_a_foreign_beginning_is_thrown
         assert path.read_bytes() == whole
 
 
+def test_threads_that_download_one_model_to_one_file_all_get_it(loom: Charloom, stack: Stack, tmp_path: Path) -> None:
+    model = stack.model()
+    whole = loom.models.download(model, tmp_path / "whole.zip").read_bytes()
+    together = threading.Barrier(32)
+
+    def fetch(_: int) -> bytes:
+        together.wait()
+        return loom.models.download(model, tmp_path / "model.zip", overwrite=True).read_bytes()
+
+    with ThreadPoolExecutor(32) as threads:
+        assert set(threads.map(fetch, range(32))) == {whole}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.zip", "whole.zip"], "nothing else is left"
+
+
+def test_the_asynchronous_client_does_the_same_and_several_things_at_once(
+    loom: Charloom, stack: Stack, tmp_path: Path
+) -> None:
+    model = stack.model()
+    whole = loom.models.download(model, tmp_path / "whole.zip")
+
+    async def written(there: AsyncCharloom, seed: int) -> tuple[str, str]:
+        job = await there.generate(model, prompt="there was a ", length=200, seed=seed)
+        texts = Texts()
+        async for event in there.jobs.events(job):
+            texts.add(event)
+        ended = (await there.jobs.wait(job)).check()
+        return texts[0], ended.outputs[0].text
+
+    async def all_of_it() -> None:
+        async with AsyncCharloom(stack.url) as there:
+            # Given a training that runs meanwhile
+            corpus = await there.corpora.add(SAMPLE)
+            assert await there.corpora.text(corpus) == loom.corpora.text(corpus)
+            training = await there.train(corpus, **ENDLESS)
+            # When 32 downloads go to one file, and several texts are generated and watched, all at once
+            target = tmp_path / "model.zip"
+            downloads = [there.models.download(model, target, overwrite=True) for _ in range(32)]
+            assert set(await asyncio.gather(*downloads)) == {target}
+            assert target.read_bytes() == whole.read_bytes()
+            assert sorted(path.name for path in tmp_path.iterdir()) == ["model.zip", "whole.zip"]
+            for bit_by_bit, at_the_end in await asyncio.gather(*(written(there, seed) for seed in range(3))):
+                assert bit_by_bit == at_the_end
+            # Then a wait can be cancelled, and events be left in the middle
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(there.jobs.wait(training), 0.2)
+            with pytest.raises(TimedOut):
+                await there.jobs.wait(training, timeout_s=0.2)
+            async with aclosing(there.jobs.events(training)) as events:
+                async for event in events:
+                    if isinstance(event, ProgressEvent) and event.data.progress.step > 5:
+                        break
+            await there.jobs.cancel(training)
+            with pytest.raises(JobFailed, match="it is cancelled"):
+                (await there.jobs.wait(training)).check()
+            newest = [job async for job in there.jobs.list(limit=4)]
+            assert [job.type for job in newest] == ["generate"] * 3 + ["train"]
+            # And an upload of a file makes a model
+            imported = (await there.jobs.wait(await there.models.import_file(whole, name="theirs"))).check()
+            await there.models.delete(imported.model_id)
+            assert (await there.ready()).ready
+            with pytest.raises(NotFound):
+                await there.models.get(imported.model_id)
+            # And a blocking client, as in a notebook, works inside of a running event loop
+            assert list(Charloom(stack.url).jobs.events(training))[-1].type == "done"
+
+    asyncio.run(all_of_it())
+
+
 def test_a_file_that_is_not_what_its_hash_says_is_not_kept(scripted: Scripted, tmp_path: Path) -> None:
     scripted.replies = [Reply(body=b"other bytes", headers={"ETag": f'"{"0" * 64}"'})]
-    with Charloom(scripted.url) as loom, pytest.raises(Damaged, match="another sha256"):
+    with Charloom(scripted.url) as loom, pytest.raises(Damaged, match="sha256 of model"):
         loom.models.download("mod_1", tmp_path / "model.zip")
     assert list(tmp_path.iterdir()) == []
 
@@ -198,8 +287,9 @@ def test_the_end_of_a_job_whose_events_are_gone_is_told_by_its_record(loom: Char
         server.delete(keys.events(job.id))
     events = list(loom.jobs.events(job))
     assert [event.type for event in events] == ["reset", "done"]
-    assert events[0].data["id"] == job.id
-    assert events[1] == Event(type="done", data={"status": "succeeded", "result": job.result, "error": None})
+    assert isinstance(events[0], ResetEvent)
+    assert events[0].data.id == job.id
+    assert events[1] == DoneEvent(data=Outcome(status="succeeded", result=job.result))
 
 
 def test_an_odd_name_survives(loom: Charloom) -> None:

@@ -2,13 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
-from charloom import GenerateOptions, TrainOptions
+from charloom import Format, GenerateOptions, JobStatus, JobType, Recipe, TrainOptions, Webhook
+from charloom.events import KnownEvent
+from charloom.records import ENDED
+from shared.jobs.events import EventType
+from shared.jobs.record import TERMINAL, Status
+from shared.jobs.record import JobType as ServerJobType
+from shared.requests import options
 from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest
+from shared.requests.recipes import RecipeName
+from web.http.queries import DownloadQuery
 
 
 def plain(kind: Any) -> Any:
@@ -23,9 +31,9 @@ def plain(kind: Any) -> Any:
         return Sequence, plain(get_args(kind)[0])
     if origin in (dict, Mapping):
         return Mapping
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
+    if is_typeddict(kind) or (isinstance(kind, type) and issubclass(kind, BaseModel)):
         return Mapping
-    return kind
+    return str if kind is SecretStr else kind
 
 
 @pytest.mark.parametrize(
@@ -33,13 +41,13 @@ def plain(kind: Any) -> Any:
     [
         (TrainOptions, (StreamRequest, ClassicRequest), {"corpus_id", "init_from"}),
         (GenerateOptions, (GenerateRequest,), {"model_id"}),
+        (Webhook, (options.Webhook,), set()),
     ],
 )
 def test_options_are_those_of_the_requests(ours: Any, theirs: tuple[type[BaseModel], ...], named: set[str]) -> None:
     offered = {name: plain(kind) for name, kind in get_type_hints(ours).items()}
     known = {name for request in theirs for name in request.model_fields} - named
-    assert set(offered) - {"webhook"} <= known  # webhooks come with the server that knows them
-    assert known <= set(offered)
+    assert known == set(offered)
     for request in theirs:
         for name, field in request.model_fields.items():
             if name in named or (get_origin(field.annotation) is Literal and get_args(field.annotation) == (0,)):
@@ -49,3 +57,18 @@ def test_options_are_those_of_the_requests(ours: Any, theirs: tuple[type[BaseMod
                 assert set(get_args(wanted)) <= set(get_args(offered[name])), name
             else:
                 assert offered[name] == wanted, name
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (get_args(JobType), ServerJobType),
+        (get_args(JobStatus), Status),
+        (ENDED, TERMINAL),
+        ([kind.model_fields["type"].default for kind in get_args(KnownEvent)], EventType),
+        (get_args(Recipe), get_args(RecipeName)),
+        (get_args(Format), get_args(DownloadQuery.model_fields["format"].annotation)),
+    ],
+)
+def test_values_are_those_of_the_server(ours: Sequence[str], theirs: Sequence[str]) -> None:
+    assert sorted(ours) == sorted(theirs)

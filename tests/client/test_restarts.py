@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from charloom import Charloom, Event, Job, Silence, Unreachable
+from charloom import AnyEvent, Charloom, DoneEvent, Event, Job, MetricEvent, Silence, Unreachable
+from charloom.calls import run_each
 from charloom.stream import watch
 from tests.client.scripted import Cutting
 from tests.client.stack import ENDLESS, MIDDLING, Stack
@@ -16,11 +17,11 @@ from tests.waiting import eventually
 def test_events_come_once_each_and_in_order_over_a_restart_of_the_web_server(stack: Stack, end: str) -> None:
     # Given a training that is watched
     job = stack.loom.train(stack.corpus(), **{**MIDDLING, "seed": 3 if end == "killed" else 4})
-    told: list[Event | Silence] = []
+    told: list[AnyEvent | Silence] = []
     metrics = 0
     for one in stack.loom.jobs.watch(job):
         told.append(one)
-        metrics += isinstance(one, Event) and one.type == "metric"
+        metrics += isinstance(one, MetricEvent)
         # When the web server goes away in the middle, and is started again once the client has noticed
         if metrics == 3 and stack.up:
             (stack.kill_web if end == "killed" else stack.end_web)()
@@ -30,8 +31,8 @@ def test_events_come_once_each_and_in_order_over_a_restart_of_the_web_server(sta
     events = [one for one in told if isinstance(one, Event)]
     assert any(isinstance(one, Silence) for one in told)
     assert [event.id for event in events] == [event.id for event in stack.listed(job)]
-    assert events[-1].type == "done"
-    assert events[-1].data["status"] == "succeeded"
+    assert isinstance(events[-1], DoneEvent)
+    assert events[-1].data.status == "succeeded"
 
 
 def test_a_wait_goes_on_over_a_restart_of_the_web_server(stack: Stack) -> None:
@@ -55,18 +56,18 @@ def test_a_way_that_cuts_every_connection_loses_no_event_and_doubles_none(stack:
         assert cutting.connections > 3
 
 
-def test_a_server_that_stays_away_is_given_up_after_the_patience(stack: Stack) -> None:
+def test_a_server_that_stays_away_is_given_up_after_the_patience(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     job = stack.loom.train(stack.corpus(), **ENDLESS)
     clock = [0.0]
     waits: list[float] = []
 
-    def sleep(seconds: float) -> None:
+    async def sleep(seconds: float) -> None:
         waits.append(seconds)
         clock[0] += seconds
 
     with Charloom(stack.url) as loom:
-        loom._transport.sleep = sleep
-        told = watch(loom._transport, job.id, patience_s=60, now=lambda: clock[0])
+        monkeypatch.setattr(loom._transport, "sleep", sleep)
+        told = run_each(watch(loom._transport, job.id, patience_s=60, now=lambda: clock[0]))
         next(told)
         stack.kill_web()
         silences: list[str] = []
@@ -79,7 +80,7 @@ def test_a_server_that_stays_away_is_given_up_after_the_patience(stack: Stack) -
     assert max(waits) <= 5
 
 
-def _collect(told: Iterator[Event | Silence], take: Callable[[str], None]) -> None:
+def _collect(told: Iterator[AnyEvent | Silence], take: Callable[[str], None]) -> None:
     for one in told:
         if isinstance(one, Silence):
             take(one.reason)

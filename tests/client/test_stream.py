@@ -1,22 +1,21 @@
 """A stream's odd moments: no place for it, a job that is gone, events that the server has forgotten."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from charloom import Charloom, Event, NotFound, Silence
+from charloom import Charloom, DoneEvent, Event, Job, NotFound, Outcome, ResetEvent, Silence, UnknownEvent
 from charloom.transport import Retrying
-from tests.client.scripted import Reply, Scripted, problem
+from tests.client.scripted import Reply, Scripted, problem, recording
 
-JOB = {"id": "job_1", "type": "train", "status": "running", "result": None, "error": None}
+JOB = {"id": "job_1", "type": "train", "status": "running", "created_at": "2026-11-24T12:00:00.000Z"}
 
 
 @pytest.fixture
-def loom(scripted: Scripted) -> Iterator[Charloom]:
-    with Charloom(scripted.url, retrying=Retrying(first_wait_s=0.001)) as loom:
-        yield loom
+def loom(scripted: Scripted, connect: Callable[[str, Retrying], Charloom]) -> Charloom:
+    return connect(scripted.url, Retrying(first_wait_s=0.001))
 
 
 def sent(*events: tuple[str, str, Any]) -> Reply:
@@ -32,9 +31,11 @@ def sent(*events: tuple[str, str, Any]) -> Reply:
 DONE: tuple[str, str, Any] = ("3-0", "done", {"status": "succeeded", "result": {}, "error": None})
 
 
-def test_where_there_is_no_place_it_asks_again_when_it_is_told_to(scripted: Scripted, loom: Charloom) -> None:
+def test_where_there_is_no_place_it_asks_again_when_it_is_told_to(
+    scripted: Scripted, loom: Charloom, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waits: list[float] = []
-    loom._transport.sleep = waits.append
+    monkeypatch.setattr(loom._transport, "sleep", recording(waits))
     busy = problem(503, "3 event streams are open here, as many as may be.")
     scripted.replies = [Reply(status=503, body=busy.body, headers={"Retry-After": "7"}), sent(DONE)]
     told = list(loom.jobs.watch("job_1"))
@@ -53,14 +54,15 @@ def test_what_the_server_has_forgotten_is_told_by_the_whole_job(scripted: Script
     scripted.replies = [sent(("", "reset", JOB), ("2-0", "log", {})), sent(DONE)]
     told = list(loom.jobs.events("job_1", after="1-0"))
     assert [(event.type, event.id) for event in told] == [("reset", ""), ("log", "2-0"), ("done", "3-0")]
-    assert told[0].data == JOB
+    assert isinstance(told[0], ResetEvent)
+    assert told[0].data == Job.model_validate(JOB)
 
 
 def test_an_older_server_s_stream_of_an_ended_job_without_events_has_an_end(scripted: Scripted, loom: Charloom) -> None:
     scripted.replies = [sent(("", "reset", {**JOB, "status": "failed"}))]
     told = list(loom.jobs.events("job_1"))
     assert [event.type for event in told] == ["reset", "done"]
-    assert told[-1].data == {"status": "failed", "result": None, "error": None}
+    assert told[-1] == DoneEvent(data=Outcome(status="failed", result=None, error=None))
     assert len(scripted.asked) == 1
 
 
@@ -76,3 +78,26 @@ def test_what_is_no_event_is_passed_over(scripted: Scripted, loom: Charloom) -> 
     junk = b"data: no json\n\ndata: [1]\n\ndata: " + b"[" * 200_000 + b"\n\n"
     scripted.replies = [Reply(body=junk + good.body, headers=good.headers)]
     assert [event.type for event in loom.jobs.events("job_1")] == ["done"]
+
+
+def test_an_event_that_this_version_can_t_read_is_unknown_and_breaks_nothing(
+    scripted: Scripted, loom: Charloom
+) -> None:
+    scripted.replies = [sent(("1-0", "dream", {"mood": 1}), ("2-0", "text", {"index": "?"}), DONE)]
+    told = list(loom.jobs.events("job_1"))
+    assert told[:2] == [
+        UnknownEvent(id="1-0", name="dream", data={"mood": 1}),
+        UnknownEvent(id="2-0", name="text", data={"index": "?"}),
+    ]
+    assert told[2].type == "done"
+
+
+def test_a_watcher_that_stops_early_closes_its_connection(scripted: Scripted) -> None:
+    scripted.replies = [sent(("1-0", "log", {}), DONE)]
+    loom = Charloom(scripted.url)
+    events = loom.jobs.events("job_1")
+    assert next(events).id == "1-0"
+    [connection] = loom._transport.http._transport._pool.connections  # type: ignore[union-attr]
+    assert not connection.is_idle()
+    del events
+    assert connection.is_closed()

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from charloom import Event, Texts
+from charloom import DoneEvent, Event, Outcome, TextData, TextEvent, Texts
 
 
 def _text(index: int, offset: int, delta: str) -> Event:
-    return Event(type="text", data={"index": index, "offset": offset, "delta": delta})
+    return TextEvent(data=TextData(index=index, offset=offset, delta=delta))
 
 
 def _done(*texts: str) -> Event:
     outputs = [{"index": index, "text": text} for index, text in enumerate(texts)]
-    return Event(type="done", data={"status": "succeeded", "result": {"outputs": outputs}})
+    return DoneEvent(data=Outcome(status="succeeded", result={"outputs": outputs}))
 
 
 def _new(texts: Texts, *events: Event) -> list[Any]:
@@ -47,10 +47,10 @@ def test_a_text_that_was_written_again_differently_is_told_of() -> None:
 
 
 def test_a_job_that_ended_without_a_result_adds_nothing() -> None:
-    assert _new(Texts(), Event(type="done", data={"status": "failed", "result": None})) == []
+    assert _new(Texts(), DoneEvent(data=Outcome(status="failed"))) == []
 
 
 def test_outputs_of_another_shape_add_nothing() -> None:
-    outputs = [None, {}, {"index": "0", "text": "the"}, {"index": 1, "text": "loom"}]
-    done = Event(type="done", data={"status": "succeeded", "result": {"outputs": outputs}})
-    assert _new(Texts(), done) == [(1, "loom")]
+    outputs = [None, {}, {"index": "first", "text": "the"}, {"index": 1, "text": "loom"}]
+    assert _new(Texts(), DoneEvent(data=Outcome(status="succeeded", result={"outputs": outputs}))) == [(1, "loom")]
+    assert _new(Texts(), DoneEvent(data=Outcome(status="succeeded", result={"outputs": 7}))) == []

@@ -1,9 +1,9 @@
 """Requests are tried again where that is safe and bounded; refusals are exceptions with the server's words."""
 
 import email.utils
+import re
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -14,6 +14,7 @@ from charloom import (
     Conflict,
     Forbidden,
     Invalid,
+    InvalidId,
     NotFound,
     ServerError,
     TooLarge,
@@ -24,7 +25,7 @@ from charloom import (
     WrongValue,
 )
 from charloom.transport import Retrying
-from tests.client.scripted import Reply, Scripted, problem
+from tests.client.scripted import Reply, Scripted, problem, recording
 
 #: Tries soon, so that tests needn't wait.
 QUICK = Retrying(tries=4, first_wait_s=0.001, most_wait_s=2)
@@ -35,9 +36,8 @@ DEEP = b"[" * 200_000
 
 
 @pytest.fixture
-def loom(scripted: Scripted) -> Any:
-    with Charloom(scripted.url, retrying=QUICK) as loom:
-        yield loom
+def loom(scripted: Scripted, connect: Callable[[str, Retrying], Charloom]) -> Charloom:
+    return connect(scripted.url, QUICK)
 
 
 @pytest.mark.parametrize("reply", [problem(503, "away"), problem(429, "too many"), problem(502, "?"), BROKEN])
@@ -65,12 +65,11 @@ def test_a_longer_wait_than_is_allowed_is_an_error_at_once(scripted: Scripted, l
         assert len(scripted.asked) == 1
 
 
-def test_retry_after_is_waited_for(scripted: Scripted) -> None:
+def test_retry_after_is_waited_for(scripted: Scripted, loom: Charloom, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     scripted.replies = [Reply(status=503, headers={"Retry-After": "1"}), Reply(body=JOB)]
-    with Charloom(scripted.url, retrying=QUICK) as loom:
-        loom._transport.sleep = waits.append
-        loom.jobs.get("job_1")
+    monkeypatch.setattr(loom._transport, "sleep", recording(waits))
+    loom.jobs.get("job_1")
     assert waits == [1.0]
 
 
@@ -151,7 +150,7 @@ def test_a_proxy_s_page_and_another_service_are_said_to_be_that(scripted: Script
 
 @pytest.mark.parametrize(
     "call",
-    [Charloom.workers, lambda loom: loom.jobs.metrics("job_1"), lambda loom: list(loom.models.list())],
+    [lambda loom: loom.workers(), lambda loom: loom.jobs.metrics("job_1"), lambda loom: list(loom.models.list())],
     ids=["workers", "metrics", "models"],
 )
 @pytest.mark.parametrize("body", [DEEP, b'{"data":7}', b'{"data":["w1"]}', b'{"data":[{}]}'], ids=len)
@@ -209,6 +208,48 @@ def test_the_address_of_the_api_is_refused_with_that_of_the_server(url: str, ser
         Charloom(url)
     assert str(caught.value).endswith(f" {server}")
     assert Charloom(server).url == server
+
+
+#: Not the ids of models, jobs or corpora, though some would do as a part of a path.
+NO_IDS = [
+    "../corpora/cor_1",
+    "",
+    ".",
+    "..",
+    "mod",
+    "mod_",
+    "mod_1/..",
+    "mod_1?x=1",
+    "mod_1#",
+    "mod_%2e",
+    "mod_1\n",
+    "x_1",
+]
+
+
+@pytest.mark.parametrize("wrong", NO_IDS)
+def test_what_is_no_id_is_refused_before_anything_is_sent(scripted: Scripted, loom: Charloom, wrong: str) -> None:
+    scripted.replies = [Reply(body=JOB)]
+    models, jobs, corpora = loom.models, loom.jobs, loom.corpora
+    calls: list[Callable[[str], object]] = [models.get, models.patch, models.delete, models.download]
+    calls += [jobs.get, jobs.wait, jobs.cancel, jobs.resume, jobs.metrics, lambda job: list(jobs.events(job))]
+    calls += [corpora.get, corpora.text, corpora.delete, loom.train, loom.estimate, loom.generate]
+    calls += [lambda model: loom.train("cor_1", init_from=model)]
+    for call in calls:
+        with pytest.raises(InvalidId, match=f"{re.escape(repr(wrong))} is not the id of a"):
+            call(wrong)
+    with pytest.raises(InvalidId, match="is not the id of an event"):
+        list(jobs.events("job_1", after=wrong or "1"))
+    assert scripted.asked == []
+
+
+def test_an_id_of_another_kind_is_refused(scripted: Scripted, loom: Charloom) -> None:
+    scripted.replies = [Reply(body=JOB)]
+    with pytest.raises(InvalidId, match="is not the id of a model"):
+        loom.models.delete("cor_1")
+    with pytest.raises(InvalidId, match="is not the id of a corpus"):
+        loom.corpora.delete("mod_1")
+    assert scripted.asked == []
 
 
 def test_an_address_may_do_without_its_scheme_and_a_key_must_fit_a_header() -> None:

@@ -1,33 +1,34 @@
-"""The client whole: one server, its parts, and the orders."""
+"""Both clients: one server, its groups of calls, and the calls that make jobs."""
 
 import os
 from collections.abc import Sequence
-from typing import Any, Self, Unpack
+from typing import Any, ClassVar, Self, Unpack
 
+from charloom.async_transport import AsyncTransport
+from charloom.blocking_transport import BlockingTransport
+from charloom.calls import Awaited, Blocking, Calls, M, call
 from charloom.corpora import Corpora
 from charloom.errors import Unavailable
-from charloom.jobs import Jobs
-from charloom.keys import key_header
+from charloom.ids import api_path, id_of
+from charloom.jobs import Jobs, key_header
 from charloom.models import Models
 from charloom.options import GenerateOptions, TrainOptions
 from charloom.records import Corpus, Estimate, Job, Listing, Model, Readiness, Worker
 from charloom.transport import Retrying, Transport
 
-#: Where `charloom up` serves when nothing else is said.
+#: Where `charloom up` serves by default.
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 def named_url() -> str | None:
-    """Return what CHARLOOM_URL says, or None where it isn't set."""
+    """Return CHARLOOM_URL, or None if it isn't set."""
     return os.environ.get("CHARLOOM_URL") or None
 
 
-class Charloom:
-    """A Charloom server.
+class Client(Calls[M]):
+    """What both clients have in common."""
 
-    Use it in a `with` block, or `close` it. It may be used by several threads at once. All calls raise `Unreachable`
-    where nobody answers and `ApiError` where the server refuses.
-    """
+    _transport_type: ClassVar[type[Transport]]
 
     def __init__(
         self,
@@ -39,38 +40,36 @@ class Charloom:
         """Prepare; nothing is connected yet.
 
         Args:
-            url: the server; CHARLOOM_URL when left out, and this machine's port 8000 where that isn't set.
-            api_key: sent with every request; CHARLOOM_API_KEY when left out, and none where that isn't set.
-            retrying: how often and how long requests are tried again.
+            url: the server; if left out, CHARLOOM_URL, and if that isn't set, port 8000 of this machine.
+            api_key: sent with every request; if left out, CHARLOOM_API_KEY, and if that isn't set, none.
+            retrying: how often and how long requests are retried.
 
         Raises:
-            CharloomError: the address or the key can't be ones.
+            CharloomError: the address or the key can't be one.
         """
-        self._transport = Transport(
-            url or named_url() or DEFAULT_URL,
-            api_key=api_key or os.environ.get("CHARLOOM_API_KEY"),
-            retrying=retrying,
+        super().__init__(
+            self._transport_type(
+                url or named_url() or DEFAULT_URL,
+                api_key=api_key or os.environ.get("CHARLOOM_API_KEY"),
+                retrying=retrying,
+            )
         )
-        self.corpora = Corpora(self._transport)
-        self.jobs = Jobs(self._transport)
-        self.models = Models(self._transport)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        self.corpora: Corpora[M] = Corpora(self._transport)
+        self.jobs: Jobs[M] = Jobs(self._transport)
+        self.models: Models[M] = Models(self._transport)
 
     @property
     def url(self) -> str:
         """The server's address."""
         return self._transport.url
 
-    def close(self) -> None:
+    @call
+    async def close(self) -> None:
         """Close the connections."""
-        self._transport.close()
+        await self._transport.close()
 
-    def train(
+    @call
+    async def train(
         self,
         corpus: Corpus | str,
         *,
@@ -81,58 +80,93 @@ class Charloom:
         """Queue a training and return its job.
 
         Args:
-            corpus: the text to learn from.
+            corpus: the text to train on.
             init_from: a model to start from, instead of random weights.
-            idempotency_key: a name of this wish: with the same one again the first job is returned.
-            options: see TrainOptions; those left out have the server's defaults.
+            idempotency_key: identifies this request: sent again with the same key, it returns the first job.
+            options: see TrainOptions; the server chooses those left out.
 
         Raises:
             Invalid: a value is out of range or doesn't fit the text; `errors` says which. Conflict, NotFound.
         """
-        body = _training(corpus, init_from, options)
-        return self._order("/api/v1/train-jobs", body, idempotency_key)
+        return await self._submit("train-jobs", _training(corpus, init_from, options), idempotency_key)
 
-    def estimate(
+    @call
+    async def estimate(
         self, corpus: Corpus | str, *, init_from: Model | str | None = None, **options: Unpack[TrainOptions]
     ) -> Estimate:
         """Return what a training would take on the workers now seen; nothing is queued. Raises as `train`."""
         body = _training(corpus, init_from, options)
-        return self._transport.record(Estimate, "POST", "/api/v1/estimates", json=body, repeatable=True)
+        return await self._transport.record(Estimate, "POST", api_path("estimates"), json=body, repeatable=True)
 
-    def generate(
+    @call
+    async def generate(
         self, model: Model | str, *, idempotency_key: str | None = None, **options: Unpack[GenerateOptions]
     ) -> Job:
-        """Queue a writing and return its job.
+        """Queue a generation and return its job.
 
         Args:
-            model: the one that writes.
-            idempotency_key: a name of this wish: with the same one again the first job is returned.
-            options: see GenerateOptions; without a prompt the seed chooses a passage of the model's text.
+            model: the model that generates.
+            idempotency_key: identifies this request: sent again with the same key, it returns the first job.
+            options: see GenerateOptions; without a prompt the seed chooses a passage of the model's corpus.
 
         Raises:
-            Invalid: a value is out of range, or the prompt has characters that the model never saw.
+            Invalid: a value is out of range, or the prompt has characters that the model doesn't know.
         """
-        body = {"model_id": model if isinstance(model, str) else model.id, **options}
-        return self._order("/api/v1/generate-jobs", body, idempotency_key)
+        return await self._submit("generate-jobs", {"model_id": id_of(model, "mod"), **options}, idempotency_key)
 
-    def workers(self) -> Sequence[Worker]:
+    @call
+    async def workers(self) -> Sequence[Worker]:
         """Return the workers seen lately."""
-        page = self._transport.record(Listing, "GET", "/api/v1/workers")
-        return [self._transport.read(Worker, one) for one in page.data]
+        page = await self._transport.record(Listing, "GET", api_path("workers"))
+        return [self._transport.read(Worker, row) for row in page.data]
 
-    def ready(self) -> Readiness:
-        """Return True if jobs can be done, and what is missing where they can't."""
+    @call
+    async def ready(self) -> Readiness:
+        """Return whether jobs can be run, and what is missing if they can't."""
         try:
-            return self._transport.record(Readiness, "GET", "/readyz", tries=1)
+            return await self._transport.record(Readiness, "GET", "/readyz", tries=1)
         except Unavailable as exc:
             return Readiness(status=exc.code or "unavailable", detail=exc.detail)
 
-    def _order(self, path: str, body: Any, key: str | None) -> Job:
-        return self._transport.record(Job, "POST", path, json=body, headers=key_header(key), repeatable=True)
+    async def _submit(self, call: str, body: Any, key: str | None) -> Job:
+        return await self._transport.record(
+            Job, "POST", api_path(call), json=body, headers=key_header(key), repeatable=True
+        )
+
+
+class Charloom(Client[Blocking]):
+    """A Charloom server.
+
+    Use it in a `with` block, or `close` it. Several threads may use it at once. All calls raise `Unreachable` if the
+    server can't be reached and `ApiError` if it refuses.
+    """
+
+    _transport_type = BlockingTransport
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncCharloom(Client[Awaited]):
+    """A Charloom server, for asyncio: the calls of `Charloom`, awaited; lists and events with `async for`.
+
+    Use it in an `async with` block, or `await close()`.
+    """
+
+    _transport_type = AsyncTransport
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
 
 def _training(corpus: Corpus | str, init_from: Model | str | None, options: TrainOptions) -> dict[str, Any]:
-    body: dict[str, Any] = {"corpus_id": corpus if isinstance(corpus, str) else corpus.id, **options}
+    body: dict[str, Any] = {"corpus_id": id_of(corpus, "cor"), **options}
     if init_from is not None:
-        body["init_from"] = init_from if isinstance(init_from, str) else init_from.id
+        body["init_from"] = id_of(init_from, "mod")
     return body

@@ -1,69 +1,78 @@
-"""Texts to learn from."""
+"""The calls for corpora."""
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
-from charloom.listing import every
+from charloom.calls import Calls, M, call, iterate
+from charloom.ids import api_path, id_of
+from charloom.listing import items
 from charloom.records import Corpus
-from charloom.transport import Transport
+from charloom.values import Order
 
-_PATH = "/api/v1/corpora"
-#: Seconds that the server may take to read a large text once it is there.
+#: Seconds that the server may take to read a large text once it has it.
 READING_S = 300.0
 
 
-class Corpora:
-    """Calls that concern texts. Any of them raises Unreachable or ApiError."""
+class Corpora(Calls[M]):
+    """Calls for corpora. All raise Unreachable and ApiError; those that take an id raise InvalidId."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    def add(self, path: str | os.PathLike[str], *, name: str | None = None) -> Corpus:
-        """Send a file and return the corpus; the same bytes again give the one that is there already.
+    @call
+    async def add(self, path: str | os.PathLike[str], *, name: str | None = None) -> Corpus:
+        """Upload a text file and return the corpus; the same bytes again give the existing one.
 
         Raises:
-            OSError: it can't be read.
-            Invalid, TooLarge: it won't do as a text.
+            OSError: the file can't be read.
+            Invalid, TooLarge: it isn't a text to train on.
         """
         path = Path(path)
         with path.open("rb") as file:
-            return self._add(file, filename=path.name, name=name)
+            return await self._add(file, filename=path.name, name=name)
 
-    def add_bytes(self, content: bytes, *, name: str) -> Corpus:
-        """Send a text as bytes, in UTF-8 or any encoding that can be told from them. Raises as `add`."""
-        return self._add(io.BytesIO(content), filename=name, name=name)
+    @call
+    async def add_bytes(self, content: bytes, *, name: str) -> Corpus:
+        """Upload the bytes of a text, in UTF-8 or another encoding that can be detected. Raises as `add`."""
+        return await self._add(io.BytesIO(content), filename=name, name=name)
 
-    def add_text(self, text: str, *, name: str) -> Corpus:
-        """Send a text. Raises as `add`."""
-        return self.add_bytes(text.encode("utf-8"), name=name)
+    @call
+    async def add_text(self, text: str, *, name: str) -> Corpus:
+        """Upload a text. Raises as `add`."""
+        return await self._add(io.BytesIO(text.encode("utf-8")), filename=name, name=name)
 
-    def list(
-        self, *, order: Literal["asc", "desc"] = "desc", after: str | None = None, limit: int | None = None
-    ) -> Iterator[Corpus]:
-        """Yield the corpora, newest first; those after an id, and so many, where that is said."""
-        return every(self._transport, Corpus, _PATH, {"order": order, "after": after}, limit=limit)
+    @iterate
+    async def list(
+        self, *, order: Order = "desc", after: str | None = None, limit: int | None = None
+    ) -> AsyncGenerator[Corpus, None]:
+        """Yield the corpora, newest first; only those after an id, and at most `limit`, if given."""
+        query = {"order": order, "after": after}
+        async for corpus in items(self._transport, Corpus, api_path("corpora"), query, limit=limit):
+            yield corpus
 
-    def get(self, corpus_id: str) -> Corpus:
+    @call
+    async def get(self, corpus: Corpus | str) -> Corpus:
         """Return a corpus. Raises NotFound."""
-        return self._transport.record(Corpus, "GET", f"{_PATH}/{corpus_id}")
+        return await self._transport.record(Corpus, "GET", api_path("corpora", id_of(corpus, "cor")))
 
-    def text(self, corpus: Corpus | str) -> str:
-        """Return a corpus' text as it is stored, its line ends LF. Raises NotFound."""
-        corpus_id = corpus if isinstance(corpus, str) else corpus.id
-        return self._transport.text(f"{_PATH}/{corpus_id}/text")
+    @call
+    async def text(self, corpus: Corpus | str) -> str:
+        """Return the text of a corpus as it is stored, with LF line ends. Raises NotFound."""
+        return await self._transport.text(api_path("corpora", id_of(corpus, "cor"), "text"))
 
-    def delete(self, corpus: Corpus | str) -> None:
+    @call
+    async def delete(self, corpus: Corpus | str) -> None:
         """Delete a corpus. Raises NotFound, or Conflict while a live job uses it."""
-        corpus_id = corpus if isinstance(corpus, str) else corpus.id
-        self._transport.send("DELETE", f"{_PATH}/{corpus_id}")
+        await self._transport.send("DELETE", api_path("corpora", id_of(corpus, "cor")))
 
-    def _add(self, file: BinaryIO, *, filename: str, name: str | None) -> Corpus:
+    async def _add(self, file: BinaryIO, *, filename: str, name: str | None) -> Corpus:
         # The same bytes again are the same corpus, so sending them twice does no harm.
-        fields = {"name": name} if name else {}
-        sent = {"file": (filename, file, "application/octet-stream")}
-        return self._transport.record(
-            Corpus, "POST", _PATH, repeatable=True, files=sent, data=fields, timeout=READING_S
+        return await self._transport.record(
+            Corpus,
+            "POST",
+            api_path("corpora"),
+            repeatable=True,
+            files={"file": (filename, file, "application/octet-stream")},
+            data={"name": name} if name else {},
+            timeout=READING_S,
         )

@@ -1,7 +1,6 @@
-"""A file fetched whole: gone on with where it broke off, and checked against the sha256 that the server tells."""
+"""A file downloaded completely: resumed where it broke off, and checked against the sha256 that the server names."""
 
 import hashlib
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,115 +8,110 @@ from pathlib import Path
 import httpx
 
 from charloom.errors import CharloomError, Damaged, Unreachable, error_of
-from charloom.transport import READ_S, Transport, describe, retry_after_s
+from charloom.part_file import PartFile
+from charloom.transport import READ_S, TRY_AGAIN, Transport, describe, retry_after_s
 
-#: Tells how far it is: bytes there, bytes in all.
+#: Called with the bytes downloaded so far and the total.
 Tell = Callable[[int, int], None]
 _SHA256 = re.compile(r'"([0-9a-f]{64})"')
-_NAMED = re.compile(r'filename="?([^";]+)"?')
-_NOT_NOW = (429, 502, 503, 504)
-#: A proxy that compresses would change the bytes, and so what a range means.
+_FILENAME = re.compile(r'filename="?([^";]+)"?')
+#: Compressed by a proxy, the bytes would be others, and ranges would mean something else.
 _PLAIN = {"Accept-Encoding": "identity"}
 
 
-def download(
+async def download(
     transport: Transport, path: str, target: Path, *, overwrite: bool = False, tell: Tell | None = None
 ) -> Path:
-    """Fetch a file.
-
-    While it comes it lies beside the target under a name made of its sha256, so that the next call, in another process
-    too, goes on with it.
+    """Download a file. Until it is complete it has another name (`PartFile`), from which a later call continues.
 
     Args:
         transport: the server.
-        path: what is fetched, query included.
-        target: where to; in a directory it is called as the server calls it.
-        overwrite: whether a file may be replaced.
-        tell: told of every bit.
+        path: path and query.
+        target: a file, or a directory, in which the file gets the server's name for it.
+        overwrite: whether to replace an existing file.
+        tell: called with every chunk.
 
     Returns:
-        Where it lies.
+        The path of the file.
 
     Raises:
-        FileExistsError, OSError: it can't lie there.
-        Damaged: it comes with another sha256, from the beginning too.
+        FileExistsError, OSError: the file can't be written.
+        Damaged: its sha256 is wrong, downloaded from the beginning too.
         Unreachable, ApiError.
     """
-    head = transport.send("HEAD", path, headers=_PLAIN)
-    named = _SHA256.fullmatch(head.headers.get("ETag", ""))
+    head = await transport.send("HEAD", path, headers=_PLAIN)
+    etag = _SHA256.fullmatch(head.headers.get("ETag", ""))
     length = head.headers.get("Content-Length", "")
-    if named is None or not length.isdigit():
+    if etag is None or not length.isdigit():
         raise CharloomError(
-            f"{transport.url} doesn't tell sha256 and length of {path}: it is no Charloom, or a proxy takes them away."
+            f"{transport.url} doesn't send sha256 and length of {path}: it isn't Charloom, or a proxy removes them."
         )
-    sha256, size = named[1], int(length)
+    sha256, size = etag[1], int(length)
     if target.is_dir():
         target = target / _name_of(head)
     if target.exists() and not overwrite:
-        raise FileExistsError(17, "there is a file already", str(target))
-    part = target.with_name(f".{target.name}.{sha256[:16]}.part")
-    resumed = part.exists()
-    _fetch(transport, path, part, etag=named[0], size=size, tell=tell or (lambda *_: None))
-    if _sha256_of(part) != sha256:
-        part.unlink()
-        if resumed:  # what lay there was no beginning of this file
-            _fetch(transport, path, part, etag=named[0], size=size, tell=tell or (lambda *_: None))
-        if not resumed or _sha256_of(part) != sha256:
-            part.unlink(missing_ok=True)
-            raise Damaged(f"{target.name} came with another sha256 than the server told, {sha256}; nothing was kept.")
-    part.replace(target)
+        raise FileExistsError(17, "the file exists", str(target))
+    with PartFile(target, sha256) as part:
+        resumed = part.file.tell() > 0
+        while True:
+            await _fetch(transport, path, part, etag=etag[0], size=size, tell=tell or (lambda *_: None))
+            if await transport.run(lambda: _sha256_of(part.path)) == sha256:
+                break
+            if not resumed:
+                part.discard()
+                raise Damaged(f"The sha256 of {target.name} isn't {sha256}, as the server says; nothing was kept.")
+            part.clear()  # what was there was not the beginning of this file
+            resumed = False
+        if not overwrite and target.exists() and _sha256_of(target) != sha256:
+            raise FileExistsError(17, "the file exists", str(target))
+        await transport.run(part.publish)
     return target
 
 
-def _fetch(transport: Transport, path: str, part: Path, *, etag: str, size: int, tell: Tell) -> None:
-    """Bring the file to its size, over as many connections as it takes; `tries` in a row may bring nothing."""
+async def _fetch(transport: Transport, path: str, part: PartFile, *, etag: str, size: int, tell: Tell) -> None:
+    """Download until the file has its size; give up after `tries` connections in a row that brought nothing."""
     failures = 0
-    with part.open("ab") as file:
-        while (there := file.tell()) < size:
-            headers = {**_PLAIN, **({"Range": f"bytes={there}-", "If-Range": etag} if there else {})}
-            reason = ""
-            try:
-                with transport.stream("GET", path, read_s=READ_S, headers=headers) as answer:
-                    if answer.is_success:
-                        _check_etag(answer, etag)
-                        if answer.status_code != httpx.codes.PARTIAL_CONTENT:
-                            file.truncate(0)
-                            file.seek(0)
-                        for chunk in answer.iter_raw():
-                            file.write(chunk)
-                            tell(file.tell(), size)
-                        file.flush()
-                        reason = "it ended early"
-                    else:
-                        answer.read()
-                        problem = error_of(answer, retry_after_s=retry_after_s(answer))
-                        if answer.status_code not in _NOT_NOW:
-                            raise problem
-                        reason = str(problem)
-            except httpx.TransportError as exc:
-                reason = describe(exc)
-            if file.tell() >= size:
-                break
-            failures = 0 if file.tell() > there else failures
-            failures += 1
-            if failures >= transport.retrying.tries:
-                raise Unreachable(
-                    transport.url, f"{reason} ({file.tell():,} of {size:,} bytes are kept for the next try)"
-                )
-            transport.sleep(transport.retrying.wait_s(failures))
-        tell(file.tell(), size)
-        file.flush()
-        os.fsync(file.fileno())
+    file = part.file
+    while (begin := file.tell()) < size:
+        headers = {**_PLAIN, **({"Range": f"bytes={begin}-", "If-Range": etag} if begin else {})}
+        try:
+            async with transport.stream("GET", path, read_s=READ_S, headers=headers) as stream:
+                response = stream.response
+                if response.is_success:
+                    _check_etag(response, etag)
+                    if response.status_code != httpx.codes.PARTIAL_CONTENT:
+                        part.clear()
+                    while chunk := await stream.chunk():
+                        file.write(chunk)
+                        tell(file.tell(), size)
+                    reason = "the connection ended early"
+                else:
+                    await stream.read()
+                    problem = error_of(response, retry_after_s=retry_after_s(response))
+                    if response.status_code not in TRY_AGAIN:
+                        raise problem
+                    reason = str(problem)
+        except httpx.TransportError as exc:
+            reason = describe(exc)
+        if file.tell() >= size:
+            break
+        failures = 1 if file.tell() > begin else failures + 1
+        if failures >= transport.retrying.tries:
+            kept = f" ({file.tell():,} of {size:,} bytes are kept for the next attempt)" if part.resumable else ""
+            raise Unreachable(transport.url, reason + kept)
+        await transport.sleep(transport.retrying.wait_s(failures))
+    tell(file.tell(), size)
+    file.flush()
 
 
-def _check_etag(answer: httpx.Response, etag: str) -> None:
-    if answer.headers.get("ETag") != etag:
+def _check_etag(response: httpx.Response, etag: str) -> None:
+    if response.headers.get("ETag") != etag:
         raise Damaged("the file has changed on the server meanwhile; download it again")
 
 
-def _name_of(answer: httpx.Response) -> str:
-    """Return what the server calls the file: its last part, whatever slashes stand in it."""
-    found = _NAMED.search(answer.headers.get("Content-Disposition", ""))
+def _name_of(response: httpx.Response) -> str:
+    """Return the server's name for the file, without the directories that it may contain."""
+    found = _FILENAME.search(response.headers.get("Content-Disposition", ""))
     name = re.split(r"[/\\]", found[1])[-1].strip(". ") if found else ""
     return name or "model"
 

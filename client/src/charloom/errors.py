@@ -1,20 +1,21 @@
 """Every error that the client raises.
 
 CharloomError
-├── Unreachable              nobody answered, tries included
-├── ApiError                 the server answered with a problem (RFC 9457)
-│   ├── Invalid              400, 415, 416, 422: what was sent is wrong; `errors` says where
+├── Unreachable              the server can't be reached, after all attempts
+├── ApiError                 the server refused, or failed (RFC 9457)
+│   ├── Invalid              400, 415, 416, 422: the request is wrong; `errors` says where
 │   ├── Unauthorized         401: no key, or a wrong one
 │   ├── Forbidden            403
 │   ├── NotFound             404
-│   ├── Conflict             409: it exists, but its state forbids this
+│   ├── Conflict             409: the resource exists, but its state forbids this
 │   ├── TooLarge             413
 │   ├── TooManyRequests      429
-│   ├── Unavailable          502, 503, 504: a part of the service is away, tries included
+│   ├── Unavailable          502, 503, 504: a part of the service is unavailable, after all attempts
 │   └── ServerError          any other 5xx
-├── JobFailed                a job ended otherwise than well; `job` is the whole of it (client/records.py)
-├── TimedOut                 a wait took longer than was asked for
-└── Damaged                  a download isn't what its sha256 says
+├── JobFailed                a job hasn't succeeded; `job` is its record (`charloom/records.py`)
+├── TimedOut                 a wait took longer than its timeout
+├── Damaged                  a download has another sha256 than the server says
+└── InvalidId                a string isn't the id of such a resource; nothing was sent
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,11 +26,11 @@ import httpx
 
 
 class CharloomError(Exception):
-    """Something went wrong with Charloom."""
+    """Base of all errors."""
 
 
 class Unreachable(CharloomError):
-    """Nobody answers at the server's address."""
+    """The server can't be reached."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(f"{url} doesn't answer: {reason}")
@@ -65,57 +66,61 @@ class ApiError(CharloomError):
         self.status = status
         self.title = title
         self.detail = detail
-        #: Short stable word for programs.
+        #: A stable identifier for programs.
         self.code = code
         self.type = type
-        #: What the server's log calls this request.
+        #: The id of this request in the server's log.
         self.request_id = request_id
         self.errors = tuple(errors)
         self.retry_after_s = retry_after_s
 
 
 class Invalid(ApiError):
-    """What was sent is wrong."""
+    """The request is wrong."""
 
 
 class Unauthorized(ApiError):
-    """The server wants a key, or another one."""
+    """The server requires a key, or another one."""
 
 
 class Forbidden(ApiError):
-    """The server doesn't let this caller do that."""
+    """The server doesn't allow this caller to do that."""
 
 
 class NotFound(ApiError):
-    """Nothing is known under this id."""
+    """Nothing has this id."""
 
 
 class Conflict(ApiError):
-    """The state of the thing forbids this now."""
+    """The state of the resource forbids this."""
 
 
 class TooLarge(ApiError):
-    """More bytes than are taken."""
+    """The request is larger than the server accepts."""
 
 
 class TooManyRequests(ApiError):
-    """Too many requests; `retry_after_s` says when there is room again."""
+    """Too many requests; `retry_after_s` says when to send the next."""
 
 
 class Unavailable(ApiError):
-    """A part of the service is away just now."""
+    """A part of the service is unavailable."""
 
 
 class ServerError(ApiError):
-    """Something went wrong inside the server; its log has it under `request_id`."""
+    """An internal error of the server; its log has it under `request_id`."""
 
 
 class TimedOut(CharloomError):
-    """A wait took longer than was asked for."""
+    """A wait took longer than its timeout."""
 
 
 class Damaged(CharloomError):
-    """A file that was downloaded isn't what the server told of it."""
+    """A download has another sha256 than the server says."""
+
+
+class InvalidId(CharloomError):
+    """A string isn't the id of such a resource."""
 
 
 _KIND_OF: Mapping[int, type[ApiError]] = {
@@ -135,20 +140,20 @@ _KIND_OF: Mapping[int, type[ApiError]] = {
 }
 
 
-def error_of(answer: httpx.Response, *, retry_after_s: float | None = None) -> ApiError:
-    """Make the error of an answer that was read, whether it holds a problem document or a proxy's page."""
-    status = answer.status_code
+def error_of(response: httpx.Response, *, retry_after_s: float | None = None) -> ApiError:
+    """Return the error for a response that was read: a problem document, or the page of a proxy."""
+    status = response.status_code
     kind = _KIND_OF.get(status, ServerError if status >= httpx.codes.INTERNAL_SERVER_ERROR else ApiError)
     try:
-        problem = answer.json()
+        problem = response.json()
     except (ValueError, RecursionError):
         problem = None
     if not isinstance(problem, dict):
-        request = answer.request
+        request = response.request
         detail = (
-            f"{request.method} {request.url.copy_with(query=None)} answered {status} {answer.reason_phrase}".strip()
+            f"{request.method} {request.url.copy_with(query=None)} answered {status} {response.reason_phrase}".strip()
         )
-        return kind(status=status, title=answer.reason_phrase, detail=detail, retry_after_s=retry_after_s)
+        return kind(status=status, title=response.reason_phrase, detail=detail, retry_after_s=retry_after_s)
     return kind(
         status=status,
         retry_after_s=retry_after_s,

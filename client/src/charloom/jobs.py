@@ -1,92 +1,96 @@
-"""Jobs: look at them, wait for them, watch them, end them."""
+"""The calls for jobs."""
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import Literal
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
+from charloom.calls import Calls, M, call, iterate
 from charloom.errors import TimedOut, TooManyRequests, Unavailable, Unreachable
-from charloom.keys import key_header
-from charloom.listing import every, joined
-from charloom.records import Event, Job, Listing, Metric
+from charloom.events import AnyEvent
+from charloom.ids import api_path, check_event_id, id_of
+from charloom.listing import items, joined
+from charloom.records import Job, Listing, Metric
 from charloom.stream import PATIENCE_S, SILENCE_S, Silence, watch
-from charloom.transport import Transport
+from charloom.values import JobStatus, JobType, Order
 
-_PATH = "/api/v1/jobs"
-#: Seconds that one request waits for a job's end; the server allows 30.
+#: Seconds that one request waits for the end of a job; the server allows 30.
 POLL_S = 20.0
-#: Seconds between two looks where the server has no place to wait in.
+#: Seconds between two requests if the server doesn't wait.
 LOOK_S = 1.0
 
 
-class Jobs:
-    """Calls that concern jobs. Any of them raises Unreachable or ApiError. A job is named by its id or its record."""
+class Jobs(Calls[M]):
+    """Calls for jobs. All raise Unreachable and ApiError; those that take an id raise InvalidId."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    @call
+    async def get(self, job: Job | str, *, wait_s: float = 0) -> Job:
+        """Return a job now, or when it has ended or `wait_s` seconds (at most 30) have passed. Raises NotFound."""
+        return await self._get(job, wait_s=wait_s)
 
-    def get(self, job: Job | str, *, wait_s: float = 0) -> Job:
-        """Return a job now, or once it has ended or `wait_s` seconds (30 at most) are over. Raises NotFound."""
-        asked = {"wait": f"{wait_s:g}"} if wait_s else {}
-        return self._transport.record(Job, "GET", f"{_PATH}/{_id(job)}", params=asked)
-
-    def list(
+    @iterate
+    async def list(
         self,
         *,
-        type: str | Sequence[str] | None = None,  # noqa: A002 (the name in the API)
-        status: str | Sequence[str] | None = None,
+        type: JobType | Sequence[JobType] | None = None,  # noqa: A002 (the name in the API)
+        status: JobStatus | Sequence[JobStatus] | None = None,
         model_id: str | None = None,
-        order: Literal["asc", "desc"] = "desc",
+        order: Order = "desc",
         after: str | None = None,
         limit: int | None = None,
-    ) -> Iterator[Job]:
+    ) -> AsyncGenerator[Job, None]:
         """Yield jobs, newest first.
 
         Args:
-            type: "train", "generate", "import", or several of them.
-            status: "queued", "running", "cancelling", "succeeded", "failed", "cancelled", or several of them.
-            model_id: only those that made or use this model.
+            type: only jobs of this type, or of one of these types.
+            status: only jobs with this status, or one of these.
+            model_id: only jobs that made or used this model.
             order: "desc" for newest first.
-            after: only those after this id.
-            limit: so many at most.
+            after: only jobs after the one with this id.
+            limit: how many at most.
         """
         query = {"type": joined(type), "status": joined(status), "model_id": model_id, "order": order, "after": after}
-        return every(self._transport, Job, _PATH, query, limit=limit)
+        async for job in items(self._transport, Job, api_path("jobs"), query, limit=limit):
+            yield job
 
-    def cancel(self, job: Job | str) -> Job:
-        """Cancel a job and return it; one that runs is `cancelling` until its worker has seen it.
-
-        Raises:
-            Conflict: it has ended otherwise. NotFound.
-        """
-        return self._transport.record(Job, "POST", f"{_PATH}/{_id(job)}/cancel", repeatable=True)
-
-    def resume(self, job: Job | str, *, idempotency_key: str | None = None) -> Job:
-        """Go on with a failed or cancelled training, as a new job with the same options.
+    @call
+    async def cancel(self, job: Job | str) -> Job:
+        """Cancel a job and return it; a running one is `cancelling` until its worker has noticed.
 
         Raises:
-            Conflict: there is nothing to go on with; it says why. NotFound.
+            Conflict: it has succeeded or failed. NotFound.
         """
-        return self._transport.record(
-            Job, "POST", f"{_PATH}/{_id(job)}/resume", headers=key_header(idempotency_key), repeatable=True
-        )
+        path = api_path("jobs", id_of(job, "job"), "cancel")
+        return await self._transport.record(Job, "POST", path, repeatable=True)
 
-    def wait(self, job: Job | str, *, timeout_s: float | None = None, patience_s: float = PATIENCE_S) -> Job:
-        """Return a job once it has ended, well or not (`check()` tells).
+    @call
+    async def resume(self, job: Job | str, *, idempotency_key: str | None = None) -> Job:
+        """Resume a failed or cancelled training, as a new job with the same options, and return the new job.
+
+        Raises:
+            Conflict: it can't be resumed; the message says why. NotFound.
+        """
+        path = api_path("jobs", id_of(job, "job"), "resume")
+        return await self._transport.record(Job, "POST", path, headers=key_header(idempotency_key), repeatable=True)
+
+    @call
+    async def wait(self, job: Job | str, *, timeout_s: float | None = None, patience_s: float = PATIENCE_S) -> Job:
+        """Return a job when it has ended, successfully or not (see `Job.check`).
 
         Args:
-            job: the one to wait for.
+            job: the job.
             timeout_s: seconds to wait at most.
-            patience_s: seconds to go on trying while nobody answers: the server may be restarted meanwhile.
+            patience_s: seconds to keep trying while the server can't be reached: it may be restarted meanwhile.
 
         Raises:
             TimedOut, Unreachable, NotFound.
         """
         begun = heard_at = time.monotonic()
         while True:
-            left_s = POLL_S if timeout_s is None else timeout_s - (time.monotonic() - begun)
             asked_at = time.monotonic()
+            left_s = POLL_S if timeout_s is None else timeout_s - (asked_at - begun)
             try:
-                found = self.get(job, wait_s=max(0.0, min(POLL_S, left_s)))
+                found = await self._get(job, wait_s=max(0.0, min(POLL_S, left_s)))
             except (Unreachable, Unavailable, TooManyRequests):
                 if time.monotonic() - heard_at > patience_s:
                     raise
@@ -95,35 +99,55 @@ class Jobs:
                 if found.ended:
                     return found
             if timeout_s is not None and time.monotonic() - begun >= timeout_s:
-                raise TimedOut(f"{_id(job)} has not ended within {timeout_s:g} s.")
+                raise TimedOut(f"{id_of(job, 'job')} has not ended within {timeout_s:g} s.")
             if time.monotonic() - asked_at < LOOK_S:
-                self._transport.sleep(LOOK_S if timeout_s is None else min(LOOK_S, max(0.0, left_s)))
+                await self._transport.sleep(LOOK_S if timeout_s is None else min(LOOK_S, max(0.0, left_s)))
 
-    def events(self, job: Job | str, *, after: str = "", patience_s: float = PATIENCE_S) -> Iterator[Event]:
-        """Yield what happens to a job until it has ended (`done`), through broken connections and restarts.
+    @iterate
+    async def events(
+        self, job: Job | str, *, after: str = "", patience_s: float = PATIENCE_S
+    ) -> AsyncGenerator[AnyEvent, None]:
+        """Yield the events of a job until it has ended (`done`), across broken connections and restarts.
 
         Args:
-            job: the one to watch.
-            after: go on after the event with this id; from the beginning when left out.
-            patience_s: seconds to go on trying while nobody answers.
+            job: the job.
+            after: id of the event to continue after; from the beginning if left out.
+            patience_s: seconds to keep trying while the server can't be reached.
 
         Raises:
             Unreachable, NotFound.
         """
-        told = self.watch(job, after=after, patience_s=patience_s)
-        return (event for event in told if isinstance(event, Event))
+        async with aclosing(self._watch(job, after=after, patience_s=patience_s)) as found:
+            async for event in found:
+                if not isinstance(event, Silence):
+                    yield event
 
-    def watch(
+    @iterate
+    async def watch(
         self, job: Job | str, *, after: str = "", silence_s: float = SILENCE_S, patience_s: float = PATIENCE_S
-    ) -> Iterator[Event | Silence]:
-        """Yield as `events`, and a Silence wherever none came for `silence_s` or the server couldn't be reached."""
-        return watch(self._transport, _id(job), after=after, silence_s=silence_s, patience_s=patience_s)
+    ) -> AsyncGenerator[AnyEvent | Silence, None]:
+        """Yield as `events`, and a Silence if none came for `silence_s` or the server can't be reached."""
+        async with aclosing(self._watch(job, after=after, silence_s=silence_s, patience_s=patience_s)) as found:
+            async for event in found:
+                yield event
 
-    def metrics(self, job: Job | str) -> Sequence[Metric]:
+    @call
+    async def metrics(self, job: Job | str) -> Sequence[Metric]:
         """Return every loss measured, oldest first. Raises NotFound."""
-        page = self._transport.record(Listing, "GET", f"{_PATH}/{_id(job)}/metrics")
+        page = await self._transport.record(Listing, "GET", api_path("jobs", id_of(job, "job"), "metrics"))
         return [self._transport.read(Metric, row) for row in page.data]
 
+    async def _get(self, job: Job | str, *, wait_s: float) -> Job:
+        params = {"wait": f"{wait_s:g}"} if wait_s else {}
+        return await self._transport.record(Job, "GET", api_path("jobs", id_of(job, "job")), params=params)
 
-def _id(job: Job | str) -> str:
-    return job if isinstance(job, str) else job.id
+    def _watch(
+        self, job: Job | str, *, after: str, patience_s: float, silence_s: float = SILENCE_S
+    ) -> AsyncGenerator[AnyEvent | Silence, None]:
+        job_id, last_id = id_of(job, "job"), check_event_id(after)
+        return watch(self._transport, job_id, after=last_id, silence_s=silence_s, patience_s=patience_s)
+
+
+def key_header(key: str | None) -> dict[str, str]:
+    """Return the Idempotency-Key header; with a new key if none is given."""
+    return {"Idempotency-Key": key or uuid.uuid4().hex}

@@ -1,6 +1,6 @@
-"""Lists that come in pages, as iterators: the next page is asked for when it is needed."""
+"""Lists that come in pages, as iterators: the next page is requested when it is needed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from charloom.records import Listing, Record
@@ -8,38 +8,38 @@ from charloom.transport import Transport
 
 R = TypeVar("R", bound=Record)
 
-#: Most items of one page that the server gives.
+#: Items of the largest page that the server sends.
 MAX_PAGE = 100
 
 
-def every(
+async def items(
     transport: Transport, kind: type[R], path: str, query: Mapping[str, Any], *, limit: int | None = None
-) -> Iterator[R]:
-    """Yield the records of a list, `limit` at most.
+) -> AsyncGenerator[R, None]:
+    """Yield the records of a list.
 
     Args:
         transport: the server.
-        kind: what they are.
+        kind: the type of record.
         path: the list.
         query: filters; those that are None or empty are left out.
-        limit: how many at most; all when None.
+        limit: how many records at most; all if None.
 
     Raises:
         Unreachable, ApiError.
     """
-    asked = {name: value for name, value in query.items() if value not in (None, "", [])}
-    given = 0
-    while limit is None or given < limit:
-        asked["limit"] = MAX_PAGE if limit is None else min(MAX_PAGE, limit - given)
-        page = transport.record(Listing, "GET", path, params=asked)
+    params = {name: value for name, value in query.items() if value not in (None, "", [])}
+    count = 0
+    while limit is None or count < limit:
+        params["limit"] = MAX_PAGE if limit is None else min(MAX_PAGE, limit - count)
+        page = await transport.record(Listing, "GET", path, params=params)
         for item in page.data:
             yield transport.read(kind, item)
-        given += len(page.data)
+        count += len(page.data)
         if not page.has_more or not page.last_id:
             return
-        asked["after"] = page.last_id
+        params["after"] = page.last_id
 
 
-def joined(words: str | Sequence[str] | None) -> str | None:
-    """Spell one word or several as a query does: separated by commas."""
-    return words if words is None or isinstance(words, str) else ",".join(words)
+def joined(values: str | Sequence[str] | None) -> str | None:
+    """Return one value or several as a query has them: separated by commas."""
+    return values if values is None or isinstance(values, str) else ",".join(values)

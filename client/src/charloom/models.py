@@ -1,95 +1,94 @@
-"""Models: list, rename, download, bring in, delete."""
+"""The calls for models."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
-from typing import Literal
 
+import httpx
+
+from charloom.calls import Calls, M, call, iterate
 from charloom.download import Tell, download
-from charloom.keys import key_header
-from charloom.listing import every
+from charloom.ids import api_path, id_of
+from charloom.listing import items
 from charloom.records import Job, Model
-from charloom.transport import Transport
-
-_PATH = "/api/v1/models"
+from charloom.values import Format, Order
 
 
-class Models:
-    """Calls that concern models. Any raises Unreachable or ApiError. A model is named by its id or its record."""
+class Models(Calls[M]):
+    """Calls for models. All raise Unreachable and ApiError; those that take an id raise InvalidId."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    @iterate
+    async def list(
+        self, *, order: Order = "desc", after: str | None = None, limit: int | None = None
+    ) -> AsyncGenerator[Model, None]:
+        """Yield the models, newest first; only those after an id, and at most `limit`, if given."""
+        query = {"order": order, "after": after}
+        async for model in items(self._transport, Model, api_path("models"), query, limit=limit):
+            yield model
 
-    def list(
-        self, *, order: Literal["asc", "desc"] = "desc", after: str | None = None, limit: int | None = None
-    ) -> Iterator[Model]:
-        """Yield the models, newest first; those after an id, and so many, where that is said."""
-        return every(self._transport, Model, _PATH, {"order": order, "after": after}, limit=limit)
-
-    def get(self, model: Model | str) -> Model:
+    @call
+    async def get(self, model: Model | str) -> Model:
         """Return a model. Raises NotFound."""
-        return self._transport.record(Model, "GET", f"{_PATH}/{_id(model)}")
+        return await self._transport.record(Model, "GET", api_path("models", id_of(model, "mod")))
 
-    def patch(self, model: Model | str, *, name: str | None = None, metadata: Mapping[str, str] | None = None) -> Model:
-        """Change a model's name or metadata, and return it; what is left out stays. Raises NotFound, Invalid."""
+    @call
+    async def patch(
+        self, model: Model | str, *, name: str | None = None, metadata: Mapping[str, str] | None = None
+    ) -> Model:
+        """Change name or metadata of a model, and return it; what is left out stays. Raises NotFound, Invalid."""
         changes = {"name": name, "metadata": None if metadata is None else dict(metadata)}
-        return self._transport.record(
-            Model,
-            "PATCH",
-            f"{_PATH}/{_id(model)}",
-            json={field: value for field, value in changes.items() if value is not None},
-        )
+        changes = {field: value for field, value in changes.items() if value is not None}
+        return await self._transport.record(Model, "PATCH", api_path("models", id_of(model, "mod")), json=changes)
 
-    def delete(self, model: Model | str) -> None:
+    @call
+    async def delete(self, model: Model | str) -> None:
         """Delete a model. Raises NotFound, or Conflict while a live job uses it."""
-        self._transport.send("DELETE", f"{_PATH}/{_id(model)}")
+        await self._transport.send("DELETE", api_path("models", id_of(model, "mod")))
 
-    def download(
+    @call
+    async def download(
         self,
         model: Model | str,
         target: str | os.PathLike[str] = ".",
         *,
-        format: Literal["bundle", "pth"] = "bundle",  # noqa: A002 (the name in the API)
+        format: Format = "bundle",  # noqa: A002 (the name in the API)
         overwrite: bool = False,
         tell: Tell | None = None,
     ) -> Path:
-        """Fetch a model's file, go on with one that broke off, and check it against its sha256.
+        """Download a model, resuming a download that broke off, and check its sha256.
 
         Args:
-            model: whose file.
-            target: a file, or a directory for the server's own name of it.
-            format: "bundle", or "pth": the seed document's file, of classic models.
-            overwrite: whether a file may be replaced.
-            tell: told how far it is: bytes there, bytes in all.
+            model: the model.
+            target: a file, or a directory, in which the file gets the server's name for it.
+            format: "bundle", or "pth": the seed document's format, for classic models.
+            overwrite: whether to replace an existing file.
+            tell: called with the bytes downloaded so far and the total.
 
         Returns:
-            Where it lies.
+            The path of the file.
 
         Raises:
-            FileExistsError, OSError: it can't lie there. Damaged, NotFound.
+            FileExistsError, OSError: the file can't be written.
+            Damaged: its sha256 is wrong. NotFound.
         """
-        path = f"{_PATH}/{_id(model)}/download?format={format}"
-        return download(self._transport, path, Path(target), overwrite=overwrite, tell=tell)
+        path = f"{api_path('models', id_of(model, 'mod'), 'download')}?{httpx.QueryParams(format=format)}"
+        return await download(self._transport, path, Path(target), overwrite=overwrite, tell=tell)
 
-    def import_file(
-        self, path: str | os.PathLike[str], *, name: str | None = None, idempotency_key: str | None = None
-    ) -> Job:
-        """Send a bundle, or a file in the seed document's format, and return the job that reads it.
+    @call
+    async def import_file(self, path: str | os.PathLike[str], *, name: str | None = None) -> Job:
+        """Upload a bundle, or a file in the seed document's format, and return the job that reads it.
+
+        It isn't sent again if the connection breaks: two uploads are two models.
 
         Raises:
-            OSError: it can't be read. Invalid, TooLarge.
+            OSError: the file can't be read. Invalid, TooLarge.
         """
         path = Path(path)
         with path.open("rb") as file:
-            return self._transport.record(
+            return await self._transport.record(
                 Job,
                 "POST",
-                f"{_PATH}/import",
+                api_path("models", "import"),
                 files={"file": (path.name, file, "application/octet-stream")},
                 data={"name": name} if name else {},
-                headers=key_header(idempotency_key),
             )
-
-
-def _id(model: Model | str) -> str:
-    return model if isinstance(model, str) else model.id

@@ -1,17 +1,29 @@
-"""The options of jobs, for those whose editor completes them. Their meaning, limits and defaults are the server's.
+"""The options of jobs. Their meaning, limits and defaults are the server's: see `/api/docs` of a running service.
 
-`tests/client/test_options.py` holds these names and types against the server's own (`shared/requests/options.py`).
+`tests/client/test_options.py` compares names and types with the server's own.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Literal, Required, TypedDict
+
+from charloom.values import Recipe, WebhookEvent
+
+
+class Webhook(TypedDict, total=False):
+    """A URL to which the service posts what happens to a job."""
+
+    url: Required[str]
+    #: Which events; the three ends of a job if left out.
+    events: Sequence[WebhookEvent]
+    #: Signs the messages; the service's own secret if left out.
+    secret: str
 
 
 class TrainOptions(TypedDict, total=False):
-    """What a training may be told; the server's page of the API says what each does."""
+    """The options of a training."""
 
     name: str
-    recipe: Literal["stream", "classic"]
+    recipe: Recipe
     lowercase: bool
     seq_length: int
     hidden_size: int
@@ -30,12 +42,12 @@ class TrainOptions(TypedDict, total=False):
     sample_chars: int
     checkpoint_seconds: float
     seed: int
-    webhook: Mapping[str, Any]
+    webhook: Webhook
     metadata: Mapping[str, str]
 
 
 class GenerateOptions(TypedDict, total=False):
-    """What a writing may be told."""
+    """The options of a generation."""
 
     prompt: str
     length: int

@@ -1,37 +1,38 @@
-"""What the server answers, as frozen records.
+"""The server's responses, as frozen records.
 
-Fields that this version doesn't know are kept (`record.model_extra`) and never break anything; words of a kind that may
-grow, a status for instance, are plain strings.
+Fields that this version doesn't know are kept (`record.model_extra`).
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
 from charloom.errors import CharloomError
+from charloom.values import FinishReason, Format, JobStatus, JobType, Open, Recipe, StopReason
 
 #: Statuses after which nothing more happens to a job.
-ENDED = frozenset({"succeeded", "failed", "cancelled"})
+ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 
 
-def _spell(time: datetime) -> str:
+def _format(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-#: A moment in UTC; spelled in JSON as the server does.
-Time = Annotated[datetime, PlainSerializer(_spell, return_type=str, when_used="json")]
+#: A time in UTC; in JSON it has the server's format.
+Time = Annotated[datetime, PlainSerializer(_format, return_type=str, when_used="json")]
 
 
 class Record(BaseModel):
-    """Something that the server tells."""
+    """Base of all records."""
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
 
 class Corpus(Record):
-    """A text to learn from."""
+    """A text to train on."""
 
     id: str
     object: str = "corpus"
@@ -49,7 +50,7 @@ class Corpus(Record):
 
 
 class Progress(Record):
-    """How far a job is."""
+    """How far a job has come."""
 
     step: int = 0
     total_steps: int | None = None
@@ -75,72 +76,107 @@ class JobError(Record):
 
     code: str
     detail: str
+    #: Whether sending the job again may help.
     retryable: bool = False
 
 
+class Copied(Record):
+    """How much of a generated text occurs in the corpus."""
+
+    #: Characters of the longest run that occurs there.
+    longest: int
+    #: Share of the characters that belong to long runs, 0 to 1, and where these begin and end.
+    share: float
+    spans: Sequence[tuple[int, int]] = ()
+
+
 class Output(Record):
-    """One text that a model wrote."""
+    """One generated text."""
 
     index: int
     text: str
-    finish_reason: str | None = None
-    #: How much of it stands in the corpus word for word; None where the corpus is gone.
-    copied: dict[str, Any] | None = None
+    finish_reason: Annotated[FinishReason, Open()] | None = None
+    #: None if the corpus has been deleted.
+    copied: Copied | None = None
 
 
-class Job(Record):
-    """A training, a writing or an import."""
+class Outcome(Record):
+    """The status of a job and, once it has ended, its result or error."""
+
+    status: Annotated[JobStatus, Open()]
+    result: dict[str, Any] | None = None
+    error: JobError | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can happen to the job."""
+        return self.status in ENDED
+
+    @property
+    def outputs(self) -> Sequence[Output]:
+        """The generated texts; empty before the end, and for other jobs."""
+        outputs = (self.result or {}).get("outputs")
+        found: list[Output] = []
+        for output in outputs if isinstance(outputs, list) else ():
+            with suppress(ValidationError):
+                found.append(Output.model_validate(output))
+        return found
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why a training ended; None before the end, and for other jobs."""
+        return (self.result or {}).get("stop_reason")
+
+
+class Job(Outcome):
+    """A training, a generation or an import."""
 
     id: str
     object: str = "job"
-    type: str
-    status: str
+    type: Annotated[JobType, Open()]
     created_at: Time
     started_at: Time | None = None
     finished_at: Time | None = None
-    #: 1 for the next of its queue; None when not queued.
+    #: 1 for the next in its queue; None if not queued.
     queue_position: int | None = None
     attempt: int = 0
     worker: str | None = None
     parent_id: str | None = None
     progress: Progress = Progress()
     metrics: Losses = Losses()
-    #: The request, every option concrete.
+    #: The request, with the value of every option.
     params: dict[str, Any] = {}
-    result: dict[str, Any] | None = None
-    error: JobError | None = None
     metadata: dict[str, str] = {}
     links: dict[str, str | None] = {}
 
     @property
-    def ended(self) -> bool:
-        """Whether nothing more can happen to it."""
-        return self.status in ENDED
-
-    @property
     def model_id(self) -> str | None:
-        """The model that it made, or that writes; None as long as there is none."""
-        made = (self.result or {}).get("model_id") or self.params.get("model_id")
-        return None if made is None else str(made)
+        """The model that it made, or that generates; None as long as there is none."""
+        found = (self.result or {}).get("model_id") or self.params.get("model_id")
+        return None if found is None else str(found)
+
+    def check(self) -> "SucceededJob":
+        """Return this job. Raises JobFailed if it hasn't succeeded."""
+        if self.status != "succeeded" or self.model_id is None:
+            raise JobFailed(self)
+        return SucceededJob.model_construct(_fields_set=self.model_fields_set, **dict(self))
+
+
+class SucceededJob(Job):
+    """A job that has succeeded: it has a model, and a generation has outputs."""
 
     @property
-    def outputs(self) -> Sequence[Output]:
-        """What was written; empty before the end, and of other jobs."""
-        return [Output.model_validate(output) for output in (self.result or {}).get("outputs", [])]
-
-    def check(self) -> "Job":
-        """Return this job. Raises JobFailed where it ended otherwise than well."""
-        if self.ended and self.status != "succeeded":
-            raise JobFailed(self)
-        return self
+    def model_id(self) -> str:
+        """The model that it made, or that generated."""
+        return str(super().model_id)
 
 
 class JobFailed(CharloomError):
-    """A job ended otherwise than well."""
+    """A job hasn't succeeded."""
 
     def __init__(self, job: Job) -> None:
-        why = job.error.detail if job.error else f"it is {job.status}"
-        super().__init__(f"{job.type} job {job.id}: {why}")
+        reason = job.error.detail if job.error else f"it is {job.status}"
+        super().__init__(f"{job.type} job {job.id}: {reason}")
         self.job = job
 
 
@@ -158,7 +194,7 @@ class Metric(Record):
 
 
 class ModelLosses(Record):
-    """The losses of what a model keeps, mean nats per character."""
+    """The losses of a model, mean nats per character."""
 
     train: float | None = None
     validation: float | None = None
@@ -171,18 +207,18 @@ class Model(Record):
     id: str
     object: str = "model"
     name: str
-    recipe: str
+    recipe: Annotated[Recipe, Open()]
     job_id: str
     parent_model_id: str | None = None
     corpus_id: str | None = None
     params: dict[str, Any] = {}
     vocab_size: int
-    #: Its characters; a character's place is its index.
+    #: Its characters, in the order of their indices.
     vocabulary: str
     parameters: int
     losses: ModelLosses = ModelLosses()
     #: What can be downloaded.
-    formats: list[str] = []
+    formats: list[Annotated[Format, Open()]] = []
     bytes: int
     created_at: Time
     metadata: dict[str, str] = {}
@@ -202,17 +238,6 @@ class Worker(Record):
     seen_at: Time
 
 
-class Event(Record):
-    """Something that happened to a job."""
-
-    object: str = "event"
-    #: What the stream and `after` go on from; "" where it has none (`reset`).
-    id: str = ""
-    #: status, progress, metric, sample, text, log, reset (the whole job: some events are gone), done.
-    type: str
-    data: dict[str, Any]
-
-
 class Estimate(Record):
     """What a training would take on the workers now seen."""
 
@@ -223,22 +248,22 @@ class Estimate(Record):
 
 
 class Readiness(Record):
-    """Whether jobs can be done."""
+    """Whether jobs can be run."""
 
     status: str
     #: Workers seen lately.
     workers: int = 0
-    #: What is missing; "" when ready.
+    #: What is missing; "" if ready.
     detail: str = ""
 
     @property
     def ready(self) -> bool:
-        """Whether everything that a job needs is there."""
+        """Whether everything that a job needs is available."""
         return self.status == "ready"
 
 
 class Listing(Record):
-    """A page of a list as it comes; the client turns pages into iterators."""
+    """A page of a list."""
 
     data: list[dict[str, Any]] = Field(default_factory=list)
     has_more: bool = False

@@ -1,40 +1,37 @@
-"""The text of a writing put together from its events: every character once and in order."""
+"""The texts of a generation, assembled from its events: every character once and in order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from charloom.records import Event
+from charloom.events import DoneEvent, Event, ResetEvent, TextEvent
+from charloom.records import Output
 
 
 class Texts:
-    """Collects the variants of one writing.
+    """Collects the texts of one generation.
 
-    A worker that takes over from another one writes from the beginning again; what was there already is passed over.
-    Where events are missing, the rest comes with `done`, which holds every text whole.
+    A worker that takes over from another generates from the beginning again; characters received before are skipped.
+    If events are missing, the rest comes with `done`, which has every text.
     """
 
     def __init__(self) -> None:
         self._texts: dict[int, str] = {}
-        #: Variants whose text at the end isn't what came bit by bit: another worker wrote them again, differently.
+        #: Texts whose end differs from what came before: another worker generated them again, differently.
         self.changed: set[int] = set()
 
     def __getitem__(self, index: int) -> str:
-        """Return a variant as far as it has come."""
+        """Return a text as far as it has come."""
         return self._texts.get(index, "")
 
     def __len__(self) -> int:
-        """Return how many variants have begun."""
+        """Return how many texts have begun."""
         return len(self._texts)
 
     def add(self, event: Event) -> Sequence[tuple[int, str]]:
-        """Take an event in, and return what is new: (variant, characters) each."""
-        if event.type == "text":
-            index, offset, delta = (event.data.get(name) for name in ("index", "offset", "delta"))
-            if isinstance(index, int) and isinstance(offset, int) and isinstance(delta, str):
-                return self._join(index, offset, delta)
-        elif event.type in ("done", "reset"):
-            result = event.data.get("result")
-            if isinstance(result, dict):
-                return self._complete(result)
+        """Add an event, and return what is new, as (index of the text, characters)."""
+        if isinstance(event, TextEvent):
+            return self._join(event.data.index, event.data.offset, event.data.delta)
+        if isinstance(event, DoneEvent | ResetEvent):
+            return self._complete(event.data.outputs)
         return ()
 
     def _join(self, index: int, offset: int, delta: str) -> Sequence[tuple[int, str]]:
@@ -45,17 +42,13 @@ class Texts:
         self._texts[index] = have + new
         return [(index, new)] if new else ()
 
-    def _complete(self, result: Mapping[str, object]) -> Sequence[tuple[int, str]]:
-        outputs = result.get("outputs")
+    def _complete(self, outputs: Sequence[Output]) -> Sequence[tuple[int, str]]:
         found: list[tuple[int, str]] = []
-        for output in outputs if isinstance(outputs, list) else ():
-            index, text = (output.get("index"), output.get("text")) if isinstance(output, dict) else (None, None)
-            if not isinstance(index, int) or not isinstance(text, str):
-                continue
-            have = self._texts.get(index, "")
-            self._texts[index] = text
-            if not text.startswith(have):
-                self.changed.add(index)
-            elif len(text) > len(have):
-                found.append((index, text[len(have) :]))
+        for output in outputs:
+            have = self._texts.get(output.index, "")
+            self._texts[output.index] = output.text
+            if not output.text.startswith(have):
+                self.changed.add(output.index)
+            elif len(output.text) > len(have):
+                found.append((output.index, output.text[len(have) :]))
         return found

@@ -1,18 +1,22 @@
-"""Requests and answers: the address, the key, errors as exceptions, and trying again where that is safe.
+"""Requests and responses: address, key, errors as exceptions, and retries where they are safe.
 
-Tried again are: connections that never came about, 429 and 503 (both mean that nothing was done), and, of requests that
-may be repeated without harm, every broken connection and 502 or 504 too. A create may be repeated: its Idempotency-Key
-makes the server give the first answer again.
+Sent again are: requests whose connection never came about, and those answered by 429 or 503 (nothing was done then);
+and, if repeating them does no harm, those answered by 502 or 504 and those whose connection broke. A request that makes
+a job may be repeated, since its Idempotency-Key makes the server return the first response again.
+
+The coroutines here are for both clients (`charloom/calls.py`); what differs is in `charloom/blocking_transport.py` and
+`charloom/async_transport.py`.
 """
 
 import email.utils
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import httpx
 from pydantic import ValidationError
@@ -20,30 +24,33 @@ from pydantic import ValidationError
 from charloom.errors import ApiError, CharloomError, Unreachable, error_of
 from charloom.records import Record
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R")
+Kind = TypeVar("Kind", bound=Record)
 
-#: Seconds that a connection, and the next bytes of an answer, may take.
+#: Seconds for a connection, and for the next bytes of a response.
 CONNECT_S, READ_S = 5.0, 60.0
-#: Names of this machine: a proxy of the environment is for the world outside.
+#: Names of this machine; proxies of the environment aren't used for them.
 _LOOPBACK = ("localhost", "127.", "[::1]", "::1")
 #: Paths that the client adds itself.
 _API_PATH = re.compile(r"/api(/v1)?/?$")
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
-#: Statuses that say "not now": nothing was done.
+#: Statuses that mean "not now": nothing was done.
 _NOT_NOW = (429, 503)
-#: Statuses of a proxy that doesn't know whether something was done.
+#: Statuses of a proxy that doesn't know whether anything was done.
 _UNKNOWN = (502, 504)
+#: Statuses after which a stream or a download is tried again.
+TRY_AGAIN = (*_NOT_NOW, *_UNKNOWN)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retrying:
-    """How often and how long to try again."""
+    """How often and how long to retry."""
 
-    #: Tries at most, the first included.
+    #: Attempts at most, the first included.
     tries: int = 6
-    #: Seconds before the second try; doubled with each, and spread, so that many clients don't come at once.
+    #: Seconds before the second attempt; doubled with each, and randomized, so that many clients don't come at once.
     first_wait_s: float = 0.2
-    #: Longest wait, seconds; a server that asks for a longer one is taken as an error.
+    #: Longest wait, seconds; a server that asks for a longer one is treated as an error.
     most_wait_s: float = 30.0
 
     def wait_s(self, number: int) -> float:
@@ -51,56 +58,80 @@ class Retrying:
         return float(min(self.most_wait_s, self.first_wait_s * 2 ** (number - 1)) * random.uniform(0.5, 1.0))
 
 
-class Transport:
-    """One server, as bytes."""
+@dataclass(frozen=True, kw_only=True)
+class Streamed:
+    """A response whose body is read in chunks."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        api_key: str | None,
-        retrying: Retrying,
-        sleep: Callable[[float], None] = time.sleep,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        """Prepare; nothing is connected yet. Raises CharloomError where address or key can't be ones."""
+    response: httpx.Response
+    #: Return the next bytes of the body; b"" at its end.
+    chunk: Callable[[], Awaitable[bytes]]
+    #: Read the whole body, so that the response can be used like any other.
+    read: Callable[[], Awaitable[bytes]]
+
+
+class Transport(ABC):
+    """One server."""
+
+    #: Whether no coroutine ever waits for an event loop.
+    blocking: ClassVar[bool]
+    http: httpx.Client | httpx.AsyncClient
+
+    def __init__(self, url: str, *, api_key: str | None, retrying: Retrying) -> None:
+        """Prepare; nothing is connected yet. Raises CharloomError if address or key can't be one."""
         self.url = url if "://" in url else f"http://{url}"
         self.retrying = retrying
-        self.sleep = sleep
         headers = {"User-Agent": "charloom-client", "Accept": "application/json"}
         if api_key:
             if not (api_key.isascii() and api_key.isprintable()):
-                raise CharloomError("The API key holds characters that no key has; look at CHARLOOM_API_KEY.")
+                raise CharloomError("The API key contains characters that no key has; see CHARLOOM_API_KEY.")
             headers["Authorization"] = f"Bearer {api_key}"
         try:
             parsed = httpx.URL(self.url)
-            host = parsed.host
-            self.http = httpx.Client(
-                base_url=self.url,
-                headers=headers,
-                timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
-                trust_env=not host.startswith(_LOOPBACK),
-                transport=transport,
-            )
         except (httpx.InvalidURL, ValueError) as exc:
-            raise CharloomError(f"{url!r} is no address of a server: {exc}") from exc
-        if not host or parsed.scheme not in ("http", "https") or not 0 < (parsed.port or 80) < 2**16:
-            raise CharloomError(f"{url!r} is no address of a server; one looks like http://127.0.0.1:8000")
+            raise CharloomError(f"{url!r} is not the address of a server: {exc}") from exc
+        if not parsed.host or parsed.scheme not in ("http", "https") or not 0 < (parsed.port or 80) < 2**16:
+            raise CharloomError(f"{url!r} is not the address of a server, such as http://127.0.0.1:8000")
         if _API_PATH.search(parsed.path):
             server = parsed.copy_with(path=_API_PATH.sub("", parsed.path) or "/")
             raise CharloomError(f"{url} is the address of the API; give the server's, {str(server).rstrip('/')}")
+        self._http_options: Mapping[str, Any] = {
+            "base_url": parsed,
+            "headers": headers,
+            "timeout": httpx.Timeout(READ_S, connect=CONNECT_S),
+            "trust_env": not parsed.host.startswith(_LOOPBACK),
+        }
 
-    def send(
+    @abstractmethod
+    async def request(self, method: str, path: str, **how: Any) -> httpx.Response:
+        """Send a request once and return its response, read."""
+
+    @abstractmethod
+    def stream(self, method: str, path: str, *, read_s: float, **how: Any) -> AbstractAsyncContextManager[Streamed]:
+        """Send a request once and open its response; at most `read_s` seconds may pass without a byte."""
+
+    @abstractmethod
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+    @abstractmethod
+    async def run(self, function: Callable[[], R]) -> R:
+        """Call a function that takes a while, such as one that reads a large file."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close the connections."""
+
+    async def send(
         self, method: str, path: str, *, repeatable: bool | None = None, tries: int | None = None, **how: Any
     ) -> httpx.Response:
-        """Send a request and return its answer, read.
+        """Send a request, with retries, and return its response, read.
 
         Args:
             method: GET, POST and so on.
-            path: what is called, without the server's address.
-            repeatable: whether sending it twice does no harm; every method but POST is, when left out.
-            tries: other than what `retrying` says.
-            how: what httpx takes: params, json, files, data, content, headers.
+            path: path and query.
+            repeatable: whether sending it twice does no harm; if left out, yes for all methods but POST.
+            tries: attempts at most, if not `retrying.tries`.
+            how: arguments of httpx: params, json, files, data, headers, timeout.
 
         Raises:
             Unreachable, ApiError.
@@ -111,57 +142,51 @@ class Transport:
         while True:
             failures += 1
             try:
-                answer = self.http.request(method, path, **how)
+                response = await self.request(method, path, **how)
             except httpx.TransportError as exc:
                 never_sent = isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
                 if failures >= most or not (may_repeat or never_sent):
                     raise Unreachable(self.url, describe(exc)) from exc
-                self.sleep(self.retrying.wait_s(failures))
+                await self.sleep(self.retrying.wait_s(failures))
                 continue
             except (httpx.InvalidURL, httpx.DecodingError) as exc:
                 raise CharloomError(f"{method} {path}: {exc}") from exc
-            if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
-                return answer
-            if method == "DELETE" and failures > 1 and answer.status_code == httpx.codes.NOT_FOUND:
-                return answer  # an earlier try came through, only its answer was lost
-            asked_s = retry_after_s(answer)
-            again = answer.status_code in (*_NOT_NOW, *(_UNKNOWN if may_repeat else ()))
+            if response.is_success or response.status_code == httpx.codes.NOT_MODIFIED:
+                return response
+            if method == "DELETE" and failures > 1 and response.status_code == httpx.codes.NOT_FOUND:
+                return response  # an earlier attempt succeeded, only its response was lost
+            asked_s = retry_after_s(response)
+            again = response.status_code in (*_NOT_NOW, *(_UNKNOWN if may_repeat else ()))
             wait_s = self.retrying.wait_s(failures) if asked_s is None else asked_s
             if not again or failures >= most or wait_s > self.retrying.most_wait_s:
-                raise error_of(answer, retry_after_s=asked_s)
-            self.sleep(wait_s)
+                raise error_of(response, retry_after_s=asked_s)
+            await self.sleep(wait_s)
 
-    @contextmanager
-    def stream(self, method: str, path: str, *, read_s: float, **how: Any) -> Iterator[httpx.Response]:
-        """Open an answer whose body is read bit by bit; sent once. Raises httpx.TransportError as it comes."""
-        with self.http.stream(method, path, timeout=httpx.Timeout(read_s, connect=CONNECT_S), **how) as answer:
-            yield answer
-
-    def document(self, method: str, path: str, **how: Any) -> Mapping[str, Any]:
-        """Send a request and return the JSON object that it is answered with. Raises Unreachable, ApiError."""
-        answer = self.send(method, path, **how)
+    async def document(self, method: str, path: str, **how: Any) -> Mapping[str, Any]:
+        """Send a request and return the JSON object of its response. Raises Unreachable, ApiError."""
+        response = await self.send(method, path, **how)
         try:
-            found = answer.json()
+            found = response.json()
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise self._not_charloom(answer)
+            raise self._not_charloom(response)
         return found
 
-    def text(self, path: str) -> str:
+    async def text(self, path: str) -> str:
         """Return the text at a path. Raises Unreachable, ApiError."""
-        answer = self.send("GET", path)
+        response = await self.send("GET", path)
         try:
-            return answer.content.decode("utf-8")
+            return response.content.decode("utf-8")
         except UnicodeDecodeError as exc:
-            raise self._not_charloom(answer) from exc
+            raise self._not_charloom(response) from exc
 
-    def record(self, kind: type[R], method: str, path: str, **how: Any) -> R:
-        """Send a request and return the record that it is answered with. Raises Unreachable, ApiError."""
-        return self.read(kind, self.document(method, path, **how))
+    async def record(self, kind: type[Kind], method: str, path: str, **how: Any) -> Kind:
+        """Send a request and return its response as a record. Raises Unreachable, ApiError."""
+        return self.read(kind, await self.document(method, path, **how))
 
-    def read(self, kind: type[R], document: Mapping[str, Any]) -> R:
-        """Make a record. Raises ApiError where a field is missing."""
+    def read(self, kind: type[Kind], document: Mapping[str, Any]) -> Kind:
+        """Validate a record. Raises ApiError if a field is missing or wrong."""
         try:
             return kind.model_validate(document)
         except ValidationError as exc:
@@ -169,21 +194,17 @@ class Transport:
             raise ApiError(
                 status=200,
                 code="not_charloom",
-                detail=f"{self.url} answers with a {kind.__name__.lower()} that can't be read (fields: {wrong}).",
+                detail=f"{self.url} responds with a {kind.__name__.lower()} that can't be read (fields: {wrong}).",
             ) from exc
 
-    def close(self) -> None:
-        """Close the connections."""
-        self.http.close()
-
-    def _not_charloom(self, answer: httpx.Response) -> ApiError:
-        detail = f"{self.url} answers, but not as Charloom does."
-        return ApiError(status=answer.status_code, code="not_charloom", detail=detail)
+    def _not_charloom(self, response: httpx.Response) -> ApiError:
+        detail = f"{self.url} responds, but not as Charloom does."
+        return ApiError(status=response.status_code, code="not_charloom", detail=detail)
 
 
-def retry_after_s(answer: httpx.Response) -> float | None:
-    """Return the seconds that an answer asks to wait: a number or a date in its Retry-After."""
-    asked = answer.headers.get("Retry-After", "").strip()
+def retry_after_s(response: httpx.Response) -> float | None:
+    """Return the seconds to wait that a response asks for: a number or a date in its Retry-After."""
+    asked = response.headers.get("Retry-After", "").strip()
     if not asked:
         return None
     if asked.isdigit():
@@ -195,10 +216,10 @@ def retry_after_s(answer: httpx.Response) -> float | None:
 
 
 def describe(error: Exception) -> str:
-    """Put a broken connection into words."""
+    """Return the reason of a broken connection, for people."""
     words = str(error).strip()
     if isinstance(error, httpx.ConnectTimeout):
         return f"no connection within {CONNECT_S:g} s"
     if isinstance(error, httpx.TimeoutException):
-        return "nothing came for too long"
+        return "no response in time"
     return _ERRNO.sub("", words) or type(error).__name__

@@ -226,7 +226,7 @@ def test_a_followed_training_doesn_t_notice_a_restart_of_the_web_server(cli: Cli
         (("import", "nope.zip"), 2, "nope.zip"),
         (("delete", "nope"), 5, "There is no model and no text 'nope'."),
         (("jobs", "--url", "http://127.0.0.1:1"), 3, "doesn't answer: Connection refused. Start it with `charloom up`"),
-        (("jobs", "--url", "ftp://x"), 2, "is no address of a server"),
+        (("jobs", "--url", "ftp://x"), 2, "is not the address of a server"),
     ],
 )
 def test_a_failure_is_one_plain_sentence_and_its_exit_code_says_what_kind(

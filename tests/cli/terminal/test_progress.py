@@ -4,15 +4,13 @@ import io
 
 from rich.console import Console
 
-from charloom import Event
+from charloom import Losses, Progress, ProgressData, ProgressEvent
 from cli.terminal.progress import TrainingProgress
 
-PROGRESS = Event(
-    type="progress",
-    data={
-        "progress": {"step": 3, "fraction": 0.5, "epoch": 1, "total_epochs": 2, "eta_seconds": 65},
-        "metrics": {"train_loss": 2.5},
-    },
+PROGRESS = ProgressEvent(
+    data=ProgressData(
+        progress=Progress(step=3, fraction=0.5, epoch=1, total_epochs=2, eta_seconds=65), metrics=Losses(train_loss=2.5)
+    )
 )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from charloom.lines import Message, messages
+from charloom.sse import Message, Parser
 
 STREAM = (
     b"retry: 3000\n\n: ping\n\n"
@@ -20,4 +20,6 @@ WANTED = [
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, len(STREAM)])
 def test_messages_are_the_same_however_the_bytes_come(size: int) -> None:
-    assert list(messages(STREAM[at : at + size] for at in range(0, len(STREAM), size))) == WANTED
+    parser = Parser()
+    chunks = (STREAM[at : at + size] for at in range(0, len(STREAM), size))
+    assert [message for chunk in chunks for message in parser.feed(chunk)] == WANTED
