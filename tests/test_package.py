@@ -1,17 +1,19 @@
-"""The wheel, installed into a bare environment: the whole command, from any directory."""
+"""Both distributions, built and installed into bare environments: the command, from any directory, and the client."""
 
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import tomllib
+from importlib.metadata import distribution, distributions
 from pathlib import Path
 
 import httpx
 import pytest
+from packaging.requirements import Requirement
 
 from tests.test_layers import ROOT
 from tests.waiting import eventually
@@ -34,26 +36,52 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def installed(project: Path, folder: Path, wheel_name: str) -> Path:
-    """Build a wheel, install it alone into a new environment, and give the folder of its commands."""
+def installed(project: Path, folder: Path, name: str) -> Path:
+    """Build an sdist, a wheel from it, and install that into a new environment; return the folder of its commands.
+
+    Of the packages that it requires, those of this environment are there, and nothing else: no index is asked.
+    """
+    code = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, str(folder)], cwd=project, stdout=subprocess.DEVNULL, check=True)
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    offline = ["--no-deps", "--no-index", "--no-build-isolation"]
-    subprocess.run([*pip, "wheel", *offline, "--wheel-dir", str(folder / "wheels"), str(project)], check=True)
-    [wheel] = (folder / "wheels").iterdir()
-    assert wheel.name == wheel_name
+    alone = ["--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(folder)]
+    subprocess.run([*pip, "wheel", *alone, str(folder / f"{name}-{VERSION}.tar.gz")], check=True)
     bare = folder / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
-    # Of the packages that it needs, those of this environment are taken.
     [site] = (bare / "lib").glob("python*/site-packages")
-    (site / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    subprocess.run([*pip, "--python", str(bare / "bin" / "python"), "install", *offline, str(wheel)], check=True)
+    wheel = folder / f"{name}-{VERSION}-py3-none-any.whl"
+    link_required(wheel, site)
+    subprocess.run([*pip, "--python", str(bare / "bin" / "python"), "install", "--no-index", str(wheel)], check=True)
     return bare / "bin"
+
+
+def link_required(wheel: Path, site: Path) -> None:
+    """Link the packages that a wheel requires, and what these require, into an environment."""
+    [built] = distributions(path=[str(wheel)])
+    wanted = [*map(Requirement, built.requires or ())]
+    seen: set[str] = set()
+    while wanted:
+        one = wanted.pop()
+        if one.name in seen or (one.marker and not one.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(one.name)
+        found = distribution(one.name)
+        wanted += map(Requirement, found.requires or ())
+        for top in {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
+            if not (site / top).exists():
+                (site / top).symlink_to(Path(str(found.locate_file(top))))
 
 
 @pytest.fixture(scope="module")
 def bin_folder(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the whole; give the folder of its commands."""
-    return installed(source, tmp_path_factory.mktemp("ünï pack age"), f"charloom-{VERSION}-py3-none-any.whl")
+    """Install the whole; return the folder of its commands."""
+    return installed(source, tmp_path_factory.mktemp("ünï pack age"), "charloom")
+
+
+@pytest.fixture(scope="module")
+def client_folder(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the client alone; return the folder of its environment's commands."""
+    return installed(source / "client", tmp_path_factory.mktemp("ünï cli ent"), "charloom_client")
 
 
 def environment() -> dict[str, str]:
@@ -104,9 +132,29 @@ def test_a_whole_service_comes_up_from_it(bin_folder: Path, trap: Path) -> None:
     assert not (trap / "sprung").exists()
 
 
-def test_the_client_is_a_distribution_of_its_own(source: Path, tmp_path: Path) -> None:
-    bin_folder = installed(source / "client", tmp_path, f"charloom_client-{VERSION}-py3-none-any.whl")
-    code = "import charloom, importlib.util as u; print(charloom.Charloom.__name__, u.find_spec('worker'))"
-    words = [str(bin_folder / "python"), "-P", "-c", code]
+def test_the_client_is_a_distribution_of_its_own(client_folder: Path, tmp_path: Path) -> None:
+    code = "import charloom, importlib.util as u; print(charloom.AsyncCharloom.__name__, u.find_spec('worker'))"
+    words = [str(client_folder / "python"), "-P", "-c", code]
     done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
-    assert done.stdout == "Charloom None\n"
+    assert done.stdout == "AsyncCharloom None\n"
+
+
+@pytest.mark.parametrize("checker", ["mypy", "basedpyright"])
+def test_type_checkers_understand_a_program_that_uses_the_client(
+    client_folder: Path, tmp_path: Path, checker: str
+) -> None:
+    command = Path(sys.executable).parent / checker
+    if not command.exists() and "CI" not in os.environ:
+        pytest.skip(f"there is no {checker}; CI has it")
+    program = tmp_path / "program.py"
+    shutil.copy(ROOT / "tests" / "client" / "typed_use.py", program)
+    strict = {"typeCheckingMode": "strict", "reportUnnecessaryTypeIgnoreComment": True, "include": ["program.py"]}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(strict))
+    python = str(client_folder / "python")
+    options = {
+        "mypy": ["--strict", "--config-file=", "--python-executable", python, str(program)],
+        "basedpyright": ["--pythonpath", python],
+    }
+    words = [str(command), *options[checker]]
+    done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
