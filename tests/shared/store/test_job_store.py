@@ -614,7 +614,7 @@ def test_a_lease_is_renewed_once_a_fifth_of_it_is_gone(
     job = make_job()
     store.jobs.create(job)
     token = claimed(store, job).token
-    seconds, _ = client.time()  # type: ignore[misc]
+    seconds, _ = client.time()
     before = round((seconds + left * 1000) * 1000)
     client.hset(keys.job(job.id), "lease_until", before)
     store.jobs.renew(job.id, token, lease_s=1000)
