@@ -32,9 +32,14 @@ export function marking(form) {
   frame.after(told, count);
   let model = null;
 
-  const knows = (character) => {
+  const isKnown = (character) => {
     const lower = model.params.lowercase === false ? character : character.toLowerCase();
     return [...lower].every((one) => model.known.has(one)) || (lower === "σ" && model.known.has("ς"));
+  };
+  // The server gives a letter the Unicode form that the model knows (shared/text/prompt.py).
+  const unknownOf = (segment) => {
+    const forms = [segment, segment.normalize("NFC"), segment.normalize("NFD")];
+    return forms.some((form) => [...form].every(isKnown)) ? [] : [...segment].filter((one) => !isKnown(one));
   };
 
   function look() {
@@ -44,7 +49,7 @@ export function marking(form) {
     if (!model) return (told.textContent = "");
     const strange = new Set();
     for (const { segment } of segmenter.segment(text)) {
-      const unknown = [...segment].filter((one) => !knows(one));
+      const unknown = unknownOf(segment);
       unknown.forEach((one) => strange.add(one));
       const last = behind.lastChild;
       if (!unknown.length) last?.nodeType === 3 ? last.appendData(segment) : behind.append(segment);
@@ -67,7 +72,8 @@ export function marking(form) {
     if (!said || drops) return;
     const button = Object.assign(document.createElement("button"), { type: "button", className: "tool", textContent: "Take them out" });
     button.addEventListener("click", () => {
-      area.value = [...area.value].filter((one) => knows(one)).join("");
+      const without = ({ segment }) => (unknownOf(segment).length ? [...segment].filter(isKnown).join("") : segment);
+      area.value = Array.from(segmenter.segment(area.value), without).join("");
       look();
       area.focus();
     });

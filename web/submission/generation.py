@@ -24,7 +24,8 @@ def prepare(services: Services, request: GenerateRequest, job_id: str) -> NewJob
     seed = seed_of(job_id) if request.seed is None else request.seed
     corpus = services.volume.corpora.find(model.corpus_id) if model.corpus_id else None
     text = _chosen(services, model, corpus, seed) if request.prompt is None else _fitted(request, model, request.prompt)
-    resolved = request.model_copy(update={"prompt": text, "seed": seed})
+    stop = [fitted_to(model, one) for one in request.stop] if request.stop else None
+    resolved = request.model_copy(update={"prompt": text, "seed": seed, "stop": stop})
     return NewJob(
         id=job_id,
         type=JobType.GENERATE,
@@ -37,9 +38,11 @@ def prepare(services: Services, request: GenerateRequest, job_id: str) -> NewJob
 
 
 def fitted_to(model: volume.Model, sent: str) -> str:
-    """Return a prompt in the form of the text that the model learned from."""
+    """Return a prompt, or a stop string, in the form of the text that the model learned from."""
     lowercase = bool(model.params.get("lowercase", True))
-    return prompt.fitted(sent, lowercase=lowercase, drop_bom=RECIPES[model.recipe].drops_bom)
+    return prompt.fitted(
+        sent, Vocabulary(model.vocabulary), lowercase=lowercase, drop_bom=RECIPES[model.recipe].drops_bom
+    )
 
 
 def _chosen(services: Services, model: volume.Model, corpus: volume.Corpus | None, seed: int) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from shared.requests.options import ClassicRequest, StreamRequest
+from shared.text.prompt import MAX_WORD, word_start
+from shared.text.vocabulary import Vocabulary
 from worker.generation.decoders import decoder_for, packed
 from worker.nn.model import CharLSTM
 from worker.nn.randomness import rng
@@ -22,11 +24,21 @@ class SampleWriter:
 
     temperature = TEMPERATURE
 
-    def __init__(self, model: CharLSTM, request: ClassicRequest | StreamRequest, codes: Codes, *, epoch: int) -> None:
+    def __init__(
+        self,
+        model: CharLSTM,
+        request: ClassicRequest | StreamRequest,
+        codes: Codes,
+        vocabulary: Vocabulary,
+        *,
+        epoch: int,
+    ) -> None:
         chance = rng(request.seed or 0, "sample", epoch)
         window = request.kind.window(min(request.seq_length, len(codes)))
         length = window or min(PROMPT_LENGTH, len(codes))
         begin = int(chance.integers(len(codes) - length + 1))
+        before = vocabulary.decode(codes[max(0, begin - MAX_WORD) : begin].tolist())
+        begin += word_start(before, len(before)) - len(before)
         self.prompt: list[int] = codes[begin : begin + length].tolist()
         self.written: list[int] = []
         self._length = request.sample_chars

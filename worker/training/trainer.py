@@ -258,7 +258,8 @@ class Trainer:
         loop, request = self._loop, self._request
         self._model.eval()
         if self._sample is None:
-            self._sample = SampleWriter(self._model, request, self._context.codes, epoch=loop.epoch)
+            codes, vocabulary = self._context.codes, self._context.vocabulary
+            self._sample = SampleWriter(self._model, request, codes, vocabulary, epoch=loop.epoch)
         if not self._sample.write(began, self._clock):
             return
         decode = self._context.vocabulary.decode

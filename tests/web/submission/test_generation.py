@@ -1,6 +1,7 @@
 """Generate requests: the prompt is chosen or fitted, and refused where the model can't read it."""
 
-from typing import Any
+import unicodedata
+from typing import Any, Literal
 
 import pytest
 
@@ -57,6 +58,18 @@ def test_without_a_prompt_and_without_the_text_there_is_nothing_to_go_on_from(wo
 )
 def test_a_prompt_is_brought_into_the_models_form(world: World, options: dict[str, Any], prompt: str) -> None:
     assert world.write(world.model().id, **options).json["params"]["prompt"] == prompt
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_prompt_and_stop_strings_take_the_unicode_form_that_the_model_knows(
+    world: World, form: Literal["NFC", "NFD"]
+) -> None:
+    model = world.model(text=unicodedata.normalize(form, "un café, 한국어. " * 50))
+    for sent in ("NFC", "NFD"):
+        given = unicodedata.normalize(sent, "CAFÉ 한국")
+        params = world.write(model.id, prompt=given, stop=[given]).json["params"]
+        wanted = unicodedata.normalize(form, "café 한국")
+        assert (params["prompt"], params["stop"]) == (wanted, [wanted])
 
 
 @pytest.mark.parametrize(
