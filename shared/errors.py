@@ -4,6 +4,7 @@
     ├── SettingsError            a CHARLOOM_… variable is wrong; the process doesn't start
     ├── Refused                  what was asked for can't be had; the asker can mend it
     │   ├── InvalidRequest       422: a value is out of range or doesn't fit
+    │   │   └── UnknownEncoding  a text's encoding can't be told for certain; it has guesses
     │   ├── TooLarge             413: more bytes than the limit
     │   ├── NotFound             404: no such corpus, job or model
     │   ├── Conflict             409: it exists, but its state forbids this
@@ -69,6 +70,15 @@ class InvalidRequest(Refused):
     def at(cls, pointer: str, detail: str) -> "InvalidRequest":
         """Make the error for one wrong value, its pointer given."""
         return cls(detail, [FieldError(pointer=pointer, detail=detail)])
+
+
+class UnknownEncoding(InvalidRequest):
+    """The encoding of the text can't be told for certain."""
+
+    def __init__(self, detail: str, guesses: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(detail, [FieldError(pointer="/file", detail=detail)])
+        #: Encodings in which the text makes sense, the likeliest first, with some of what it would say.
+        self.guesses = tuple(guesses)
 
 
 class TooLarge(Refused):

@@ -3,7 +3,7 @@
 import click
 
 from cli.common.context import CliContext, examples, limit_options, server_command
-from cli.common.corpus_argument import resolve_corpus
+from cli.common.corpus_argument import encoding_option, resolve_corpus
 from cli.common.lookup import find_corpus
 from cli.terminal.console import printable
 from cli.terminal.formatting import age, number
@@ -23,13 +23,16 @@ _COLUMNS = (
 )
 @click.option("--add", metavar="FILE", help="Upload this file (- for standard input) and print the text's id.")
 @click.option("--name", help="Name of the text that --add - uploads.")
+@encoding_option
 @click.option("--text", metavar="TEXT", help="Print this text: its name, its id, or the start or end of its id.")
 @limit_options
 @server_command
-def corpora(ctx: CliContext, add: str | None, name: str | None, text: str | None, limit: int | None) -> None:
+def corpora(
+    ctx: CliContext, add: str | None, name: str | None, encoding: str | None, text: str | None, limit: int | None
+) -> None:
     """List texts, upload one, or print one."""
     if add is not None:
-        corpus = resolve_corpus(ctx, add, name=name)
+        corpus = resolve_corpus(ctx, add, name=name, encoding=encoding)
         if ctx.json:
             ctx.print_json(corpus)
         else:

@@ -6,7 +6,7 @@ import click
 from pydantic import TypeAdapter
 
 from cli.common.context import CliContext, examples, server_command
-from cli.common.corpus_argument import resolve_corpus
+from cli.common.corpus_argument import encoding_option, resolve_corpus
 from cli.common.follow import follow_job
 from cli.common.lookup import find_model
 from cli.common.options import check_request, given_options, request_options
@@ -30,9 +30,10 @@ _options = request_options(StreamRequest, ClassicRequest, leave_out=["corpus_id"
 )
 @click.argument("text", metavar="FILE")
 @click.option("--follow", "-f", "following", is_flag=True, help="Show the progress and wait for the end.")
+@encoding_option
 @_options
 @server_command
-def train(ctx: CliContext, text: str, following: bool, **options: Any) -> None:
+def train(ctx: CliContext, text: str, following: bool, encoding: str | None, **options: Any) -> None:
     """Train a model on a text.
 
     FILE is a text file, - for standard input, or the id or name of a text on the server. Options that aren't given have
@@ -41,7 +42,8 @@ def train(ctx: CliContext, text: str, following: bool, **options: Any) -> None:
     Prints the job's id, or the model's with --follow.
     """
     given = _checked_options(ctx, options)
-    job = ctx.client.train(resolve_corpus(ctx, text, name=options.get("name")), **given)
+    corpus = resolve_corpus(ctx, text, name=options.get("name"), encoding=encoding)
+    job = ctx.client.train(corpus, **given)
     if following:
         follow_job(ctx, job)
     elif ctx.json:
@@ -59,15 +61,17 @@ def train(ctx: CliContext, text: str, following: bool, **options: Any) -> None:
     )
 )
 @click.argument("text", metavar="FILE")
+@encoding_option
 @_options
 @server_command
-def estimate(ctx: CliContext, text: str, **options: Any) -> None:
+def estimate(ctx: CliContext, text: str, encoding: str | None, **options: Any) -> None:
     """Estimate a training's time and memory.
 
     Takes the FILE and options of `charloom train`, and queues nothing. The time is for the workers that are running.
     """
     given = _checked_options(ctx, options)
-    found = ctx.client.estimate(resolve_corpus(ctx, text, name=options.get("name")), **given)
+    corpus = resolve_corpus(ctx, text, name=options.get("name"), encoding=encoding)
+    found = ctx.client.estimate(corpus, **given)
     if ctx.json:
         ctx.print_json(found)
         return

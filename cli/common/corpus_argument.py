@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import click
+
 from charloom import Corpus
 from cli.common.context import CliContext
 from cli.common.exit_codes import Exit, Failure
@@ -10,13 +12,20 @@ from cli.common.lookup import find_corpus
 from cli.terminal.formatting import describe_corpus
 
 
-def resolve_corpus(ctx: CliContext, word: str, *, name: str | None) -> Corpus:
+#: The option of commands that upload a FILE.
+encoding_option = click.option(
+    "--encoding", metavar="NAME", help="Encoding of FILE, such as windows-1252 or gbk. [default: detected]"
+)
+
+
+def resolve_corpus(ctx: CliContext, word: str, *, name: str | None, encoding: str | None = None) -> Corpus:
     """Return the corpus that an argument names; a file or standard input is uploaded.
 
     Args:
         ctx: the command's context.
         word: a file, `-` for standard input, or the id or name of a text on the server.
         name: what to call a text from standard input; a file has its own name.
+        encoding: of what is uploaded; None: the server detects it.
 
     Raises:
         Failure: it can't be read, or there is no such text.
@@ -25,7 +34,8 @@ def resolve_corpus(ctx: CliContext, word: str, *, name: str | None) -> Corpus:
     if word == "-":
         if sys.stdin.isatty():
             ctx.stderr.print("Type or paste the text; end it with Ctrl-D.", style="dim")
-        return _describe(ctx, ctx.client.corpora.add_bytes(sys.stdin.buffer.read(), name=name or "standard input"))
+        content, name = sys.stdin.buffer.read(), name or "standard input"
+        return _describe(ctx, ctx.client.corpora.add_bytes(content, name=name, encoding=encoding))
     path = Path(word).expanduser()
     if path.is_dir():
         raise Failure(f"{word} is a directory, not a text file.", Exit.USAGE)
@@ -38,7 +48,7 @@ def resolve_corpus(ctx: CliContext, word: str, *, name: str | None) -> Corpus:
             message = f"There is no file {word!r} here, and no text of that name on the server."
             raise Failure(message, Exit.USAGE) from failure
     try:
-        return _describe(ctx, ctx.client.corpora.add(path))
+        return _describe(ctx, ctx.client.corpora.add(path, encoding=encoding))
     except OSError as exc:
         raise Failure(f"{word} can't be read: {exc.strerror}.", Exit.USAGE) from exc
 

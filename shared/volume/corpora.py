@@ -1,6 +1,5 @@
 """Corpora: the texts to learn from, one folder each, the same bytes kept once."""
 
-import codecs
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -13,8 +12,8 @@ from pydantic import TypeAdapter
 from shared.errors import InvalidRequest, NotFound, TooLarge
 from shared.ids import is_id, new_id
 from shared.text.text_stream import Lowering, read
-from shared.text.vocabulary import BOM, normalise
-from shared.volume.decoding import tell_encoding
+from shared.text.vocabulary import BOM
+from shared.volume.decoding import decoded, tell_encoding
 from shared.volume.files import (
     building,
     committed,
@@ -43,7 +42,7 @@ class Corpus:
     lines: int
     vocab_size: int
     vocab_size_lowercase: int
-    #: What the bytes sent were decoded from.
+    #: The encoding of the bytes sent.
     encoding: str
     sha256: str
     preview: str
@@ -65,25 +64,35 @@ class Corpora:
         self._folder = folder
         self._by_sha = folder / ".by-sha256"
 
-    def add(self, stream: BinaryIO, *, name: str, max_bytes: int) -> tuple[Corpus, bool]:
-        """Take a text in; return the corpus and whether it is new. Memory stays flat, whatever its size.
+    def add(self, stream: BinaryIO, *, name: str, max_bytes: int, encoding: str | None = None) -> tuple[Corpus, bool]:
+        """Store a text; return the corpus and whether it is new. Memory stays flat, whatever its size.
+
+        Args:
+            stream: its bytes.
+            name: what to call it.
+            max_bytes: most bytes that are taken.
+            encoding: one of `shared.text.encodings.ENCODINGS`; None: as the bytes tell it.
 
         Raises:
             TooLarge: more than `max_bytes` came.
-            InvalidRequest: empty, not text, or in an encoding that can't be told. Nothing is kept.
+            UnknownEncoding: its encoding can't be told; nothing is kept.
+            InvalidRequest: it is empty, not text, or not valid in its encoding; nothing is kept.
         """
         with building(self._folder) as new, translated():
             sha256 = _receive(stream, new / "sent", max_bytes)
             known = self._known(sha256)
+            if known is not None and encoding in (None, known.encoding):
+                return known, False
+            told = encoding or tell_encoding(new / "sent")
+            known = self._known(f"{sha256}.{told}")
             if known is not None:
                 return known, False
-            encoding = tell_encoding(new / "sent")
-            corpus = _store(new, encoding, name=name, sha256=sha256)
+            corpus = _store(new, told, name=name, sha256=sha256)
             (new / "sent").unlink()
             write_json(new / "meta.json", asdict(corpus))
             new.rename(self._folder / corpus.id)
             sync_folder(self._folder)
-            return self._settle(corpus)
+            return self._settle(corpus, f"{sha256}.{encoding}" if encoding else sha256)
 
     def list(self, *, after: str | None, limit: int, newest_first: bool = True) -> tuple[Sequence[Corpus], bool]:
         """Return some corpora after an id, and whether more follow. Damaged ones are left out."""
@@ -121,27 +130,28 @@ class Corpora:
     def delete(self, corpus_id: str) -> None:
         """Remove a corpus. Raises NotFound."""
         corpus = self.get(corpus_id)
-        mark = self._by_sha / corpus.sha256
         with translated():
-            if mark.exists() and mark.read_text("ascii") == corpus_id:
-                mark.unlink(missing_ok=True)
+            for mark in (self._by_sha / corpus.sha256, self._by_sha / f"{corpus.sha256}.{corpus.encoding}"):
+                if mark.exists() and mark.read_text("ascii") == corpus_id:
+                    mark.unlink(missing_ok=True)
         remove_tree(self._folder / corpus_id)
 
-    def _known(self, sha256: str) -> Corpus | None:
+    def _known(self, mark: str) -> Corpus | None:
+        """Return the corpus of some bytes, named by their sha256, or with the encoding that came with them."""
         try:
-            return self.find((self._by_sha / sha256).read_text("ascii"))
+            return self.find((self._by_sha / mark).read_text("ascii"))
         except FileNotFoundError:
             return None
 
-    def _settle(self, corpus: Corpus) -> tuple[Corpus, bool]:
+    def _settle(self, corpus: Corpus, name: str) -> tuple[Corpus, bool]:
         """Record the corpus as the one of these bytes, unless another upload was faster: then that one stays."""
         self._by_sha.mkdir(exist_ok=True)
-        mark = self._by_sha / corpus.sha256
+        mark = self._by_sha / name
         try:
             with committed(mark, replace=False) as temporary:
                 temporary.write_text(corpus.id, "ascii")
         except FileExistsError:
-            other = self._known(corpus.sha256)
+            other = self._known(name)
             if other is not None and other.id != corpus.id:
                 remove_tree(self._folder / corpus.id)
                 return other, False
@@ -168,14 +178,14 @@ def _receive(stream: BinaryIO, path: Path, max_bytes: int) -> str:
 
 
 def _store(folder: Path, encoding: str, *, name: str, sha256: str) -> Corpus:
-    """Write the decoded text beside what was sent, and count it."""
+    """Write the decoded text next to what was sent, and count it."""
     chars = lines = 0
     seen: set[str] = set()
     seen_lower: set[str] = set()
     lowering = Lowering()
     preview, last, only_space = "", "", True
     with committed(folder / "text.txt") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        for part in _decoded(folder / "sent", encoding):
+        for part in decoded(folder / "sent", encoding):
             chars += len(part)
             lines += part.count("\n")
             seen.update(part)
@@ -202,20 +212,3 @@ def _store(folder: Path, encoding: str, *, name: str, sha256: str) -> Corpus:
         preview=preview,
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     )
-
-
-def _decoded(path: Path, encoding: str) -> Iterator[str]:
-    r"""Yield the text in parts, cut anywhere, line ends as "\n"."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    held = ""
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                part = held + decoder.decode(chunk)
-                held = "\r" if part.endswith("\r") else ""  # its "\n" may be in the next chunk
-                yield normalise(part.removesuffix("\r"), lowercase=False)
-            yield normalise(held + decoder.decode(b"", final=True), lowercase=False)
-    except UnicodeDecodeError as exc:
-        raise InvalidRequest.at(
-            "/file", f"The text is not valid {encoding}: {exc.reason}. Save it as UTF-8 and send it again."
-        ) from exc

@@ -45,6 +45,13 @@ def test_a_text_is_sent_from_a_file_from_bytes_and_as_text_and_is_the_same(loom:
     assert loom.corpora.add_text(text, name="again").id == corpus.id
     assert loom.corpora.get(corpus.id) == corpus
     assert loom.corpora.text(corpus) == text
+    western = text.replace("Webstuhl", "“Webstuhl”").encode("cp1252")
+    with pytest.raises(Invalid, match="windows-1252"):
+        loom.corpora.add_bytes(western, name="western")
+    path.write_bytes(western)
+    given = loom.corpora.add(path, encoding="cp1252")
+    assert (given.encoding, loom.corpora.text(given)) == ("windows-1252", western.decode("cp1252"))
+    loom.corpora.delete(given)
     loom.corpora.delete(corpus)
     with pytest.raises(NotFound):
         loom.corpora.get(corpus.id)

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response, send_file
 
 from web.http.endpoints import API, ResponseSpec
-from web.http.queries import CorporaQuery, NameQuery
+from web.http.queries import CorporaQuery, CorpusQuery
 from web.http.responses import json_answer, reply, reply_empty
 from web.http.schemas import Corpus, Page, page_of
 from web.http.uploads import receive
@@ -24,7 +24,7 @@ _UPLOAD: Mapping[str, Mapping[str, Any]] = {
             "name": {"type": "string", "maxLength": 200, "description": "Its name; the file's when left out."},
         },
     },
-    "text/plain": {"type": "string", "description": "The text itself, in UTF-8."},
+    "text/plain": {"type": "string", "description": "The text itself."},
 }
 
 
@@ -32,23 +32,24 @@ _UPLOAD: Mapping[str, Mapping[str, Any]] = {
     "POST",
     "/corpora",
     raw_body=_UPLOAD,
-    query=NameQuery,
+    query=CorpusQuery,
     answers={
         200: json_answer("These bytes are there already: the corpus they made.", Corpus, "Location"),
         201: json_answer("The new corpus.", Corpus, "Location"),
     },
     problems=(400, 413, 415, 422),
 )
-def send_corpus(query: NameQuery) -> Response:
-    """Send a text to learn from.
+def send_corpus(query: CorpusQuery) -> Response:
+    """Send a text to train on.
 
-    UTF-8 with or without BOM, and other encodings that can be told for certain; line ends become LF. Nothing is kept
-    of a text that is empty, only white space, binary, or too large.
+    UTF-8 with or without BOM, the encoding that the query names, or another one that the bytes tell for certain. Line
+    ends become LF. Nothing is kept of a text that is empty, only white space, binary, too large, or wrongly encoded;
+    the error names the line and the byte.
     """
     here = services()
     limit = here.settings.max_corpus_bytes
     upload = receive(limit=limit, name=query.name, plain=True)
-    corpus, new = here.volume.corpora.add(upload.stream, name=upload.name, max_bytes=limit)
+    corpus, new = here.volume.corpora.add(upload.stream, name=upload.name, max_bytes=limit, encoding=query.encoding)
     return reply(Corpus.of(corpus), 201 if new else 200, {"Location": f"/api/v1/corpora/{corpus.id}"})
 
 

@@ -8,6 +8,7 @@ from shared.ids import is_id
 from shared.jobs.record import JobType, Status
 from shared.requests.options import Name
 from shared.store.events import is_event_id
+from shared.text.encodings import ENCODINGS, encoding_of
 
 
 def _split(value: object) -> object:
@@ -102,7 +103,27 @@ class DownloadQuery(Query):
     format: Literal["bundle", "pth"] = Field("bundle", description="pth is the document's file, of classic models.")
 
 
+def _check_encoding(name: str) -> str:
+    encoding = encoding_of(name)
+    if encoding is None:
+        raise ValueError(f"must be one of {', '.join(ENCODINGS)}")
+    return encoding
+
+
+_ENCODING: Any = Field(json_schema_extra={"enum": list(ENCODINGS)})
+
+
 class NameQuery(Query):
-    """What to call an uploaded text."""
+    """What to call an uploaded file."""
 
     name: Name | None = Field(None, description="Its name; the file's when left out.")
+
+
+class CorpusQuery(NameQuery):
+    """What to call an uploaded text, and how to decode it."""
+
+    encoding: Annotated[str, AfterValidator(_check_encoding), _ENCODING] | None = Field(
+        None,
+        description="The encoding of the text, by this or a common other name (`cp1252`, `latin-1`, `sjis`). Left out, "
+        "the bytes tell it, and the text is refused where they don't for certain.",
+    )

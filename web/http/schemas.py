@@ -24,7 +24,7 @@ class Corpus(View):
     lines: int
     vocab_size: int = Field(description="Distinct characters.")
     vocab_size_lowercase: int = Field(description="Distinct characters once lower-cased.")
-    encoding: str = Field(description="What the bytes sent were decoded from.")
+    encoding: str = Field(description="The encoding of the bytes sent.")
     sha256: str = Field(description="Of the bytes sent.")
     preview: str = Field(description="How the text begins.")
     created_at: str

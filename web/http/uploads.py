@@ -99,8 +99,7 @@ def receive(*, limit: int, name: str | None = None, plain: bool = False) -> Uplo
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if charset not in ("utf-8", "utf8", "us-ascii"):
         raise UnsupportedMediaType(
-            f"The text says charset={charset}. Send it in UTF-8, or as a multipart file: its encoding is told by its "
-            "bytes."
+            f"The text says charset={charset}. Send it in UTF-8, or name its encoding in the query (?encoding=)."
         )
     return Upload(stream=request.stream, filename="", name=check_name(name) or "Untitled")  # type: ignore[arg-type]
 

@@ -20,21 +20,29 @@ class Corpora(Calls[M]):
     """Calls for corpora. All raise Unreachable and ApiError; those that take an id raise InvalidId."""
 
     @call
-    async def add(self, path: str | os.PathLike[str], *, name: str | None = None) -> Corpus:
+    async def add(
+        self, path: str | os.PathLike[str], *, name: str | None = None, encoding: str | None = None
+    ) -> Corpus:
         """Upload a text file and return the corpus; the same bytes again give the existing one.
+
+        Args:
+            path: the file.
+            name: what to call it; the file's name when left out.
+            encoding: its encoding, such as "windows-1252" or "gbk"; left out, the server detects UTF-8 and others
+                that the bytes tell for certain.
 
         Raises:
             OSError: the file can't be read.
-            Invalid, TooLarge: it isn't a text to train on.
+            Invalid, TooLarge: it isn't a text to train on, or not valid in its encoding.
         """
         path = Path(path)
         with path.open("rb") as file:
-            return await self._add(file, filename=path.name, name=name)
+            return await self._add(file, filename=path.name, name=name, encoding=encoding)
 
     @call
-    async def add_bytes(self, content: bytes, *, name: str) -> Corpus:
-        """Upload the bytes of a text, in UTF-8 or another encoding that can be detected. Raises as `add`."""
-        return await self._add(io.BytesIO(content), filename=name, name=name)
+    async def add_bytes(self, content: bytes, *, name: str, encoding: str | None = None) -> Corpus:
+        """Upload the bytes of a text. `encoding` and what is raised are those of `add`."""
+        return await self._add(io.BytesIO(content), filename=name, name=name, encoding=encoding)
 
     @call
     async def add_text(self, text: str, *, name: str) -> Corpus:
@@ -65,7 +73,7 @@ class Corpora(Calls[M]):
         """Delete a corpus. Raises NotFound, or Conflict while a live job uses it."""
         await self._transport.send("DELETE", api_path("corpora", id_of(corpus, "cor")))
 
-    async def _add(self, file: BinaryIO, *, filename: str, name: str | None) -> Corpus:
+    async def _add(self, file: BinaryIO, *, filename: str, name: str | None, encoding: str | None = None) -> Corpus:
         # The same bytes again are the same corpus, so sending them twice does no harm.
         return await self._transport.record(
             Corpus,
@@ -74,5 +82,6 @@ class Corpora(Calls[M]):
             repeatable=True,
             files={"file": (filename, file, "application/octet-stream")},
             data={"name": name} if name else {},
+            params={"encoding": encoding} if encoding else {},
             timeout=READING_S,
         )

@@ -158,6 +158,8 @@ def test_a_text_is_added_printed_and_deleted(cli: Cli) -> None:
     corpus_id = cli("corpora", "--add", "-", "--name", "tiny", stdin=b"One line.\r\nTwo.\n").id
     assert cli("corpora", "--text", "tiny").stdout == "One line.\nTwo.\n"
     assert cli("corpora", "--text", corpus_id, "--json").json["text"] == "One line.\nTwo.\n"
+    cli("corpora", "--add", "-", "--name", "western", "--encoding", "cp1252", stdin=b"It\x92s.\n")
+    assert cli("corpora", "--text", "western").out == "It’s.\n"
     assert cli("delete", "tiny", "--yes", "--json").json == {"object": "corpus", "id": corpus_id, "deleted": True}
 
 

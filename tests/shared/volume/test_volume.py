@@ -74,7 +74,7 @@ def test_a_western_text_that_could_be_several_things_is_not_guessed(volume: Volu
         (b"abc\0def", "NUL"),
         (bytes(range(256)) * 20, "NUL"),
         ("a\0b".encode("utf-16"), "NUL"),
-        (b"\xff\xfea", "utf-16"),
+        (b"\xff\xfea", "UTF-16"),
         (b"ok \xe9\xff\xfa\x80 no", "UTF-8"),
     ],
 )

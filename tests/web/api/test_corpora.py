@@ -94,6 +94,20 @@ def test_what_is_no_text_leaves_nothing(redis_url: str, world: World, body: byte
     small.close()
 
 
+def test_a_text_is_taken_in_the_encoding_that_is_named(world: World) -> None:
+    sent = ("Все счастливые семьи похожи друг на друга. " * 30).encode("koi8-r")
+    refused = world.http.post(f"{API}/corpora", data={"file": (io.BytesIO(sent), "a.txt")})
+    assert (refused.status_code, pointers(refused)) == (422, ["/file"])
+    assert "perhaps koi8-r" in refused.json["detail"]
+    assert pointers(world.http.post(f"{API}/corpora?encoding=rot13", data=sent, content_type="text/plain")) == [
+        "/encoding"
+    ]
+    answer = world.http.post(f"{API}/corpora?encoding=KOI8-R", data={"file": (io.BytesIO(sent), "a.txt")})
+    assert (answer.status_code, answer.json["encoding"], answer.json["preview"][:3]) == (201, "koi8-r", "Все")
+    again = world.http.post(f"{API}/corpora?encoding=koi8_r", data=sent, content_type="text/plain")
+    assert (again.status_code, again.json["id"]) == (200, answer.json["id"])
+
+
 def test_strange_fields_and_names_are_refused(world: World) -> None:
     file = (io.BytesIO(BOOK.encode()), "a.txt")
     assert pointers(world.http.post(f"{API}/corpora", data={"file": file, "nmae": "x"})) == ["/nmae"]
