@@ -40,7 +40,7 @@ class Reporter:
         self._next = clock() + first_s
         self._events: list[Event] = []
         self._progress: Progress | None = None
-        self._latest = Progress()
+        self._latest = claim.job.progress
         self._losses: Losses | None = None
         self._saved_work: float | None = None
 
@@ -58,8 +58,13 @@ class Reporter:
         self._losses = losses or self._losses
 
     def complete(self, *, step: int, losses: Losses | None = None) -> None:
-        """Report that nothing is left to do, and the losses of the end."""
-        self.progress(replace(self._latest, step=step, fraction=1.0, eta_seconds=0.0), losses)
+        """Report that nothing is left to do after `step` steps, however many were planned, and the final losses."""
+        self.progress(replace(self._latest, step=step, total_steps=step, fraction=1.0, eta_seconds=0.0), losses)
+
+    def stopped(self, *, step: int) -> None:
+        """Report the step whose state is saved; the last progress may be older."""
+        if step != self._latest.step:
+            self.progress(replace(self._latest, step=step, eta_seconds=None))
 
     def saved(self, work: float) -> None:
         """Record at once that a training state was saved that holds so much work. Raises LeaseLost."""

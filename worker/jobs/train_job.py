@@ -71,6 +71,7 @@ def run_train(attempt: Attempt) -> Outcome:
                 return build_and_seal(attempt, build, result={"stop_reason": event.stop_reason})
             if stop is not None:
                 checkpointer.save(event.state())
+                attempt.reporter.stopped(step=event.step)
                 return Stopped(request=stop)
             if isinstance(event, events.Snapshot):
                 checkpointer.save(event.state())

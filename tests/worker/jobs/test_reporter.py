@@ -1,5 +1,7 @@
 """What a job reports is recorded in its rhythm, and kept while Redis is away."""
 
+from dataclasses import replace
+
 import pytest
 
 from shared.errors import LeaseLost, StoreUnavailable
@@ -104,8 +106,25 @@ def test_the_end_of_somebody_else_s_job_tells_nothing(store: Store, claim: Claim
 
 def test_a_complete_job_says_so(store: Store, claim: Claim, clock: Clock) -> None:
     telling = reporter(store.jobs, claim, clock)
-    telling.progress(Progress(step=97, total_steps=100, fraction=0.98, eta_seconds=0.1))
+    telling.progress(Progress(step=97, total_steps=101, fraction=0.98, eta_seconds=0.1))
     telling.complete(step=100)
     telling.flush(now=True)
     progress = store.jobs.get(claim.job.id).progress
     assert (progress.step, progress.total_steps, progress.fraction, progress.eta_seconds) == (100, 100, 1.0, 0.0)
+
+
+def test_a_stopped_job_shows_the_step_whose_state_is_saved(store: Store, claim: Claim, clock: Clock) -> None:
+    telling = reporter(store.jobs, claim, clock)
+    telling.progress(Progress(step=97, total_steps=101, fraction=0.96, eta_seconds=0.1))
+    telling.stopped(step=99)
+    telling.flush(now=True)
+    progress = store.jobs.get(claim.job.id).progress
+    assert (progress.step, progress.total_steps, progress.fraction, progress.eta_seconds) == (99, 101, 0.96, None)
+    # A further attempt that is stopped before its first progress keeps what the one before it reported.
+    store.jobs.release(claim.job.id, claim.token)
+    again = store.jobs.claim(claim.job.id, worker="worker@loom-1", lease_s=60)
+    assert again is not None
+    telling = reporter(store.jobs, again, clock)
+    telling.stopped(step=100)
+    telling.flush(now=True)
+    assert store.jobs.get(claim.job.id).progress == replace(progress, step=100)

@@ -83,7 +83,7 @@ def test_a_cancelled_training_keeps_its_newest_state(cluster: Cluster, corpus: C
     cluster.store.jobs.cancel(job_id)
     job = cluster.ended(job_id)
     assert (job.status, job.result, job.error) == (Status.CANCELLED, None, None)
-    assert cluster.volume.jobs.states(job_id)[0].step >= step
+    assert cluster.volume.jobs.states(job_id)[0].step == job.progress.step >= step
     assert cluster.volume.models.find(model_id_of(job_id)) is None
 
 
