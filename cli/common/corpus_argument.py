@@ -11,7 +11,6 @@ from cli.common.exit_codes import Exit, Failure
 from cli.common.lookup import find_corpus
 from cli.terminal.formatting import describe_corpus
 
-
 #: The option of commands that upload a FILE.
 encoding_option = click.option(
     "--encoding", metavar="NAME", help="Encoding of FILE, such as windows-1252 or gbk. [default: detected]"

@@ -1,5 +1,6 @@
-"""How figures, times and states are said on the pages."""
+"""How figures, times and states are written on the pages."""
 
+import re
 import time
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -18,29 +19,31 @@ STATES = {
     Status.CANCELLED: "Cancelled",
 }
 KINDS = {JobType.TRAIN: "Training", JobType.GENERATE: "Writing", JobType.IMPORT: "Import"}
-#: Stands where there is no figure: an en dash.
+#: Shown where there is no figure: an en dash.
 NOTHING = "\N{EN DASH}"
 _SIGNS = {"\n": "↵", " ": "␣", "\t": "⇥", "\ufeff": "BOM", "\u200d": "ZWJ"}
+#: Runs of white space that are named rather than shown: of a dozen characters, or of four line ends.
+_BLANKS = re.compile(r"\s{12,}|(?:[^\S\n]*\n){4,}")
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
 def number(value: float | None) -> str:
-    """Say a count with thousands apart: "148,067"."""
+    """Format a count with separators: "148,067"."""
     return NOTHING if value is None else f"{value:,.0f}"
 
 
 def loss(value: float | None) -> str:
-    """Say a loss: "1.432"."""
+    """Format a loss: "1.432"."""
     return NOTHING if value is None else f"{value:.3f}"
 
 
 def tenths(value: float | None) -> str:
-    """Say seconds of computing: "12.3"."""
+    """Format seconds of computing: "12.3"."""
     return NOTHING if value is None else f"{value:.1f}"
 
 
 def option(value: object) -> str:
-    """Say an option's value: "yes", "0.006", "256", "a, b"."""
+    """Format an option's value: "yes", "0.006", "256", "a, b"."""
     if value is None:
         return NOTHING
     if isinstance(value, bool):
@@ -53,7 +56,7 @@ def option(value: object) -> str:
 
 
 def visible(character: str) -> str:
-    """Show a character by itself: what leaves no mark of its own by a sign or by its code point."""
+    """Return a character as it can be seen by itself: an invisible one as a symbol or its code point."""
     if character in _SIGNS:
         return _SIGNS[character]
     category = unicodedata.category(character)
@@ -62,13 +65,24 @@ def visible(character: str) -> str:
     return f"{ord(character):04X}" if category[0] in "CZ" else character
 
 
+def blank_runs(text: str) -> list[tuple[str, str]]:
+    """Cut a text at long runs of white space: pairs of a text and "", or of "" and a run's name, "32 spaces"."""
+    pieces, place = [], 0
+    for run in _BLANKS.finditer(text):
+        lines = run[0].count("\n")
+        name = f"{lines} line ends" if lines > 1 else f"{len(run[0])} spaces"
+        pieces += [(text[place : run.start()], ""), ("", name)]
+        place = run.end()
+    return [piece for piece in [*pieces, (text[place:], "")] if any(piece)]
+
+
 def percent(share: float) -> str:
-    """Say a share, "43 %", that no line breaks in."""
+    """Format a share, "43 %", with a space where no line breaks."""
     return f"{share * 100:.0f}\N{NO-BREAK SPACE}%"
 
 
 def duration(seconds: float | None) -> str:
-    """Say a time in its largest unit or two: "2 minutes 5 seconds"."""
+    """Format a time in its largest unit or two: "2 minutes 5 seconds"."""
     if seconds is None:
         return NOTHING
     said: list[str] = []
@@ -84,37 +98,38 @@ def duration(seconds: float | None) -> str:
     return " ".join(said[:2])
 
 
-def moment(value: int | str | None) -> str:
-    """Say a time, given in ms since 1970 or in RFC 3339: "24 Nov, 13:33 UTC"; the year where it isn't this one."""
+def moment(value: int | str | None, *, seconds: bool = False) -> str:
+    """Format a time (ms since 1970, or RFC 3339): "24 Nov, 13:33 UTC"; with its year unless it is the present one."""
     if value is None:
         return NOTHING
     when = datetime.fromtimestamp(value / 1000, UTC) if isinstance(value, int) else datetime.fromisoformat(value)
     year = "" if when.year == datetime.now(UTC).year else f" {when.year}"
-    return f"{when.day} {when:%b}{year}, {when:%H:%M} UTC"
+    clock = f"{when:%H:%M:%S}" if seconds else f"{when:%H:%M}"
+    return f"{when.day} {when:%b}{year}, {clock} UTC"
 
 
 def rfc3339(value: int) -> str:
-    """Spell ms since 1970 for <time datetime>."""
+    """Format ms since 1970 for <time datetime>."""
     return datetime.fromtimestamp(value / 1000, UTC).isoformat(timespec="seconds")
 
 
 def status(value: str) -> str:
-    """Say a status that an event told."""
+    """Return the name of a status that an event reports."""
     return STATES[Status(value)]
 
 
 def state(job: Job) -> str:
-    """Say how a job stands, in a word or two."""
+    """Return the name of a job's status."""
     return STATES[job.shown_status]
 
 
 def kind(job: Job) -> str:
-    """Say what a job does."""
+    """Return what a job does."""
     return KINDS[job.type]
 
 
 def subject(job: Job) -> str:
-    """Say what a job is about: the model's name, the first words of a prompt, the file."""
+    """Return what a job is about: the model's name, the first words of a prompt, the file."""
     if job.type is JobType.GENERATE:
         prompt = " ".join(str(job.params.get("prompt") or "").split())
         return f"“{prompt[:48]}{'…' if len(prompt) > 48 else ''}”"
@@ -135,6 +150,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "tenths": tenths,
     "option": option,
     "visible": visible,
+    "blank_runs": blank_runs,
     "ord": ord,
     "percent": percent,
     "duration": duration,

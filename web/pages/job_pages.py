@@ -1,4 +1,4 @@
-"""The list of jobs, and the page of one: how it stands, what it has done, what it was asked."""
+"""The list of jobs, and the page of one: its status, what it has done, its request."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,20 +19,22 @@ from web.http.loss_rows import reply_csv, rows_of
 from web.http.queries import JobsQuery
 from web.http.validation import check_strings
 from web.pages import commands, csrf
-from web.pages.formatting import KINDS, STATES
+from web.pages.formatting import KINDS, STATES, running_time
 from web.pages.loss_curve import Run, draw
 from web.pages.passages import written
-from web.services import services
+from web.services import Services, services
 from web.submission import cancellation, resuming
 from web.submission.submit import submit
 
 blueprint = Blueprint("jobs_page", __name__)
 
 _QUERY: TypeAdapter[JobsQuery] = TypeAdapter(JobsQuery)
-#: Samples and lines of what happened that are shown, the newest.
+#: Newest samples and lines of the history that are shown.
 _SAMPLES, _LINES = 30, 40
-#: Events of a training among which those lines are looked for, the newest: minutes of its progress.
+#: Newest events of a training among which these lines are looked for: minutes of its progress.
 _LOOK_BACK = 1000
+#: Longest chain of resumed jobs whose times are added up.
+_MAX_EARLIER = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,7 @@ def show_list() -> str:
         first_page=_address(after=None) if query.after else None,
         model=here.volume.models.find(query.model_id) if query.model_id else None,
         of_all_models=_address(model_id=None, after=None),
+        no_worker=any(job.status is Status.QUEUED for job in page.jobs) and not here.store.workers.seen(),
     )
 
 
@@ -76,7 +79,7 @@ def show_list() -> str:
 def show(job_id: str) -> Response:
     """Show one job."""
     here = services()
-    # Read first: what happens meanwhile is then told twice rather than never.
+    # Read first: what happens meanwhile is then sent twice rather than never.
     after = here.store.events.last_id(job_id)
     job = here.store.jobs.get(job_id)
     writes = job.type is JobType.GENERATE
@@ -85,10 +88,14 @@ def show(job_id: str) -> Response:
     corpus_id = job.params.get("corpus_id") or (model.corpus_id if model else None)
     corpus = here.volume.corpora.find(corpus_id) if corpus_id else None
     runs = [_run(job, here.store.jobs.metrics(job_id))] if job.type is JobType.TRAIN else []
+    earlier = _earlier_seconds(here, job)
     page = render_template(
         "job.html",
         job=job,
         after=after,
+        no_worker=job.status is Status.QUEUED and not here.store.workers.seen(),
+        earlier_s=sum(earlier),
+        earlier_jobs=len(earlier),
         model=model,
         corpus=corpus,
         runs=runs,
@@ -113,7 +120,7 @@ def send_losses(job_id: str) -> Response:
 
 @blueprint.post("/jobs/<job_id>/cancel")
 def cancel(job_id: str) -> AnyResponse:
-    """Cancel a job and come back to its page, which tells what came of it."""
+    """Cancel a job and return to its page."""
     csrf.form()
     with suppress(Conflict):
         cancellation.cancel(services(), job_id)
@@ -122,7 +129,7 @@ def cancel(job_id: str) -> AnyResponse:
 
 @blueprint.post("/jobs/<job_id>/resume")
 def resume(job_id: str) -> AnyResponse:
-    """Go on with a training, and show the job that does."""
+    """Resume a training and show the new job."""
     csrf.form()
     here = services()
     job = submit(here, partial(resuming.prepare, here, here.store.jobs.get(job_id)))
@@ -130,10 +137,19 @@ def resume(job_id: str) -> AnyResponse:
 
 
 def _address(**changes: str | None) -> str:
-    """Return the present list's address with some filters changed."""
+    """Return this list's address with some filters changed."""
     wanted = {name: value for name, value in request.args.items() if value} | changes
     kept = {name: value for name, value in wanted.items() if value}
     return f"/jobs?{urlencode(kept, safe=',')}" if kept else "/jobs"
+
+
+def _earlier_seconds(here: Services, job: Job) -> list[float]:
+    """Return how long each of the jobs ran that this one resumes, as far as they are still known."""
+    found: list[float] = []
+    while job.parent_id and len(found) < _MAX_EARLIER and (parent := here.store.jobs.find(job.parent_id)):
+        found.append(running_time(parent) or 0.0)
+        job = parent
+    return found
 
 
 def _filters(name: str, choices: list[tuple[str, str]]) -> list[Filter]:
@@ -145,12 +161,12 @@ def _filters(name: str, choices: list[tuple[str, str]]) -> list[Filter]:
 
 
 def _shown(job: Job) -> dict[str, Any]:
-    """Return the options that are worth a line: no prompt (it stands above), nothing that isn't set."""
+    """Return the options that are set, without the prompt, which has a place of its own."""
     return {name: value for name, value in job.params.items() if value not in (None, {}, []) and name != "prompt"}
 
 
 def _run(job: Job, measured: Sequence[Mapping[str, Any]]) -> Run:
-    """Return the losses of a training, with those that are still to come."""
+    """Return the losses of a training, including columns for those that are still to come."""
     recipe = RECIPES[job.params["recipe"]]
     keeps_back = recipe.is_windowed or job.params["validation_fraction"]
     return Run(

@@ -1,14 +1,15 @@
-"""The first page: a text, two recipes, a training."""
+"""The first page: upload or choose a text, choose a recipe, train."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared.errors import InvalidRequest, NotFound
+from shared.errors import InvalidRequest, NotFound, TooLarge, UnknownEncoding
 from shared.jobs.record import JobType
 from shared.requests.options import TRAIN_REQUESTS, ClassicRequest, StreamRequest
+from shared.text.encodings import ENCODINGS, encoding_of
 from web.http.uploads import check_name, name_of_file, pasted
 from web.pages import csrf
 from web.pages.form_fields import errors_by_field, values_of
@@ -22,19 +23,21 @@ blueprint = Blueprint("training_page", __name__)
 #: Largest pasted text, bytes: it is held in memory; files aren't.
 PASTE_BYTES = 16 * 2**20
 _FORM_OVERHEAD_BYTES = 64 * 1024
-#: Newest texts that can be picked on the page.
+#: Newest texts that can be chosen on the page.
 _TEXTS = 50
+#: Encodings that are offered for a text whose own can't be told.
+_MAX_GUESSES = 8
 
 
 @blueprint.get("/")
 def show() -> Response:
-    """Show the form, filled with what the address asks for."""
+    """Show the form, filled in as the address asks."""
     here = services()
     again = request.args.get("again")
     if again is not None:
         job = here.store.jobs.get(again)
         if job.type is not JobType.TRAIN:
-            raise NotFound(f"{again} is no training.")
+            raise NotFound(f"{again} is not a training.")
         kind = TRAIN_REQUESTS[job.params["recipe"]]
         return _page(here, corpus_id=job.params["corpus_id"], recipe=kind, typed=values_of(job.params, kind))
     model = here.volume.models.find(request.args.get("init_from", ""))
@@ -48,30 +51,40 @@ def show() -> Response:
 
 @blueprint.post("/corpora")
 def send_text() -> AnyResponse:
-    """Take a text in, from a file or pasted, and come back with it picked."""
+    """Store a text, from a file or pasted, and return to the page with it chosen."""
     here = services()
     limit = here.settings.max_corpus_bytes
     form = csrf.form(max_bytes=limit + PASTE_BYTES + _FORM_OVERHEAD_BYTES, max_field_bytes=PASTE_BYTES)
     file = request.files.get("file")
     text = form.get("text", "")
+    encoding = encoding_of(form.get("encoding", ""))
     try:
         name = check_name(form.get("name"))
         if file is not None and file.filename:
             name = name or name_of_file(file.filename)
-            corpus, _ = here.volume.corpora.add(file.stream, name=name, max_bytes=limit)  # type: ignore[arg-type]
+            corpus, _ = here.volume.corpora.add(
+                file.stream,  # type: ignore[arg-type]
+                name=name,
+                max_bytes=limit,
+                encoding=encoding,
+            )
         elif text.strip():
             stream, first_line = pasted(text)
             corpus, _ = here.volume.corpora.add(stream, name=name or first_line, max_bytes=limit)
         else:
-            raise InvalidRequest.at("/file", "No text was sent: choose a file, or paste one.")
+            raise InvalidRequest.at("/file", "No text was sent: choose a file or paste a text.")
+    except UnknownEncoding as exc:
+        return _page(here, typed=form, errors=errors_by_field(exc), guesses=exc.guesses[:_MAX_GUESSES], status=422)
     except InvalidRequest as exc:
         return _page(here, typed=form, errors=errors_by_field(exc), status=422)
+    except TooLarge as exc:
+        return _page(here, typed=form, errors={"file": exc.detail}, status=413)
     return redirect(f"/?corpus_id={corpus.id}#recipes", 303)
 
 
 @blueprint.post("/train")
 def train() -> AnyResponse:
-    """Queue a training and go to its page; where something is wrong, say it beside the fields."""
+    """Queue a training and go to its page, or show the form with its errors."""
     here = services()
     typed = _typed()
     kind = TRAIN_REQUESTS.get(typed.get("recipe", ""), StreamRequest)
@@ -85,11 +98,11 @@ def train() -> AnyResponse:
 
 @blueprint.post("/train/preview")
 def preview() -> Response:
-    """Tell what a training with these options would be, and queue nothing."""
+    """Estimate a training with these options; nothing is queued."""
     here = services()
     typed = _typed()
     kind = TRAIN_REQUESTS.get(typed.get("recipe", ""), StreamRequest)
-    return _page(here, corpus_id=typed.get("corpus_id"), recipe=kind, typed=typed, looks=True)
+    return _page(here, corpus_id=typed.get("corpus_id"), recipe=kind, typed=typed, previews=True)
 
 
 def _typed() -> dict[str, str]:
@@ -103,10 +116,22 @@ def _page(
     recipe: type[StreamRequest] | type[ClassicRequest] = StreamRequest,
     typed: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
-    looks: bool = False,
+    guesses: Sequence[tuple[str, str]] = (),
+    previews: bool = False,
     status: int = 200,
 ) -> Response:
-    """Return the page; `looks` says that somebody only asks what the options typed would make."""
+    """Return the page.
+
+    Args:
+        here: the services.
+        corpus_id: the text that is chosen.
+        recipe: the recipe whose options were typed.
+        typed: these options.
+        errors: what is wrong, by field.
+        guesses: encodings that the text may be in, with what it would say.
+        previews: whether only an estimate was asked for.
+        status: of the response.
+    """
     corpora, more = here.volume.corpora.list(after=None, limit=_TEXTS)
     corpus = here.volume.corpora.find(corpus_id) if corpus_id else None
     chosen = recipe.kind.name
@@ -115,7 +140,7 @@ def _page(
         recipes += [
             recipe_of(here, kind, corpus, typed or {} if kind is recipe else {}) for kind in TRAIN_REQUESTS.values()
         ]
-    if looks:
+    if previews:
         errors = next((one.errors for one in recipes if one.name == chosen), {})
         status = 422 if errors else 200
     page = render_template(
@@ -129,6 +154,7 @@ def _page(
         chosen=chosen,
         typed=typed or {},
         errors=errors or {},
+        guesses=[(name, ENCODINGS[name], places) for name, places in guesses],
         models=here.volume.models.list(after=None, limit=_TEXTS)[0],
         max_bytes=here.settings.max_corpus_bytes,
     )

@@ -1,5 +1,5 @@
-// Loss curves that can be looked into: hover or arrow keys read them, a drag or + and - zoom, the axis may be logarithmic,
-// lines can be hidden. Draws the figures of the page's tables over the server's drawing, one run or several.
+// Interactive loss curves of one run or several: hover or arrow keys read values, a drag or + and - zoom, the axis can be
+// logarithmic, lines can be hidden. Draws the values of the page's tables in place of the server's curve.
 import { BOTTOM, Drawing, TOP, classesOf, html, make } from "./drawing.js";
 import { LOSSES, Run } from "./runs.js";
 import { number } from "./words.js";
@@ -13,29 +13,29 @@ export class Chart {
     this.runs = [...root.querySelectorAll("table[data-run]")].map((table) => new Run(table));
     this.hidden = new Set();
     this.log = false;
-    this.along = null; // epochs, until somebody chooses
-    this.range = null; // of x; null is all of it
-    this.at = null; // where the figures are read
+    this.along = null; // epochs, until the reader chooses
+    this.range = null; // of x; null: all of it
+    this.at = null; // where values are read
     this.figure = root.querySelector("figure");
     this.waiting = this.figure.querySelector(".waiting");
     this.build();
     new ResizeObserver(() => this.draw()).observe(this.plot);
   }
 
-  // Puts a new measurement in.
+  // Adds a new measurement.
   add(row, run = this.runs[0]) {
     run.add(row);
     this.later();
   }
 
-  // Marks another epoch as the best one.
+  // Marks an epoch as the best one.
   mark(epoch, run = this.runs[0]) {
     if (epoch === null || run.best === epoch) return;
     run.table.dataset.best = epoch;
     this.later();
   }
 
-  // Takes the tables of a page that was fetched anew.
+  // Takes over the tables of a page that was fetched again.
   reread(page) {
     for (const run of this.runs) {
       const fresh = page.querySelector(`table[data-run="${run.table.dataset.run}"]`);
@@ -69,7 +69,7 @@ export class Chart {
     out.addEventListener("click", () => this.zoom(2));
     into.addEventListener("click", () => this.zoom(0.5));
     all.addEventListener("click", () => this.zoom(Infinity));
-    this.plot = html('<div class="plot" role="slider" tabindex="0" aria-label="Read the losses"></div>');
+    this.plot = html('<div class="plot" role="slider" tabindex="0" aria-label="Loss values"></div>');
     this.svg = make("svg", { "aria-hidden": "true" });
     this.plot.append(this.svg);
     this.legend = html('<p class="legend"></p>');
@@ -124,7 +124,7 @@ export class Chart {
     this.draw();
   }
 
-  // Moves the reading place by some measured points.
+  // Moves the reading position by some measured points.
   step(count) {
     const places = this.places();
     if (!places.length) return;
@@ -138,7 +138,7 @@ export class Chart {
     this.draw();
   }
 
-  // Shows more or less of the x axis, around the reading place or the middle.
+  // Shows more or less of the x axis, around the reading position or the middle.
   zoom(factor) {
     if (!this.x) return;
     const [low, high] = this.shown();
@@ -165,7 +165,7 @@ export class Chart {
     return this.range || this.whole();
   }
 
-  // Every x at which something visible was measured.
+  // Every x at which a visible line has a point.
   places() {
     return [...new Set(this.visible().flatMap(({ points }) => points.map(({ x }) => x)))].sort((a, b) => a - b);
   }
@@ -205,7 +205,7 @@ export class Chart {
     this.tools.querySelectorAll(".zoom button").forEach((button, place) => (button.disabled = place !== 1 && !this.range));
   }
 
-  // The reading place: a line, a dot on each curve, and the figures in words.
+  // The reading position: a line, a dot on each curve, and the values in words.
   *reading(height) {
     if (this.drag && Math.abs(this.drag.to - this.drag.from) > DRAG_PX) {
       const from = Math.min(this.drag.from, this.drag.to);
@@ -216,8 +216,8 @@ export class Chart {
     this.readout.replaceChildren();
     const places = this.places();
     if (this.at === null || !places.length) {
-      this.readout.textContent = "Point at the plot to read it, drag over it to zoom.";
-      this.plot.setAttribute("aria-valuetext", "Arrow keys read the curves, plus and minus zoom, zero shows all");
+      this.readout.textContent = "Point at the plot to read values, drag to zoom.";
+      this.plot.setAttribute("aria-valuetext", "Arrow keys read values, plus and minus zoom, zero shows all");
       return;
     }
     const at = nearest(places, this.at);
@@ -244,7 +244,7 @@ export class Chart {
     }));
   }
 
-  // The legend: a button for each line, or each run, that hides and shows it.
+  // The legend: a button that hides or shows each line or run.
   tell(along) {
     const many = this.runs.length > 1;
     const kinds = Object.values(LOSSES).filter((kind) => this.series.some((one) => one.kind === kind));
@@ -271,5 +271,5 @@ export class Chart {
 
 const nearest = (sorted, value) => sorted.reduce((a, b) => (Math.abs(b - value) < Math.abs(a - value) ? b : a));
 
-// Charts by the element that they draw in: a live page hands them its new figures.
+// Charts by the element that they draw in; a live page passes new values to them.
 export const charts = new Map([...document.querySelectorAll("[data-losses]")].map((root) => [root, new Chart(root)]));

@@ -1,4 +1,4 @@
-// Models side by side: their curves, and what they write as it comes.
+// Models side by side: their curves, and their texts as they are generated.
 import "./chart.js";
 import { JobView } from "./jobview.js";
 

@@ -1,11 +1,11 @@
-// What a chart draws: axes, lines, the best places. Knows figures and places, no pointer and no key.
+// Draws a chart: axes, lines and the best epochs. Knows values and positions, no pointer and no keyboard.
 import { logTicks, scale, ticks } from "./scale.js";
 
 export const LEFT = 46, RIGHT = 14, TOP = 12, BOTTOM = 30;
 const SVG = "http://www.w3.org/2000/svg";
-// The losses that a run is judged by, the first that it has.
+// The loss that a run is judged by: the first of these that it has.
 const JUDGED = ["validation", "evaluation", "training"];
-// Room above and below the lines, as a share of what they span, or as a factor where the axis is logarithmic.
+// Space above and below the lines, as a share of their range, or as a factor on a logarithmic axis.
 const MARGIN = 0.04, MARGIN_FACTOR = 1.03;
 
 export function make(name, attributes = {}, ...children) {
@@ -21,13 +21,13 @@ export function html(markup) {
   return template.content.firstElementChild;
 }
 
-// One run: its losses differ by colour; several: the runs do.
+// The losses of one run differ by colour; of several, the runs do.
 export function classesOf(run, kind, runs) {
   return `${kind} run-${runs.indexOf(run)}${runs.length > 1 ? " many" : ""}`;
 }
 
 export class Drawing {
-  // `shown` is the range of x; `series` the lines that are seen, of `all`; `log` wishes a logarithmic axis.
+  // `shown` is the range of x; `series` are the visible lines of `all`; `log` asks for a logarithmic axis.
   constructor({ width, height, shown, series, all, log }) {
     Object.assign(this, { width, height, shown, series });
     this.x = scale(shown, [LEFT, width - RIGHT]);
@@ -43,18 +43,18 @@ export class Drawing {
 
   *axes() {
     const { width, height, shown, range } = this;
-    const spell = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 4 });
+    const format = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 4 });
     for (const value of (this.log ? logTicks : ticks)(...range, Math.max(2, height / 44))) {
       const at = this.y(value);
       yield make("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: at, y2: at });
-      yield make("text", { class: "tick", x: LEFT - 8, y: at + 4, "text-anchor": "end" }, spell.format(value));
+      yield make("text", { class: "tick", x: LEFT - 8, y: at + 4, "text-anchor": "end" }, format.format(value));
     }
     for (const value of ticks(...shown, Math.max(2, width / 80), { whole: shown[1] - shown[0] > 4 })) {
-      yield make("text", { class: "tick", x: this.x(value), y: height - BOTTOM + 19, "text-anchor": "middle" }, spell.format(value));
+      yield make("text", { class: "tick", x: this.x(value), y: height - BOTTOM + 19, "text-anchor": "middle" }, format.format(value));
     }
   }
 
-  // The lines, cut off at the frame.
+  // The lines, clipped to the frame.
   lines() {
     const inside = { x: LEFT, y: TOP - 4, width: this.width - LEFT - RIGHT + 4, height: this.height - TOP - BOTTOM + 8 };
     const frame = make("svg", { ...inside, viewBox: Object.values(inside).join(" "), class: "inside" });

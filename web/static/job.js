@@ -1,4 +1,4 @@
-// A job's page, alive.
+// Keeps a job's page up to date.
 import { charts } from "./chart.js";
 import { JobView } from "./jobview.js";
 

@@ -1,18 +1,20 @@
-// One job on a page, alive: its figures and its text change as events come, everything else is fetched anew when something
-// happened that changes it.
+// One job on a page, kept up to date: events change its figures and its text; everything else is fetched again when an event
+// changes it, and every few seconds while the job waits.
 import { Parts } from "./parts.js";
 import { follow, isLater } from "./stream.js";
 import { duration, loss, number, percent } from "./words.js";
 
-// Events after which parts of the page have other words: fetched, since templates are the one place of their markup.
+// Events after which parts of the page are fetched again: their markup is in the templates only.
 const TURNS = ["status", "sample", "log", "done", "reset"];
+// Seconds between two looks at the queue and the workers, while the job waits.
+const QUEUE_S = 5;
 
 export class JobView {
-  // `root` has the job's parts; `chart` draws its losses, where it has any; `asks`: without a stream.
+  // `root` contains the job's parts; `chart` draws its losses, if it has any; `asks`: poll instead of opening a stream.
   constructor(root, { chart = null, asks = false } = {}) {
     Object.assign(this, { root, chart, title: document.title });
     const { job, after } = root.dataset;
-    this.measured = []; // events of figures that a page under way may not have in its table
+    this.measured = []; // losses that a page being fetched may not have in its table
     this.parts = new Parts(root, `/jobs/${job}`, (page) => this.see(page));
     this.began = this.elapsed();
     this.loadedAt = Date.now();
@@ -35,11 +37,12 @@ export class JobView {
     this.chart?.add(event.data);
   }
 
-  // Looks at a page that was fetched anew. Events may have come while it was under way: they follow its table.
+  // Takes over a page that was fetched again. Events that came meanwhile follow its table.
   see(page) {
     const fresh = page.querySelector("[data-job]");
     if (!fresh) return;
     const { after, ended } = fresh.dataset;
+    if (fresh.querySelector("h1")) this.title = page.title;
     this.measured = this.measured.filter(({ id }) => isLater(id, after));
     if ((this.staleSince && !isLater(this.staleSince, after)) || ended !== undefined) {
       this.staleSince = null;
@@ -93,14 +96,16 @@ export class JobView {
     return place?.dataset.seconds ? Number(place.dataset.seconds) : null;
   }
 
-  // The time that it has run, between two looks at the server's clock.
+  // Shows the time that the job has run, between two looks at the server's clock.
   tick() {
+    this.ticks = (this.ticks || 0) + 1;
+    if (this.ticks % QUEUE_S === 0 && this.root.querySelector(".state.queued")) this.parts.refresh();
     const told = this.elapsed();
     if (told !== this.began) [this.began, this.loadedAt] = [told, Date.now()];
     if (told !== null) this.figure("time", duration(told + (Date.now() - this.loadedAt) / 1000));
   }
 
-  // Puts written characters at their place: an attempt that begins anew writes over what the one before it wrote.
+  // Puts generated characters in their place: a further attempt overwrites what the one before it wrote.
   text({ index, offset, delta }) {
     const place = this.root.querySelector(`[data-index="${index}"] .text`);
     if (!place) return;

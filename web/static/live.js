@@ -1,5 +1,5 @@
-// Keeps a list fresh: asks for the page every few seconds and swaps the parts that changed. Without this script the page
-// reloads itself.
+// Keeps a list up to date: fetches the page every few seconds and replaces the parts that changed. Without this script the
+// page reloads itself.
 import { Parts } from "./parts.js";
 
 const EVERY_MS = 3000;

@@ -1,11 +1,11 @@
-// Swaps parts of a page for those that the server now renders: templates stay the one place of their markup.
+// Replaces parts of a page by those that the server now renders, so that markup is in the templates only.
 
-// Least time between two fetches of a page, ms.
+// Minimum time between two fetches of a page, ms.
 const PACE_MS = 1000;
 const TYPED = "input, textarea, select";
 
-// Swaps a part's content where it changed. What was unfolded stays so, what has the focus keeps it; a part in which
-// somebody types waits, and one that events keep fresh (data-keep) stays as it is.
+// Replaces a part's content if it changed. Open details stay open and the focus is kept; a part with a focused field waits,
+// and one that events update (data-keep) stays as it is.
 export function swap(part, next) {
   if ("keep" in part.dataset && "keep" in next.dataset) return;
   const open = [...part.querySelectorAll("details")].map((fold) => fold.open);
@@ -23,14 +23,14 @@ export function swap(part, next) {
   (same || part.querySelector("summary, a, button") || document.getElementById("main")).focus();
 }
 
-// Keeps the parts of a page fresh. `address` is the page that has them; `root` holds those on this one. `seen` is given
-// each page that was fetched.
+// Keeps the parts of a page up to date. `address` is the page to fetch; `root` contains the parts on this one. `seen` is called
+// with each page that was fetched.
 export class Parts {
   constructor(root, address = location.href, seen = () => {}) {
     Object.assign(this, { root, address, seen, busy: false, wanted: false });
   }
 
-  // Fetches the page and swaps what changed; a call while one is under way has another follow.
+  // Fetches the page and replaces what changed; a call during a fetch causes another one after it.
   async refresh() {
     this.wanted = true;
     if (this.busy || document.hidden) return;
@@ -39,7 +39,7 @@ export class Parts {
     try {
       const answer = await fetch(this.address, { headers: { Accept: "text/html" } });
       if (!answer.ok) throw new Error(answer.statusText);
-      if (new URL(answer.url).pathname === "/login") return location.reload(); // the session is over: sign in, come back
+      if (new URL(answer.url).pathname === "/login") return location.reload(); // the session has ended: sign in and return
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const next of fresh.querySelectorAll("[data-part]")) {
         const part = this.root.querySelector(`[data-part="${next.dataset.part}"]`);
@@ -47,7 +47,7 @@ export class Parts {
       }
       this.seen(fresh);
     } catch {
-      this.wanted = true; // the server is away for a moment
+      this.wanted = true; // the server is down for a moment
     } finally {
       setTimeout(() => {
         this.busy = false;

@@ -1,10 +1,10 @@
-// A prompt's characters, held against those that the model knows before it is sent; and the dial of the temperature.
+// Marks the unknown characters of a prompt before it is sent, and adds a slider for the temperature.
 import { codePoints, number } from "./words.js";
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
-// Unknown characters that are named.
+// Most unknown characters that are named.
 const MAX_NAMED = 5;
-// Milliseconds until a server that didn't answer is asked again.
+// Time until a server that didn't answer is asked again, ms.
 const AGAIN_MS = 2000;
 
 const named = (character) => {
@@ -12,10 +12,10 @@ const named = (character) => {
   return /[\p{C}\p{Z}\p{M}]/u.test(character) ? code : `${character} (${code})`;
 };
 
-// Marks what the model never saw in the prompt of a form, while it is typed, and counts.
+// Counts a prompt's characters and marks those that the model never saw, while it is typed.
 export function marking(form) {
   const area = form.elements.prompt;
-  form.querySelector("[data-marked]")?.remove(); // the server's marks; these follow the keys
+  form.querySelector("[data-marked]")?.remove(); // the server's marks, which don't change while typing
   const behind = document.createElement("div");
   behind.className = "behind prose";
   behind.setAttribute("aria-hidden", "true");
@@ -56,7 +56,7 @@ export function marking(form) {
       else if (last?.localName === "mark") last.textContent += segment;
       else behind.append(Object.assign(document.createElement("mark"), { className: "strange", textContent: segment }));
     }
-    behind.append("\n "); // a last empty line is as high as the area has it
+    behind.append("\n "); // gives an empty last line the same height as in the text area
     behind.scrollTop = area.scrollTop;
     say([...strange]);
   }
@@ -65,12 +65,12 @@ export function marking(form) {
     const names = strange.slice(0, MAX_NAMED).map(named).join(", ");
     const more = strange.length > MAX_NAMED ? ` and ${strange.length - MAX_NAMED} more` : "";
     const drops = form.elements.unknown_chars.value === "drop";
-    const said = strange.length ? `The model never saw ${names}${more}. ${drops ? "They will be left out." : ""}` : "";
+    const said = strange.length ? `The model never saw ${names}${more}. ${drops ? "They will be removed." : ""}` : "";
     if (told.dataset.said === said) return;
     told.dataset.said = said;
     told.textContent = said;
     if (!said || drops) return;
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "tool", textContent: "Take them out" });
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "tool", textContent: "Remove them" });
     button.addEventListener("click", () => {
       const without = ({ segment }) => (unknownOf(segment).length ? [...segment].filter(isKnown).join("") : segment);
       area.value = Array.from(segmenter.segment(area.value), without).join("");
@@ -90,7 +90,7 @@ export function marking(form) {
     look();
   }
 
-  // Without the model's characters the server marks them.
+  // Until the vocabulary is known, only the server can mark characters.
   const learn = () => meet().catch(() => setTimeout(learn, AGAIN_MS));
 
   area.addEventListener("input", look);
@@ -101,7 +101,7 @@ export function marking(form) {
   look();
 }
 
-// Puts a slider beside the temperature, and marks what it does on the scale below.
+// Adds a slider to the temperature, and marks its effect on the scale below.
 export function dial(form) {
   const box = form.elements.temperature;
   const slider = Object.assign(document.createElement("input"), { type: "range", min: 0, max: 2.5, step: 0.05 });

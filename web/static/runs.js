@@ -1,16 +1,16 @@
-// The losses of runs as the page's own tables hold them: what is drawn is what can be read.
+// The losses of runs, read from the page's tables: the curve shows what the tables do.
 import { loss, number, tenths } from "./words.js";
 
 export const LOSSES = { train_loss: "training", validation_loss: "validation", evaluation_loss: "evaluation" };
 const SAID = { step: number, epoch: number, seconds: tenths, evaluation_sum: number };
 
-// One table: a row a measurement, the newest first.
+// One table: a row per measurement, the newest first.
 export class Run {
   constructor(table) {
     this.table = table;
     this.name = table.dataset.name;
     const columns = table.tHead.rows[0].dataset.columns.split(" ");
-    // The head names losses as people do.
+    // The table's head has the names of losses that people read.
     const fields = Object.fromEntries(Object.entries(LOSSES).map(([field, said]) => [said, field]));
     this.columns = columns.map((column) => fields[column] || column);
     this.read();
@@ -20,7 +20,7 @@ export class Run {
     return this.table.dataset.best ? Number(this.table.dataset.best) : null;
   }
 
-  // Reads the table's rows, oldest first.
+  // Reads the rows of the table, oldest first.
   read() {
     this.rows = [...this.table.tBodies[0].rows].reverse().map((line) => {
       const value = (cell) => (cell.dataset.value === "" ? null : Number(cell.dataset.value));
@@ -28,7 +28,7 @@ export class Run {
     });
   }
 
-  // Puts a measurement in. A training that goes on in another process repeats those after its saved state.
+  // Adds a measurement. A training that continues in another process repeats those after its checkpoint.
   add(row) {
     const body = this.table.tBodies[0];
     while (this.rows.length && this.rows.at(-1).step > row.step) {
@@ -49,7 +49,7 @@ export class Run {
     }
   }
 
-  // The losses that were measured, as points along "epoch", "step" or "seconds".
+  // The measured losses as points along "epoch", "step" or "seconds".
   series(along) {
     const length = this.epochLength();
     const x = { step: (row) => row.step, seconds: (row) => row.seconds, epoch: (row) => row.step / length }[along];
@@ -59,7 +59,7 @@ export class Run {
     });
   }
 
-  // How many steps an epoch has, told by the last one that was judged; null before the first has been.
+  // Steps per epoch, computed from the last epoch that was evaluated; null before the first one.
   epochLength() {
     const row = this.rows.findLast((one) => (one.validation_loss ?? one.evaluation_loss ?? null) !== null);
     return row ? row.step / row.epoch : null;

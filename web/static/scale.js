@@ -1,4 +1,4 @@
-// From figures to places on a plot and back, and the round figures that stand beside its axes.
+// Maps values to positions on a plot and back, and finds round values for its axes.
 
 // A scale from [low, high] to [begin, end] in px; logarithmic where asked.
 export function scale([low, high], [begin, end], { log = false } = {}) {
@@ -10,7 +10,7 @@ export function scale([low, high], [begin, end], { log = false } = {}) {
   return place;
 }
 
-// Round figures within a range, `most` or so.
+// Round values within a range, about `most` of them.
 export function ticks(low, high, most, { whole = false } = {}) {
   const rough = (high - low || 1) / most;
   const size = 10 ** Math.floor(Math.log10(rough));
@@ -21,7 +21,7 @@ export function ticks(low, high, most, { whole = false } = {}) {
   return found;
 }
 
-// The same for a logarithmic axis: 1, 2 and 5 of each power of ten, or evenly spread ones where those are too few.
+// The same for a logarithmic axis: 1, 2 and 5 times each power of ten, or evenly spaced ones if these are too few.
 export function logTicks(low, high, most) {
   const found = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {

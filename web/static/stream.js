@@ -1,25 +1,25 @@
-// Follows a job's events: as they come (SSE), and where that can't be had by asking for them again and again.
+// Follows a job's events by a stream (SSE), or by polling if no stream can be had.
 //
 // A stream is refused (503) when as many are open as the server allows, and breaks off when the server restarts. The
-// browser comes back by itself after a break; after a refusal this module asks for pages of the same events instead, and
-// tries a stream again now and then. It goes on after the last event it has told, so that none is missed or lost. A page
-// that nobody sees holds no stream: browsers allow six connections to one host.
+// browser reconnects by itself after a break; after a refusal this module polls for pages of the same events instead, and
+// tries a stream again now and then. It continues after the last event it has passed on, so that none is lost. A hidden page
+// keeps no stream open: browsers allow six connections to one host.
 
 const KINDS = ["status", "progress", "metric", "sample", "text", "log", "done", "reset"];
-// Time between two questions, ms, and before a stream is tried again.
+// Time between two polls, and before a stream is tried again, ms.
 const ASK_MS = 1000;
 const RETRY_MS = 15000;
 
-// Whether an event's id (milliseconds and a count) comes after another's.
+// Returns true if an event's id (milliseconds and a count) comes after another one.
 export function isLater(id, other) {
   const [ms, count] = id.split("-").map(Number);
   const [otherMs, otherCount] = other.split("-").map(Number);
   return ms > otherMs || (ms === otherMs && count > otherCount);
 }
 
-// Follows a job from an event on. `tell(kind, data, id)` hears of each event, or of
-// what has no id with that of the one before it; `linked(whether)` of the connection; `asks` says
-// to ask only, where one page follows many jobs. Returns how to end it.
+// Follows a job after an event. Calls `tell(kind, data, id)` for each event; one without an id gets that of the event before
+// it. Calls `linked(whether)` when the connection is made or lost. `asks`: only poll, where one page follows many jobs.
+// Returns a function that ends it.
 export function follow(jobId, after, tell, { linked = () => {}, asks = false } = {}) {
   const address = `/api/v1/jobs/${jobId}/events`;
   let last = after;
@@ -44,7 +44,7 @@ export function follow(jobId, after, tell, { linked = () => {}, asks = false } =
     }
     source.addEventListener("error", () => {
       if (ended) return;
-      if (source.readyState !== EventSource.CLOSED) return linked(false); // the browser comes back by itself
+      if (source.readyState !== EventSource.CLOSED) return linked(false); // the browser reconnects by itself
       close();
       ask();
     });
@@ -54,8 +54,8 @@ export function follow(jobId, after, tell, { linked = () => {}, asks = false } =
     if (ended || document.hidden) return;
     try {
       const answer = await fetch(`${address}?after=${last}`, { headers: { Accept: "application/json" } });
-      if (answer.status === 401) return location.reload(); // the session is over: sign in, come back here
-      if (answer.status === 404) return tell("gone", {}), end(); // long forgotten
+      if (answer.status === 401) return location.reload(); // the session has ended: sign in and return
+      if (answer.status === 404) return tell("gone", {}), end(); // the job has expired
       if (!answer.ok) throw new Error(answer.statusText);
       const page = await answer.json();
       linked(true);

@@ -1,13 +1,13 @@
-// The first page: what a text and the options would make, while they are chosen. Without this script a button asks.
+// The first page: estimates that follow the options, and the upload of a text. Without this script, buttons do both.
 import { swap } from "./parts.js";
-import { codePoints, number } from "./words.js";
+import { codePoints, number, size } from "./words.js";
 
-// Quiet time after the last key before the server is asked, ms.
+// Time after the last key until the server is asked, ms.
 const QUIET_MS = 350;
-// The shortest text that stream takes, as shared/requests/fit.py has it.
+// The shortest text for stream, as in shared/requests/fit.py.
 const MIN_CHARS = 1000;
 
-// Keeps a recipe's figures those of its options.
+// Keeps a recipe's estimate up to date with its options.
 function estimating(form) {
   const look = form.querySelector("[data-look]");
   look.hidden = true;
@@ -26,7 +26,7 @@ function estimating(form) {
       const next = page.querySelector(`[data-part="${part.dataset.part}"]`);
       if (next) swap(part, next);
     } catch {
-      // Another key was faster, or the server is away: it checks again when the form is sent.
+      // Aborted by another key, or the server is down: the options are checked again when the form is sent.
     }
   }
 
@@ -36,10 +36,10 @@ function estimating(form) {
   });
 }
 
-// Says what is about to be sent, and takes files that are dropped.
-function sending(form) {
+// Shows the size of what is about to be uploaded, accepts dropped files, and uploads without leaving the page.
+function uploading(form) {
   const { file, text } = form.elements;
-  const most = Number(form.dataset.mostBytes);
+  const most = Number(form.dataset.maxBytes);
   const told = (field) => {
     const line = Object.assign(document.createElement("p"), { className: "hint told" });
     line.setAttribute("role", "status");
@@ -53,12 +53,16 @@ function sending(form) {
     const [one] = file.files;
     const large = one && one.size > most;
     aboutFile.classList.toggle("fine", !large);
-    aboutFile.textContent = large ? `${number(one.size / 1e6)} MB; ${number(most / 1e6)} MB are the most.` : "";
+    aboutFile.textContent = large ? `${size(one.size)}; at most ${size(most)} are allowed.` : "";
   });
   text.addEventListener("input", () => {
     const count = codePoints(text.value);
     aboutText.classList.toggle("fine", count >= MIN_CHARS);
-    aboutText.textContent = count ? `${number(count)} characters${count < MIN_CHARS ? `; ${number(MIN_CHARS)} are the fewest` : ""}.` : "";
+    aboutText.textContent = count ? `${number(count)} characters${count < MIN_CHARS ? `; at least ${number(MIN_CHARS)} are needed` : ""}.` : "";
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    upload(form);
   });
   form.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -74,5 +78,35 @@ function sending(form) {
   });
 }
 
+// Sends the form; shows the page with the new text, or what is wrong. A file that was chosen stays chosen.
+async function upload(form) {
+  const button = form.querySelector("button");
+  if (button.ariaDisabled) return;
+  button.ariaDisabled = "true"; // a disabled one would lose the focus
+  button.textContent = "Uploading…";
+  let page;
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
+    button.ariaDisabled = null;
+    button.textContent = "Upload";
+    if (answer.ok) return location.assign(`${answer.url}#recipes`);
+    page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  } catch {
+    return form.submit(); // the browser shows what is wrong
+  }
+  const next = document.adoptNode(page.querySelector("[data-uploading]") || page.body);
+  if (next === page.body) return document.body.replaceWith(next); // signed out, or the form has expired
+  const field = next.elements.file;
+  for (const { name, value } of [...field.attributes]) form.elements.file.setAttribute(name, value);
+  field.replaceWith(form.elements.file);
+  next.querySelector("[data-without-script]")?.remove();
+  form.replaceWith(next);
+  uploading(next);
+  const errors = document.adoptNode(page.querySelector(".errors"));
+  document.querySelector(".errors")?.remove();
+  document.querySelector(".lead").after(errors);
+  errors.focus();
+}
+
 document.querySelectorAll("[data-recipe]").forEach(estimating);
-document.querySelectorAll("[data-sending]").forEach(sending);
+document.querySelectorAll("[data-uploading]").forEach(uploading);

@@ -1,10 +1,10 @@
-// The writing page: what a model writes appears beside the form. Without this script the form leads to the job's page.
+// The writing page: generated text appears next to the form. Without this script the form leads to the job's page.
 import { JobView } from "./jobview.js";
 import { dial, marking } from "./prompt.js";
 
 const sheet = document.querySelector("[data-sheet]");
 const PARTS = ["state", "link", "standing", "actions", "texts", "seed"];
-// Earlier writings that stay on the page.
+// Most earlier texts that stay on the page.
 const MAX_EARLIER = 12;
 let view = null;
 
@@ -19,7 +19,7 @@ function ready(form) {
   });
 }
 
-// Sends the form; shows the job that it made, or the form with what is wrong.
+// Sends the form; shows the new job, or the form with its errors.
 async function write(form) {
   const button = form.querySelector("button:not([type])");
   if (button.ariaDisabled) return;
@@ -29,18 +29,18 @@ async function write(form) {
     const page = await parse(answer);
     if (page.querySelector("[data-job]")) return show(page);
     const next = page.querySelector("[data-write]");
-    if (!next) return document.body.replaceChildren(...page.body.childNodes); // signed out, or the form has grown old
+    if (!next) return document.body.replaceChildren(...page.body.childNodes); // signed out, or the form has expired
     form.replaceWith(document.adoptNode(next));
     ready(next);
     next.querySelector("[role=alert] a")?.focus();
   } catch {
-    form.submit(); // let the browser say what is the matter
+    form.submit(); // the browser shows what is wrong
   } finally {
     button.ariaDisabled = null;
   }
 }
 
-// Shows a job's text, alive; what stood there goes below.
+// Shows a job's text and keeps it up to date; the text shown before goes below.
 function show(page) {
   const { job, after, ended } = page.querySelector("[data-job]").dataset;
   keep();
@@ -53,7 +53,7 @@ function show(page) {
   }
   const more = document.createElement("p");
   more.className = "quiet";
-  more.innerHTML = `<a href="/jobs/${job}">The job’s own page</a>`;
+  more.innerHTML = `<a href="/jobs/${job}">The job’s page</a>`;
   work.append(more);
   work.addEventListener("click", again);
   sheet.prepend(work);
@@ -62,7 +62,7 @@ function show(page) {
   if (innerWidth < 1024) work.scrollIntoView({ block: "start" });
 }
 
-// Folds the present writing away.
+// Folds the present text away.
 function keep() {
   const work = sheet.querySelector(".work");
   view?.end();
@@ -81,7 +81,7 @@ function keep() {
   [...sheet.querySelectorAll(".earlier")].slice(MAX_EARLIER).forEach((one) => one.remove());
 }
 
-// The same once more, as the form stands now, with the seed of this writing or a new one.
+// Sends the form again, with the seed of this text or a new one.
 function again(event) {
   const link = event.target.closest("[data-again]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;

@@ -16,7 +16,7 @@ from tests.web.world import BOOK, World
 def unfold_sending(page: Page) -> None:
     """Open what is folded away where there are texts already."""
     if not page.get_by_label("A file").is_visible():
-        page.get_by_text("Send a new text").click()
+        page.get_by_text("Upload a new text").click()
 
 
 @pytest.fixture
@@ -75,6 +75,10 @@ def test_every_page_fits_and_can_be_read(
             unfold(page)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is too wide"
             assert violations(page) == [], name
+            small = page.locator("select, input, textarea").evaluate_all(
+                "all => all.filter(one => parseFloat(getComputedStyle(one).fontSize) < 16).map(one => one.outerHTML)"
+            )
+            assert small == [], f"{name}: a phone zooms in on fields below 16 px"
             assert page.locator("h1").count() == 1, name
 
 
@@ -83,9 +87,9 @@ def test_a_book_becomes_a_training_without_javascript(browser: Browser, served: 
     with tab(browser, served, java_script_enabled=False, complains=True) as page:
         page.goto("/")
         unfold_sending(page)
-        page.get_by_label("Or paste it").fill(BOOK)
+        page.get_by_label("Or paste a text").fill(BOOK)
         page.get_by_label("Name", exact=True).fill("Reeds & rivers")
-        page.get_by_role("button", name="Send").click()
+        page.get_by_role("button", name="Upload").click()
         expect(page.get_by_role("heading", name="Reeds & rivers")).to_be_visible()
         expect(page.get_by_text("The wind was in the reeds.")).to_be_visible()
         stream = page.locator("form", has=page.get_by_role("button", name="Train with stream"))
@@ -100,7 +104,7 @@ def test_a_book_becomes_a_training_without_javascript(browser: Browser, served: 
         expect(page.get_by_role("status")).to_contain_text("Waiting")
         page.get_by_role("button", name="Cancel").click()
         expect(page.get_by_role("status")).to_contain_text("Cancelled")
-        page.get_by_role("link", name="Same again").click()
+        page.get_by_role("link", name="Train again").click()
         expect(page.locator("#stream-epochs")).to_have_value("2")
 
 
@@ -143,10 +147,38 @@ def test_a_file_is_sent_from_the_page(browser: Browser, served: Served, live: Wo
         page.goto("/")
         unfold_sending(page)
         page.get_by_label("A file").set_input_files(tmp_path / "My book.txt")
-        page.get_by_role("button", name="Send").click()
+        page.get_by_role("button", name="Upload").click()
         page.wait_for_url(re.compile("corpus_id="))
         expect(page.locator(".text-card h3")).to_be_visible()
         assert live.get("/corpora").json["data"]
+
+
+@pytest.mark.usefixtures("live")
+@pytest.mark.parametrize("script", [True, False])
+def test_a_text_that_is_refused_can_be_corrected_where_it_was_sent(
+    browser: Browser, served: Served, tmp_path: Path, script: bool
+) -> None:
+    text = "Все счастливые семьи похожи друг на друга. " * 30
+    (tmp_path / "family.txt").write_bytes(text.encode("koi8-r"))
+    with tab(browser, served, java_script_enabled=script, complains=True) as page:
+        page.goto("/")
+        unfold_sending(page)
+        page.get_by_label("A file").set_input_files(tmp_path / "family.txt")
+        page.get_by_role("button", name="Upload").click()
+        expect(page.get_by_role("alert")).to_be_focused()
+        expect(page.get_by_role("radio", name="koi8-r")).to_be_checked()
+        expect(page.get_by_role("group", name="Which of these reads correctly?")).to_contain_text("Все счастливые")
+        assert violations(page) == [] if script else True
+        if script:
+            assert page.url == f"{served.url}/"
+            assert page.get_by_label("A file").evaluate("field => field.files.length") == 1, "it stays chosen"
+        else:
+            assert page.request.get(page.url).ok, "the address can be loaded"
+            page.get_by_label("A file").set_input_files(tmp_path / "family.txt")
+        page.get_by_role("radio", name="koi8-r").check()
+        page.get_by_role("button", name="Upload").click()
+        page.wait_for_url(re.compile("corpus_id="))
+        expect(page.locator(".text-card")).to_contain_text("Все счастливые семьи")
 
 
 def test_figures_of_a_recipe_follow_its_options(browser: Browser, served: Served, live: World) -> None:
@@ -158,7 +190,7 @@ def test_figures_of_a_recipe_follow_its_options(browser: Browser, served: Served
         parameters = form.locator(".figures div", has_text="Parameters").locator("dd")
         before = parameters.inner_text()
         form.get_by_text("Options").click()
-        expect(form.get_by_role("button", name="What would that take?")).to_be_hidden()
+        expect(form.get_by_role("button", name="Estimate")).to_be_hidden()
         form.get_by_label("Hidden size").fill("512")
         expect(parameters).not_to_have_text(before)
         expect(form.get_by_label("Hidden size")).to_be_focused()
@@ -171,12 +203,12 @@ def test_a_text_is_counted_before_it_is_sent(browser: Browser, served: Served, t
     with tab(browser, served) as page:
         page.goto("/")
         unfold_sending(page)
-        page.get_by_label("Or paste it").fill("👩‍🚀" * 200)
-        expect(page.get_by_text("600 characters; 1,000 are the fewest.")).to_be_visible()
-        page.get_by_label("Or paste it").fill("👩‍🚀" * 400)
+        page.get_by_label("Or paste a text").fill("👩‍🚀" * 200)
+        expect(page.get_by_text("600 characters; at least 1,000 are needed.")).to_be_visible()
+        page.get_by_label("Or paste a text").fill("👩‍🚀" * 400)
         expect(page.get_by_text("1,200 characters.")).to_be_visible()
         large = tmp_path / "large.txt"
         with large.open("wb") as file:
             file.truncate(300_000_000)
         page.get_by_label("A file").set_input_files(large)
-        expect(page.get_by_text("300 MB; 268 MB are the most.")).to_be_visible()
+        expect(page.get_by_text("286.1 MiB; at most 256 MiB are allowed.")).to_be_visible()

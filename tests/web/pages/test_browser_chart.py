@@ -36,7 +36,7 @@ def trained(live: World) -> str:
 
 
 def plot(page: Page) -> Locator:
-    return page.get_by_role("slider", name="Read the losses")
+    return page.get_by_role("slider", name="Loss values")
 
 
 def ticks(page: Page) -> list[str]:
@@ -118,7 +118,7 @@ def test_table_csv_and_curve_tell_the_same(browser: Browser, served: Served, tra
     with tab(browser, served, java_script_enabled=False) as page:
         page.goto(f"/jobs/{trained}")
         assert page.locator("figure svg polyline").count() == 2
-        page.get_by_text("The figures").click()
+        page.get_by_text("Table of losses").click()
         rows = [
             [cell.get_attribute("data-value") for cell in line.get_by_role("cell").all()]
             for line in page.locator("tbody tr").all()

@@ -52,7 +52,9 @@ def test_text_comes_as_it_is_written_and_nothing_is_loaded_anew(
     with tab(browser, served) as page:
         page.goto(f"/jobs/{writing}")
         page.evaluate("window.untouched = true")
-        expect(page.get_by_role("status")).to_contain_text("Waiting")
+        expect(page.get_by_role("status")).to_contain_text("no worker is running")
+        live.worker()
+        expect(page.get_by_role("status")).not_to_contain_text("no worker is running")
         claim = live.claim(writing)
         expect(page.get_by_role("status")).to_contain_text("Running")
         live.record(claim, text(" wind"))
@@ -78,6 +80,7 @@ def test_text_comes_as_it_is_written_and_nothing_is_loaded_anew(
             },
         )
         expect(page.get_by_role("status")).to_contain_text("Done")
+        expect(page).to_have_title("Done · Writing: “the” · Charloom")
         expect(page.locator(".written mark")).to_have_text(" wind")
         assert page.evaluate("window.untouched"), "nothing was loaded anew"
 
@@ -87,13 +90,13 @@ def test_a_training_shows_its_figures_curve_and_samples_as_they_come(
 ) -> None:
     with tab(browser, served) as page:
         page.goto(f"/jobs/{training}")
-        expect(page.get_by_text("The first losses come")).to_be_visible()
+        expect(page.get_by_text("The first losses appear")).to_be_visible()
         claim = live.claim(training)
         live.record(claim, row(1))
         live.record(claim, row(2))
-        expect(page.get_by_role("slider", name="Read the losses")).to_be_visible()
+        expect(page.get_by_role("slider", name="Loss values")).to_be_visible()
         expect(page.locator(".plot polyline")).to_have_count(2)
-        page.get_by_text("The figures").click()
+        page.get_by_text("Table of losses").click()
         sample = {"step": 20, "epoch": 2, "text": "reeds and more", "prompt": "the ", "temperature": 0.7}
         live.record(claim, row(3), (EventType.SAMPLE, sample))
         expect(page.get_by_role("cell", name="1.000")).to_be_visible()
@@ -120,7 +123,7 @@ def test_figures_that_come_while_a_page_is_under_way_stay(
         claim = live.claim(training)
         live.record(claim, row(1), row(2))
         page.goto(f"/jobs/{training}")
-        page.get_by_text("The figures").click()
+        page.get_by_text("Table of losses").click()
         expect(page.get_by_role("row")).to_have_count(3)
         under_way: list[tuple[Route, APIResponse]] = []
 
@@ -162,11 +165,11 @@ def test_a_page_goes_on_after_the_web_server_has_restarted(browser: Browser, red
             world.record(claim, text(" wind"))
             expect(page.locator(".written")).to_have_text("the wind")
             first.terminate()
-            expect(page.get_by_text("can’t be reached just now")).to_be_visible(timeout=PATIENCE_MS)
+            expect(page.get_by_text("can’t be reached")).to_be_visible(timeout=PATIENCE_MS)
             world.record(claim, text(" sang", 5))
             with serve(redis_url, tmp_path, CHARLOOM_PORT=str(first.port)):
                 expect(page.locator(".written")).to_have_text("the wind sang", timeout=PATIENCE_MS)
-                expect(page.get_by_text("can’t be reached just now")).to_be_hidden()
+                expect(page.get_by_text("can’t be reached")).to_be_hidden()
                 world.finish(claim, {"prompt": "the", "seed": 1, "outputs": []})
                 expect(page.get_by_role("status")).to_contain_text("Done", timeout=PATIENCE_MS)
                 assert page.evaluate("window.untouched"), "nothing was loaded anew"

@@ -34,7 +34,7 @@ def test_a_book_becomes_a_model_that_writes_though_the_server_restarts(
     with cluster.worker(), serve(valkey, tmp_path) as first, tab(browser, first, complains=True) as page:
         page.goto("/")
         page.get_by_label("A file").set_input_files(book)
-        page.get_by_role("button", name="Send").click()
+        page.get_by_role("button", name="Upload").click()
         expect(page.get_by_role("heading", name="The Loom")).to_be_visible()
         form = page.locator('[data-recipe="stream"]')
         expect(form.locator(".estimate")).to_contain_text("Parameters")
@@ -52,7 +52,7 @@ def test_a_book_becomes_a_model_that_writes_though_the_server_restarts(
             assert page.evaluate("window.untouched"), "nothing was loaded anew"
             job = cluster.store.jobs.get(page.url.rpartition("/")[2])
             assert job.status is Status.SUCCEEDED
-            page.get_by_text("The figures").click()
+            page.get_by_text("Table of losses").click()
             measured = len(cluster.store.jobs.metrics(job.id))
             expect(page.locator("tbody tr")).to_have_count(measured)
             expect(page.get_by_text(f"in epoch {job.metrics.best_epoch}")).to_be_visible()
@@ -103,8 +103,8 @@ def test_the_keyboard_alone_trains_cancels_and_goes_on(
         page.keyboard.press("Enter")
         expect(page.get_by_role("status")).to_contain_text("Cancelled", timeout=PATIENCE_MS)
         focused = page.evaluate("document.activeElement.textContent.trim()")
-        assert focused in ("Go on", "Same again"), "the focus stays where the button was"
-        page.get_by_role("button", name="Go on").focus()
+        assert focused in ("Resume", "Train again"), "the focus stays where the button was"
+        page.get_by_role("button", name="Resume").focus()
         page.keyboard.press("Enter")
         page.wait_for_url(lambda url: job_id not in url)
         expect(page.get_by_role("link", name=job_id)).to_be_visible()

@@ -39,9 +39,9 @@ def test_unknown_characters_are_marked_before_anything_is_sent(browser: Browser,
         assert violations(page) == []
         page.get_by_text("More options").click()
         page.get_by_label("Unknown characters").select_option("drop")
-        expect(told).to_contain_text("They will be left out.")
+        expect(told).to_contain_text("They will be removed.")
         page.get_by_label("Unknown characters").select_option("")
-        page.get_by_role("button", name="Take them out").click()
+        page.get_by_role("button", name="Remove them").click()
         expect(prompt).to_have_value("The  wind  e\u0301")
         expect(told).to_be_empty()
 
@@ -116,7 +116,7 @@ def test_what_is_wrong_is_said_in_the_form_without_leaving_it(browser: Browser, 
         expect(page.get_by_role("alert")).to_contain_text("length is 0, but must be at least 1")
         expect(page.get_by_role("alert").get_by_role("link").first).to_be_focused()
         page.get_by_label("Length").fill("10")
-        page.get_by_role("button", name="Take them out").click()
+        page.get_by_role("button", name="Remove them").click()
         page.keyboard.press("End")
         page.get_by_role("button", name="Write", exact=True).click()
         assert live.get(f"/jobs/{job_of(page)}").json["params"]["prompt"] == "the "
@@ -146,10 +146,10 @@ def test_every_script_goes_from_upload_to_page_whole(
     book = script * 60
     with tab(browser, served) as page:
         page.goto("/")
-        if not page.get_by_label("Or paste it").is_visible():
-            page.get_by_text("Send a new text").click()
-        page.get_by_label("Or paste it").fill(book)
-        page.get_by_role("button", name="Send").click()
+        if not page.get_by_label("Or paste a text").is_visible():
+            page.get_by_text("Upload a new text").click()
+        page.get_by_label("Or paste a text").fill(book)
+        page.get_by_role("button", name="Upload").click()
         page.wait_for_url(re.compile("corpus_id="))
         corpus_id = re.search(r"cor_\w+", page.url)
         assert corpus_id
@@ -199,7 +199,7 @@ def test_models_are_picked_compared_and_write_side_by_side(browser: Browser, ser
         page.goto("/models")
         for name in ("One", "Two"):
             page.get_by_role("checkbox", name=f"Compare {name}").first.check()
-        page.get_by_role("button", name="Compare those picked").click()
+        page.get_by_role("button", name="Compare selected models").click()
         expect(page.get_by_role("heading", name="2 models compared")).to_be_visible()
         expect(page.locator(".plot polyline")).to_have_count(4)
         page.get_by_role("button", name="One").click()

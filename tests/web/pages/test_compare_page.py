@@ -42,7 +42,7 @@ def test_curves_of_several_models_share_one_plot(world: World, three: list[str])
     assert page.count("<polyline") == 4
     assert {"run-0", "run-1"} == set(re.findall(r'<polyline class="line \w+ (run-\d)"', page))
     assert page.count("<table data-run=") == 2
-    assert "No losses came with Silent" in page
+    assert "No losses are known of Silent" in page
     sent = world.http.get(f"/models/{three[1]}/losses.csv")
     assert sent.content_type == "text/csv; charset=utf-8"
     assert len(sent.text.splitlines()) == 6
@@ -94,11 +94,11 @@ def test_a_models_page_shows_its_line(world: World) -> None:
     first = world.model(name="First")
     second = world.model(name="Second", parent_model_id=first.id)
     third = world.model(name="Third", parent_model_id=second.id)
-    line = text_of(world.http.get(f"/models/{second.id}")).split("Its line")[1].split("Its characters")[0]
+    line = text_of(world.http.get(f"/models/{second.id}")).split("Lineage")[1].split("Vocabulary")[0]
     assert line.index("First") < line.index("Second") < line.index("Third")
     assert compare([first.id, second.id, third.id]) in world.http.get(f"/models/{second.id}").text
     post(world, f"/models/{first.id}/delete")
-    assert "a model that is deleted" in text_of(world.http.get(f"/models/{third.id}"))
+    assert "a deleted model" in text_of(world.http.get(f"/models/{third.id}"))
 
 
 def test_a_form_without_its_token_compares_nothing(world: World, three: list[str]) -> None:

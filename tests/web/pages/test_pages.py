@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from shared.jobs.events import EventType
-from tests.web.world import BOOK, ResponseSpec, World
+from tests.web.world import BOOK, ResponseSpec, World, settings_of
+from web.pages import job_pages
 
 JOB, MODEL, CORPUS = (f"{kind}_{'0' * 26}" for kind in ("job", "mod", "cor"))
 
@@ -90,6 +91,41 @@ def test_a_text_that_will_not_do_is_refused_beside_the_field(world: World, field
     assert world.traces()[1] == before
 
 
+def test_a_text_whose_encoding_can_not_be_told_is_taken_in_the_one_that_reads_correctly(world: World) -> None:
+    sent = ("Все счастливые семьи похожи друг на друга. " * 30).encode("koi8-r")
+    refused = post(world, "/corpora", file=(io.BytesIO(sent), "family.txt"))
+    assert refused.status_code == 422
+    choices = re.findall(r'type="radio" name="encoding" value="([^"]+)"', refused.text)
+    assert choices[0] == "koi8-r"
+    assert "Все счастливые семьи" in refused.text
+    assert "чУЕ УЮБУФМЙЧЩЕ УЕНШЙ" in refused.text, "the reading of another encoding"
+    taken = post(world, "/corpora", file=(io.BytesIO(sent), "family.txt"), encoding=choices[0])
+    assert "Encoding koi8-r" in text_of(world.http.get(taken.headers["Location"]))
+
+
+def test_a_file_that_is_too_large_keeps_the_form(redis_url: str, world: World) -> None:
+    small = World(settings_of(redis_url, world.services.volume.folder, CHARLOOM_MAX_CORPUS_BYTES="5000"))
+    answer = post(small, "/corpora", file=(io.BytesIO(b"x" * 5001), "a.txt"))
+    assert (answer.status_code, "5,000 bytes" in text_of(answer), "Upload" in answer.text) == (413, True, True)
+    small.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "page"),
+    [
+        ("/corpora", "/"),
+        ("/train", "/"),
+        ("/train/preview", "/"),
+        ("/models/import", "/models"),
+        (f"/models/{MODEL}/rename", f"/models/{MODEL}"),
+        (f"/jobs/{JOB}/resume", f"/jobs/{JOB}"),
+    ],
+)
+def test_a_form_s_address_leads_back_to_the_page_with_the_form(world: World, address: str, page: str) -> None:
+    answer = world.http.get(address)
+    assert (answer.status_code, answer.headers["Location"]) == (302, page)
+
+
 def test_a_training_is_asked_for_by_the_form(world: World) -> None:
     corpus_id = world.corpus()
     sent = post(world, "/train", corpus_id=corpus_id, recipe="classic", epochs="3", hidden_size="", lowercase="false")
@@ -122,7 +158,7 @@ def test_each_recipe_tells_what_it_would_take(world: World) -> None:
     page = text_of(world.http.get(f"/?corpus_id={corpus_id}"))
     assert "not known" not in page
     assert len(re.findall(r"Time, about [\d.]+ \w+.*? Steps [\d,]+ Parameters [\d,]+ Memory [\d.]+ MiB", page)) == 2
-    assert f"Its {len(set(BOOK))} characters" in page
+    assert f"All {len(set(BOOK))} different characters" in page
 
 
 def test_what_is_typed_is_looked_at_without_queueing_anything(world: World) -> None:
@@ -137,7 +173,7 @@ def test_what_is_typed_is_looked_at_without_queueing_anything(world: World) -> N
     assert re.search(r'id="stream-hidden_size"[^>]*value="48"', looked.text)
     wrong = post(world, "/train/preview", corpus_id=corpus_id, recipe="stream", hidden_size="many")
     assert wrong.status_code == 422
-    assert "Not like this: hidden_size is" in text_of(wrong)
+    assert "Not possible: hidden_size is" in text_of(wrong)
     assert world.get("/jobs").json["data"] == []
 
 
@@ -222,6 +258,45 @@ def test_losses_and_samples_of_a_training_are_shown(world: World) -> None:
     assert "1.100" in page
 
 
+def test_a_sample_of_blanks_says_so(world: World) -> None:
+    job_id = world.train(world.corpus()).json["id"]
+    text = "a" + " " * 40 + "b" + "\n  \n \n\n" + "c"
+    sample = {"step": 1, "epoch": 1, "text": text, "prompt": "the ", "temperature": 0.7}
+    world.record(world.claim(job_id), (EventType.SAMPLE, sample))
+    assert "the a 40 spaces b 4 line ends c" in text_of(world.http.get(f"/jobs/{job_id}"))
+
+
+def test_without_a_worker_the_job_and_the_list_say_so(world: World) -> None:
+    job_id = world.train(world.corpus()).json["id"]
+    pages = (f"/jobs/{job_id}", "/jobs")
+    for page in pages:
+        assert "o worker is running" in text_of(world.http.get(page)), page
+    world.worker()
+    for page in pages:
+        assert "o worker is running" not in text_of(world.http.get(page)), page
+
+
+def test_an_ended_job_says_so_in_its_title_and_tells_the_second_of_each_event(world: World) -> None:
+    job_id = world.train(world.corpus()).json["id"]
+    assert "<title>Training: Reeds · Charloom</title>" in world.http.get(f"/jobs/{job_id}").text
+    world.fail(world.claim(job_id))
+    page = world.http.get(f"/jobs/{job_id}").text
+    assert "<title>Failed · Training: Reeds · Charloom</title>" in page
+    assert re.search(r">\d+ \w+, \d\d:\d\d:\d\d UTC</time> Failed", page)
+
+
+def test_the_time_of_a_resumed_training_includes_its_first_part(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = world.train(world.corpus()).json["id"]
+    claim = world.claim(job_id)
+    world.save_state(claim)
+    world.fail(claim)
+    resumed = world.http.post(f"/api/v1/jobs/{job_id}/resume").json["id"]
+    world.fail(world.claim(resumed))
+    # Both ended at once: the clock of the store can't be moved.
+    monkeypatch.setattr(job_pages, "running_time", lambda job: 65.0 if job.id == job_id else 0.0)
+    assert "Took 1 minute 5 seconds in 2 jobs" in text_of(world.http.get(f"/jobs/{resumed}"))
+
+
 def test_a_job_is_cancelled_by_its_button(world: World) -> None:
     job_id = world.train(world.corpus()).json["id"]
     assert post(world, f"/jobs/{job_id}/cancel").headers["Location"] == f"/jobs/{job_id}"
@@ -233,13 +308,13 @@ def test_a_job_is_cancelled_by_its_button(world: World) -> None:
 def test_a_training_goes_on_by_its_button_where_it_has_a_state(world: World) -> None:
     job_id = world.train(world.corpus()).json["id"]
     claim = world.claim(job_id)
-    assert "Go on" not in text_of(world.http.get(f"/jobs/{job_id}"))
+    assert "Resume" not in text_of(world.http.get(f"/jobs/{job_id}"))
     world.fail(claim)
-    assert "Go on" not in text_of(world.http.get(f"/jobs/{job_id}")), "nothing is there to go on from"
+    assert "Resume" not in text_of(world.http.get(f"/jobs/{job_id}")), "nothing is there to go on from"
     refused = post(world, f"/jobs/{job_id}/resume")
     assert (refused.status_code, refused.content_type) == (409, "text/html; charset=utf-8")
     world.save_state(claim)
-    assert "Go on" in text_of(world.http.get(f"/jobs/{job_id}"))
+    assert "Resume" in text_of(world.http.get(f"/jobs/{job_id}"))
     sent = post(world, f"/jobs/{job_id}/resume")
     assert sent.status_code == 303
     assert f'<a href="/jobs/{job_id}">' in world.http.get(sent.headers["Location"]).text
@@ -279,10 +354,10 @@ def test_the_list_of_one_models_jobs_says_so(world: World) -> None:
     model = world.model(name="Reeds & rivers")
     mine, other = (world.write(one, prompt="the").json["id"] for one in (model.id, world.model().id))
     page = world.http.get(f"/jobs?model_id={model.id}&type=generate")
-    assert "Only those of the model Reeds & rivers" in text_of(page)
+    assert "Jobs of the model Reeds & rivers" in text_of(page)
     assert mine in page.text
     assert other not in page.text
-    assert 'href="/jobs?type=generate">Of all models' in page.text
+    assert 'href="/jobs?type=generate">Show all models’ jobs' in page.text
 
 
 def test_the_page_of_workers_tells_what_each_does_and_what_waits(world: World) -> None:
@@ -296,7 +371,7 @@ def test_the_page_of_workers_tells_what_each_does_and_what_waits(world: World) -
     page = world.http.get("/workers")
     words = text_of(page)
     assert f'href="/jobs/{job_id}">Training <bdi>&lt;Reeds&gt;</bdi>' in page.text
-    for said in ("Workers seen 2", "At work on 1 job", "Waiting to train 1", "Waiting to write 0", "25 %", "Idle"):
+    for said in ("Workers 2", "Running jobs 1", "Queued trainings 1", "Queued texts and imports 0", "25 %", "Idle"):
         assert said in words, said
 
 
