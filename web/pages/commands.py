@@ -1,4 +1,4 @@
-"""The commands that would have asked for the same as a job: by `curl`, and by `charloom`."""
+"""The commands that send the same request as a job's: with `curl` and with `charloom`."""
 
 import json
 import shlex
@@ -11,24 +11,24 @@ from pydantic import BaseModel
 from shared.jobs.record import Job, JobType
 from shared.requests.options import TRAIN_REQUESTS, GenerateRequest, is_default
 
-#: Ids and what the command line has no option for.
+#: Ids, and options that the command line doesn't have.
 _ARGUMENTS = ("corpus_id", "model_id", "metadata", "webhook")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Commands:
-    """The same request in two spellings."""
+    """The same request as two commands."""
 
     curl: str
     charloom: str
 
 
 def of(job: Job, *, host_url: str) -> Commands | None:
-    """Return the commands that ask for the same; None for an import, whose file is gone.
+    """Return the commands for a job's request; None for an import, whose file is gone.
 
     Args:
-        job: its parameters are told where they differ from the defaults.
-        host_url: where the service is, with a slash at its end.
+        job: its parameters are included where they differ from the defaults.
+        host_url: the service's URL, with a trailing slash.
     """
     if job.type is JobType.IMPORT:
         return None

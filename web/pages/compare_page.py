@@ -1,6 +1,6 @@
-"""Two to five models side by side: their curves on one plot, the options that differ, one prompt through all of them.
+"""Two to five models side by side: their curves on one plot, the options that differ, texts from the same prompt.
 
-The address carries the models (`ids`) and, once a prompt was sent, the jobs that write (`jobs`).
+The address holds the models (`ids`) and, once a prompt was sent, the generate jobs (`jobs`).
 """
 
 import secrets
@@ -30,25 +30,25 @@ from web.submission.submit import submit
 
 blueprint = Blueprint("comparing_page", __name__)
 
-LEAST, MOST = 2, 5
+MIN_MODELS, MAX_MODELS = 2, 5
 _REQUEST: TypeAdapter[GenerateRequest] = TypeAdapter(GenerateRequest)
 _FIELDS = ("temperature", "length", "seed", "unknown_chars")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """What one model wrote."""
+    """The text of one model."""
 
     model: Model
     job: Job
     text: Written
-    #: The newest event that the text holds.
+    #: The newest event that the text includes.
     after: str
 
 
 @blueprint.get("/models/compare")
 def show() -> AnyResponse:
-    """Show the models that the address names; the boxes of the list of models send them one by one."""
+    """Show the models that the address names; the check boxes of the list send one `id` each."""
     picked = request.args.getlist("id")
     if picked:
         return redirect(_address(picked))
@@ -57,7 +57,7 @@ def show() -> AnyResponse:
 
 @blueprint.post("/models/compare")
 def write() -> AnyResponse:
-    """Give one prompt to all of them, with one seed, and come back to see what they write."""
+    """Send the same prompt and seed to all models, and return to the page, which shows their texts."""
     here = services()
     typed = {name: value for name, value in csrf.form().items() if name != csrf.FIELD}
     models = _models(here)
@@ -87,7 +87,7 @@ def _page(
         "compare.html",
         models=models,
         without={model.id: _address([one.id for one in models if one is not model]) for model in models},
-        can_leave=len(models) > LEAST,
+        can_leave=len(models) > MIN_MODELS,
         runs=drawn,
         silent=[run.name for run in runs if not run.metrics and not run.trouble],
         troubles=[run.trouble for run in runs if run.trouble],
@@ -106,19 +106,20 @@ def _page(
 
 
 def _models(here: Services) -> list[Model]:
-    """Return the models of the address. Raises InvalidRequest where they are too few or too many, NotFound."""
+    """Return the models of the address. Raises InvalidRequest if they are too few or too many, NotFound."""
     ids = list(dict.fromkeys(one for one in request.args.get("ids", "").split(",") if one))
-    if not LEAST <= len(ids) <= MOST:
+    if not MIN_MODELS <= len(ids) <= MAX_MODELS:
         raise InvalidRequest.at(
-            "/ids", f"{len(ids)} models were picked; {LEAST} to {MOST} can be compared. Pick them in their list."
+            "/ids",
+            f"{len(ids)} models were selected; {MIN_MODELS} to {MAX_MODELS} can be compared. Select them in the list.",
         )
     return [here.volume.models.get(one) for one in ids]
 
 
 def _columns(here: Services, models: Sequence[Model]) -> list[Column]:
-    """Return what the jobs of the address wrote, those that are still there, by model."""
+    """Return the texts of the jobs of the address that still exist."""
     by_id = {model.id: model for model in models}
-    found = (here.store.jobs.find(one) for one in request.args.get("jobs", "").split(",")[:MOST] if one)
+    found = (here.store.jobs.find(one) for one in request.args.get("jobs", "").split(",")[:MAX_MODELS] if one)
     jobs = [job for job in found if job is not None and job.type is JobType.GENERATE and job.model_id in by_id]
     columns = []
     for job in jobs:
@@ -131,10 +132,10 @@ def _columns(here: Services, models: Sequence[Model]) -> list[Column]:
 
 
 def _requests(models: Sequence[Model], typed: Mapping[str, str]) -> list[GenerateRequest]:
-    """Return a request for each model. Raises InvalidRequest before any is sent, naming who can't read the prompt."""
+    """Return a request for each model. Raises InvalidRequest, naming each model that can't read the prompt."""
     wish = {name: value if name == "prompt" else value.strip() for name, value in typed.items() if value.strip()}
     if "prompt" not in wish:
-        raise InvalidRequest.at("/prompt", "prompt is empty; all the models go on from the same one.")
+        raise InvalidRequest.at("/prompt", "prompt is empty; all models continue the same one.")
     wish.setdefault("seed", str(secrets.randbelow(2**32)))
     requests = [check_strings(_REQUEST, wish | {"model_id": model.id}) for model in models]
     errors = [
@@ -144,7 +145,7 @@ def _requests(models: Sequence[Model], typed: Mapping[str, str]) -> list[Generat
     ]
     if errors:
         said = " ".join(error.detail for error in errors)
-        detail = f"{said} Take them out, or have unknown characters dropped."
+        detail = f"{said} Remove these characters, or choose to drop unknown ones."
         raise InvalidRequest(detail, [FieldError(pointer="/prompt", detail=detail)])
     return requests
 

@@ -1,7 +1,7 @@
-"""Tokens that prove that a form was served here: a second lock beside the rules for Origin and Sec-Fetch-Site.
+"""CSRF tokens: a second protection in addition to the checks of Origin and Sec-Fetch-Site.
 
-A cookie names the browser; the form's hidden field is that name and the session, signed with the service's key (signed
-double submit). So a form is good for the browser and the session that it was served to.
+A cookie identifies the browser; the form's hidden field is that id and the session's, signed with the service's key
+(signed double submit). So a form is valid for the browser and the session that it was served to.
 """
 
 import hashlib
@@ -24,25 +24,23 @@ FORM_BYTES = 2 * 2**20
 
 
 def token() -> str:
-    """Return the token for a form of the present page."""
+    """Return the token for a form of this page."""
     return _signed(_browser())
 
 
 def form(*, max_bytes: int = FORM_BYTES, max_field_bytes: int = FORM_BYTES) -> MultiDict[str, str]:
-    """Return the form that was posted. Raises Forbidden where it wasn't served to this browser."""
+    """Return the form that was posted. Raises Forbidden if it wasn't served to this browser."""
     request.max_content_length = max_bytes
     request.max_form_memory_size = max_field_bytes
     sent = request.form.get(FIELD, "")
     known = request.cookies.get(cookie_name(), "")
     if not _GOOD.fullmatch(known) or not hmac.compare_digest(sent.encode(), _signed(known).encode()):
-        raise Forbidden(
-            "This form has grown old, or cookies are off. Go back, load the page again and send it once more."
-        )
+        raise Forbidden("This form has expired, or cookies are off. Go back, reload the page and send the form again.")
     return request.form
 
 
 def keep(response: Response) -> Response:
-    """Set the cookie where the page has made a token for a new browser."""
+    """Set the cookie if the page has made a token for a new browser."""
     new = g.get("csrf_new")
     if new is not None:
         set_cookie(response, cookie_name(), new)

@@ -1,29 +1,29 @@
-"""Where a model comes from and what came of it: the models it began from, and those that began from it."""
+"""A model's lineage: the models whose weights it started from, and those that started from its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.volume import Model, Models
 
-#: Longest line that is followed back.
+#: Most ancestors that are followed.
 _MAX_ANCESTORS = 20
-#: Newest models among which descendants are looked for.
+#: Newest models that are searched for children.
 _MAX_LOOKED_AT = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lineage:
-    """A model's line."""
+    """A model's ancestors and children."""
 
-    #: From the first one on, the model's own parent last.
+    #: The oldest first, the model's parent last.
     ancestors: Sequence[Model]
-    #: The line goes on before the first ancestor, in a model that is deleted.
+    #: The first ancestor's parent has been deleted.
     broken: bool
     children: Sequence[Model]
 
 
 def trace(models: Models, model: Model) -> Lineage:
-    """Return where a model comes from, and which models began from it."""
+    """Return a model's ancestors and children."""
     ancestors: list[Model] = []
     parent_id = model.parent_model_id
     while parent_id is not None and len(ancestors) < _MAX_ANCESTORS:

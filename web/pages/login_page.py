@@ -1,4 +1,4 @@
-"""The page that takes a key and begins a session, and the form that ends it."""
+"""The page to sign in with an API key, and the form to sign out."""
 
 import re
 
@@ -13,7 +13,7 @@ from web.services import services
 
 blueprint = Blueprint("login_page", __name__)
 
-#: A path of this service: one slash first, then nothing that a browser would read as another host or drop.
+#: A path of this service: one slash, then nothing that a browser would read as another host or remove.
 _OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 #: Largest form, bytes: a key, a path and a token.
 _FORM_BYTES = 16 * 1024
@@ -21,7 +21,7 @@ _FORM_BYTES = 16 * 1024
 
 @blueprint.get(LOGIN)
 def show() -> AnyResponse:
-    """Show the form; without keys there is nothing to sign in to."""
+    """Show the form; without keys no sign-in is needed."""
     if not services().settings.api_keys:
         return redirect("/", 303)
     return _page(request.args.get("next", ""))
@@ -29,14 +29,14 @@ def show() -> AnyResponse:
 
 @blueprint.post(LOGIN)
 def sign_in() -> AnyResponse:
-    """Begin a session for the key that was sent, and go where it was asked for."""
+    """Begin a session for a valid key, and go to the page that was asked for."""
     form = csrf.form(max_bytes=_FORM_BYTES, max_field_bytes=_FORM_BYTES)
     wanted = form.get("next", "")
     if not services().settings.api_keys:
         return redirect("/", 303)
     shown = form.get("key", "").strip()
     if not shown:
-        return _page(wanted, error="Type or paste a key.", status=422)
+        return _page(wanted, error="Enter a key.", status=422)
     try:
         key = key_shown(shown)
     except Unauthorized as exc:
@@ -60,7 +60,7 @@ def sign_out() -> AnyResponse:
 
 
 def own_path(wanted: str) -> str:
-    """Return the path to go to after signing in: the one wanted where it is this service's, else the first page."""
+    """Return the path to go to after signing in: the one asked for if it is this service's, else the first page."""
     return wanted if _OWN_PATH.fullmatch(wanted) else "/"
 
 

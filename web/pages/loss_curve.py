@@ -65,7 +65,7 @@ class Curve:
 
 
 def draw(runs: Sequence[Run]) -> Curve | None:
-    """Return the curves of these runs on one plot, or None where fewer than two losses were measured."""
+    """Return the curves of these runs on one plot, or None if fewer than two losses were measured."""
     lengths = [_steps_an_epoch(run.metrics) for run in runs]
     by_epoch = all(lengths)
     series: list[tuple[int, str, list[Point]]] = []

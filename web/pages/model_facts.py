@@ -36,7 +36,7 @@ def facts_of(here: Services, models: Sequence[Model]) -> Sequence[Fact]:
         Fact(name="Best epoch", values=[formatting.option(model.losses.best_epoch) for model in models]),
         Fact(name="Parameters", values=[formatting.number(model.parameters) for model in models]),
         Fact(name="Text", values=[corpus.name if corpus else formatting.NOTHING for corpus in corpora]),
-        Fact(name="Characters it knows", values=[formatting.number(len(model.vocabulary)) for model in models]),
+        Fact(name="Vocabulary", values=[formatting.number(len(model.vocabulary)) for model in models]),
         *(
             Fact(name=label_of(name), values=[formatting.option(model.params.get(name)) for model in models])
             for name in names

@@ -53,7 +53,7 @@ def send_losses(model_id: str) -> Response:
 
 @blueprint.post("/models/<model_id>/rename")
 def rename(model_id: str) -> AnyResponse:
-    """Give a model another name."""
+    """Rename a model."""
     here = services()
     form = csrf.form()
     try:
@@ -84,7 +84,7 @@ def bring() -> AnyResponse:
     try:
         upload = upload_of(request.files.getlist("file"), form.get("name"))
         if not upload.filename:
-            raise InvalidRequest.at("/file", "No file was sent: choose a bundle.zip or a .pth file.")
+            raise InvalidRequest.at("/file", "No file was sent: choose a bundle or a .pth file.")
         job = submit(here, partial(importing.prepare, here, upload), upload=upload)
     except InvalidRequest as exc:
         return _list(here, errors=errors_by_field(exc), status=422)

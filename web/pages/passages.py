@@ -1,4 +1,4 @@
-"""The texts of a writing job, cut where copied passages begin and end; while it runs, as far as they have come."""
+"""The texts of a generate job, as far as they are generated, cut where copied passages begin and end."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ class Written:
     """One variant."""
 
     index: int
-    #: (text, whether it stands in the corpus word for word)
+    #: (text, whether it is copied from the corpus word for word)
     pieces: Sequence[tuple[str, bool]]
     finish_reason: str | None = None
-    #: {longest, share, spans}, or None where it wasn't or couldn't be looked for.
+    #: {longest, share, spans}, or None if it isn't known.
     copied: Mapping[str, Any] | None = None
 
 
 def written(job: Job, events: Iterable[StoredEvent]) -> list[Written]:
-    """Return the variants of a writing job: from its result, else from what it has told so far, an empty one each."""
+    """Return the variants of a generate job: from its result, else from its events so far."""
     if job.result and "outputs" in job.result:
         return [_whole(output) for output in job.result["outputs"]]
     texts: dict[int, list[str]] = {}
@@ -33,7 +33,7 @@ def written(job: Job, events: Iterable[StoredEvent]) -> list[Written]:
 
 
 def cut(text: str, spans: Iterable[Sequence[int]]) -> list[tuple[str, bool]]:
-    """Cut a text at the ends of spans, which are in order and apart."""
+    """Cut a text at the ends of spans, which are in order and don't overlap."""
     pieces, place = [], 0
     for begin, end in spans:
         pieces += [(text[place:begin], False), (text[begin:end], True)]
@@ -52,5 +52,5 @@ def _whole(output: Mapping[str, Any]) -> Written:
 
 
 def _put(characters: list[str], offset: int, delta: str) -> None:
-    """Put a delta at its place: an attempt that begins anew writes over what the one before it wrote."""
+    """Put a delta in its place: a further attempt overwrites what the one before it wrote."""
     characters[offset:] = delta

@@ -1,4 +1,4 @@
-"""The two recipes as the first page shows them: what each would make of a text, with the options as they are typed."""
+"""The two recipes as the first page shows them, with an estimate for a text and the options as typed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,16 +18,16 @@ from web.services import Services
 from web.submission import training
 
 _REQUEST: TypeAdapter[training.Training] = TypeAdapter(AnyTrainRequest)
-#: Not among the options: asked for elsewhere, or not by a form.
+#: Not among the options: elsewhere in the form, or not in it.
 _APART = ("corpus_id", "recipe", "name", "metadata", "webhook")
-#: Longest text whose characters are listed, and most of them: beyond, reading it would take the page a second.
+#: Longest text whose characters are listed (reading a longer one would take over a second), and most of them.
 _MAX_READ_CHARS, _MAX_LISTED = 8_000_000, 2_000
 
 _ABOUT = {
-    "stream": "Learns from every character and carries its memory along the text. The same quality hundreds of times "
-    "sooner: take this one.",
-    "classic": "The recipe of the original document, number for number: windows of 100 characters, one target each. "
-    "Slow; take it to reproduce the document.",
+    "stream": "Trains on every character and carries its state along the text. The same quality hundreds of times "
+    "sooner: choose this one.",
+    "classic": "The seed document’s recipe, number for number: windows of 100 characters with one target each. Slow; "
+    "choose it to reproduce the document.",
 }
 
 
@@ -38,10 +38,10 @@ class Recipe:
     name: str
     about: str
     fields: Mapping[str, FormField]
-    #: The training with every option concrete, and what it takes; None where it can't be.
+    #: The training with every option set, and its estimate; None if the options can't be used.
     fitted: training.Training | None = None
     estimate: Estimate | None = None
-    #: Why it can't be, and by field.
+    #: Why they can't, as a whole and by field.
     refusal: str | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
 
@@ -49,7 +49,7 @@ class Recipe:
 def recipe_of(
     here: Services, kind: type[StreamRequest] | type[ClassicRequest], corpus: Corpus, typed: Mapping[str, str]
 ) -> Recipe:
-    """Return a recipe with what it would make of this text, the options as typed."""
+    """Return a recipe with its estimate for this text, with the options as typed."""
     name = kind.kind.name
     fields = {key: field for key, field in fields_of(kind).items() if key not in _APART}
     try:
@@ -61,7 +61,7 @@ def recipe_of(
 
 
 def wished(typed: Mapping[str, str]) -> training.Training:
-    """Return the request that a form's fields make; an empty one is left out. Raises InvalidRequest."""
+    """Return the request of a form's fields; empty ones are omitted. Raises InvalidRequest."""
     wish: training.Training = check_strings(
         _REQUEST, {name: value.strip() for name, value in typed.items() if value.strip()}
     )
@@ -69,7 +69,7 @@ def wished(typed: Mapping[str, str]) -> training.Training:
 
 
 def vocabulary_of(here: Services, corpus: Corpus) -> str | None:
-    """Return the distinct characters of a text, the first of them by code point; None where it is too long to read."""
+    """Return a text's distinct characters, the first of them by code point; None if it is too long to read."""
     if corpus.chars > _MAX_READ_CHARS:
         return None
     return _vocabulary(here.volume.corpora.text_path(corpus.id), corpus.sha256)

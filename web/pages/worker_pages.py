@@ -1,4 +1,4 @@
-"""The page of the workers: who is there, what each does, how much waits."""
+"""The page of the workers: which are running, what each does, how many jobs wait."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ blueprint = Blueprint("workers_page", __name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hand:
-    """One worker and what it does."""
+class BusyWorker:
+    """One worker and its jobs."""
 
     info: WorkerInfo
     jobs: Sequence[Job]
@@ -27,13 +27,13 @@ class Hand:
 
 @blueprint.get("/workers")
 def show() -> str:
-    """Show the workers seen lately, what each does, and the depth of the queues."""
+    """Show the workers seen lately, their jobs, and the depth of the queues."""
     here = services()
-    hands = [Hand(info=info, jobs=_jobs(here, info)) for info in here.store.workers.seen()]
-    return render_template("workers.html", hands=hands, depths=here.store.jobs.queue_depths())
+    workers = [BusyWorker(info=info, jobs=_jobs(here, info)) for info in here.store.workers.seen()]
+    return render_template("workers.html", workers=workers, depths=here.store.jobs.queue_depths())
 
 
 def _jobs(here: Services, info: WorkerInfo) -> list[Job]:
-    """Return the jobs that a worker runs; one that has been forgotten meanwhile is left out."""
+    """Return the jobs that a worker runs, without those that have expired meanwhile."""
     found = [here.store.jobs.find(job_id) for job_id in info.running]
     return [job for job in found if job is not None]

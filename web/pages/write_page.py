@@ -1,4 +1,4 @@
-"""The page where a model is asked to write."""
+"""The page that generates text with a model."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -22,27 +22,27 @@ from web.submission.submit import submit
 blueprint = Blueprint("writing_page", __name__)
 
 _REQUEST: TypeAdapter[GenerateRequest] = TypeAdapter(GenerateRequest)
-#: Newest models that can be picked on the page.
+#: Newest models that can be chosen on the page.
 _MODELS = 100
-#: Shown at once, and folded away.
+#: Always shown, and folded away.
 _FIRST = ("length", "n")
 _FOLDED = ("seed", "top_k", "top_p", "unknown_chars")
 
 
-#: What a temperature does: from which on, and in words. The page marks the one that holds.
+#: The effect of a temperature: from which value on, its range and words. The page marks the present one.
 _SCALE = (
-    (0, "0", "always the likeliest character: it soon goes round in a loop"),
-    (0.01, "up to 0.5", "careful: safe words, much said twice"),
-    (0.51, "0.5 to 0.9", "balanced: reads best with most models"),
-    (0.91, "about 1", "the model’s own spread: livelier, more slips"),
-    (1.21, "1.2 and more", "wild: words come apart"),
-    (2, "2 and more", "nonsense: letters nearly at random"),
+    (0, "0", "always the likeliest character: soon repeats itself"),
+    (0.01, "up to 0.5", "careful: safe words, many repetitions"),
+    (0.51, "0.5 to 0.9", "balanced: best with most models"),
+    (0.91, "about 1", "the model’s own distribution: livelier, more errors"),
+    (1.21, "1.2 and more", "wild: words fall apart"),
+    (2, "2 and more", "nonsense: nearly random letters"),
 )
 
 
 @blueprint.get("/write")
 def show() -> Response:
-    """Show the form, filled with what the address asks for."""
+    """Show the form, filled in as the address asks."""
     here = services()
     shown = request.args.get("job")
     again = shown or request.args.get("again")
@@ -50,7 +50,7 @@ def show() -> Response:
         return _page(here, {"model_id": request.args.get("model_id", "")})
     job = here.store.jobs.get(again)
     if job.type is not JobType.GENERATE:
-        raise NotFound(f"{again} is no writing.")
+        raise NotFound(f"{again} is not a generate job.")
     typed = values_of(job.params, GenerateRequest)
     if shown:
         return _page(here, typed, shown=job.id)
@@ -61,11 +61,11 @@ def show() -> Response:
 
 @blueprint.post("/write")
 def write() -> AnyResponse:
-    """Queue a writing and go to its page; where something is wrong, say it beside the fields."""
+    """Queue a generate job and go to its page, or show the form with its errors."""
     here = services()
     form = csrf.form()
     typed = {name: value for name, value in form.items() if name != csrf.FIELD}
-    # A browser sends line ends as CR LF; the prompt keeps its spaces, since the model goes on from them.
+    # A browser sends line ends as CR LF; the prompt keeps its spaces, which the model continues.
     wish: dict[str, object] = {
         name: value if name in ("prompt", "stop") else value.strip() for name, value in typed.items() if value.strip()
     }
@@ -86,7 +86,7 @@ def _page(
     shown: str | None = None,
     status: int = 200,
 ) -> Response:
-    """Return the form; `shown` is the job whose text stands beside it, where there is JavaScript."""
+    """Return the form; `shown` is the job whose text appears next to it if there is JavaScript."""
     models, _ = here.volume.models.list(after=None, limit=_MODELS)
     model = here.volume.models.find(typed.get("model_id", "")) or (models[0] if models else None)
     if model is not None and model.id not in {one.id for one in models}:
@@ -110,7 +110,7 @@ def _page(
 
 
 def _marked(model: volume.Model, text: str) -> list[tuple[str, bool]]:
-    """Cut a prompt into pieces that the model knows and pieces that it doesn't."""
+    """Cut a prompt into pieces that the model knows and pieces that it doesn't know."""
     known = Vocabulary(model.vocabulary)
     pieces: list[tuple[str, bool]] = []
     for character in generation.fitted_to(model, text):

@@ -124,7 +124,7 @@ def test_table_csv_and_curve_tell_the_same(browser: Browser, served: Served, tra
             for line in page.locator("tbody tr").all()
         ]
         with page.expect_download() as sent:
-            page.get_by_role("link", name="As a CSV file").click()
+            page.get_by_role("link", name="Download as CSV").click()
         table = list(csv.DictReader(io.StringIO(sent.value.path().read_text())))
     told = [[row[name] for name in ("step", "epoch", "seconds", "train_loss", "validation_loss")] for row in table]
     assert rows[::-1] == told

@@ -82,7 +82,7 @@ def test_fewer_than_two_and_more_than_five_are_refused(world: World, count: int)
     ids = [world.model().id for _ in range(count)]
     answer = world.http.get(compare(ids))
     assert (answer.status_code, answer.content_type) == (422, "text/html; charset=utf-8")
-    assert f"{count} models were picked; 2 to 5 can be compared" in text_of(answer)
+    assert f"{count} models were selected; 2 to 5 can be compared" in text_of(answer)
 
 
 def test_a_model_that_is_gone_is_said_to_be(world: World, three: list[str]) -> None:
