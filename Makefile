@@ -1,4 +1,4 @@
-# Charloom's verbs. `make` alone lists them.
+# Charloom's targets. `make` alone lists them.
 
 SHELL = /bin/sh
 .DEFAULT_GOAL = help
@@ -10,17 +10,17 @@ export TEXT SHAKESPEARE DATA PORT NAME OUT SECONDS SEED
 RUN = .venv/bin/python -m
 
 help:
-	@echo "make demo                train on a sample text for a minute, write with the model, serve the page"
-	@echo "make demo TEXT=book.txt  the same with a book of yours"
-	@echo "make up                  serve on http://127.0.0.1:8000 until Ctrl-C; PORT=8001, DATA=directory"
-	@echo "make test                lint, types and tests; one alone: make lint, make types, make unit"
-	@echo "make audit               look up every pinned package among the known vulnerabilities"
-	@echo "make bench               measure all that is quick; TEXT=book.txt, NAME=... for one bench alone"
-	@echo "make bench-full          measure what takes long; TEXT=book.txt, SHAKESPEARE=tinyshakespeare.txt"
-	@echo "make chaos               hurt a whole Charloom at random, judge it; SECONDS=600, SEED=1"
-	@echo "make pictures            take pictures of every page of a real service; OUT=pictures"
-	@echo "make setup               only make .venv and install into it (the others do that themselves)"
-	@echo "make clean               remove .venv and caches; your data stays"
+	@echo "make demo                run a service, train on a sample text for a minute, generate text"
+	@echo "make demo TEXT=book.txt  the same with a text of yours"
+	@echo "make up                  run a service on http://127.0.0.1:8000 until Ctrl-C; PORT=8001, DATA=directory"
+	@echo "make test                run ruff, mypy and all tests; make lint, types or unit runs one of them"
+	@echo "make audit               look for known vulnerabilities of the pinned packages"
+	@echo "make bench               run the quick benchmarks; TEXT=book.txt, NAME=... for one of them"
+	@echo "make bench-full          run the long benchmarks; TEXT=book.txt, SHAKESPEARE=tinyshakespeare.txt"
+	@echo "make chaos               inject random faults into a service and check it; SECONDS=600, SEED=1"
+	@echo "make pictures            take screenshots of every page; OUT=pictures"
+	@echo "make setup               create .venv and install into it (the other targets do so first)"
+	@echo "make clean               remove .venv and caches, but no data"
 
 setup:
 	@scripts/setup.sh run

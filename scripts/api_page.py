@@ -1,4 +1,4 @@
-"""Write the tables of docs/api.md from the calls: `python -m scripts.api_page`. A test holds them together."""
+"""Write the tables of docs/api.md from the endpoints: `python -m scripts.api_page`. A test compares them."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +12,7 @@ _BEGIN, _END = "<!-- made from the code: {} -->\n", "<!-- end -->\n"
 
 
 def render(page: str) -> str:
-    """Return the page with its tables as the code has them."""
+    """Return the page with its tables made from the code."""
     for name, rows in (("calls", _calls()), ("cases", _cases())):
         head, begin, rest = page.partition(_BEGIN.format(name))
         _, end, tail = rest.partition(_END)

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Look up every pinned package, what they bring along included, among the known vulnerabilities.
+# Look for known vulnerabilities of all pinned packages, indirect dependencies included.
 #
-#     scripts/audit.sh     ends with 0: none known; 1: some are, listed; 2: it couldn't be looked up
+#     scripts/audit.sh     exit code 0: none; 1: the listed ones; 2: the look-up failed
 #
-# The advisories come from PyPI's JSON, one question a package; a mirror that only serves packages has none. pip-audit
-# goes into an environment of its own, .venv/audit, since it brings a good deal along.
+# The advisories come from PyPI's JSON API, one request per package; a mirror that only serves packages has none. pip-audit
+# has many dependencies, so it is installed into an environment of its own, .venv/audit.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -16,7 +16,7 @@ advisories=https://pypi.org/pypi/$one/json
 
 ask="import json, urllib.request as u; json.load(u.urlopen('$advisories', timeout=10))['vulnerabilities']"
 if ! "$python" -c "$ask" 2>/dev/null; then
-    echo "audit: $advisories can't be read from here. Nothing was looked up." >&2
+    echo "audit: $advisories can't be read from here. No package was checked." >&2
     exit 2
 fi
 if ! "$audit/bin/pip-audit" --version 2>/dev/null | grep -qx "pip-audit ${tool#*==}"; then

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Make .venv and install what Charloom needs, once.
+# Create .venv and install what Charloom needs, once.
 #
 #     scripts/setup.sh run     what the service needs
 #     scripts/setup.sh dev     the same, and what `make test` needs
 #
-# A stamp in .venv says what is installed; while it holds, nothing is done and nothing is said. It is written last, so an
-# interrupted installation is taken up again. PYTHON=... chooses the interpreter.
+# A file in .venv says what is installed; if that is up to date, the script does and prints nothing. The file is written
+# last, so that an interrupted installation is continued. PYTHON=... chooses the interpreter.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -19,7 +19,7 @@ case $kind in
 esac
 
 say() { printf '%s\n' "$*"; }
-give_up() { printf 'set-up: %s\n' "$*" >&2; exit 1; }
+give_up() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
@@ -31,10 +31,10 @@ choose_python() {
         fi
     done
     found=$(${PYTHON:-python3} --version 2>&1) || found="no ${PYTHON:-python3}"
-    give_up "Charloom needs Python 3.11 or newer, and found $found. Install one, or name it: make PYTHON=python3.12 ..."
+    give_up "Charloom needs Python 3.11 or newer, but found $found. Install one, or name it: make PYTHON=python3.12 ..."
 }
 
-# What is to be installed, by whom and where, as one number. The path is in it since a moved .venv must be linked anew.
+# A checksum of what is to be installed, by whom and where. It includes the path, since a moved .venv doesn't work.
 fingerprint() {
     { cat requirements.txt "locks/$kind.txt" scripts/setup.sh pyproject.toml; pwd; "$1" --version; } | cksum
 }
@@ -43,7 +43,7 @@ install() {
     if ! "$venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check --root-user-action ignore \
         "$@" >>"$log" 2>&1; then
         tail -n 15 "$log" >&2
-        give_up "the installation failed; the whole story is in $log. Running the same command again goes on from here."
+        give_up "the installation failed; $log has the whole output. Run the same command again to continue."
     fi
 }
 
@@ -56,7 +56,7 @@ python=$(choose_python)
 if ! is_new_enough "$venv/bin/python" || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
     "$python" -c 'import ensurepip, venv' 2>/dev/null \
         || give_up "$python has no venv module. On Debian and Ubuntu: apt install python3-venv"
-    say "Making $venv with $("$python" --version) ..."
+    say "Creating $venv with $("$python" --version) ..."
     "$python" -m venv --clear "$venv" || give_up "$python -m venv failed."
 fi
 : >"$log"
@@ -64,30 +64,30 @@ fi
 say "Installing the packages of $lock ..."
 install --require-hashes --requirement "$lock"
 
-# torch comes last and by itself: its builds share a version but no hash. What it needs is there by now.
+# torch comes last and separately: its builds share a version but no hash. Its dependencies are installed by now.
 torch=$(grep '^torch==' requirements.txt)
 if ! "$venv/bin/python" -c "import torch, sys; sys.exit(torch.__version__.split('+')[0] != '${torch#*==}')" 2>/dev/null; then
-    # PyPI's build for Linux carries CUDA, gigabytes of it; PyTorch's own index has the one for the processor alone.
+    # PyPI's build for Linux includes gigabytes of CUDA; PyTorch's own index has the CPU build.
     if [ "$(uname -s)" != Linux ]; then
         install "$torch"
     elif "$venv/bin/python" -c "import urllib.request as u; u.urlopen('$cpu_index/torch/', timeout=5)" 2>>"$log"; then
-        say "Installing $torch for the processor (some 200 MB, this once) ..."
+        say "Installing the CPU build of $torch (some 200 MB, only once) ..."
         install --no-deps --index-url "$cpu_index" "$torch"
     else
-        say "PyTorch's index of processor builds can't be reached; taking $torch from where pip looks by itself."
+        say "PyTorch's index of CPU builds can't be reached; installing $torch from pip's default index."
         install "$torch"
     fi
 fi
 
-# Charloom itself, as it is in this directory: a change of the code needs no installation.
+# Charloom itself, editable: changed code needs no new installation.
 install --no-deps --no-build-isolation --editable .
 
-# The layer that training takes most of its time in; without a compiler it says what that means, and goes on.
+# Compile the LSTM layer, which training spends most of its time in. Without a compiler this prints what that means.
 "$venv/bin/python" -m worker.nn.kernel
 
 fingerprint "$venv/bin/python" >"$venv/.installed-$kind"
-if [ "$kind" = dev ]; then  # it holds all of the other
+if [ "$kind" = dev ]; then  # it includes the other
     kind=run
     fingerprint "$venv/bin/python" >"$venv/.installed-run"
 fi
-say "Set up. The command is $venv/bin/charloom"
+say "Installed. The command is $venv/bin/charloom"
