@@ -159,7 +159,7 @@ def test_a_text_is_added_printed_and_deleted(cli: Cli) -> None:
     assert cli("corpora", "--text", "tiny").stdout == "One line.\nTwo.\n"
     assert cli("corpora", "--text", corpus_id, "--json").json["text"] == "One line.\nTwo.\n"
     cli("corpora", "--add", "-", "--name", "western", "--encoding", "cp1252", stdin=b"It\x92s.\n")
-    assert cli("corpora", "--text", "western").out == "It’s.\n"
+    assert cli("corpora", "--text", "western").stdout == "It’s.\n"
     assert cli("delete", "tiny", "--yes", "--json").json == {"object": "corpus", "id": corpus_id, "deleted": True}
 
 
