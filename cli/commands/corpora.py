@@ -30,7 +30,7 @@ _COLUMNS = (
 def corpora(
     ctx: CliContext, add: str | None, name: str | None, encoding: str | None, text: str | None, limit: int | None
 ) -> None:
-    """List texts, upload one, or print one."""
+    """List texts (corpora), upload one, or print one."""
     if add is not None:
         corpus = resolve_corpus(ctx, add, name=name, encoding=encoding)
         if ctx.json:

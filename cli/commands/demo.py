@@ -37,14 +37,25 @@ class _ShutdownRequested(Exception):
 
 
 @click.command(epilog=examples("charloom demo", "charloom demo --text book.txt --seconds 120"))
-@click.option("--text", type=click.Path(path_type=Path), help="The text to train on. [default: a sample]")
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The data directory. [default: data]")
-@click.option("--port", type=click.IntRange(0, 65_535), help="The web server's port; another one if it is in use.")
+@click.option(
+    "--text", type=click.Path(path_type=Path), help="The text to train on. [default: a sample of 34,000 characters]"
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The data directory. [default: CHARLOOM_DATA_DIR, or data]",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    help="The web server's port; a free one if it is in use. [default: CHARLOOM_PORT, or 8000]",
+)
 @click.option("--seconds", type=click.IntRange(min=1), default=TRAIN_S, show_default=True, help="Training time.")
 def demo(text: Path | None, data: Path | None, port: int | None, seconds: int) -> None:
     """Train on a text for a minute, then generate text.
 
-    At a terminal the service keeps running until Ctrl-C, elsewhere it stops.
+    Runs a service as `charloom up` does, or uses the one that runs on this data. At a terminal the service then keeps
+    running until Ctrl-C; otherwise it stops.
     """
     console = make_console()
     name, content = _read(text or SAMPLE)

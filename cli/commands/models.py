@@ -88,7 +88,7 @@ def model(ctx: CliContext, model: str, name: str | None, metadata: Sequence[tupl
     type=click.Choice(["bundle", "pth"]),
     default="bundle",
     show_default=True,
-    help="bundle: a zip file that `charloom import` reads. pth: the tutorial's format, for classic models.",
+    help="bundle: a zip file that `charloom import` reads. pth: the file format of the tutorial, for classic models.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @server_command
@@ -135,7 +135,8 @@ def download(ctx: CliContext, model: str, output: Path, kind: str, force: bool) 
 def import_(ctx: CliContext, file: Path, name: str | None) -> None:
     """Import a model.
 
-    FILE is a bundle, or a model in the tutorial's format; it is never unpickled.
+    FILE is a bundle from `charloom download`, or a .pth file that the tutorial's code saved (see docs/cli.md). It is
+    never unpickled.
 
     Waits for the end of the import and prints the model's id.
     """

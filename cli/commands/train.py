@@ -37,7 +37,7 @@ def train(ctx: CliContext, text: str, following: bool, encoding: str | None, **o
     """Train a model on a text.
 
     FILE is a text file, - for standard input, or the id or name of a text on the server. Options that aren't given have
-    the recipe's defaults, reduced where the text is too short for them.
+    the recipe's defaults, some of which depend on the text and the time limit.
 
     Prints the job's id, or the model's with --follow.
     """

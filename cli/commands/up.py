@@ -11,17 +11,19 @@ from cli.terminal.console import make_console
 
 
 @click.command(epilog=examples("charloom up", "charloom up --port 8001 --data /srv/charloom"))
-@click.option("--port", type=click.IntRange(0, 65_535), help="The web server's port; 0 for any. [default: 8000]")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), help="The web server's port; 0 for any. [default: CHARLOOM_PORT, or 8000]"
+)
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The directory for texts, models and jobs; created if missing. [default: data]",
+    help="The directory for texts, models and jobs; created if missing. [default: CHARLOOM_DATA_DIR, or data]",
 )
 def up(port: int | None, data: Path | None) -> None:
     """Run Charloom on this machine until Ctrl-C.
 
-    Starts a web server, a worker and a Valkey (unless CHARLOOM_REDIS_URL names a Redis). The next start with the same
-    data continues everything, including a training that was running.
+    Starts a web server, a worker and Valkey (unless CHARLOOM_REDIS_URL names a Valkey or Redis server). The next start
+    with the same data continues everything, including a training that was running.
     """
     console = make_console()
     settings = read_settings(port=port, data=data)

@@ -60,7 +60,7 @@ def request_options(
         for name, field in request.model_fields.items():
             if name not in leave_out:
                 fields.setdefault(name, {})[request.__name__.removesuffix("Request").lower()] = field
-    options = [_option(name, by_recipe, help_of) for name, by_recipe in fields.items()]
+    options = [_option(name, fields[name], help_of) for name in sorted(fields, key=lambda name: name != "recipe")]
 
     def add(command: Command) -> Command:
         for option in reversed(options):
@@ -116,7 +116,7 @@ def _option(
         pairs = get_origin(kind) is dict
         return click.option(flag, name, multiple=True, type=Pair() if pairs else str, help=f"{words} Repeatable.")
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return click.option(flag, name, type=_Json(), help=words)
+        return click.option(flag, name, type=_Json(), help=f"{words} An object with {', '.join(kind.model_fields)}.")
     return click.option(flag, name, type=kind if kind in (int, float) else str, help=words)
 
 

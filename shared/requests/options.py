@@ -151,7 +151,9 @@ class ClassicRequest(TrainRequest):
     """The seed document's recipe, with its defaults."""
 
     kind = CLASSIC
-    recipe: Literal["classic"] = Field(description="Windows of numbers with one target each, as in the seed document.")
+    recipe: Literal["classic"] = Field(
+        description="Windows with one target each: the PyTorch tutorial's recipe, much slower."
+    )
     lowercase: bool = Field(True, description="Convert the text to lower case, as the seed document does.")
     embedding_size: Literal[0] = Field(0, description="Always 0: classic reads each character as one number.")
     batch_size: int = Field(128, ge=1, le=4096, description="Windows per batch.")
@@ -172,7 +174,9 @@ class StreamRequest(TrainRequest):
     """The default recipe: every position is a target, and the state is carried from one sequence to the next."""
 
     kind = STREAM
-    recipe: Literal["stream"] = Field("stream", description="Every character is a target; the state is carried on.")
+    recipe: Literal["stream"] = Field(
+        "stream", description="Every character is a target and the state is carried on: a good model quickly."
+    )
     lowercase: bool = Field(
         False,
         description="Convert the text to lower case: slightly easier to learn, but names, code and chemistry suffer.",
