@@ -22,17 +22,17 @@ class Running:
         self._seen: set[int] = set()
 
     @property
-    def said(self) -> str:
+    def printed(self) -> str:
         """All that it has printed."""
         return self._output.read_text()
 
     def wait_for(self, words: str) -> str:
-        """Wait until it has printed these words, and return the line they stand in."""
+        """Wait until it has printed these words, and return their line."""
 
         def line() -> str:
             ended = self.process.poll() is not None
-            found = next((line for line in self.said.splitlines() if words in line), "")
-            assert found or not ended, f"it ended without a word of {words!r}:\n{self.said}"
+            found = next((line for line in self.printed.splitlines() if words in line), "")
+            assert found or not ended, f"it ended without printing {words!r}:\n{self.printed}"
             return found
 
         return eventually(line, words, within_s=180)
@@ -70,5 +70,5 @@ def below(pid: int) -> dict[int, str]:
 
 
 def charloom(*arguments: str) -> list[str]:
-    """Give the words of a `charloom` command for this interpreter."""
+    """Return a `charloom` command for this interpreter."""
     return [sys.executable, "-m", "cli.main", *arguments]

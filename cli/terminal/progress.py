@@ -32,7 +32,7 @@ LINE_S, SAMPLE_S = 10.0, 12.0
 SAMPLE_CHARS = 160
 #: Width of the bar: on terminals of 100 columns and more, and on narrower ones.
 WIDE_BAR, NARROW_BAR = 28, 12
-#: Cells beside the bar and the figures.
+#: Cells besides the bar and the figures.
 _LABELS = len("training ") + len(" 100%  ")
 
 
@@ -80,7 +80,7 @@ class TrainingProgress:
                 self._show_end(event.data.status)
 
     def show_status(self, status: str) -> None:
-        """Show what the job waits for, beside the bar at a terminal, else on a line; "" if it no longer waits."""
+        """Show what the job waits for, next to the bar at a terminal, else on a line; "" if it no longer waits."""
         if self._console.is_terminal:
             label = "waiting" if status else "training"
             self._bar.update(self._task, label=label, percent="", description=status)

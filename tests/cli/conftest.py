@@ -1,4 +1,4 @@
-"""The command line, run for real, and a whole service for it to call."""
+"""Fixtures: the commands as processes, and a whole service for them to call."""
 
 import os
 import re
@@ -20,22 +20,22 @@ _SERVES = re.compile(r"Open (http://\S+) in a browser")
 
 
 def running_url(running: Running) -> str:
-    """Wait until it serves, and give the page's address."""
+    """Wait until the service runs, and return its URL."""
     found = _SERVES.search(running.wait_for("Open http"))
     assert found
     return found[1]
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment without what would lead a command elsewhere."""
-    # COLUMNS would count for more than a terminal's own width; what else is tested in this process may set it.
+    """Return the environment without variables that change what a command does."""
+    # COLUMNS would override a terminal's own width; other tests in this process may set it.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHARLOOM_")}
     return {name: value for name, value in kept.items() if name not in ("COLUMNS", "LINES")}
 
 
 @contextmanager
 def runs(folder: Path) -> Iterator[Run]:
-    """Run `charloom` with arguments (and environment), its output in the folder, and end it after the block."""
+    """Run `charloom` with arguments and environment, its output in the folder; end it after the block."""
     started: list[Running] = []
 
     def start(*arguments: str, stdin: int = subprocess.DEVNULL, **environment: str) -> Running:
@@ -59,7 +59,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A `charloom up` that serves."""
+    """A running `charloom up`."""
 
     up: Running
     data_dir: Path
@@ -68,7 +68,7 @@ class Service:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Have `charloom up` serve, one for a module's tests."""
+    """Run `charloom up`, one for a module's tests."""
     folder = tmp_path_factory.mktemp("service")
     with runs(folder) as run:
         up = run("up", "--port", "0", "--data", str(folder / "data"))
@@ -77,20 +77,20 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def stack(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Give a service with a worker, one for a module's tests."""
+    """Run a service with a worker, one for a module's tests."""
     with stacked(valkey, tmp_path_factory.mktemp("stack")) as stack:
         yield stack
 
 
 @pytest.fixture
 def cli(stack: Stack, tmp_path: Path) -> Cli:
-    """Give the command line, calling that service from an empty directory."""
+    """Run commands that call that service, in an empty directory."""
     return Cli(tmp_path, clean_environment() | {"CHARLOOM_URL": stack.url})
 
 
 @pytest.fixture
 def terminal(cli: Cli) -> Iterator[Callable[..., Terminal]]:
-    """Run `charloom` at a terminal of its own."""
+    """Run `charloom` at a pseudo-terminal."""
     started: list[Terminal] = []
 
     def start(*arguments: str, columns: int = 80, **environment: str) -> Terminal:

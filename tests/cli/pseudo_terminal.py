@@ -1,4 +1,4 @@
-"""A command at a terminal of its own: it is the one that Ctrl-C is for, and it may ask."""
+"""A command at a pseudo-terminal of its own: it gets Ctrl-C and can ask questions."""
 
 import fcntl
 import os
@@ -31,7 +31,7 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            preexec_fn=_sit_down,  # noqa: PLW1509 (one thread more, which only reads)
+            preexec_fn=_take_terminal,  # noqa: PLW1509 (one thread more, which only reads)
         )
         os.close(theirs)
         self.raw = ""
@@ -39,7 +39,7 @@ class Terminal:
         self._thread.start()
 
     @property
-    def said(self) -> str:
+    def printed(self) -> str:
         """All that it has printed, without control characters."""
         return _CONTROLS.sub("", self.raw).replace("\r\n", "\n")
 
@@ -48,8 +48,8 @@ class Terminal:
 
         def there() -> bool:
             ended = self.process.poll() is not None and not self._thread.is_alive()
-            assert words in self.said or not ended, f"it ended without a word of {words!r}:\n{self.said}"
-            return words in self.said
+            assert words in self.printed or not ended, f"it ended without printing {words!r}:\n{self.printed}"
+            return words in self.printed
 
         eventually(there, words)
 
@@ -82,7 +82,7 @@ class Terminal:
             self.raw += found.decode("utf-8", "replace")
 
 
-def _sit_down() -> None:
+def _take_terminal() -> None:
     """Make standard input the session's terminal, and have Ctrl-C work even where the tests run in the background."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)

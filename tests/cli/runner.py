@@ -1,4 +1,4 @@
-"""The command line run to its end, with its two outputs apart."""
+"""Runs a command to its end, with its two outputs apart."""
 
 import json
 import os
@@ -57,5 +57,5 @@ class Cli:
         )
         stdout, stderr = done.stdout.decode(), done.stderr.decode()
         assert "Traceback" not in stderr, stderr
-        assert "\x1b" not in stdout + stderr, "no control characters where nobody looks"
+        assert "\x1b" not in stdout + stderr, "no control characters in a pipe"
         return CommandResult(exit_code=done.returncode, stdout=stdout, stderr=stderr)

@@ -103,9 +103,7 @@ def test_one_thing_is_shown_in_words_and_in_json(cli: Cli, model_id: str, stack:
     assert len(losses) == 1 + len(cli("job", model.job_id, "--losses", "--json").json["data"])
 
 
-def test_a_thing_is_found_by_the_beginning_and_the_end_of_its_id_and_by_its_name(
-    cli: Cli, model_id: str, stack: Stack
-) -> None:
+def test_ids_may_be_cut_at_either_end_and_names_used(cli: Cli, model_id: str, stack: Stack) -> None:
     job_id = stack.loom.models.get(model_id).job_id
     for word in (job_id, job_id[:20], job_id[4:20], job_id[-6:], job_id[-6:].upper()):
         assert cli("job", word, "--json").json["id"] == job_id, word
@@ -165,13 +163,13 @@ def test_a_text_is_added_printed_and_deleted(cli: Cli) -> None:
 
 def test_a_training_is_estimated_and_nothing_is_queued(cli: Cli, stack: Stack) -> None:
     before = [job.id for job in stack.loom.jobs.list(limit=1)]
-    told = cli("estimate", "sample", *SMALL)
-    assert [line.split()[0] for line in told.stdout.splitlines()] == ["parameters", "steps", "time", "memory"]
+    result = cli("estimate", "sample", *SMALL)
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["parameters", "steps", "time", "memory"]
     assert cli("estimate", "sample", *SMALL, "--json").json["parameters"] > 1000
     assert [job.id for job in stack.loom.jobs.list(limit=1)] == before
 
 
-def test_whoever_reads_the_text_may_go_and_the_writing_is_cancelled(cli: Cli, model_id: str, stack: Stack) -> None:
+def test_a_closed_pipe_cancels_the_generation(cli: Cli, model_id: str, stack: Stack) -> None:
     words = charloom("write", model_id, "--length", "100000", "--n", "64")  # seconds of writing
     with subprocess.Popen(words, cwd=cli.folder, env=cli.environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""`charloom demo`: it trains, it writes, and it leaves nothing running that nobody sees."""
+"""`charloom demo` trains, generates, and leaves no process behind."""
 
 import os
 import pty
@@ -24,29 +24,27 @@ def book(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def terminal() -> Iterator[int]:
-    """Give the end of a pseudo-terminal that a program has as its input."""
+    """Return the end of a pseudo-terminal for a program's standard input."""
     ours, theirs = pty.openpty()
     yield theirs
     os.close(ours)
     os.close(theirs)
 
 
-def test_with_nobody_at_the_terminal_it_trains_writes_names_make_up_and_ends(
-    run: Run, data_dir: Path, book: Path
-) -> None:
+def test_without_a_terminal_it_trains_generates_names_make_up_and_ends(run: Run, data_dir: Path, book: Path) -> None:
     demo = run("demo", "--text", str(book), "--data", str(data_dir), "--port", "0", "--seconds", "3")
     demo.wait_for("The model continues this passage")
     demo.descendants()
 
     assert demo.process.wait() == 0
     eventually(demo.all_gone, "everything is gone")
-    assert "my own book.txt: 3,780 characters" in demo.said
-    assert f"make up DATA={data_dir}" in demo.said
+    assert "my own book.txt: 3,780 characters" in demo.printed
+    assert f"make up DATA={data_dir}" in demo.printed
     prompt = book.read_text()[:100].rsplit(maxsplit=1)[0]
-    written = demo.said.partition("this passage of the text:\n\n")[2].partition("\n\nStopped")[0]
+    written = demo.printed.partition("this passage of the text:\n\n")[2].partition("\n\nStopped")[0]
     assert written.startswith(prompt)
     assert len(written.removeprefix(prompt)) in (699, 700), "but for a space at its end"
-    assert not CONTROLS.search(demo.said)
+    assert not CONTROLS.search(demo.printed)
     made = [path for path in data_dir.rglob("*") if not path.is_socket()]
     assert {"text.txt", "bundle.zip", "job.json", "worker.log", "lock"} <= {path.name for path in made}
     assert [path for path in made if path.stat().st_mode & 0o077] == [], "no other user can read texts, models and logs"
@@ -72,32 +70,32 @@ def test_ctrl_c_in_the_middle_ends_everything(run: Run, data_dir: Path, book: Pa
 
     assert demo.process.wait() == 1
     eventually(demo.all_gone, "everything is gone")
-    assert "Traceback" not in demo.said
+    assert "Traceback" not in demo.printed
 
 
-def test_a_text_that_is_not_there_is_said_before_anything_starts(run: Run, data_dir: Path) -> None:
+def test_a_missing_text_is_reported_before_anything_starts(run: Run, data_dir: Path) -> None:
     demo = run("demo", "--text", "no such book.txt", "--data", str(data_dir))
     assert demo.process.wait() == 1
-    assert "no such book.txt can't be read: No such file or directory" in demo.said
+    assert "no such book.txt can't be read: No such file or directory" in demo.printed
     assert not (data_dir / "lock").exists()
 
 
 @pytest.mark.parametrize(
     ("content", "reason"), [(b"", "empty"), (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 40, "NUL"), (b"short", "1,000")]
 )
-def test_a_text_that_will_not_do_is_refused_in_the_services_words(
+def test_a_refused_text_is_reported_with_the_services_message(
     run: Run, service: Service, tmp_path: Path, content: bytes, reason: str
 ) -> None:
     (tmp_path / "book.txt").write_bytes(content)
     demo = run("demo", "--text", str(tmp_path / "book.txt"), "--data", str(service.data_dir))
     assert demo.process.wait() == 1
-    assert reason in demo.said
-    assert "Traceback" not in demo.said
+    assert reason in demo.printed
+    assert "Traceback" not in demo.printed
     assert service.up.process.poll() is None
 
 
 def test_where_the_service_runs_already_it_uses_that_one(run: Run, service: Service, book: Path) -> None:
     demo = run("demo", "--text", str(book), "--data", str(service.data_dir), "--seconds", "2")
     assert demo.process.wait() == 0
-    assert service.url in demo.said
+    assert service.url in demo.printed
     assert service.up.process.poll() is None

@@ -1,4 +1,4 @@
-"""What docs/cli.md and docs/client.md show is run as it stands, and says what the code says."""
+"""The examples of docs/cli.md and docs/client.md work, and the pages agree with the code."""
 
 import os
 import re
@@ -69,9 +69,9 @@ def test_the_page_has_every_command_and_every_exit_code() -> None:
         for name in names:
             assert f"`{name}`" in page
     table = exit_codes.__doc__ or ""
-    told = dict(re.findall(r"^\| (\d+) \| (.*) \|$", page, re.MULTILINE))
-    assert told == dict(re.findall(r"^\| (\d+) \| (.*) \|$", table, re.MULTILINE))
-    assert {int(code) for code in told} == set(Exit)
+    listed = dict(re.findall(r"^\| (\d+) \| (.*) \|$", page, re.MULTILINE))
+    assert listed == dict(re.findall(r"^\| (\d+) \| (.*) \|$", table, re.MULTILINE))
+    assert {int(code) for code in listed} == set(Exit)
 
 
 @pytest.mark.parametrize("name", [name for names in GROUPS.values() for name in names])

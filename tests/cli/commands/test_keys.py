@@ -1,4 +1,4 @@
-"""A server that wants a key gets the one in CHARLOOM_API_KEY, and its lack is said in words."""
+"""A server that requires a key gets the one in CHARLOOM_API_KEY; a missing one is reported."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +14,12 @@ KEY = "a-key-of-twenty-four-characters-or-more"
 
 @pytest.fixture
 def locked(redis_url: str, tmp_path: Path) -> Iterator[Cli]:
-    """Give the command line, calling a server that wants a key."""
+    """Run commands that call a server that requires a key."""
     with serve(redis_url, tmp_path, CHARLOOM_API_KEYS=f"anna:{KEY}") as served:
         yield Cli(tmp_path, clean_environment() | {"CHARLOOM_URL": served.url})
 
 
-def test_the_key_opens_and_its_lack_is_said_in_words(locked: Cli) -> None:
+def test_the_key_is_sent_and_a_missing_one_is_reported(locked: Cli) -> None:
     wrong = {"CHARLOOM_API_KEY": "another-key-of-twenty-four-characters"}
     for cli in (locked, Cli(locked.folder, locked.environment | wrong)):
         refused = cli("jobs")

@@ -1,4 +1,4 @@
-"""Options are made of the types of requests: every field has one, and what it says and sends is the type's."""
+"""Options are made from the types of requests: every field has one, with the type's help, limits and values."""
 
 import shlex
 
@@ -38,7 +38,7 @@ def _parse(command: click.Command, *words: str) -> dict[str, object]:
 
 def test_only_what_is_given_is_sent_and_as_the_type_wants_it() -> None:
     assert _parse(train, "book.txt") == {}
-    told = _parse(
+    parsed = _parse(
         train,
         "book.txt",
         "--epochs",
@@ -56,7 +56,7 @@ def test_only_what_is_given_is_sent_and_as_the_type_wants_it() -> None:
         '{"url": "https://example.com/hook", "events": ["finished"]}',
     )
     webhook = {"url": "https://example.com/hook", "events": ["finished"]}
-    assert told == {
+    assert parsed == {
         "epochs": 3,
         "dropout": 0.0,
         "lowercase": False,

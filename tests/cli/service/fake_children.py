@@ -38,7 +38,7 @@ while True:
 
 
 def spec(directory: Path, name: str, *, rank: int, stubborn: bool = False, grace_s: float = 30) -> ChildSpec:
-    """Describe a child that runs until it is told to end, or doesn't listen."""
+    """Describe a child that runs until SIGTERM, or ignores it."""
     return ChildSpec(
         name=name,
         command=[sys.executable, "-c", CHILD, str(directory), name, "stubborn" if stubborn else "kind"],

@@ -21,13 +21,13 @@ NAMES = ("worker", "web", "valkey")
 
 
 class Clock:
-    """Time that moves when told."""
+    """A clock that a test advances."""
 
     now = 1000.0
 
 
 @pytest.fixture
-def said() -> list[str]:
+def reports() -> list[str]:
     return []
 
 
@@ -37,10 +37,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def supervisor(tmp_path: Path, said: list[str], clock: Clock) -> Iterator[Supervisor]:
-    keeper = Supervisor(log=tmp_path / "up.log", report=said.append, now=lambda: clock.now)
-    yield keeper
-    keeper.shut_down(forced=lambda: True)
+def supervisor(tmp_path: Path, reports: list[str], clock: Clock) -> Iterator[Supervisor]:
+    supervising = Supervisor(log=tmp_path / "up.log", report=reports.append, now=lambda: clock.now)
+    yield supervising
+    supervising.shut_down(forced=lambda: True)
 
 
 def _all_run(directory: Path, names: tuple[str, ...] = NAMES) -> list[int]:
@@ -58,7 +58,7 @@ def test_children_end_by_rank_each_with_all_that_it_started(supervisor: Supervis
     eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
 
 
-def test_a_child_that_does_not_listen_is_killed_when_its_time_is_up(supervisor: Supervisor, tmp_path: Path) -> None:
+def test_a_child_that_ignores_sigterm_is_killed_after_its_grace_period(supervisor: Supervisor, tmp_path: Path) -> None:
     supervisor.start(spec(tmp_path, "worker", rank=1, stubborn=True, grace_s=0.2))
     everyone = _all_run(tmp_path, ("worker",))
 
@@ -67,7 +67,7 @@ def test_a_child_that_does_not_listen_is_killed_when_its_time_is_up(supervisor: 
     eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
 
 
-def test_somebody_in_a_hurry_waits_for_nobody(supervisor: Supervisor, tmp_path: Path) -> None:
+def test_a_forced_shutdown_kills_at_once(supervisor: Supervisor, tmp_path: Path) -> None:
     supervisor.start(spec(tmp_path, "worker", rank=1, stubborn=True, grace_s=10_000))
     everyone = _all_run(tmp_path, ("worker",))
 
@@ -76,8 +76,8 @@ def test_somebody_in_a_hurry_waits_for_nobody(supervisor: Supervisor, tmp_path: 
     eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
 
 
-def test_a_child_that_dies_is_named_and_started_again_and_leaves_nobody_behind(
-    supervisor: Supervisor, tmp_path: Path, said: list[str], clock: Clock
+def test_a_child_that_dies_is_named_and_restarted_and_leaves_no_process_behind(
+    supervisor: Supervisor, tmp_path: Path, reports: list[str], clock: Clock
 ) -> None:
     supervisor.start(spec(tmp_path, "worker", rank=1))
     first, grandchild = _all_run(tmp_path, ("worker",))
@@ -86,22 +86,22 @@ def test_a_child_that_dies_is_named_and_started_again_and_leaves_nobody_behind(
 
     def noticed() -> bool:
         supervisor.check()
-        return bool(said)
+        return bool(reports)
 
     os.kill(first, signal.SIGKILL)
     eventually(noticed, "the death is noticed")
     clock.now += 1
     supervisor.check()
 
-    assert "worker was killed by signal 9" in said[0]
-    eventually(lambda: not lives(grandchild), "nobody is left behind")
+    assert "worker was killed by signal 9" in reports[0]
+    eventually(lambda: not lives(grandchild), "no process is left behind")
     second, _ = _all_run(tmp_path, ("worker",))
     assert lives(second)
     assert second != first
 
 
 def test_a_child_that_always_dies_at_once_is_given_up_with_its_last_words(
-    supervisor: Supervisor, tmp_path: Path, said: list[str], clock: Clock
+    supervisor: Supervisor, tmp_path: Path, reports: list[str], clock: Clock
 ) -> None:
     def check() -> ChildFailed | None:
         clock.now += EARLY_EXIT_S / 20
@@ -125,7 +125,7 @@ def test_a_child_that_always_dies_at_once_is_given_up_with_its_last_words(
 
     assert "web exited with code 1" in str(failed)
     assert "no such setting" in str(failed)
-    assert len(said) == MAX_EARLY_EXITS - 1
+    assert len(reports) == MAX_EARLY_EXITS - 1
 
 
 def test_the_log_of_the_last_run_is_kept_beside_the_new_one(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_the_log_of_the_last_run_is_kept_beside_the_new_one(supervisor: Supervis
 
 
 @pytest.fixture
-def keeper(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def supervising(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """Run the stand-in for `charloom up` as a process."""
     process = subprocess.Popen([sys.executable, "-m", "tests.cli.service.fake_children", str(tmp_path)])
     yield process
@@ -145,51 +145,53 @@ def keeper(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     eventually(lambda: not any(lives(pid) for name in NAMES for pid in pids(tmp_path, name)))
 
 
-def test_when_the_keeper_itself_is_killed_everyone_ends_in_the_same_order(
-    keeper: "subprocess.Popen[bytes]", tmp_path: Path
+def test_when_the_supervisor_is_killed_its_children_are_shut_down_in_order(
+    supervising: "subprocess.Popen[bytes]", tmp_path: Path
 ) -> None:
     everyone = _all_run(tmp_path)
 
-    keeper.kill()
-    keeper.wait()
+    supervising.kill()
+    supervising.wait()
 
     eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
     assert (tmp_path / "ended").read_text().split() == ["worker", "web", "valkey"]
 
 
 def test_the_guardian_holds_the_data_until_the_last_child_has_ended(
-    keeper: "subprocess.Popen[bytes]", tmp_path: Path
+    supervising: "subprocess.Popen[bytes]", tmp_path: Path
 ) -> None:
     everyone = _all_run(tmp_path)
     with pytest.raises(DataDirInUse):
         DataLock(tmp_path)
 
-    keeper.kill()
-    keeper.wait()
+    supervising.kill()
+    supervising.wait()
 
     DataLock(tmp_path).close()  # waits for the end of the killed one's children
     assert (tmp_path / "ended").read_text().split() == list(NAMES)
     eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
 
 
-def test_a_killed_guardian_is_replaced_and_knows_whom_to_end(keeper: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+def test_a_killed_guardian_is_replaced_and_knows_the_children(
+    supervising: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
     everyone = _all_run(tmp_path)
 
     def guardians() -> list[int]:
-        return [pid for pid, args in below(keeper.pid).items() if "cli.service.guardian" in args]
+        return [pid for pid, args in below(supervising.pid).items() if "cli.service.guardian" in args]
 
     (first,) = guardians()
     os.kill(first, signal.SIGKILL)
     eventually(lambda: [pid for pid in guardians() if pid != first], "a new guardian")
 
-    keeper.kill()
-    keeper.wait()
+    supervising.kill()
+    supervising.wait()
     eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
 
 
-def test_a_signal_ends_the_keeper_in_order(keeper: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+def test_a_signal_ends_the_keeper_in_order(supervising: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
     everyone = _all_run(tmp_path)
-    keeper.send_signal(signal.SIGTERM)
-    assert keeper.wait() == 0
+    supervising.send_signal(signal.SIGTERM)
+    assert supervising.wait() == 0
     eventually(lambda: not any(lives(pid) for pid in everyone), "all are gone")
     assert (tmp_path / "ended").read_text().split() == ["worker", "web", "valkey"]

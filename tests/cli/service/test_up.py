@@ -33,12 +33,12 @@ def train(url: str, **options: Any) -> str:
 
 @pytest.fixture
 def short_path() -> Iterator[Path]:
-    """Give a directory whose path leaves room for a socket's."""
+    """Return a directory whose path is short enough for a socket in it."""
     with tempfile.TemporaryDirectory() as directory:
         yield Path(directory)
 
 
-def test_it_serves_says_where_and_ends_with_everything_on_ctrl_c(run: Run, data_dir: Path) -> None:
+def test_it_prints_its_url_and_ctrl_c_ends_every_process(run: Run, data_dir: Path) -> None:
     up = run("up", "--port", "0", "--data", str(data_dir))
     url = running_url(up)
     assert httpx.get(f"{url}/readyz", trust_env=False).status_code == httpx.codes.OK
@@ -50,7 +50,7 @@ def test_it_serves_says_where_and_ends_with_everything_on_ctrl_c(run: Run, data_
 
     assert up.process.wait() == 0
     eventually(up.all_gone, "everything is gone")
-    assert "\x1b" not in up.said, "no control characters where nobody looks"
+    assert "\x1b" not in up.printed, "no control characters in a pipe"
 
 
 def test_a_training_in_the_middle_goes_on_with_the_next_start(run: Run, data_dir: Path) -> None:
@@ -93,8 +93,8 @@ def test_a_second_start_on_the_same_data_says_where_the_first_one_serves(run: Ru
     second = run("up", "--port", "0", "--data", str(service.data_dir))
 
     assert second.process.wait() == 1
-    assert service.url in second.said
-    assert str(service.up.process.pid) in second.said
+    assert service.url in second.printed
+    assert str(service.up.process.pid) in second.printed
     assert httpx.get(f"{service.url}/readyz", trust_env=False).is_success, "the first one is none the worse for it"
 
 
@@ -108,12 +108,12 @@ def test_a_busy_port_is_named_before_anything_starts(run: Run, data_dir: Path, c
         up = run(command, "--port", str(port), "--data", str(data_dir))
 
         assert up.process.wait() == 1
-    assert f"Port {port} is in use" in up.said
-    assert f"PORT={port + 1}" in up.said
+    assert f"Port {port} is in use" in up.printed
+    assert f"PORT={port + 1}" in up.printed
     assert not (data_dir / "logs").exists()
 
 
-def test_a_worker_that_is_killed_is_named_and_started_again(service: Service) -> None:
+def test_a_killed_worker_is_named_and_restarted(service: Service) -> None:
     def workers() -> set[int]:
         return {pid for pid, args in service.up.descendants().items() if "celery" in args}
 
@@ -160,8 +160,8 @@ def test_a_part_that_cannot_start_ends_it_with_the_reason(run: Run, data_dir: Pa
 def test_a_wrong_setting_stops_the_start_with_its_name(run: Run, data_dir: Path, name: str, value: str) -> None:
     up = run("up", "--data", str(data_dir), **{name: value})
     assert up.process.wait() == 1
-    assert name in up.said
-    assert "Traceback" not in up.said
+    assert name in up.printed
+    assert "Traceback" not in up.printed
 
 
 def test_with_keys_set_it_starts_is_locked_and_gives_them_to_the_web_server_alone(run: Run, data_dir: Path) -> None:
@@ -171,7 +171,7 @@ def test_with_keys_set_it_starts_is_locked_and_gives_them_to_the_web_server_alon
     assert httpx.get(f"{url}/api/v1/jobs", trust_env=False).status_code == httpx.codes.UNAUTHORIZED
     opened = httpx.get(f"{url}/api/v1/jobs", headers={"Authorization": f"Bearer {key}"}, trust_env=False)
     assert opened.status_code == httpx.codes.OK
-    assert key not in up.said
+    assert key not in up.printed
     if Path("/proc/self/environ").exists():
         holders = {
             name

@@ -30,7 +30,7 @@ def test_ctrl_c_asks_and_c_cancels(terminal: Start, stack: Stack) -> None:
     train.wait_for("[c]ancel, [L]eave")
     train.type("c\n")
     assert train.ended() == 130
-    assert "Cancelled. `charloom resume" in train.said
+    assert "Cancelled. `charloom resume" in train.printed
     assert stack.loom.jobs.get(_newest(stack)).status == "cancelled"
 
 
@@ -42,36 +42,34 @@ def test_ctrl_c_asks_and_everything_else_leaves_the_job_alone(terminal: Start, s
     train.wait_for("[c]ancel, [L]eave")
     train.type(answer)
     assert train.ended() == 130
-    assert "The job goes on." in train.said
+    assert "The job goes on." in train.printed
     assert stack.loom.jobs.get(_newest(stack)).status == "running"
     # And it is found again
     again = terminal("job", _newest(stack), "--follow")
     again.wait_for("training")
     stack.loom.jobs.cancel(_newest(stack))
     assert again.ended() == 1
-    assert "The training was cancelled." in again.said
+    assert "The training was cancelled." in again.printed
 
 
-def test_ctrl_c_stops_a_writing_and_keeps_what_is_there(terminal: Start, stack: Stack, model: str) -> None:
+def test_ctrl_c_cancels_a_generation_and_keeps_its_text(terminal: Start, stack: Stack, model: str) -> None:
     write = terminal("write", model, "--length", "100000", "--n", "64", "--prompt", "the ")
-    eventually(lambda: len(write.said) > 300, "it writes")
+    eventually(lambda: len(write.printed) > 300, "it writes")
     write.type("\x03")
     assert write.ended() == 130
-    assert "Stopped." in write.said
+    assert "Stopped." in write.printed
     job = stack.loom.jobs.wait(_newest(stack))
     assert job.status == "cancelled"
     assert job.outputs[0].text
 
 
-def test_ctrl_c_leaves_a_writing_alone_that_another_command_asked_for(
-    terminal: Start, stack: Stack, model: str
-) -> None:
+def test_ctrl_c_doesn_t_cancel_a_generation_of_another_command(terminal: Start, stack: Stack, model: str) -> None:
     job = stack.loom.generate(model, length=100_000, n=64, prompt="the ")
     watched = terminal("job", job.id, "--follow")
-    eventually(lambda: len(watched.said) > 300, "it writes")
+    eventually(lambda: len(watched.printed) > 300, "it writes")
     watched.type("\x03")
     assert watched.ended() == 130
-    assert "The job goes on." in watched.said
+    assert "The job goes on." in watched.printed
     assert stack.loom.jobs.get(job).status == "running"
     stack.loom.jobs.cancel(job)
     stack.loom.jobs.wait(job)
@@ -110,11 +108,11 @@ def test_nothing_is_wider_than_the_terminal(terminal: Start, model: str, columns
     ):
         shown = terminal(*words, columns=columns)
         shown.ended()
-        widest = max(re.split(r"[\r\n]", shown.said), key=len)
+        widest = max(re.split(r"[\r\n]", shown.printed), key=len)
         assert len(widest) <= columns, (words, widest)
 
 
-def test_colours_are_for_terminals_that_want_them(terminal: Start, model: str) -> None:
+def test_no_color_turns_off_every_style(terminal: Start, model: str) -> None:
     assert model
     coloured, plain = terminal("jobs"), terminal("jobs", NO_COLOR="1")
     assert coloured.ended() == plain.ended() == 0
@@ -128,6 +126,6 @@ def test_a_name_can_not_steer_the_terminal(terminal: Start, stack: Stack) -> Non
     for words in (("corpora",), ("corpora", "--json")):
         shown = terminal(*words)
         assert shown.ended() == 0
-        assert "evil" in shown.said
+        assert "evil" in shown.printed
         assert not [char for char in ("\x1b[2J", "\x9b", "\u202e") if char in shown.raw]
     stack.loom.corpora.delete(corpus)
