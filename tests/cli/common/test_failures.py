@@ -45,7 +45,7 @@ def test_an_answer_that_can_t_be_read_is_one_sentence(words: tuple[str, ...], bo
         server.replies = [Reply(body=body)]
         failed = run(*words, "--url", server.url)
     assert (failed.exit_code, failed.stdout) == (3, "")
-    assert failed.stderr.startswith(f"Error: {server.url} answers")
+    assert failed.stderr.startswith(f"Error: {server.url} responds")
     assert failed.stderr.count("\n") == 1
 
 
