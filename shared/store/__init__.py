@@ -1,4 +1,4 @@
-"""What Redis holds: job records, their events, the workers seen. The only user of redis-py, its Lua beside it."""
+"""Everything in Redis: job records, their events, workers and more. The only user of redis-py, with its Lua scripts."""
 
 from shared.store.connection import connect
 from shared.store.events import EventLog

@@ -1,4 +1,4 @@
-"""Connect to Redis, and turn its errors into ours."""
+"""Connects to Redis, and translates its errors."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,9 +14,9 @@ from shared.errors import StoreUnavailable
 Client: TypeAlias = "redis.Redis"
 Pipeline: TypeAlias = "redis.client.Pipeline"
 
-#: What to say, by what Redis' own words hold.
-_WORDS = {
-    "it refuses the password, or wants one; mend CHARLOOM_REDIS_URL": (
+#: Messages, by parts of Redis' error messages.
+_MESSAGES = {
+    "it refuses the password, or requires one; correct CHARLOOM_REDIS_URL": (
         "NOAUTH",
         "HELLO must be",
         "WRONGPASS",
@@ -24,22 +24,24 @@ _WORDS = {
         "Authentication required",
     ),
     "it is a read-only replica; CHARLOOM_REDIS_URL must name the primary": ("read only replica",),
-    "it has reached its maxmemory; give it more, or have it keep less (CHARLOOM_JOB_TTL_DAYS)": ("used memory >",),
-    "it is still reading its file": ("loading the dataset",),
+    "it has reached its maxmemory; raise it, or keep jobs for a shorter time (CHARLOOM_JOB_TTL_DAYS)": (
+        "used memory >",
+    ),
+    "it is still loading its data": ("loading the dataset",),
 }
 
-#: Longest wait for an answer, seconds: a half-open connection must not hold a lease's owner.
+#: Longest wait for a reply, seconds: a half-open connection must not block the owner of a lease.
 SOCKET_TIMEOUT_S = 5.0
-#: Connections of one process at most.
+#: Most connections of one process.
 MAX_CONNECTIONS = 32
 
 
 def connect(url: str, *, tls: Mapping[str, str] | None = None, timeout_s: float = SOCKET_TIMEOUT_S) -> Client:
-    """Make a client for this URL, with these options of TLS for rediss://. No connection is opened yet.
+    """Return a client for this URL, with these TLS options for rediss://. No connection is opened yet.
 
-    A command that finds its connection dead is sent once more on a fresh one: each script is safe to repeat, since a
-    repeated change is refused by the state it made. Of many threads that ask at once some wait for a connection; a
-    pool that doesn't block would refuse them.
+    A command whose connection turns out to be dead is sent once more on a new one: each script is safe to repeat, since
+    the state that it produced refuses a repetition. With many threads some wait for a connection; a pool that doesn't
+    block would refuse them.
     """
     pool = redis.BlockingConnectionPool.from_url(
         url,
@@ -58,16 +60,16 @@ def connect(url: str, *, tls: Mapping[str, str] | None = None, timeout_s: float 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn errors of Redis into `StoreUnavailable`, with words for whoever runs it."""
+    """Turn Redis' errors into `StoreUnavailable`, with a message for the operator."""
     try:
         yield
     except redis.RedisError as exc:
-        raise StoreUnavailable(f"Redis can't serve this now: {_words(exc)}") from exc
+        raise StoreUnavailable(f"Redis can't serve this now: {_message(exc)}") from exc
 
 
-def _words(exc: redis.RedisError) -> str:
-    said = str(exc)
-    for words, marks in _WORDS.items():
-        if any(mark in said for mark in marks):
-            return words
-    return said
+def _message(exc: redis.RedisError) -> str:
+    original = str(exc)
+    for message, parts in _MESSAGES.items():
+        if any(part in original for part in parts):
+            return message
+    return original

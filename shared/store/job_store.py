@@ -19,17 +19,17 @@ from shared.store import keys, records
 from shared.store.connection import translated
 from shared.store.job_reader import JobReader, unknown
 
-#: A deleted corpus or model is gone from the volume well before this, ms.
+#: Time in which a deleted corpus or model is certainly removed from the volume, ms.
 RETIRED_MS = 60_000
-#: The creator of a job has this long to send its message before a reaper does, ms.
+#: Time for the creator of a job to send its message before a reaper does, ms.
 SEND_GRACE_MS = 2_000
-#: A message that was not claimed in this time while others were, or while its queue stood empty, is lost, ms.
+#: A message is lost if it isn't claimed for this long while later ones are, or while the broker's queue is empty, ms.
 MESSAGE_LOST_MS = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """The right to work on a job, until its lease is over or somebody else has a newer token."""
+    """The right to work on a job, until its lease expires or another worker has a newer token."""
 
     job: Job
     token: int
@@ -37,14 +37,14 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Reaped:
-    """What a reaper did with one job of a silent worker: requeued, cancelled, failed, or sealed (to be completed)."""
+    """What became of a silent worker's job: requeued, cancelled, failed, or sealed (it has to be completed)."""
 
     job_id: str
     outcome: str
 
 
 class CancelOutcome(StrEnum):
-    """What came of a wish to cancel."""
+    """The outcome of a request to cancel."""
 
     CANCELLED = "cancelled"
     CANCELLING = "cancelling"
@@ -54,52 +54,52 @@ class CancelOutcome(StrEnum):
 class JobStore(JobReader):
     """All that can happen to a job record. Each method is one atomic step; any raises StoreUnavailable."""
 
-    # Who sends jobs
+    # For those who submit jobs
 
     def create(self, job: NewJob, *, caller: str = "", most_queued: int = 0) -> Job:
-        """Put in a new job, queued; a reaper sends its message unless `sent` is noted soon.
+        """Add a new job, queued; a reaper sends its message unless `sent` is called soon.
 
         Args:
-            job: what is to be done.
-            caller: who sends it.
-            most_queued: jobs of that caller that may wait, 0: any number.
+            job: the job.
+            caller: who submits it.
+            most_queued: most waiting jobs of that caller, 0: any number.
 
         Raises:
             Conflict: a corpus or model that it needs is being deleted.
-            TooManyQueued: as many of the caller's jobs wait as may.
+            TooManyQueued: the caller already has as many waiting jobs as allowed.
         """
-        # "exists" can only be this very job, put in by a first try whose answer was lost: ids are random.
+        # "exists" can only mean this very job, added by a first try whose reply was lost: ids are random.
         reply = self._scripts.run("create", json.dumps(records.to_hash(job)), SEND_GRACE_MS, caller, most_queued)
         if reply[0] == "retired":
             raise Conflict(f"{reply[1]} is being deleted")
         if reply[0] == "full":
             raise TooManyQueued(
-                f"{reply[1]} of your jobs are waiting, and {most_queued} may. Send this one when some have begun."
+                f"{reply[1]} of your jobs are waiting, at most {most_queued} may. Send this one when some have started."
             )
         return records.from_flat(reply[1], reply[2])
 
     def sent(self, job_id: str) -> None:
-        """Note that the job's message is with the broker."""
+        """Note that the job's message was sent."""
         self._scripts.run("sent", job_id)
 
     def cancel(self, job_id: str) -> CancelOutcome:
-        """Wish a job's end.
+        """Cancel a queued job, or request that of a running one.
 
         Raises:
             NotFound: no such job.
-            Conflict: it ended otherwise, or is just being completed.
+            Conflict: it has ended otherwise, or its model is being published.
         """
         word, *rest = self._scripts.run("cancel", job_id)
         if word == "unknown":
             raise unknown(job_id)
         if word == "ended":
-            raise Conflict(f"The job has ended already: it {rest[0]}. Nothing is left to cancel.")
+            raise Conflict(f"The job has already ended: it {rest[0]}. There is nothing to cancel.")
         if word == "sealed":
-            raise Conflict("The job is done and its model is being published. Nothing is left to cancel.")
+            raise Conflict("The job is done and its model is being published. There is nothing to cancel.")
         return CancelOutcome.ALREADY if word == "already" else CancelOutcome(rest[0])
 
     def retire(self, resource_id: str) -> None:
-        """Bar new jobs from a corpus or model that is about to be deleted.
+        """Let no new job use a corpus or model that is about to be deleted.
 
         Raises:
             Conflict: a live job uses it.
@@ -108,25 +108,25 @@ class JobStore(JobReader):
         if reply[0] == "used":
             raise Conflict(f"{resource_id} is used by {reply[1]}, which has not ended. Cancel that job first.")
 
-    # Who works
+    # For workers
 
     def claim(
         self, job_id: str, *, worker: str, owner_id: str | None = None, lease_s: float, min_token: int = 0
     ) -> Claim | None:
-        """Take a queued job, or return None: it is not there to be taken.
+        """Claim a queued job, or return None if there is no such job in the queue.
 
         Args:
             job_id: the job that a message named.
-            worker: who takes it, as people are told.
-            owner_id: which process of that name; the name itself when None.
-            lease_s: life of the lease, seconds.
-            min_token: the highest token that the volume has seen of this job; the new one is above it.
+            worker: the worker's name, which is shown.
+            owner_id: identifies the process of that name; the name itself when None.
+            lease_s: duration of the lease, seconds.
+            min_token: this job's highest token on the volume; the new one is above it.
         """
         reply = self._scripts.run("claim", job_id, worker, _ms(lease_s), min_token, owner_id or worker)
         return Claim(job=records.from_flat(reply[2], None), token=int(reply[1])) if reply[0] == "ok" else None
 
     def renew(self, job_id: str, token: int, *, lease_s: float) -> bool:
-        """Prolong the lease; return whether a cancel is wished. Raises LeaseLost."""
+        """Renew the lease; return True if a cancel is requested. Raises LeaseLost."""
         return _owned(self._scripts.run("renew", job_id, token, _ms(lease_s))) == "1"
 
     def record(
@@ -147,7 +147,7 @@ class JobStore(JobReader):
             progress: how far it is.
             losses: the newest losses.
             events: what those who watch the job see.
-            saved_work: the work, in training batches, that a training state holds which has just been saved.
+            saved_work: the work, in training batches, in a training state that has just been saved.
         """
         saved = "" if saved_work is None else repr(saved_work)
         return _owned(self._scripts.run("record", job_id, token, *_report(progress, losses, events), saved)) == "1"
@@ -160,11 +160,11 @@ class JobStore(JobReader):
         metrics: Sequence[Mapping[str, Any]] = (),
         samples: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Set losses and samples to those that a resumed attempt's state knows. Raises LeaseLost."""
+        """Reset losses and samples to those in the state that an attempt continues from. Raises LeaseLost."""
         _owned(self._scripts.run("rewind", job_id, token, _lines(metrics), _lines(samples)))
 
     def seal(self, job_id: str, token: int, sha256: str) -> bool:
-        """Begin publishing; False where a cancel is wished instead. Raises LeaseLost."""
+        """Begin to publish; return False if a cancel is requested instead. Raises LeaseLost."""
         reply = self._scripts.run("seal", job_id, token, sha256)
         if reply[0] == "cancel":
             return False
@@ -183,19 +183,19 @@ class JobStore(JobReader):
         losses: Losses | None = None,
         events: Sequence[Event] = (),
     ) -> None:
-        """End a running job and write down what its attempt reports last.
+        """End a running job and record what its attempt reports last.
 
         Raises:
-            LeaseLost: somebody else owns it.
-            Conflict: it is sealed and should not succeed.
+            LeaseLost: another worker owns it.
+            Conflict: it is sealed, so that it can only succeed.
         """
-        spelled = json.dumps(dict(result), ensure_ascii=False, allow_nan=False) if result is not None else ""
+        encoded = json.dumps(dict(result), ensure_ascii=False, allow_nan=False) if result is not None else ""
         reply = self._scripts.run(
             "finish",
             job_id,
             token,
             status,
-            spelled,
+            encoded,
             records.dump_part(error) if error else "",
             *_report(progress, losses, events),
         )
@@ -204,10 +204,10 @@ class JobStore(JobReader):
         _owned(reply)
 
     def release(self, job_id: str, token: int) -> Status:
-        """Give a job back to its queue (a drain) and return where it went: queued, or cancelled where that was wished.
+        """Return a job to its queue (a drain) and return its status: queued, or cancelled if that was requested.
 
         Raises:
-            LeaseLost: somebody else owns it.
+            LeaseLost: another worker owns it.
             Conflict: it is sealed.
         """
         reply = self._scripts.run("release", job_id, token)
@@ -219,15 +219,15 @@ class JobStore(JobReader):
         """End the lease of a job whose process, a child of this owner, is dead."""
         self._scripts.run("lose", job_id, owner_id)
 
-    # Who looks after all
+    # For reapers
 
     def reap(self, *, lease_s: float, most: int = 100) -> Sequence[Reaped]:
-        """Take every job whose lease is over from its silent worker."""
+        """Take every job whose lease has expired from its worker."""
         reply = self._scripts.run("reap", _ms(lease_s), most)
         return [Reaped(job_id=job_id, outcome=outcome) for job_id, outcome in _pairs(reply)]
 
     def due(self, *, stayed_empty: Callable[[Queue], bool], most: int = 100) -> Sequence[tuple[str, Queue]]:
-        """Return the jobs whose message is to be sent now, with the queue. They count as sent from here on."""
+        """Return the jobs whose message has to be sent now, with their queues. From here on they count as sent."""
         flags = json.dumps({queue: stayed_empty(queue) for queue in Queue})
         reply = self._scripts.run("due", MESSAGE_LOST_MS, most, flags)
         return [(job_id, Queue(queue)) for job_id, queue in _pairs(reply)]
@@ -245,18 +245,18 @@ class JobStore(JobReader):
         lease_s: float = 0,
         cancel_requested: bool = False,
     ) -> bool:
-        """Put a job's record in again and return whether it was gone.
+        """Restore a job's record and return True if it was missing.
 
         Args:
-            job: what was asked.
-            status: queued, how it ended, or running: an attempt under `token` may live, and goes on by its next
-                renewal; where it doesn't, the job is queued again once `lease_s` is over.
-            result: of one that ended.
+            job: the job as submitted.
+            status: queued, how it ended, or running: an attempt under `token` may still run, and continues with its
+                next renewal; if it doesn't, the job is queued again after `lease_s`.
+            result: of a job that ended.
             error: likewise.
             finished_ms: likewise, ms since 1970; now when None.
             metrics: likewise.
-            token: the highest that the volume knows.
-            lease_s: of a running one, seconds.
+            token: the highest one on the volume.
+            lease_s: of a running job, seconds.
             cancel_requested: likewise.
         """
         fields = records.to_hash(job) | {
@@ -292,31 +292,31 @@ class JobStore(JobReader):
         self._scripts.run("mark_whole", mark)
 
     def mark_pending(self, job_id: str) -> None:
-        """Note that the volume has still to be told of a job's end, or of a wish for it."""
+        """Note that a job's end, or a request to cancel it, still has to be written to the volume."""
         with translated():
             self._client.sadd(keys.OWED, job_id)
 
     def pending_sync(self) -> Sequence[str]:
-        """Return the jobs of which the volume has still to be told."""
+        """Return the jobs that `mark_pending` noted."""
         with translated():
             ids: set[str] = self._client.smembers(keys.OWED)  # type: ignore[assignment]
         return sorted(ids)
 
     def clear_pending(self, job_id: str) -> None:
-        """Note that the volume has been told."""
+        """Note that it has been written to the volume."""
         with translated():
             self._client.srem(keys.OWED, job_id)
 
     def purge(self, *, age_s: float, most: int = 100) -> Sequence[str]:
-        """Forget jobs that ended longer ago than this, with their events, and return their ids."""
+        """Delete the records and events of jobs that ended longer ago than this, and return their ids."""
         return list(self._scripts.run("purge", _ms(age_s), most))
 
 
 def _report(progress: Progress | None, losses: Losses | None, events: Sequence[Event]) -> tuple[str, str, str]:
-    """Spell what an attempt reports as the scripts take it."""
-    spelled = json.dumps([[event.type, json.dumps(event.data, allow_nan=False)] for event in events])
+    """Return what an attempt reports in the form that the scripts take."""
+    encoded = json.dumps([[event.type, json.dumps(event.data, allow_nan=False)] for event in events])
     part = records.dump_part
-    return part(progress) if progress else "", part(losses) if losses else "", spelled
+    return part(progress) if progress else "", part(losses) if losses else "", encoded
 
 
 def _ms(seconds: float) -> int:

@@ -1,40 +1,40 @@
-"""Every Redis key of Charloom: the only place where one is spelled.
+"""The names of all Redis keys of Charloom, used everywhere.
 
 | key | type | what it holds |
 | --- | --- | --- |
 | job:<id> | hash | the job record, see `shared/jobs/record.py` |
-| events:<id> | stream | what happened to the job, newest some thousands |
+| events:<id> | stream | what happened to the job, the newest some thousands |
 | metrics:<id> | list | every loss measured, one JSON object each |
-| samples:<id> | list | the newest samples that a model wrote while it learned, one JSON object each |
+| samples:<id> | list | the newest samples of a training, one JSON object each |
 | index:<type>:<status> | zset | job ids by name (score 0), so by time |
 | index:<model>:<type>:<status> | zset | the same, of the jobs that made or use a model |
-| queue:<queue> | zset | ids of queued jobs by the time they came in: the place in the queue |
+| queue:<queue> | zset | ids of queued jobs by when they were queued: the order of the queue |
 | running | zset | ids of running jobs by the end of their lease |
-| outbox | zset | ids whose message is to be sent, by the time from which it is due |
-| ended | zset | ids of ended jobs by when they ended: what is cleaned up after a set time |
+| outbox | zset | ids of jobs whose message has to be sent, by the time from which it is due |
+| ended | zset | ids of ended jobs by when they ended: they are deleted after some time |
 | uses:<resource> | set | live jobs that need this corpus or model |
-| retired:<resource> | string | the resource is being deleted: no new job may use it |
+| retired:<resource> | string | the resource is being deleted: no new job may use it; expires |
 | claimed:<queue> | string | when the newest claimed job of this queue had been sent, ms |
 | whole | string | "1" once the records agree with the volume, else a mark; gone when the server was emptied |
-| owed | set | jobs whose end, or wish to end, the volume could not be told when it came |
-| probe | string | written by whoever asks whether the server takes writes; goes by itself |
-| tries:<address> | set | marks of the wrong keys that an address has tried; goes by itself |
-| signedout:<session> | string | the session was ended before its time; goes by itself |
+| owed | set | jobs whose end, or request to cancel, couldn't be written to the volume yet |
+| probe | string | written to find out if the server takes writes; expires |
+| tries:<address> | set | fingerprints of the wrong API keys that an address has sent; expires |
+| signedout:<session> | string | the session was ended before its time; expires |
 | workers | zset | names of workers by when they were last seen |
-| worker:<name> | string | what that worker says of itself, JSON; goes by itself |
-| hooks | zset | ids of webhook messages to be delivered, by the time of the next try |
-| hook:<id> | hash | one of them: whose job, what happened, where to, tries so far |
-| rate:<caller> | string | when a caller may call as often as ever again, ms; goes by itself |
-| waiting:<caller> | set | queued jobs that a caller sent, kept where their number is limited |
-| wake:<name> | stream | one entry at most: a web process wakes its own reader by it; goes by itself |
-| repeat:<sha256> | hash | a request with an idempotency key: its job's id and its answer; goes by itself |
+| worker:<name> | string | what that worker reports, JSON; expires |
+| hooks | zset | ids of webhook messages to deliver, by the time of the next try |
+| hook:<id> | hash | one of them: its job, what happened, the URL, tries so far |
+| rate:<caller> | string | when a caller's full allowance is back, ms; expires |
+| waiting:<caller> | set | a caller's queued jobs, if their number is limited |
+| wake:<name> | stream | at most one entry: a web process wakes its own reader with it; expires |
+| repeat:<sha256> | hash | a request with an idempotency key: its job's id and its response; expires |
 """
 
 from collections.abc import Mapping
 
 PREFIX = "charloom:"
 
-#: What each kind of key begins with. The store's Lua gets this table: a script meets ids that its caller can't name.
+#: The prefix of each kind of key. The Lua scripts get this table, since they find ids that their caller doesn't know.
 LAYOUT: Mapping[str, str] = {
     kind: f"{PREFIX}{kind}:"
     for kind in (
@@ -100,20 +100,20 @@ def queue(name: str) -> str:
 
 
 def worker(name: str) -> str:
-    """Key of what a worker says of itself."""
+    """Key of a worker's report."""
     return LAYOUT["worker"] + name
 
 
 def tries(address: str) -> str:
-    """Key of the wrong keys that came from an address."""
+    """Key of the wrong API keys that came from an address."""
     return LAYOUT["tries"] + address
 
 
 def signedout(session_id: str) -> str:
-    """Key that stands while a session that was ended hasn't run out."""
+    """Key that exists until a session that was signed out would have expired."""
     return LAYOUT["signedout"] + session_id
 
 
 def wake(name: str) -> str:
-    """Name the stream by which a reader of events is woken."""
+    """Key of the stream that wakes a reader of events."""
     return LAYOUT["wake"] + name

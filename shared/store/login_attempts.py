@@ -1,20 +1,20 @@
-"""What the door remembers for all hosts: wrong keys by the address they came from, and sessions that were ended."""
+"""Wrong API keys by the address that sent them, and sessions that were signed out, for all web processes."""
 
 from shared.store import keys
 from shared.store.connection import Client, translated
 
-#: Seconds for which the wrong keys of an address are counted, from the first one on.
+#: Seconds for which an address' wrong keys are counted, from the first one on.
 TRIES_S = 600
 
 
 class LoginAttempts:
-    """The door's memory. Any method raises StoreUnavailable."""
+    """Remembers them. Any method raises StoreUnavailable."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def note_wrong_key(self, address: str, mark: str) -> bool:
-        """Note that a wrong key came from an address, and tell whether it is a new one, by its mark."""
+        """Note that a wrong key, known by its mark, came from an address; return True if it is a new one."""
         with translated():
             pipeline = self._client.pipeline()
             pipeline.sadd(keys.tries(address), mark)
@@ -23,7 +23,7 @@ class LoginAttempts:
         return bool(added)
 
     def wrong_keys(self, address: str) -> tuple[int, int]:
-        """Return how many different wrong keys came from an address, and for how many seconds that still counts."""
+        """Return how many different wrong keys came from an address, and for how many seconds they still count."""
         with translated():
             pipeline = self._client.pipeline()
             pipeline.scard(keys.tries(address))
@@ -32,11 +32,11 @@ class LoginAttempts:
         return int(count), max(1, int(left))
 
     def end_session(self, session_id: str, *, left_s: int) -> None:
-        """Note that a session is over; `left_s` seconds later it would have been anyway."""
+        """Note that a session was signed out, `left_s` seconds before it would have expired."""
         with translated():
             self._client.set(keys.signedout(session_id), "1", ex=max(1, left_s))
 
     def has_ended(self, session_id: str) -> bool:
-        """Return True if a session was ended before its time."""
+        """Return True if a session was signed out."""
         with translated():
             return bool(self._client.exists(keys.signedout(session_id)))

@@ -1,4 +1,4 @@
-"""How often each caller calls, counted for all web processes together."""
+"""Each caller's rate of requests, counted over all web processes."""
 
 from dataclasses import dataclass
 
@@ -8,26 +8,26 @@ from shared.store.scripts import Scripts
 
 @dataclass(frozen=True, kw_only=True)
 class Allowance:
-    """Where a caller stands."""
+    """What a caller may still send."""
 
-    #: Whether this call may be answered.
+    #: Whether this request is within the rate.
     granted: bool
-    #: Calls that may follow at once.
+    #: Requests that may follow at once.
     left: int
-    #: Seconds until all of them are there again.
+    #: Seconds until the full allowance is back.
     full_in_s: float
-    #: Seconds until the next call may come, where this one may not.
+    #: Seconds until the next request is allowed, if this one isn't.
     retry_s: float
 
 
 class Rates:
-    """Counts calls."""
+    """Counts requests."""
 
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
     def count(self, caller: str, rate: Rate) -> Allowance:
-        """Count a call, unless it comes too early. Raises StoreUnavailable."""
+        """Count a request, unless it comes too early. Raises StoreUnavailable."""
         word, left, full_ms, *retry_ms = self._scripts.run("rate", caller, rate.calls, round(rate.period_s * 1000))
         return Allowance(
             granted=word == "ok",

@@ -1,4 +1,4 @@
-"""Between a job's hash in Redis and the typed record."""
+"""Converts between a job's hash in Redis and the typed record."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ Part = TypeVar("Part", bound=Any)
 
 
 def to_hash(job: NewJob) -> dict[str, str]:
-    """Spell a new job as the fields of its hash, all strings; "" is "none"."""
+    """Return a new job as the fields of its hash, all strings; "" is None."""
     return {
         "id": job.id,
         "type": job.type,
@@ -41,12 +41,12 @@ def to_hash(job: NewJob) -> dict[str, str]:
 
 
 def from_flat(flat: Sequence[str], rank: int | None) -> Job:
-    """Read a job's hash as a script returns it, name after value, and the number of jobs before it in its queue."""
+    """Read a job's hash as a script returns it, names and values in turn; rank: jobs before it in its queue."""
     return from_hash(dict(zip(flat[::2], flat[1::2], strict=True)), None if rank is None else rank + 1)
 
 
 def from_hash(fields: Mapping[str, str], queue_position: int | None) -> Job:
-    """Read a job's hash. Fields that this version doesn't know are passed over."""
+    """Read a job's hash. Ignores fields that this version doesn't know."""
 
     def number(name: str) -> int | None:
         return int(fields[name]) if fields.get(name) else None
@@ -81,7 +81,7 @@ def from_hash(fields: Mapping[str, str], queue_position: int | None) -> Job:
 
 
 def known(kind: type[Part], text: str) -> Part | None:
-    """Read a part of a record from its JSON, None from "". What a newer version has added to it is passed over."""
+    """Read a part of a record from its JSON, None from "". Ignores what a newer version has added."""
     if not text:
         return None
     values = json.loads(text)
@@ -90,10 +90,10 @@ def known(kind: type[Part], text: str) -> Part | None:
 
 
 def dump_part(part: Progress | Losses | JobError) -> str:
-    """Spell a part of the record as JSON."""
+    """Return a part of the record as JSON."""
     return dump(asdict(part))
 
 
 def dump(value: object) -> str:
-    """Spell a value as compact JSON."""
+    """Return a value as compact JSON."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -1,4 +1,4 @@
-"""The Lua beside this file: loaded once, run by hash, handed the table of transitions and the layout of keys."""
+"""Runs the Lua scripts of `lua/`: loaded once, called by hash, with the table of transitions and the layout of keys."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How the Redis server is set up, as far as it matters to those who trust it with their jobs."""
+"""The configuration of the Redis server, as far as the safety of jobs depends on it."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from shared.store.connection import Client, translated
 
 @dataclass(frozen=True, kw_only=True)
 class ServerFacts:
-    """What a server tells of itself."""
+    """A server's version, memory and configuration."""
 
     #: "Valkey 9.1.2", "Redis 8.0.1".
     version: str
     used_bytes: int
-    #: Most memory that it may use; 0 for all there is.
+    #: Most memory that it may use; 0: unlimited.
     most_bytes: int
-    #: What becomes of keys when the memory is full; "noeviction" loses none.
+    #: What happens to keys when the memory is full; "noeviction" loses none.
     policy: str
     #: Whether every write is appended to a file.
     append_only: bool

@@ -1,4 +1,4 @@
-"""The store whole: one client, its parts."""
+"""The whole store: one client and its parts."""
 
 from shared.settings import Settings
 from shared.store import keys
@@ -15,7 +15,7 @@ from shared.store.workers import WorkerBoard
 
 
 class Store:
-    """All that Redis holds for Charloom."""
+    """Everything of Charloom in Redis."""
 
     def __init__(self, client: Client, *, events_cap: int = 10_000) -> None:
         self._client = client
@@ -30,25 +30,25 @@ class Store:
 
     @classmethod
     def of(cls, settings: Settings) -> "Store":
-        """Make the store that the settings name. Nothing is connected yet."""
+        """Return the store that the settings name. Nothing is connected yet."""
         client = connect(settings.redis_url.get_secret_value(), tls=settings.redis_tls())
         return cls(client, events_cap=settings.events_cap)
 
     def ping(self) -> None:
-        """Raise StoreUnavailable unless Redis answers and takes writes."""
+        """Raise StoreUnavailable unless Redis replies and takes writes."""
         with translated():
             self._client.set(keys.PROBE, "1", ex=10)
 
     def run_id(self) -> str:
-        """Return what names this run of the Redis server: another one means it was restarted."""
+        """Return the id of this run of the Redis server, which changes when it restarts."""
         with translated():
             info = self._client.info("server")
         return str(info["run_id"])
 
     def server(self) -> ServerFacts:
-        """Tell how the Redis server is set up."""
+        """Return the configuration of the Redis server."""
         return ask(self._client)
 
     def close(self) -> None:
-        """Close the connections. The store can still be used: it opens new ones."""
+        """Close the connections. The store can still be used, and opens new ones."""
         self._client.close()

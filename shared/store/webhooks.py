@@ -27,13 +27,13 @@ class Message:
 
 
 class Webhooks:
-    """The messages that are to be delivered. Any method raises StoreUnavailable."""
+    """The messages to deliver. Any method raises StoreUnavailable."""
 
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
     def take(self) -> Message | None:
-        """Take the message that has been due longest, or None: there is none."""
+        """Take the message that has been due longest, or return None if there is none."""
         word, *found = self._scripts.run("hook_take", HOLD_MS)
         if word == "none":
             return None
@@ -49,9 +49,9 @@ class Webhooks:
         )
 
     def end(self, message: Message) -> None:
-        """Note that a message is delivered, or given up."""
+        """Delete a message that was delivered or is dropped."""
         self._scripts.run("hook_end", message.id, "")
 
     def put_off(self, message: Message, seconds: float) -> None:
-        """Note that a message was not delivered and is to be tried again after this time."""
+        """Let a message that couldn't be delivered be tried again after this time."""
         self._scripts.run("hook_end", message.id, round(seconds * 1000))

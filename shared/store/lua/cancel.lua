@@ -1,4 +1,4 @@
--- Wish a job's end. A queued one ends at once; a running one when its worker sees the wish.
+-- Cancel a job: a queued one at once; of a running one it is requested, and its worker ends it.
 -- ARGV[2] job id
 -- Returns {"ok", shown status} | {"already", shown status} | {"ended", status} | {"sealed"} | {"unknown"}
 local job = load_job(ARGV[2])
@@ -13,5 +13,5 @@ if job.status ~= 'running' then return {'ended', job.status} end
 leave_index(job)
 write(job, {cancel = '1'})
 enter_index(job)
-tell_status(job)
+emit_status(job)
 return {'ok', 'cancelling'}

@@ -1,6 +1,6 @@
--- Take a queued job: a fresh token, a lease, one attempt more.
+-- Claim a queued job: a new token, a lease, one more attempt.
 -- ARGV[2] job id; [3] worker's name; [4] lease, ms; [5] min_token: the highest token seen on the volume
--- [6] owner_id: which process of that name
+-- [6] owner_id: identifies the process of that name
 -- Returns {"ok", token, the record: {name, value, …}} | {"no"}: unknown or not queued
 local job = load_job(ARGV[2])
 if not job or job.status ~= 'queued' then return {'no'} end

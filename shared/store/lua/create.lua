@@ -1,13 +1,13 @@
--- Put a new job's record in, queued, its message due.
--- ARGV[2] the record's fields as a JSON object of strings; [3] how late its message is due, ms: time for the creator to send it
--- [4] who sends it; [5] how many jobs of theirs may wait, 0: any number
--- Returns {"ok" | "exists", the record: {name, value, …}, jobs before it in its queue, or nil: it isn't there}
+-- Add a new job's record, queued, its message due.
+-- ARGV[2] the record's fields as a JSON object of strings; [3] when its message is due, in ms: time for the creator to send it
+-- [4] caller; [5] most waiting jobs of that caller, 0: any number
+-- Returns {"ok" | "exists", the record: {name, value, …}, jobs before it in its queue or nil}
 --   | {"full", how many wait} | {"retired", id of the corpus or model that is being deleted}
 local job = cjson.decode(ARGV[2])
-local function stands(word)
+local function current(word)
   return {word, redis.call('HGETALL', layout.job .. job.id), redis.call('ZRANK', layout.queue .. job.queue, job.id)}
 end
-if redis.call('EXISTS', layout.job .. job.id) == 1 then return stands('exists') end
+if redis.call('EXISTS', layout.job .. job.id) == 1 then return current('exists') end
 local uses = cjson.decode(job.uses)
 for _, resource in ipairs(uses) do
   if redis.call('EXISTS', layout.retired .. resource) == 1 then return {'retired', resource} end
@@ -27,5 +27,5 @@ for _, resource in ipairs(uses) do redis.call('SADD', layout.uses .. resource, j
 enter_index(job)
 redis.call('ZADD', layout.queue .. job.queue, now, job.id)
 redis.call('ZADD', layout.outbox, now + tonumber(ARGV[3]), job.id)
-tell_status(job)
-return stands('ok')
+emit_status(job)
+return current('ok')

@@ -1,5 +1,6 @@
--- Which messages are to be sent now. Each is put off, so that reapers don't send it twice and one that is lost is sent again.
--- ARGV[2] how long to put it off, ms; [3] messages at most; [4] JSON: queue -> true where it has stayed empty
+-- Find the messages that have to be sent now. Each counts as sent then, so that reapers don't send it twice, for some time, so that
+-- a lost one is sent again.
+-- ARGV[2] for how long, ms; [3] most messages; [4] JSON: queue -> true if the broker's queue has stayed empty
 -- Returns {id, queue, id, queue, …}
 local now, put_off = now_ms(), tonumber(ARGV[2])
 local out = {}
@@ -9,7 +10,7 @@ local function take(id, queue)
   redis.call('HSET', layout.job .. id, 'sent', now)
   redis.call('ZREM', layout.outbox, id)
 end
--- What is due in a farther future than anything is put: the server's clock was set back.
+-- What is due later than anything can be due: the server's clock was set back.
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.outbox, '(' .. now + put_off, '+inf', 'LIMIT', 0, ARGV[3])) do
   redis.call('ZADD', layout.outbox, now, id)
 end
@@ -17,7 +18,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.outbox, '-inf', now, 'LIM
   local held = redis.call('HMGET', layout.job .. id, 'status', 'queue')
   if held[1] == 'queued' then take(id, held[2]) else redis.call('ZREM', layout.outbox, id) end
 end
--- Sent, never claimed, while later ones were, or while nothing waits in the broker: the message is lost.
+-- Sent but not claimed, while later ones were, or while nothing waits in the broker: the message is lost.
 for queue, stayed_empty in pairs(cjson.decode(ARGV[4])) do
   local newest = math.min(now, tonumber(redis.call('GET', layout.claimed .. queue) or '0'))
   for _, id in ipairs(redis.call('ZRANGE', layout.queue .. queue, 0, tonumber(ARGV[3]) - 1)) do

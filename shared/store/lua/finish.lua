@@ -1,4 +1,4 @@
--- End a running job, and write down what its attempt reports last. A sealed one can only succeed.
+-- End a running job, and record what its attempt reports last. A sealed one can only succeed.
 -- ARGV[2] job id; [3] token; [4] succeeded | failed | cancelled; [5] result JSON or ""; [6] error JSON or ""
 -- [7] progress, [8] losses, [9] events, as `report` takes them
 -- Returns {"ok"} | {"stale"} | {"gone"} | {"sealed"}

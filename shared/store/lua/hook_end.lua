@@ -1,6 +1,6 @@
--- Note what became of a try to deliver a webhook message.
--- ARGV[2] message id; [3] ms until the next try, or "": there is none, it is delivered or given up
--- Returns {"ok"} | {"gone"}: another courier has ended it
+-- End a try to deliver a webhook message.
+-- ARGV[2] message id; [3] ms until the next try, or "" if it was delivered or is dropped
+-- Returns {"ok"} | {"gone"}: another sender has ended it
 local key = layout.hook .. ARGV[2]
 if redis.call('EXISTS', key) == 0 then return {'gone'} end
 if ARGV[3] == '' then

@@ -1,5 +1,5 @@
--- Take the webhook message that has been due longest. It is due again after a while, should its courier die meanwhile.
--- ARGV[2] how long it is put off, ms
+-- Take the webhook message that has been due longest. It is due again after some time, in case its sender dies.
+-- ARGV[2] that time, ms
 -- Returns {"ok", id, job id, type, url, created ms, number of this try, the webhook's secret or ""} | {"none"}
 local now = now_ms()
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.hooks, '-inf', now, 'LIMIT', 0, 10)) do

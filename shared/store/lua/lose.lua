@@ -1,6 +1,6 @@
--- End the lease of a job whose process is known to be dead, so that the next reaping takes it.
+-- End the lease of a job whose process is known to be dead, so that it is reaped next.
 -- ARGV[2] job id; [3] owner_id
--- Returns {"ok"} | {"stale"}: another holds it
+-- Returns {"ok"} | {"stale"}: another process holds it
 local job = load_job(ARGV[2])
 if not job or job.status ~= 'running' or job.owner_id ~= ARGV[3] then return {'stale'} end
 write(job, {lease_until = 0})

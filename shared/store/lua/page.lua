@@ -1,12 +1,12 @@
 -- List jobs by their ids, so by time: merge indexes, which each hold their ids in order.
--- ARGV[2] JSON list of the indexes' keys; [3] id after which to begin, or ""; [4] jobs at most; [5] "1": newest first, "0": oldest
--- Returns {"ok", 1 where more follow else 0, {record, jobs before it in its queue or nil, …}}; a record: {name, value, …}
+-- ARGV[2] JSON list of the indexes' keys; [3] id after which to start, or ""; [4] most jobs; [5] "1": newest first, "0": oldest
+-- Returns {"ok", 1 if more follow else 0, {record, jobs before it in its queue or nil, …}}; a record: {name, value, …}
 local limit, newest_first = tonumber(ARGV[4]), ARGV[5] == '1'
 local command, from, to = 'ZRANGEBYLEX', '-', '+'
 if newest_first then command, from, to = 'ZREVRANGEBYLEX', '+', '-' end
 if ARGV[3] ~= '' then from = '(' .. ARGV[3] end
 
--- By bytes, as the indexes are ordered: Lua's < goes by the server's locale.
+-- By bytes, like the indexes: Lua's < depends on the server's locale.
 local function less(a, b)
   for i = 1, math.min(#a, #b) do
     local x, y = a:byte(i), b:byte(i)

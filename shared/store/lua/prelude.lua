@@ -1,9 +1,9 @@
--- Stands in front of every script here. ARGV[1], the same for all, is JSON made by shared/store/scripts.py:
---   layout       what each kind of key begins with (shared/store/keys.py)
---   transitions  status -> list of the statuses that may follow (shared/jobs/record.py); restated nowhere
+-- Prepended to every script here. ARGV[1], the same for all, is JSON made by shared/store/scripts.py:
+--   layout       prefix of each kind of key (shared/store/keys.py)
+--   transitions  status -> list of the statuses that may follow (shared/jobs/record.py), defined only there
 --   events_cap   newest events kept of one job
--- Each script opens with its own ARGV (from 2 on) and what it returns. A reply's first element is a word: "ok", or why not.
--- Scripts name keys that they find by id, so Charloom wants one Redis (or a primary with replicas), not a cluster.
+-- Each script starts with its own ARGV (from 2 on) and what it returns. A reply's first element is a word: "ok", or why not.
+-- Scripts use keys that they find by id, so Charloom needs one Redis (or a primary with replicas), not a cluster.
 
 local context = cjson.decode(ARGV[1])
 local layout = context.layout
@@ -28,7 +28,7 @@ local function owns(job, token)
   return job ~= nil and job.status == 'running' and job.token == token
 end
 
--- Why an attempt may not act: its job is another's by now, or the server was emptied and doesn't know the job yet.
+-- Why an attempt may not act: another worker has its job by now, or the server was emptied and the job isn't restored yet.
 local function not_owned(known)
   if known then return {'stale'} end
   return {'gone'}
@@ -49,7 +49,7 @@ local function emit(id, kind, data)
   return redis.call('XADD', layout.events .. id, 'MAXLEN', '~', context.events_cap, '*', 'type', kind, 'data', data)
 end
 
--- Write down what an attempt reports: the latest figures into the record, events into the stream, losses into the list.
+-- Record what an attempt reports: the latest figures in the record, events in the stream, losses in the list.
 -- progress, losses: JSON or ""; events: JSON list of [type, data JSON]
 local function report(id, progress, losses, events)
   local key = layout.job .. id
@@ -60,14 +60,14 @@ local function report(id, progress, losses, events)
     emit(id, event[1], event[2])
     if event[1] == 'metric' then redis.call('RPUSH', layout.metrics .. id, event[2]) end
     if event[1] == 'sample' then
-      -- Beside the stream, which is capped and in a long training loses early events.
+      -- Apart from the stream, which is capped and loses early events of a long training.
       redis.call('RPUSH', layout.samples .. id, event[2])
       redis.call('LTRIM', layout.samples .. id, -200, -1)
     end
   end
 end
 
--- The status that people are shown.
+-- The status that is shown.
 local function shown(job)
   if job.status == 'running' and job.cancel == '1' then return 'cancelling' end
   return job.status
@@ -90,21 +90,21 @@ local function leave_index(job)
   redis.call('ZREM', of_model, job.id)
 end
 
-local function tell_status(job)
+local function emit_status(job)
   local worker = cjson.null
   if job.worker ~= '' then worker = job.worker end
   emit(job.id, 'status', cjson.encode({status = shown(job), attempt = tonumber(job.attempt), worker = worker}))
 end
 
--- Put a queued job at the end of its queue, its message due at once.
+-- Append a queued job to its queue, its message due at once.
 local function enqueue(job, now)
   redis.call('ZADD', layout.queue .. job.queue, now, job.id)
   redis.call('ZADD', layout.outbox, now, job.id)
   if job.caller then redis.call('SADD', layout.waiting .. job.caller, job.id) end
 end
 
--- Put the message that the job stands as it does on its way to the job's webhook, where it wants that one. A worker's
--- courier delivers it. The id comes from the job, so that the same message put in again is the same.
+-- Add a message about the job's status for its webhook, if it asked for that one. A worker's sender delivers it. The message's id
+-- comes from the job, so that adding it twice makes the same message.
 local function call_webhook(job, now)
   if not job.webhook or job.webhook == '' then return end  -- no field: the record is an older version's
   local hook, kind = cjson.decode(job.webhook), 'job.' .. job.status
@@ -129,7 +129,7 @@ local function end_job(job, now)
   emit(job.id, 'done', '{"status":"' .. job.status .. '","result":' .. raw(job.result) .. ',"error":' .. raw(job.error) .. '}')
 end
 
--- The one place where a status changes: checks the table, keeps every index in step, tells those who watch.
+-- The one place where a status changes: checks the table, updates every index, emits events.
 -- Returns whether the move is allowed.
 local function move(job, to, now, changes)
   local allowed = false
@@ -146,7 +146,7 @@ local function move(job, to, now, changes)
   if ends then changes.finished = now end
   write(job, changes)
   enter_index(job)
-  tell_status(job)
+  emit_status(job)
   if to == 'queued' then enqueue(job, now) end
   if to == 'running' then
     redis.call('ZADD', layout.running, job.lease_until, job.id)

@@ -1,5 +1,5 @@
--- Forget jobs that ended long ago, their events and losses with them.
--- ARGV[2] age, ms; [3] jobs at most
+-- Delete jobs that ended long ago, with their events and losses.
+-- ARGV[2] age, ms; [3] most jobs
 -- Returns {id, …}
 local gone = redis.call('ZRANGEBYSCORE', layout.ended, '-inf', now_ms() - tonumber(ARGV[2]), 'LIMIT', 0, ARGV[3])
 for _, id in ipairs(gone) do

@@ -1,7 +1,7 @@
--- Count a call against a caller's rate, or say when it may come again. The generic cell rate algorithm: one number, the moment
--- at which the caller would be back at a full allowance, which every call moves on by the time that one call is worth.
--- ARGV[2] caller; [3] calls at once and in each period; [4] period, ms
--- Returns {"ok" | "no", calls left, ms until all are there again, ms until the next call ("no" only)}
+-- Count a request against a caller's rate, or return when it may come again. The generic cell rate algorithm: one number, the time
+-- at which the caller's full allowance is back, which every request postpones by the time that one request is worth.
+-- ARGV[2] caller; [3] requests at once and in each period; [4] period, ms
+-- Returns {"ok" | "no", requests left, ms until the full allowance is back, ms until the next request ("no" only)}
 local key, now, period = layout.rate .. ARGV[2], now_ms(), tonumber(ARGV[4])
 local worth = period / tonumber(ARGV[3])
 local full_at = math.max(now, tonumber(redis.call('GET', key) or '0'))

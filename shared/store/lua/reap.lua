@@ -1,9 +1,9 @@
--- Take every job whose lease is over from its silent worker. Atomic, so any number of reapers is safe.
--- ARGV[2] lease, ms; [3] jobs at most
--- Returns {id, what, id, what, …}, what: "requeued" | "cancelled" | "failed" | "sealed" (the caller completes it)
+-- Take every job whose lease has expired from its worker. Atomic, so any number of reapers is safe.
+-- ARGV[2] lease, ms; [3] most jobs
+-- Returns {id, outcome, id, outcome, …}, outcome: "requeued" | "cancelled" | "failed" | "sealed" (the caller completes it)
 local now = now_ms()
 local outcome = {}
--- No lease can last longer than its whole: where one does, the server's clock was set back, and it begins anew.
+-- A lease that lasts longer than its full duration means that the server's clock was set back: it starts again.
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.running, '(' .. now + tonumber(ARGV[2]), '+inf', 'LIMIT', 0, ARGV[3])) do
   local job = load_job(id)
   local lease = tonumber(job and job.lease or '0')
@@ -18,7 +18,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.running, '-inf', now, 'LI
   if not job or job.status ~= 'running' then
     redis.call('ZREM', layout.running, id)
   elseif job.sealed ~= '' then
-    -- A lease's time for whoever completes it, before the next reaper tries.
+    -- Whoever completes it has the time of a lease before the next reaper tries.
     write(job, {lease_until = now + tonumber(ARGV[2])})
     redis.call('ZADD', layout.running, job.lease_until, id)
     what = 'sealed'
@@ -26,7 +26,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.running, '-inf', now, 'LI
     move(job, 'cancelled', now, {cancel = '0'})
     what = 'cancelled'
   elseif job.worker == '' then
-    -- Put back after the server was emptied, and whoever ran it is gone: that is no loss of a worker's.
+    -- Restored after the server was emptied, and its worker is gone: that doesn't count as a lost attempt.
     move(job, 'queued', now, {sent = ''})
     what = 'requeued'
   else

@@ -1,7 +1,7 @@
--- Write down what an attempt reports.
+-- Record what an attempt reports.
 -- ARGV[2] job id; [3] token; [4] progress, [5] losses, [6] events, as `report` takes them
--- [7] how much work the training state that it has saved holds, or ""; where that is more than any before, lost attempts count anew
--- Returns {"ok", "1" where a cancel is wished else "0"} | {"stale"} | {"gone"}
+-- [7] work in a training state that it has saved, or ""; more than in any before sets the count of lost attempts back to 0
+-- Returns {"ok", "1" if a cancel is requested else "0"} | {"stale"} | {"gone"}
 local held = redis.call('HMGET', layout.job .. ARGV[2], 'status', 'token', 'cancel', 'saved_work')
 if held[1] ~= 'running' or held[2] ~= ARGV[3] then return not_owned(held[1]) end
 report(ARGV[2], ARGV[4], ARGV[5], ARGV[6])

@@ -1,4 +1,4 @@
--- Give a job back (a drain): queued again, no loss counted; cancelled where that was wished.
+-- Release a job (a drain): queued again, or cancelled if that was requested. It doesn't count as lost.
 -- ARGV[2] job id; [3] token
 -- Returns {"ok", new status} | {"stale"} | {"gone"} | {"sealed"}
 local job = load_job(ARGV[2])

@@ -1,4 +1,4 @@
--- Keep the answer to a request that has an idempotency key. The first one counts, should two have worked on it.
+-- Keep the answer to a request that has an idempotency key. If two processes worked on it, the first answer counts.
 -- ARGV[2] the key's name; [3] answer
 -- Returns {"ok", the answer that counts}
 local key = layout['repeat'] .. ARGV[2]

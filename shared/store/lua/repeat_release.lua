@@ -1,5 +1,5 @@
--- Give up a request that has an idempotency key. Only the newest owner_id may, and only while it has no answer.
--- ARGV[2] the key's name; [3] owner_id; [4] "1": nothing was made, forget the key; "0": keep it and its job id for the next try
+-- Abandon a request that has an idempotency key. Only the newest owner may, and only while there is no answer.
+-- ARGV[2] the key's name; [3] owner_id; [4] "1": nothing was made, delete the key; "0": keep it and its job id for the next try
 -- Returns {"ok"} | {"stale"}
 local key = layout['repeat'] .. ARGV[2]
 local held = redis.call('HMGET', key, 'owner_id', 'answer')

@@ -1,6 +1,6 @@
--- Put a job's record in again from what the volume knows of it: the server was emptied.
--- ARGV[2] the record's fields as a JSON object of strings: "status" queued, or how it ended ("finished" ms, "": now), or running where an attempt
---   may live on: under its "token" it goes on, else its lease runs out; "created" ms
+-- Restore a job's record from the volume, after the server was emptied.
+-- ARGV[2] the record's fields as a JSON object of strings: "status" queued, or how it ended ("finished" ms, "": now), or running if
+--   an attempt may still run: under its "token" it continues, otherwise its lease expires; "created" ms
 -- ARGV[3] its losses, JSON list of data JSON; [4] lease of a running one, ms
 -- Returns {"ok"} | {"exists"}
 local job = cjson.decode(ARGV[2])
@@ -16,9 +16,9 @@ for name, value in pairs(job) do fields[name] = value end
 write(job, fields)
 enter_index(job)
 for _, data in ipairs(cjson.decode(ARGV[3])) do redis.call('RPUSH', layout.metrics .. job.id, data) end
-tell_status(job)
+emit_status(job)
 if ends then
-  -- Redis may have held a message to its webhook that was not delivered. After a day it would have been given up.
+  -- Redis may have had an undelivered message to its webhook. After a day it would have been dropped.
   if now - tonumber(job.finished) > 86400000 then job.webhook = '' end
   end_job(job, tonumber(job.finished))
 else

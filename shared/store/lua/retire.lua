@@ -1,5 +1,5 @@
--- Begin to delete a corpus or model: no job may take it into use from here on.
--- ARGV[2] its id; [3] how long the mark stands, ms (it is gone from the volume by then)
+-- Begin to delete a corpus or model: from here on no new job may use it.
+-- ARGV[2] its id; [3] how long the mark is kept, ms (by then it is gone from the volume)
 -- Returns {"ok"} | {"used", id of a live job}
 local user = redis.call('SRANDMEMBER', layout.uses .. ARGV[2])
 if user then return {'used', user} end

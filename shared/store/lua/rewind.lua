@@ -1,4 +1,4 @@
--- Set losses and samples to what a resumed attempt's state knows: what came after its checkpoint will come again.
+-- Reset losses and samples to those in the state that an attempt continues from: later ones will be reported again.
 -- ARGV[2] job id; [3] token; [4] losses, JSON list of data JSON; [5] samples, likewise
 -- Returns {"ok"} | {"stale"} | {"gone"}
 local job = load_job(ARGV[2])
