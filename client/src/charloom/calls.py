@@ -8,7 +8,7 @@ the two it belongs, and so what its calls return.
 import functools
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from types import MethodType
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from charloom.transport import Transport
 
@@ -39,16 +39,15 @@ class call(Generic[P, R]):  # noqa: N801 (a decorator, named like `property`)
 
     def __init__(self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]) -> None:
         self._function = function
-        self.__doc__ = function.__doc__
 
     @overload
-    def __get__(self, instance: None, owner: type[Any]) -> Self: ...
+    def __get__(self, instance: None, owner: type[Any]) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]: ...
     @overload
     def __get__(self, instance: Calls[Blocking], owner: type[Any]) -> Callable[P, R]: ...
     @overload
     def __get__(self, instance: Calls[Awaited], owner: type[Any]) -> Callable[P, Coroutine[Any, Any, R]]: ...
     def __get__(self, instance: Any, owner: type[Any]) -> Any:
-        return _bind(self, self._function, instance, run)
+        return _bind(self._function, instance, run)
 
 
 class iterate(Generic[P, R]):  # noqa: N801
@@ -56,21 +55,20 @@ class iterate(Generic[P, R]):  # noqa: N801
 
     def __init__(self, function: Callable[Concatenate[Any, P], AsyncGenerator[R, None]]) -> None:
         self._function = function
-        self.__doc__ = function.__doc__
 
     @overload
-    def __get__(self, instance: None, owner: type[Any]) -> Self: ...
+    def __get__(self, instance: None, owner: type[Any]) -> Callable[Concatenate[Any, P], AsyncGenerator[R, None]]: ...
     @overload
     def __get__(self, instance: Calls[Blocking], owner: type[Any]) -> Callable[P, Iterator[R]]: ...
     @overload
     def __get__(self, instance: Calls[Awaited], owner: type[Any]) -> Callable[P, AsyncGenerator[R, None]]: ...
     def __get__(self, instance: Any, owner: type[Any]) -> Any:
-        return _bind(self, self._function, instance, run_each)
+        return _bind(self._function, instance, run_each)
 
 
-def _bind(descriptor: object, function: Callable[..., Any], instance: Any, run: Callable[[Any], object]) -> object:
+def _bind(function: Callable[..., Any], instance: Any, run: Callable[[Any], object]) -> object:
     if instance is None:
-        return descriptor
+        return function
     method = MethodType(function, instance)
     if not instance._transport.blocking:  # noqa: SLF001 (a part of its class)
         return method
