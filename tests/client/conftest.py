@@ -1,4 +1,4 @@
-"""What the client's tests may ask for: a whole service, and servers that misbehave."""
+"""Fixtures of the client's tests: a whole service, and a server that misbehaves."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -13,27 +13,27 @@ from tests.client.stack import Stack, stacked
 
 @pytest.fixture(scope="module")
 def stack(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Give a service with a worker, one for a module's tests."""
+    """Start a service with a worker, one per module."""
     with stacked(valkey, tmp_path_factory.mktemp("stack")) as stack:
         yield stack
 
 
 @pytest.fixture
 def loom(stack: Stack) -> Charloom:
-    """Give a client of that service."""
+    """Return a client of that service."""
     return stack.loom
 
 
 @pytest.fixture
 def scripted() -> Iterator[Scripted]:
-    """Give a server that answers as it is told."""
+    """Start a server with scripted responses."""
     with Scripted() as server:
         yield server
 
 
 @pytest.fixture(params=["Charloom", "AsyncCharloom"])
 def connect(request: pytest.FixtureRequest) -> Iterator[Callable[[str, Retrying], Charloom]]:
-    """Give a function that makes a client of a server, and have the test run with both kinds of client."""
+    """Return a function that connects to a server; the test runs once with each kind of client."""
     with asyncio.Runner() as runner:
         made: list[Charloom] = []
 

@@ -1,4 +1,4 @@
-"""Servers that misbehave, on real sockets: one that answers as it is told, one that passes on and cuts off."""
+"""Servers that misbehave, on real sockets: one with scripted responses, and a proxy that cuts connections."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """One answer; status 0 breaks the connection without one."""
+    """One response; status 0 breaks the connection without one."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -20,7 +20,7 @@ class Reply:
 
 
 def problem(status: int, detail: str, **more: Any) -> Reply:
-    """Make an answer that is a problem document."""
+    """Return a response that is a problem document."""
     document = {"type": "about:blank", "title": "No", "status": status, "detail": detail, "code": "no", **more}
     return Reply(
         status=status, body=json.dumps(document).encode(), headers={"Content-Type": "application/problem+json"}
@@ -38,7 +38,7 @@ def recording(waits: list[float]) -> Callable[[float], Coroutine[Any, Any, None]
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """One request that came."""
+    """One request received."""
 
     method: str
     path: str
@@ -47,7 +47,7 @@ class Asked:
 
 
 class Scripted:
-    """Answers each request with the next reply; the last one is repeated."""
+    """Responds to each request with the next reply; the last one is repeated."""
 
     def __init__(self) -> None:
         self.replies: list[Reply] = []
@@ -94,14 +94,14 @@ class Scripted:
 
 
 class Cutting:
-    """Passes bytes between clients and a server, and cuts connections off after so many bytes of answers."""
+    """A proxy that cuts each connection after so many bytes of responses."""
 
     def __init__(self, port: int, *, cut_after: Callable[[int], int | None]) -> None:
         """Listen.
 
         Args:
-            port: of the server behind, on this machine.
-            cut_after: given a connection's number, from 0, how many bytes of its answers are passed on; None: all.
+            port: the server's port on this machine.
+            cut_after: returns for a connection's number, from 0, how many bytes of responses pass; None for all.
         """
         self._port = port
         self._cut_after = cut_after

@@ -45,7 +45,7 @@ class Stack:
         return self.served.process.poll() is None
 
     def kill_web(self) -> None:
-        """Kill the web server as a crash would: its master and all that it started."""
+        """Kill the web server's master and all its children, as a crash would."""
         children = below(self.served.process.pid)
         self.served.process.kill()
         self.served.process.wait()
@@ -55,11 +55,11 @@ class Stack:
         eventually(lambda: not any(is_process_running(child) for child in children), "all of it is gone")
 
     def end_web(self) -> None:
-        """End the web server as its keeper would."""
+        """Stop the web server by SIGTERM."""
         self.served.terminate()
 
     def listed(self, job: Job) -> list[AnyEvent]:
-        """Return all events of a job, as the server's pages list them."""
+        """Return all events of a job from the JSON pages of the API."""
         found: list[AnyEvent] = []
         while True:
             asked = {"after": found[-1].id} if found else {}
@@ -69,27 +69,27 @@ class Stack:
                 return found
 
     def start_web(self) -> None:
-        """Start the web server again where it was."""
+        """Start the web server again on the same port."""
         self._web.close()
         self.served = self._web.enter_context(serve(self._redis_url, self._folder, CHARLOOM_PORT=str(self.served.port)))
 
     def corpus(self) -> Corpus:
-        """Give the sample text."""
+        """Return the sample text."""
         return self.loom.corpora.add(SAMPLE)
 
     def train(self, **options: object) -> SucceededJob:
-        """Train for a second or two, to the end."""
+        """Train for a second or two and return the ended job."""
         job = self.loom.train(self.corpus(), **{**SMALL, **options})
         return self.loom.jobs.wait(job, timeout_s=120).check()
 
     def model(self) -> Model:
-        """Give a model of the sample text."""
+        """Return a model of the sample text."""
         for model in self.loom.models.list():
             return model
         return self.loom.models.get(self.train().model_id)
 
     def close(self) -> None:
-        """End the web server."""
+        """Stop the web server."""
         self.loom.close()
         self._web.close()
 

@@ -35,7 +35,7 @@ from tests.client.stack import ENDLESS, SAMPLE, SMALL, Stack
 from tests.waiting import eventually
 
 
-def test_a_text_is_sent_from_a_file_from_bytes_and_as_text_and_is_the_same(loom: Charloom, tmp_path: Path) -> None:
+def test_a_text_uploaded_as_file_bytes_or_string_is_one_corpus(loom: Charloom, tmp_path: Path) -> None:
     text = "Über den Wolken war der Webstuhl.\n" * 40
     path = tmp_path / "Wolken.txt"
     path.write_text(text, encoding="utf-8")
@@ -57,7 +57,7 @@ def test_a_text_is_sent_from_a_file_from_bytes_and_as_text_and_is_the_same(loom:
         loom.corpora.get(corpus.id)
 
 
-def test_pages_are_walked_by_themselves(loom: Charloom) -> None:
+def test_lists_request_their_next_pages(loom: Charloom) -> None:
     made = [loom.corpora.add_text(f"text number {number} " * 10, name=f"n{number}") for number in range(105)]
     listed = list(loom.corpora.list())
     assert [corpus.name for corpus in listed[:105]] == [corpus.name for corpus in reversed(made)]
@@ -68,7 +68,7 @@ def test_pages_are_walked_by_themselves(loom: Charloom) -> None:
         loom.corpora.delete(corpus)
 
 
-def test_a_training_is_queued_watched_waited_for_and_told_whole(loom: Charloom, stack: Stack) -> None:
+def test_a_training_is_queued_watched_and_waited_for(loom: Charloom, stack: Stack) -> None:
     job = loom.train(stack.corpus(), name="a small one", metadata={"for": "tests"}, **SMALL)
     assert (job.type, job.status, job.ended, job.model_id) == ("train", "queued", False, None)
     events = list(loom.jobs.events(job))
@@ -88,7 +88,7 @@ def test_a_training_is_queued_watched_waited_for_and_told_whole(loom: Charloom, 
     assert (model.name, model.job_id, model.corpus_id) == ("a small one", job.id, stack.corpus().id)
 
 
-def test_records_say_what_the_server_said_to_the_letter(loom: Charloom, stack: Stack) -> None:
+def test_records_dump_to_exactly_the_server_s_json(loom: Charloom, stack: Stack) -> None:
     model = stack.model()
     for path, record in (
         (f"/models/{model.id}", model),
@@ -101,20 +101,20 @@ def test_records_say_what_the_server_said_to_the_letter(loom: Charloom, stack: S
         assert json.loads(record.model_dump_json()) == answer
 
 
-def test_a_model_writes_and_its_text_comes_bit_by_bit(loom: Charloom, stack: Stack) -> None:
+def test_events_carry_the_generated_text_in_pieces(loom: Charloom, stack: Stack) -> None:
     job = loom.generate(stack.model(), prompt="there was a ", length=300, n=2, seed=5)
-    texts, told = Texts(), ["", ""]
+    texts, seen = Texts(), ["", ""]
     for event in loom.jobs.events(job):
         for index, new in texts.add(event):
-            told[index] += new
+            seen[index] += new
     outputs = loom.jobs.wait(job).check().outputs
-    assert [output.text for output in outputs] == told
-    assert [len(text) for text in told] == [300, 300]
+    assert [output.text for output in outputs] == seen
+    assert [len(text) for text in seen] == [300, 300]
     assert {output.finish_reason for output in outputs} == {"length"}
     assert outputs[0].copied is not None
     assert 0 < outputs[0].copied.longest < 300
     again = loom.jobs.wait(loom.generate(stack.model(), prompt="there was a ", length=300, n=2, seed=5))
-    assert [output.text for output in again.outputs] == told
+    assert [output.text for output in again.outputs] == seen
 
 
 def test_refusals_name_the_value(loom: Charloom, stack: Stack) -> None:
@@ -148,13 +148,13 @@ def test_a_job_is_cancelled_resumed_and_listed(loom: Charloom, stack: Stack) -> 
     assert job.id not in [found.id for found in loom.jobs.list(model_id=stack.model().id)]
 
 
-def test_a_model_is_renamed_downloaded_brought_in_and_deleted(loom: Charloom, stack: Stack, tmp_path: Path) -> None:
+def test_a_model_is_renamed_downloaded_imported_and_deleted(loom: Charloom, stack: Stack, tmp_path: Path) -> None:
     model = loom.models.patch(stack.model(), name="Webstuhl", metadata={"a": "b"})
     assert (model.name, model.metadata) == ("Webstuhl", {"a": "b"})
-    told: list[tuple[int, int]] = []
-    path = loom.models.download(model, tmp_path, tell=lambda *now: told.append(now))
+    seen: list[tuple[int, int]] = []
+    path = loom.models.download(model, tmp_path, tell=lambda *now: seen.append(now))
     assert path == tmp_path / f"Webstuhl-{model.id[-6:]}.zip"
-    assert path.stat().st_size == model.bytes == told[-1][0] == told[-1][1]
+    assert path.stat().st_size == model.bytes == seen[-1][0] == seen[-1][1]
     with pytest.raises(FileExistsError):
         loom.models.download(model, path)
     loom.models.download(model, path, overwrite=True)
@@ -168,7 +168,7 @@ def test_a_model_is_renamed_downloaded_brought_in_and_deleted(loom: Charloom, st
         loom.models.download(model, tmp_path, format="pth")
 
 
-def test_a_download_that_breaks_off_goes_on_where_it_was(loom: Charloom, stack: Stack, tmp_path: Path) -> None:
+def test_a_download_that_breaks_off_is_resumed(loom: Charloom, stack: Stack, tmp_path: Path) -> None:
     model = stack.model()
     whole = loom.models.download(model, tmp_path / "whole.zip").read_bytes()
     third = len(whole) // 3
@@ -176,15 +176,15 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(loom: Charloom, stack: 
     with Cutting(stack.served.port, cut_after=lambda number: None if number == 0 else third) as cutting:
         with Charloom(cutting.url) as behind:
             behind._transport.http.headers["Connection"] = "close"
-            told: list[int] = []
-            path = behind.models.download(model, tmp_path / "cut.zip", tell=lambda there, _: told.append(there))
+            seen: list[int] = []
+            path = behind.models.download(model, tmp_path / "cut.zip", tell=lambda there, _: seen.append(there))
         assert cutting.connections > 3
     # Then every bit came once, in order
     assert path.read_bytes() == whole
-    assert told == sorted(told)
+    assert seen == sorted(seen)
 
 
-def test_a_download_goes_on_in_another_process_and_a_foreign_beginning_is_thrown_away(
+def test_a_download_resumes_a_part_file_and_discards_one_that_does_not_belong(
     loom: Charloom, stack: Stack, tmp_path: Path
 ) -> None:
     model = stack.model()
@@ -264,14 +264,14 @@ def test_the_asynchronous_client_does_the_same_and_several_things_at_once(
     asyncio.run(all_of_it())
 
 
-def test_a_file_that_is_not_what_its_hash_says_is_not_kept(scripted: Scripted, tmp_path: Path) -> None:
+def test_a_download_with_another_hash_is_not_kept(scripted: Scripted, tmp_path: Path) -> None:
     scripted.replies = [Reply(body=b"other bytes", headers={"ETag": f'"{"0" * 64}"'})]
     with Charloom(scripted.url) as loom, pytest.raises(Damaged, match="sha256 of model"):
         loom.models.download("mod_1", tmp_path / "model.zip")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_workers_and_readiness_are_told(loom: Charloom) -> None:
+def test_workers_and_readiness(loom: Charloom) -> None:
     [worker] = loom.workers()
     assert worker.cores >= 1
     assert "torch" in worker.versions
@@ -279,7 +279,7 @@ def test_workers_and_readiness_are_told(loom: Charloom) -> None:
     assert (ready.ready, ready.workers) == (True, 1)
 
 
-def test_events_go_on_after_one_and_past_the_last_there_are_none(loom: Charloom, stack: Stack) -> None:
+def test_events_continue_after_an_id_and_end_after_the_last(loom: Charloom, stack: Stack) -> None:
     job_id = stack.model().job_id
     events = list(loom.jobs.events(job_id))
     assert list(loom.jobs.events(job_id, after=events[3].id)) == events[4:]
@@ -288,7 +288,7 @@ def test_events_go_on_after_one_and_past_the_last_there_are_none(loom: Charloom,
         list(loom.jobs.events("job_00000000000000000000000000"))
 
 
-def test_the_end_of_a_job_whose_events_are_gone_is_told_by_its_record(loom: Charloom, stack: Stack) -> None:
+def test_a_job_whose_events_are_gone_ends_with_its_record(loom: Charloom, stack: Stack) -> None:
     job = stack.train(seed=11)
     with redis.Redis.from_url(stack.cluster.settings.redis_url.get_secret_value()) as server:
         server.delete(keys.events(job.id))

@@ -1,4 +1,4 @@
-"""Those who watch and those who wait notice nothing of a web server that dies and comes back."""
+"""Watching and waiting continue across restarts of the web server."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -17,10 +17,10 @@ from tests.waiting import eventually
 def test_events_come_once_each_and_in_order_over_a_restart_of_the_web_server(stack: Stack, end: str) -> None:
     # Given a training that is watched
     job = stack.loom.train(stack.corpus(), **{**MIDDLING, "seed": 3 if end == "killed" else 4})
-    told: list[AnyEvent | Silence] = []
+    seen: list[AnyEvent | Silence] = []
     metrics = 0
     for one in stack.loom.jobs.watch(job):
-        told.append(one)
+        seen.append(one)
         metrics += isinstance(one, MetricEvent)
         # When the web server goes away in the middle, and is started again once the client has noticed
         if metrics == 3 and stack.up:
@@ -28,8 +28,8 @@ def test_events_come_once_each_and_in_order_over_a_restart_of_the_web_server(sta
         if isinstance(one, Silence) and not stack.up:
             stack.start_web()
     # Then the client has every event that the server has, each once
-    events = [one for one in told if isinstance(one, Event)]
-    assert any(isinstance(one, Silence) for one in told)
+    events = [one for one in seen if isinstance(one, Event)]
+    assert any(isinstance(one, Silence) for one in seen)
     assert [event.id for event in events] == [event.id for event in stack.listed(job)]
     assert isinstance(events[-1], DoneEvent)
     assert events[-1].data.status == "succeeded"
@@ -67,12 +67,12 @@ def test_a_server_that_stays_away_is_given_up_after_the_patience(stack: Stack, m
 
     with Charloom(stack.url) as loom:
         monkeypatch.setattr(loom._transport, "sleep", sleep)
-        told = run_each(watch(loom._transport, job.id, patience_s=60, now=lambda: clock[0]))
-        next(told)
+        seen = run_each(watch(loom._transport, job.id, patience_s=60, now=lambda: clock[0]))
+        next(seen)
         stack.kill_web()
         silences: list[str] = []
         with pytest.raises(Unreachable):
-            _collect(told, silences.append)
+            _collect(seen, silences.append)
     stack.start_web()
     stack.loom.jobs.cancel(job)
     assert "Connection refused" in silences
@@ -80,7 +80,7 @@ def test_a_server_that_stays_away_is_given_up_after_the_patience(stack: Stack, m
     assert max(waits) <= 5
 
 
-def _collect(told: Iterator[AnyEvent | Silence], take: Callable[[str], None]) -> None:
-    for one in told:
+def _collect(seen: Iterator[AnyEvent | Silence], take: Callable[[str], None]) -> None:
+    for one in seen:
         if isinstance(one, Silence):
             take(one.reason)

@@ -1,4 +1,4 @@
-"""A stream's odd moments: no place for it, a job that is gone, events that the server has forgotten."""
+"""Event streams that are refused, end early, lack events or have unknown ones."""
 
 import json
 from collections.abc import Callable
@@ -31,49 +31,49 @@ def sent(*events: tuple[str, str, Any]) -> Reply:
 DONE: tuple[str, str, Any] = ("3-0", "done", {"status": "succeeded", "result": {}, "error": None})
 
 
-def test_where_there_is_no_place_it_asks_again_when_it_is_told_to(
+def test_a_refused_stream_is_retried_after_the_time_the_server_asks_for(
     scripted: Scripted, loom: Charloom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
     monkeypatch.setattr(loom._transport, "sleep", recording(waits))
     busy = problem(503, "3 event streams are open here, as many as may be.")
     scripted.replies = [Reply(status=503, body=busy.body, headers={"Retry-After": "7"}), sent(DONE)]
-    told = list(loom.jobs.watch("job_1"))
-    assert told[0] == Silence(reason="3 event streams are open here, as many as may be.")
-    assert [event.type for event in told[1:] if isinstance(event, Event)] == ["done"]
+    seen = list(loom.jobs.watch("job_1"))
+    assert seen[0] == Silence(reason="3 event streams are open here, as many as may be.")
+    assert [event.type for event in seen[1:] if isinstance(event, Event)] == ["done"]
     assert waits == [7]
 
 
-def test_a_stream_that_ends_early_is_taken_up_after_its_last_event(scripted: Scripted, loom: Charloom) -> None:
+def test_a_stream_that_ends_early_continues_after_its_last_event(scripted: Scripted, loom: Charloom) -> None:
     scripted.replies = [sent(("1-0", "log", {}), ("2-0", "log", {})), sent(DONE)]
     assert [event.id for event in loom.jobs.events("job_1", after="0-7")] == ["1-0", "2-0", "3-0"]
     assert [asked.headers.get("Last-Event-ID") for asked in scripted.asked] == ["0-7", "2-0"]
 
 
-def test_what_the_server_has_forgotten_is_told_by_the_whole_job(scripted: Scripted, loom: Charloom) -> None:
+def test_reset_brings_the_whole_job_when_events_are_gone(scripted: Scripted, loom: Charloom) -> None:
     scripted.replies = [sent(("", "reset", JOB), ("2-0", "log", {})), sent(DONE)]
-    told = list(loom.jobs.events("job_1", after="1-0"))
-    assert [(event.type, event.id) for event in told] == [("reset", ""), ("log", "2-0"), ("done", "3-0")]
-    assert isinstance(told[0], ResetEvent)
-    assert told[0].data == Job.model_validate(JOB)
+    seen = list(loom.jobs.events("job_1", after="1-0"))
+    assert [(event.type, event.id) for event in seen] == [("reset", ""), ("log", "2-0"), ("done", "3-0")]
+    assert isinstance(seen[0], ResetEvent)
+    assert seen[0].data == Job.model_validate(JOB)
 
 
 def test_an_older_server_s_stream_of_an_ended_job_without_events_has_an_end(scripted: Scripted, loom: Charloom) -> None:
     scripted.replies = [sent(("", "reset", {**JOB, "status": "failed"}))]
-    told = list(loom.jobs.events("job_1"))
-    assert [event.type for event in told] == ["reset", "done"]
-    assert told[-1] == DoneEvent(data=Outcome(status="failed", result=None, error=None))
+    seen = list(loom.jobs.events("job_1"))
+    assert [event.type for event in seen] == ["reset", "done"]
+    assert seen[-1] == DoneEvent(data=Outcome(status="failed", result=None, error=None))
     assert len(scripted.asked) == 1
 
 
-def test_a_job_that_is_gone_is_an_error_at_once(scripted: Scripted, loom: Charloom) -> None:
+def test_an_unknown_job_is_an_error_at_once(scripted: Scripted, loom: Charloom) -> None:
     scripted.replies = [problem(404, "There is no job.")]
     with pytest.raises(NotFound, match="There is no job"):
         list(loom.jobs.events("job_1"))
     assert len(scripted.asked) == 1
 
 
-def test_what_is_no_event_is_passed_over(scripted: Scripted, loom: Charloom) -> None:
+def test_what_is_no_event_is_skipped(scripted: Scripted, loom: Charloom) -> None:
     good = sent(DONE)
     junk = b"data: no json\n\ndata: [1]\n\ndata: " + b"[" * 200_000 + b"\n\n"
     scripted.replies = [Reply(body=junk + good.body, headers=good.headers)]
@@ -84,12 +84,12 @@ def test_an_event_that_this_version_can_t_read_is_unknown_and_breaks_nothing(
     scripted: Scripted, loom: Charloom
 ) -> None:
     scripted.replies = [sent(("1-0", "dream", {"mood": 1}), ("2-0", "text", {"index": "?"}), DONE)]
-    told = list(loom.jobs.events("job_1"))
-    assert told[:2] == [
+    seen = list(loom.jobs.events("job_1"))
+    assert seen[:2] == [
         UnknownEvent(id="1-0", name="dream", data={"mood": 1}),
         UnknownEvent(id="2-0", name="text", data={"index": "?"}),
     ]
-    assert told[2].type == "done"
+    assert seen[2].type == "done"
 
 
 def test_a_watcher_that_stops_early_closes_its_connection(scripted: Scripted) -> None:

@@ -1,4 +1,4 @@
-"""A writing's text comes together whole, over repeats, gaps and changes."""
+"""Generated text is complete despite repeats, gaps and changes."""
 
 from typing import Any
 
@@ -18,9 +18,9 @@ def _new(texts: Texts, *events: Event) -> list[Any]:
     return [new for event in events for new in texts.add(event)]
 
 
-def test_what_comes_twice_is_told_once() -> None:
+def test_text_received_twice_is_returned_once() -> None:
     texts = Texts()
-    told = _new(
+    seen = _new(
         texts,
         _text(0, 0, "the "),
         _text(1, 0, "a"),
@@ -28,11 +28,11 @@ def test_what_comes_twice_is_told_once() -> None:
         _text(0, 4, "loom"),
         _done("the loom", "a"),
     )
-    assert told == [(0, "the "), (1, "a"), (0, "loom")]
+    assert seen == [(0, "the "), (1, "a"), (0, "loom")]
     assert (texts[0], texts[1], len(texts), texts.changed) == ("the loom", "a", 2, set())
 
 
-def test_what_is_missing_comes_with_the_end() -> None:
+def test_missing_text_comes_with_the_end() -> None:
     texts = Texts()
     assert _new(texts, _text(0, 0, "the "), _text(0, 9, "late"), _done("the loom late")) == [
         (0, "the "),
@@ -40,7 +40,7 @@ def test_what_is_missing_comes_with_the_end() -> None:
     ]
 
 
-def test_a_text_that_was_written_again_differently_is_told_of() -> None:
+def test_a_text_that_was_generated_again_differently_is_marked() -> None:
     texts = Texts()
     assert _new(texts, _text(0, 0, "the loom"), _done("the river")) == [(0, "the loom")]
     assert (texts.changed, texts[0]) == ({0}, "the river")

@@ -1,4 +1,4 @@
-"""Requests are tried again where that is safe and bounded; refusals are exceptions with the server's words."""
+"""Requests are retried where that is safe; refusals are exceptions with the server's message."""
 
 import email.utils
 import re
@@ -27,7 +27,7 @@ from charloom import (
 from charloom.transport import Retrying
 from tests.client.scripted import Reply, Scripted, problem, recording
 
-#: Tries soon, so that tests needn't wait.
+#: Short waits.
 QUICK = Retrying(tries=4, first_wait_s=0.001, most_wait_s=2)
 JOB = b'{"id":"job_1","type":"train","status":"queued","created_at":"2026-11-24T12:00:00.000Z"}'
 BROKEN = Reply(status=0)
@@ -47,7 +47,7 @@ def test_a_read_is_tried_again(scripted: Scripted, loom: Charloom, reply: Reply)
     assert len(scripted.asked) == 3
 
 
-def test_tries_are_bounded_and_the_last_answer_is_told(scripted: Scripted, loom: Charloom) -> None:
+def test_retries_are_bounded_and_the_last_response_is_raised(scripted: Scripted, loom: Charloom) -> None:
     scripted.replies = [problem(503, "Redis is away")]
     with pytest.raises(Unavailable, match="Redis is away"):
         loom.jobs.get("job_1")
@@ -73,7 +73,7 @@ def test_retry_after_is_waited_for(scripted: Scripted, loom: Charloom, monkeypat
     assert waits == [1.0]
 
 
-def test_an_order_is_repeated_under_one_key_and_the_next_has_another(scripted: Scripted, loom: Charloom) -> None:
+def test_a_repeated_request_keeps_its_key_and_the_next_has_another(scripted: Scripted, loom: Charloom) -> None:
     scripted.replies = [BROKEN, problem(503, "away"), Reply(status=202, body=JOB)]
     loom.train("cor_1", epochs=2)
     loom.generate("mod_1")
@@ -101,7 +101,7 @@ def test_a_deletion_whose_answer_was_lost_has_worked(scripted: Scripted, loom: C
         loom.models.delete("mod_1")
 
 
-def test_nobody_there_is_said_with_the_address() -> None:
+def test_an_unreachable_server_is_named() -> None:
     with Charloom("http://127.0.0.1:1", retrying=QUICK) as loom, pytest.raises(Unreachable) as caught:
         loom.workers()
     assert str(caught.value) == "http://127.0.0.1:1 doesn't answer: Connection refused"
@@ -137,7 +137,7 @@ def test_a_problem_becomes_an_exception_with_its_fields(
     assert error.errors == (WrongValue(pointer="/epochs", detail="epochs is 0, but must be at least 1"),)
 
 
-def test_a_proxy_s_page_and_another_service_are_said_to_be_that(scripted: Scripted, loom: Charloom) -> None:
+def test_a_proxy_s_page_and_another_service_are_recognized(scripted: Scripted, loom: Charloom) -> None:
     scripted.replies = [Reply(status=500, body=b"<html>oh no</html>")]
     with pytest.raises(ServerError, match=r"GET http.*/api/v1/jobs/job_1 answered 500"):
         loom.jobs.get("job_1")

@@ -66,7 +66,7 @@ async def asynchronous() -> None:
 
 
 def see(event: AnyEvent) -> None:
-    """Tell events apart by their type."""
+    """Distinguish events by their type."""
     if event.type == "metric":
         assert_type(event.data, Metric)
     elif event.type == "progress":
