@@ -20,14 +20,13 @@ def locked(redis_url: str, tmp_path: Path) -> Iterator[Cli]:
 
 
 def test_the_key_is_sent_and_a_missing_one_is_reported(locked: Cli) -> None:
-    wrong = {"CHARLOOM_API_KEY": "another-key-of-twenty-four-characters"}
-    for cli in (locked, Cli(locked.folder, locked.environment | wrong)):
-        refused = cli("jobs")
+    for key in ("", "another-key-of-twenty-four-characters"):
+        refused = locked("jobs", CHARLOOM_API_KEY=key)
         assert refused.exit_code == 4
         assert "CHARLOOM_API_KEY" in refused.stderr
-        doctor = cli("doctor")
-        assert doctor.exit_code == 3
-        assert "bad   web: " in doctor.stdout
-        assert "Set CHARLOOM_API_KEY to a valid key." in doctor.stdout
+    doctor = locked("doctor", CHARLOOM_API_KEY="another-key-of-twenty-four-characters")
+    assert doctor.exit_code == 3
+    assert "bad   web: " in doctor.stdout
+    assert "Set CHARLOOM_API_KEY to a valid key." in doctor.stdout
     assert locked("jobs", CHARLOOM_API_KEY=KEY).exit_code == 0
     assert KEY not in locked("doctor", CHARLOOM_API_KEY=KEY).stdout
