@@ -134,7 +134,7 @@ def _guess(sample: bytes, wrong: _Undecodable) -> str:
     as_utf8 = sample.decode("utf-8", "replace")
     errors = as_utf8.count(_REPLACEMENT)
     if sum(not character.isascii() for character in as_utf8) > 3 * errors:
-        raise InvalidRequest.at("/file", f"The file is UTF-8 but for {wrong}. Correct it there and send it again.")
+        raise InvalidRequest.at("/file", f"The file is UTF-8 except at {wrong}. Correct it there and send it again.")
     matches = from_bytes(sample)
     best = matches.best()
     if best is not None and len(matches) == 1 and best.chaos <= _MAX_CHAOS and best.coherence >= _MIN_COHERENCE:
