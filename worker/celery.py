@@ -56,7 +56,7 @@ class Entry:
         app.conf.charloom_settings = self._settings
         app.conf.charloom_owner_id = self._owner_id
         app.conf.worker_concurrency = max(1, self._settings.train_slots + self._settings.generate_slots)
-        app.conf.worker_consumer = "worker.consumer.consumer:Alone"
+        app.conf.worker_consumer = "worker.consumer.consumer:CharloomConsumer"
         app.steps["worker"].add(MaintenanceStep)
         app.steps["consumer"].add(TrainSlots)
         for queue in Queue:

@@ -207,7 +207,7 @@ def test_two_workers_of_one_name_harm_no_job_and_are_told(stage: Stage) -> None:
     site.hosts[2].terminate()
     twin = site.start_host(3, name="host1")
     try:
-        eventually(lambda: "Another worker is called host1@site too" in twin.log.read_text(), "it is told")
+        eventually(lambda: "is also called host1@site" in twin.log.read_text(), "it is told")
         jobs = [client.train(seed=seed) for seed in (11, 12)]
         for job_id in jobs:
             client.saved(job_id)

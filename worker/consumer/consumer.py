@@ -1,8 +1,8 @@
-"""Celery's consumer, without what lets workers talk to each other, and blind to messages that aren't ours.
+"""Celery's consumer without communication between workers, which drops messages that aren't Charloom's.
 
-By default a worker waits a second at its start for answers of its neighbours, then tells them of itself every two
-seconds by publishing. Nobody here listens: who lives is told by `worker/maintenance/heartbeat.py`. Without it a worker
-takes jobs a second sooner, and its user of Redis needs no right to publish or subscribe.
+By default a worker waits a second at its start for replies of other workers, then publishes a heartbeat every two
+seconds. Nothing here listens to that: `worker/maintenance/heartbeat.py` does it. Without it a worker takes jobs a
+second sooner, and its Redis user needs no permission to publish or subscribe.
 """
 
 import logging
@@ -18,20 +18,20 @@ log = logging.getLogger(__name__)
 _WITHOUT = {"without_mingle": True, "without_gossip": True, "without_heartbeat": True}
 
 
-class Alone(Consumer):  # type: ignore[misc]  # celery is untyped
-    """Consumes our messages and talks to nobody."""
+class CharloomConsumer(Consumer):  # type: ignore[misc]  # celery is untyped
+    """Consumes Charloom's messages only, and communicates with no other worker."""
 
     def __init__(self, *args: Any, worker_options: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, worker_options=(worker_options or {}) | _WITHOUT, **kwargs)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
-        """Make what is called with each message: drop those that aren't ours."""
+        """Return the handler of messages: it drops those that aren't Charloom's."""
         handle: Callable[[Any], Any] = super().create_task_handler(*args, **kwargs)
 
-        def look(message: Any) -> Any:
+        def handle_ours(message: Any) -> Any:
             if is_ours(message):
                 return handle(message)
             log.warning("A message that isn't Charloom's was dropped")
             return message.reject_log_error(log, self.connection_errors)
 
-        return look
+        return handle_ours

@@ -1,8 +1,8 @@
-"""Which messages are ours: the id of a job for one of our tasks, and nothing else that Celery would obey.
+"""Recognizes Charloom's messages: a job's id for one of its tasks, and nothing else that Celery would act upon.
 
-Celery looks at a message late and believes it: a body that isn't three things ends the worker with the message put
-back, so that it ends the next one; `chain`, `eta` or `timelimit` would be obeyed; and what can't be read is written
-into the log whole. So a message is looked at before Celery does.
+Celery checks a message late and trusts it: a body that doesn't have three parts ends the worker and returns the message
+to the queue, so that it ends the next worker; `chain`, `eta` and `timelimit` would be followed; and an unreadable
+message is logged as a whole. So messages are checked before Celery sees them.
 """
 
 import json
@@ -14,9 +14,9 @@ from shared.ids import is_id
 from shared.jobs.record import Queue
 
 _TASKS = frozenset(task_name(queue) for queue in Queue)
-#: Bytes of a body; ours has about 120.
+#: Longest body, bytes; Charloom's have about 120.
 _MAX_BYTES = 1000
-#: Headers that would have Celery do something, and what they are in ours.
+#: Headers that Celery would act upon, and their values in Charloom's messages.
 _NEUTRAL: Mapping[str, Any] = {
     "shadow": None,
     "eta": None,

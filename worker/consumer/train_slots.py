@@ -1,8 +1,7 @@
-"""Keeps room for writing while a host trains: takes no train message while its train slots are full.
+"""Takes no train message while all train slots are in use, so that there is room for generate jobs.
 
-The consumer of the train queue is cancelled when a train message fills the last slot, in the very callback that
-receives it and so before the next BRPOP is sent, and begun again when one ends
-(docs/adr/0004-two-queues-one-worker.md).
+When a train message fills the last slot, the train queue's consumer is cancelled in the callback that receives it, and
+so before the next BRPOP is sent. It is started again when a training ends (docs/adr/0004-two-queues-one-worker.md).
 """
 
 from typing import Any
@@ -14,8 +13,8 @@ from celery.worker.request import Request
 from shared.broker import task_name
 from shared.jobs.record import Queue
 
-#: Seconds between two looks whether a slot is free again.
-_LOOK_S = 0.2
+#: Seconds between two checks for a free slot.
+_CHECK_S = 0.2
 
 
 class TrainSlots(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
@@ -29,16 +28,16 @@ class TrainSlots(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is un
         self._consumer = consumer
 
     def start(self, consumer: Any) -> None:
-        """Begin to look; the timer is cleared with each lost connection, so this is called again."""
+        """Start to check; called again after each lost connection, which clears the timer."""
         signals.task_received.connect(self._received, weak=False, dispatch_uid="charloom-slots")
-        consumer.timer.call_repeatedly(_LOOK_S, self._settle)
-        self._settle()
+        consumer.timer.call_repeatedly(_CHECK_S, self._update)
+        self._update()
 
     def _received(self, request: Request, **_: Any) -> None:
-        # The signal comes before celery counts the request itself.
-        self._settle(request)
+        # The signal is sent before Celery counts the request.
+        self._update(request)
 
-    def _settle(self, *received: Request) -> None:
+    def _update(self, *received: Request) -> None:
         consuming = self._consumer.task_consumer.consuming_from(Queue.TRAIN.value)
         name = task_name(Queue.TRAIN)
         known = {*state.reserved_requests, *state.active_requests, *received}

@@ -1,4 +1,4 @@
-"""One attempt at a job: everything that running it needs, handed to the function that knows its type."""
+"""One attempt at a job: everything that is needed to run it, passed to the function for its type."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,23 +17,23 @@ from worker.jobs.step_log import StepLog
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerContext:
-    """What a process that runs jobs has: built once, passed in."""
+    """What a process that runs jobs needs: built once, passed in."""
 
     #: The node's name, as shown in a job's `worker`.
     name: str
-    #: Which process of that name: two may bear one by mistake.
+    #: Identifies the process: two may have the same name by mistake.
     owner_id: str
     settings: Settings
     store: Store
     volume: Volume
-    #: Threads that a training computes with here.
+    #: Threads of a training here.
     train_threads: int
     step_log: StepLog
-    #: The thread that renews the lease of the job at hand.
+    #: The thread that renews the current job's lease.
     lease_renewer: LeaseRenewer
-    #: What it keeps from one writing job to the next.
+    #: Keeps the model from one generate job to the next.
     model_cache: ModelCache
-    #: Whether this host is to stop soon.
+    #: Whether this worker is to stop soon.
     draining: Callable[[], bool] = lambda: False
 
 
@@ -54,23 +54,23 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class Stopped:
-    """The job stopped because it was wished."""
+    """The job stopped on request."""
 
     request: StopRequest
-    #: What a cancelled job has to show.
+    #: The result of a cancelled job.
     result: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """A generate job is done."""
+    """A generate job is complete."""
 
     result: Mapping[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sealed:
-    """A model is built and sealed: to be completed."""
+    """A model is built and sealed; it has to be published."""
 
 
 Outcome = Stopped | Written | Sealed

@@ -19,12 +19,12 @@ from worker.jobs.lease_renewer import BEAT_S, LeaseRenewer
 
 log = logging.getLogger(__name__)
 
-#: Share of the lease's life that must be left to begin a step.
+#: Share of the lease's duration that must be left to start a step.
 MARGIN = 0.2
 
 
 class StopRequest(StrEnum):
-    """Why a job should stop now."""
+    """Why a job has to stop."""
 
     CANCEL = "cancel"
     DRAIN = "drain"
@@ -102,7 +102,7 @@ class Lease:
         self._ticked = self._clock()
 
     def check(self) -> StopRequest | None:
-        """Tick, and return why to stop now, or None: go on. Waits while the lease can't be renewed.
+        """Tick, and return why to stop, or None to continue. Waits while the lease can't be renewed.
 
         Raises:
             LeaseLost: the job belongs to another attempt.
@@ -111,7 +111,7 @@ class Lease:
         with self._changed:
             while not self._lost and self._clock() > self._until - MARGIN * self._ttl_s:
                 self._changed.wait(BEAT_S)
-                self.tick()  # waiting for Redis is no stall
+                self.tick()  # waiting for Redis isn't a stall
         if self._lost:
             raise LeaseLost(f"{self._id} belongs to another attempt by now (token {self._token})")
         if self._cancel:
@@ -131,7 +131,9 @@ class Lease:
         """Renew the lease once, if there was a sign of life; return True if it is to be renewed again."""
         begun = self._clock()
         if begun - self._ticked > self._stall_s:
-            log.error("%s shows no sign of life for %.0f s; its lease is no longer renewed", self._id, self._stall_s)
+            log.error(
+                "%s has shown no sign of life for %.0f s; its lease is no longer renewed", self._id, self._stall_s
+            )
             return False
         try:
             cancel = self._jobs.renew(self._id, self._token, lease_s=self._ttl_s)
@@ -154,7 +156,7 @@ class Lease:
             log.info("The lease of %s is renewed again", self._id)
         self._gone_since, self._away = math.inf, False
         with self._changed:
-            # The store keeps at least four fifths of the lease at each renewal that it doesn't write.
+            # The store doesn't write a renewal while at least four fifths of the lease are left.
             self._until = begun + self._ttl_s * 0.8
             self._cancel = self._cancel or cancel
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Tells the store what happens in a job: not more often than people can read, and nothing lost while Redis is away."""
+"""Records a job's progress and events, no more often than people can read; keeps them while Redis is away."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,10 +10,10 @@ from shared.jobs.events import Event, EventType
 from shared.jobs.record import JobError, Losses, Progress, Status
 from shared.store import Claim, JobStore
 
-#: Least seconds between two records: at most ten a second for progress, text a little quicker.
+#: Fewest seconds between two records: of progress and of text.
 RECORD_S = 0.1
 TEXT_S = 0.05
-#: Seconds to leave Redis alone after it refused.
+#: Seconds until the next try after Redis has failed.
 AWAY_S = 0.5
 
 
@@ -30,7 +30,7 @@ class Reporter:
         first_s: float = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin, with nothing to tell: the first record is due in `first_s` seconds, the others `every_s` apart."""
+        """Start with nothing to report: the first record is due in `first_s` seconds, the others `every_s` apart."""
         self._jobs = jobs
         self._id = claim.job.id
         self._token = claim.token
@@ -49,37 +49,32 @@ class Reporter:
         self._events.append(Event(type=kind, data=data))
 
     def log(self, message: str) -> None:
-        """Report a line for people."""
+        """Report a message."""
         self.add(EventType.LOG, {"message": message})
 
     def progress(self, progress: Progress, losses: Losses | None = None) -> None:
-        """Report how far the job is; of several before a flush only the newest counts."""
+        """Report how far the job is; only the newest report before a flush is recorded."""
         self._progress = self._latest = progress
         self._losses = losses or self._losses
 
     def complete(self, *, step: int, losses: Losses | None = None) -> None:
-        """Report that nothing is left to do after `step` steps, however many were planned, and the final losses."""
-        self.progress(replace(self._latest, step=step, total_steps=step, fraction=1.0, eta_seconds=0.0), losses)
-
-    def stopped(self, *, step: int) -> None:
-        """Report the step whose state is saved; the last progress may be older."""
-        if step != self._latest.step:
-            self.progress(replace(self._latest, step=step, eta_seconds=None))
+        """Report that the job is complete, and its last losses."""
+        self.progress(replace(self._latest, step=step, fraction=1.0, eta_seconds=0.0), losses)
 
     def saved(self, work: float) -> None:
-        """Record at once that a training state was saved that holds so much work. Raises LeaseLost."""
+        """Record at once that a training state was saved that contains so much work. Raises LeaseLost."""
         self._saved_work, self._next = work, self._clock()
         self.flush()
 
     def flush(self, *, now: bool = False) -> None:
-        """Record what was reported, if it is time (or `now`). While Redis is away it is kept. Raises LeaseLost."""
+        """Record what was reported, if it is due or `now`. It is kept while Redis is away. Raises LeaseLost."""
         moment = self._clock()
         if moment < self._next and not now:
             return
         if not (self._events or self._progress or self._saved_work is not None):
             return
         try:
-            wished = self._jobs.record(
+            cancel = self._jobs.record(
                 self._id,
                 self._token,
                 progress=self._progress,
@@ -92,13 +87,13 @@ class Reporter:
             if now:
                 raise
             return
-        self._saw_cancel(wished)
+        self._saw_cancel(cancel)
         self._events.clear()
         self._progress = self._saved_work = None
         self._next = moment + self._every_s
 
     def finish(self, status: Status, *, result: Mapping[str, Any] | None = None, error: JobError | None = None) -> None:
-        """End the job, and record in the same step what was reported last. Raises what `JobStore.finish` does."""
+        """End the job and record in the same step what was reported last. Raises the same as `JobStore.finish`."""
         self._jobs.finish(
             self._id,
             self._token,

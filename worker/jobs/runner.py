@@ -1,4 +1,4 @@
-"""Run one job, read top to bottom: claim it, do it while the lease holds, end it one way or another."""
+"""Runs one job: claims it, does it while the lease is held, and ends it."""
 
 import logging
 from contextlib import suppress
@@ -20,16 +20,16 @@ _RUN = {JobType.TRAIN: run_train, JobType.GENERATE: run_generate, JobType.IMPORT
 
 
 def run_job(job_id: str, host: WorkerContext) -> None:
-    """Claim a job and carry it to an end, or return at once: it is not there to be taken (a message came twice)."""
+    """Claim a job and run it to its end, or return at once if it can't be claimed (its message may have come twice)."""
     try:
         asked = host.volume.jobs.asked(job_id)
         if asked is not None and asked.type is not JobType.GENERATE:
             host.volume.check()
-        # Of a text nothing stands on the volume under a token.
+        # A generate job writes nothing to the volume under a token.
         min_token = 0 if asked is not None and asked.type is JobType.GENERATE else host.volume.jobs.min_token(job_id)
     except VolumeUnavailable as exc:
-        # Its message is sent again in some seconds, to this worker or one whose volume is well.
-        log.error("%s is left in its queue: %s", job_id, exc)
+        # Its message is sent again in some seconds, to this worker or one whose volume works.
+        log.error("%s stays in its queue: %s", job_id, exc)
         return
     claim = host.store.jobs.claim(
         job_id,
@@ -39,9 +39,9 @@ def run_job(job_id: str, host: WorkerContext) -> None:
         min_token=min_token,
     )
     if claim is None:
-        log.info("%s is not to be claimed; its message came twice or too late", job_id)
+        log.info("%s can't be claimed; its message came twice or too late", job_id)
         return
-    log.info("%s begins: %s, attempt %d", job_id, claim.job.type, claim.job.attempt)
+    log.info("%s starts: %s, attempt %d", job_id, claim.job.type, claim.job.attempt)
     lease = Lease(
         host.store.jobs,
         claim,
@@ -57,7 +57,7 @@ def run_job(job_id: str, host: WorkerContext) -> None:
         claim,
         saw_cancel=lease.saw_cancel,
         every_s=TEXT_S if writes else RECORD_S,
-        first_s=TEXT_S if writes else 0,  # a short text is told with its end, in one step
+        first_s=TEXT_S if writes else 0,  # a short text is recorded with its end, in one step
     )
     attempt = Attempt(host=host, job=claim.job, token=claim.token, lease=lease, reporter=reporter)
     with lease:
@@ -67,9 +67,9 @@ def run_job(job_id: str, host: WorkerContext) -> None:
             log.warning("%s: %s", job_id, exc)
             host.step_log.refuse(job_id=job_id, token=claim.token, worker=host.name)
         except StoreUnavailable as exc:
-            # Not the job's fault: its lease runs out and it is taken up again, here or elsewhere.
-            log.error("%s is given up: %s", job_id, exc)
-            _tell_lost(host, claim)
+            # Not the job's fault: its lease is ended, and it runs again, here or elsewhere.
+            log.error("%s is abandoned: %s", job_id, exc)
+            _report_lost(host, claim)
         except VolumeUnavailable as exc:
             _fail(attempt, JobError(code=exc.code, detail=exc.detail, retryable=True))
         except (JobFailed, NotFound) as exc:
@@ -97,18 +97,18 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
                 log.error("%s is sealed; a reaper will publish its model: %s", job_id, exc)
                 return
         case Written(result=result):
-            attempt.lease.check()  # whoever lost it meanwhile says nothing to the volume
+            attempt.lease.check()  # if it was lost meanwhile, nothing is written to the volume
             _note_end(attempt, Status.SUCCEEDED, result=result)
             reporter.finish(Status.SUCCEEDED, result=result)
         case Stopped(request=StopRequest.DRAIN):
             reporter.flush(now=True)
             status = jobs.release(job_id, token)
-            log.info("%s is given back: %s", job_id, status)
+            log.info("%s is released: %s", job_id, status)
         case Stopped(result=result):
             attempt.lease.check()
             _note_end(attempt, Status.CANCELLED, result=result)
             reporter.finish(Status.CANCELLED, result=result)
-    log.info("%s ends here: %s", job_id, type(outcome).__name__.lower())
+    log.info("%s ended here: %s", job_id, type(outcome).__name__.lower())
 
 
 def _fail(attempt: Attempt, error: JobError) -> None:
@@ -122,11 +122,11 @@ def _fail(attempt: Attempt, error: JobError) -> None:
     try:
         attempt.reporter.finish(Status.FAILED, error=error)
     except (LeaseLost, StoreUnavailable, Conflict) as exc:
-        log.error("%s can't be ended: %s", job_id, exc)
+        log.error("the end of %s can't be recorded: %s", job_id, exc)
 
 
 def _note_end(attempt: Attempt, status: Status, **more: object) -> None:
-    """Write to the volume how the job ends, for a Redis that is emptied."""
+    """Write the job's end to the volume, in case Redis is emptied."""
     try:
         synced = attempt.job.type is not JobType.GENERATE
         attempt.host.volume.jobs.end(attempt.job.id, {"status": status, **more}, synced=synced)
@@ -136,11 +136,11 @@ def _note_end(attempt: Attempt, status: Status, **more: object) -> None:
             attempt.host.store.jobs.mark_pending(attempt.job.id)
 
 
-def _tell_lost(host: WorkerContext, claim: Claim) -> None:
+def _report_lost(host: WorkerContext, claim: Claim) -> None:
     try:
         host.store.jobs.lose(claim.job.id, owner_id=host.owner_id)
     except StoreUnavailable:
-        log.warning("The store is away; the lease of %s runs out by itself", claim.job.id)
+        log.warning("Redis is away; the lease of %s expires by itself", claim.job.id)
 
 
 def _words(exc: Exception) -> str:

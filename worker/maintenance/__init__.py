@@ -1,1 +1,1 @@
-"""What a worker's parent process does beside its jobs: heartbeat, reaper, reconciling."""
+"""What a worker's parent process does besides starting jobs: heartbeat, reaper, reconciliation."""

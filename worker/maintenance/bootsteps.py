@@ -1,6 +1,6 @@
-"""What a worker's parent process does beside passing jobs to its children: the reaper and the sign of life.
+"""Starts the threads of a worker's parent process: reaper, heartbeat and webhook sender.
 
-The threads begin once the pool has forked its first children; those forked later touch nothing of theirs.
+They start once the pool has forked its first children; children forked later don't use them.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tells the other processes that this worker lives, what it can, and what it runs."""
+"""Reports to the other processes that this worker is alive, its abilities, and what it runs."""
 
 import logging
 import os
@@ -16,30 +16,30 @@ from worker.nn.kernel import load
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two signs of life.
-TELL_S = 2.0
-#: Share of the host's memory that one job may take, its slots apart.
+#: Seconds between two heartbeats.
+INTERVAL_S = 2.0
+#: Share of the host's memory that all its training slots together may use.
 _MEMORY_SHARE = 0.8
 
 
 def cores() -> int:
-    """Return the processors that this process may use: what a container or `taskset` leaves it."""
+    """Return how many processors this process may use, as limited by a container or `taskset`."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def train_threads(settings: Settings) -> int:
-    """Return the threads that one training computes with at most on this host.
+    """Return the most threads of one training on this host.
 
-    The compiled layer's wait for one another a few times a step, asleep: beside writing they lose a tenth, and writing
-    loses nothing. torch's own LSTM has them wait several hundred times, so one core is left to everything else
-    (bench/sharing.py, bench/LOG.md).
+    The compiled layer's threads wait for one another a few times a step, asleep: next to a generate job they lose a
+    tenth, and that job loses nothing. Those of torch's own LSTM wait several hundred times, so one core is left to
+    everything else (bench/sharing.py, bench/LOG.md).
     """
     free = cores() if load() is not None else cores() - 1
     return settings.train_threads or max(1, free // max(1, settings.train_slots))
 
 
 def describe(name: str, settings: Settings, *, owner_id: str) -> WorkerInfo:
-    """Return what this worker says of itself."""
+    """Return the description of this worker."""
     slots = max(1, settings.train_slots)
     return WorkerInfo(
         name=name,
@@ -57,31 +57,31 @@ def describe(name: str, settings: Settings, *, owner_id: str) -> WorkerInfo:
 
 
 class Heartbeat:
-    """A thread that tells of this worker until it is stopped."""
+    """A thread that reports this worker until it is stopped."""
 
     def __init__(self, store: Store, info: WorkerInfo, throughput: ThroughputMeter) -> None:
         self._store = store
         self._throughput = throughput
         self._info = info
-        #: Whether it has told of itself: what it found under its name before that may be a dead worker's.
-        self._told = False
+        #: Whether it has reported before: an earlier report under its name may be a dead worker's.
+        self._reported = False
         self._warned = False
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="presence", daemon=True)
+        self._thread = threading.Thread(target=self._loop, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and say so."""
+        """Stop the thread, and report that this worker is gone."""
         self._closing.set()
         self._thread.join(timeout=5)
         self._throughput.stop()
         try:
             self._store.workers.leave(self._info.name)
         except StoreUnavailable:
-            log.info("Redis is away; this worker's sign of life ends by itself")
+            log.info("Redis is away; this worker's heartbeat expires by itself")
 
     def _loop(self) -> None:
         while True:
@@ -90,25 +90,25 @@ class Heartbeat:
                 speed = self._throughput.check(running)
                 self._warn_of_namesake(self._store.workers.report(replace(self._info, running=running, speed=speed)))
             except StoreUnavailable as exc:
-                log.warning("Redis is away; this worker can't be seen now: %s", exc)
-            if self._closing.wait(TELL_S):
+                log.warning("Redis is away; this worker can't report itself: %s", exc)
+            if self._closing.wait(INTERVAL_S):
                 return
 
     def _warn_of_namesake(self, before: WorkerInfo | None) -> None:
-        """Say so once where another worker of this name has told of itself since this one did."""
-        told, self._told = self._told, True
-        if told and not self._warned and before is not None and before.owner_id != self._info.owner_id:
+        """Warn once if another worker of this name has reported itself since this one did."""
+        reported, self._reported = self._reported, True
+        if reported and not self._warned and before is not None and before.owner_id != self._info.owner_id:
             self._warned = True
             log.warning(
-                "Another worker is called %s too, on %s. No job suffers by it, but people can't tell them apart: "
-                "give each a name of its own with -n.",
-                self._info.name,
+                "Another worker, on %s, is also called %s. That harms no job, but people can't tell them apart: give "
+                "each its own name with -n.",
                 before.host,
+                self._info.name,
             )
 
 
 def _has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 itself, by its flags: no torch operation may run in the parent."""
+    """Return True if the processor's flags include bfloat16 products: no torch operation may run in the parent."""
     try:
         flags = Path("/proc/cpuinfo").read_text("ascii", errors="replace")
     except OSError:

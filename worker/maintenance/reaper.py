@@ -1,7 +1,7 @@
-"""Looks after all jobs: takes those of silent workers, completes sealed ones, sends due messages, forgets old jobs.
+"""Looks after all jobs: reaps those of silent workers, completes sealed ones, sends due messages, deletes old jobs.
 
-A thread in every worker's parent process, never behind a training. Each step is atomic in the store or can be repeated,
-so any number of reapers is safe.
+A thread in every worker's parent process, which no training delays. Each step is atomic in the store or repeatable, so
+any number of reapers is safe.
 """
 
 import logging
@@ -22,7 +22,7 @@ from worker.maintenance.reconcile import reconcile
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks for jobs to forget.
+#: Seconds between two searches for jobs to delete.
 PURGE_S = 60.0
 
 
@@ -44,7 +44,7 @@ class Reaper:
         self._settings = settings
         self._clock = clock
         self._run_id: str | None = None
-        #: Not before this moment are leases of a newly seen server taken for over.
+        #: No leases count as expired before this moment, after a restart of the server.
         self._patient_until = float("-inf")
         self._purge_at = float("-inf")
         self._empty_since: dict[Queue, float] = {}
@@ -52,17 +52,17 @@ class Reaper:
         self._thread = threading.Thread(target=self._loop, name="reaper", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, after the step at hand."""
+        """Stop the thread after the current step."""
         self._closing.set()
         self._thread.join(timeout=5)
 
     def check(self) -> None:
-        """Look once. Raises StoreUnavailable."""
-        self._greet()
+        """Look after all jobs once. Raises StoreUnavailable."""
+        self._note_restart()
         if not self._store.jobs.is_whole():
             reconcile(self._store.jobs, self._volume, lease_s=self._settings.lease_ttl_s)
         if self._clock() >= self._patient_until:
@@ -79,8 +79,8 @@ class Reaper:
             for job_id in self._store.jobs.purge(age_s=self._settings.job_ttl_days * 86_400):
                 self._volume.jobs.remove(job_id)
 
-    def _greet(self) -> None:
-        """On a restarted server give every worker a lease's time to renew: all leases look over there."""
+    def _note_restart(self) -> None:
+        """After a restart of the server, give every worker a lease's time to renew: all leases seem to be over."""
         run_id = self._store.run_id()
         if run_id != self._run_id:
             if self._run_id is not None:
@@ -99,7 +99,7 @@ class Reaper:
                 elif job.ended:
                     tell(job, jobs, self._volume)
             except VolumeUnavailable as exc:
-                log.error("%s can't be ended on the volume now: %s", job.id, exc)
+                log.error("the end of %s can't be written to the volume now: %s", job.id, exc)
 
     def _stayed_empty(self, queue: Queue) -> bool:
         now = self._clock()
@@ -113,6 +113,6 @@ class Reaper:
             try:
                 self.check()
             except StoreUnavailable as exc:
-                log.warning("Redis is away; no job can be looked after now: %s", exc)
+                log.warning("Redis is away; jobs can't be looked after now: %s", exc)
             except CharloomError as exc:
                 log.error("Looking after the jobs failed: %s", exc)

@@ -1,10 +1,9 @@
 """Rebuilds the records of jobs from the volume, after the Redis server was emptied.
 
-What had ended is put in as it ended. What had never begun is queued again. A training that had begun may still be
-computed by its owner, who has heard nothing of all this: it is put in as running under the newest token that the volume
-knows, so that the owner goes on undisturbed; where there is none any more, the lease runs out as ever. A text is
-written anew, the same by its seed. Each record is put in only where there is none, so any number of reconcilers may
-run at once.
+What had ended is restored as it ended; what had never started is queued again. A training that had started may still
+run on a worker that knows nothing of this: it is restored as running under the newest token on the volume, so that its
+worker continues undisturbed; if there is none any more, the lease expires as usual. A text is generated again, the same
+because of its seed. A record is restored only if there is none, so any number of processes may do this at once.
 """
 
 import logging
@@ -23,10 +22,10 @@ log = logging.getLogger(__name__)
 
 
 def reconcile(jobs: JobStore, volume: Volume, *, lease_s: float) -> int:
-    """Put every job that the volume knows back into the store, and return how many were gone.
+    """Restore the record of every job on the volume, and return how many were missing.
 
     Raises:
-        StoreUnavailable, VolumeUnavailable: to be done again; what was put in stays.
+        StoreUnavailable, VolumeUnavailable: to be done again; what was restored stays.
     """
     mark, restored = jobs.begin_comparison(), 0
     for job_id in volume.jobs.list_ids():
@@ -38,7 +37,7 @@ def reconcile(jobs: JobStore, volume: Volume, *, lease_s: float) -> int:
             log.error("%s can't be restored: %s", job_id, exc)
     jobs.mark_whole(mark)
     if restored:
-        log.warning("Redis had been emptied: %d jobs were put back from the volume", restored)
+        log.warning("Redis had been emptied: %d jobs were restored from the volume", restored)
     return restored
 
 
@@ -46,12 +45,12 @@ def _restore(jobs: JobStore, volume: Volume, job: NewJob, lease_s: float) -> boo
     end = volume.jobs.ended(job.id)
     if end is not None:
         return _restore_ended(jobs, volume, job, end)
-    wished = volume.jobs.cancel_requested(job.id)
+    cancel = volume.jobs.cancel_requested(job.id)
     if token := volume.jobs.min_token(job.id):
-        return jobs.restore(job, status=Status.RUNNING, token=token, lease_s=lease_s, cancel_requested=wished)
-    if wished:
+        return jobs.restore(job, status=Status.RUNNING, token=token, lease_s=lease_s, cancel_requested=cancel)
+    if cancel:
         return jobs.restore(job, status=Status.CANCELLED)
-    # Nothing on the volume tells the tokens of a writing job; the time is above any that was counted up from 1.
+    # The volume doesn't have the tokens of a generate job; the time is above any that was counted up from 1.
     return jobs.restore(job, token=int(time.time()) if job.type is JobType.GENERATE else 0)
 
 
@@ -68,7 +67,7 @@ def _restore_ended(jobs: JobStore, volume: Volume, job: NewJob, end: Mapping[str
 
 
 def _publish(volume: Volume, job: NewJob) -> Sequence[Mapping[str, Any]]:
-    """Publish what a crash kept from it, and return the losses of the model, none where it has been deleted."""
+    """Publish the model if a crash prevented that, and return its losses, none if it was deleted."""
     model_id = model_id_of(job.id)
     for built in volume.jobs.built_models(job.id)[:1]:
         volume.models.publish(built, model_id)

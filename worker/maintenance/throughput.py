@@ -1,4 +1,4 @@
-"""How fast trainings go here: measured at the start, kept true by those that end. Told with the sign of life."""
+"""How fast trainings are here: measured at the start, corrected by those that end, reported with the heartbeat."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -17,22 +17,22 @@ from worker.training.measure import Measurement
 log = logging.getLogger(__name__)
 
 _REQUEST: TypeAdapter[StreamRequest | ClassicRequest] = TypeAdapter(AnyTrainRequest)
-#: A training's speed counts once it has made so many steps: the first are slower.
+#: A training's speed counts after so many steps: the first are slower.
 _MIN_STEPS = 20
 
 
 class ThroughputMeter:
-    """Knows the speed of this host's trainings once it is measured. Not thread-safe."""
+    """The speed of this host's trainings, once it is measured. Not thread-safe."""
 
     def __init__(self, store: Store, volume: Volume, *, threads: int) -> None:
-        """Begin to measure on so many threads; 0: no training comes here."""
+        """Start to measure on so many threads; 0: this worker takes no trainings."""
         self._store, self._volume = store, volume
         self._measurement = Measurement(threads) if threads else None
         self._speed: Speed | None = None
         self._running: frozenset[str] = frozenset()
 
     def check(self, running: Sequence[str]) -> Mapping[str, Any]:
-        """Take in what has been measured and which jobs have ended, and return the speed as it is told.
+        """Update the speed by the measurement and by trainings that have ended, and return it as it is reported.
 
         Raises StoreUnavailable.
         """
@@ -42,25 +42,25 @@ class ThroughputMeter:
         for job_id in ended:
             job = self._store.jobs.find(job_id)
             if job is not None and self._speed is not None:
-                self._speed = self._learn(self._speed, job)
+                self._speed = self._corrected(self._speed, job)
         return self._speed.as_json() if self._speed is not None else {}
 
     def stop(self) -> None:
-        """End a measurement that is still going on."""
+        """Stop a measurement that is still running."""
         if self._measurement is not None:
             self._measurement.stop()
 
-    def _learn(self, speed: Speed, job: Job) -> Speed:
-        seen = job.progress.chars_per_second
-        if job.type is not JobType.TRAIN or not seen or job.progress.step < _MIN_STEPS:
+    def _corrected(self, speed: Speed, job: Job) -> Speed:
+        measured = job.progress.chars_per_second
+        if job.type is not JobType.TRAIN or not measured or job.progress.step < _MIN_STEPS:
             return speed
         try:
             request = _REQUEST.validate_python(job.params)
             corpus = self._volume.corpora.find(request.corpus_id)
         except (ValidationError, VolumeUnavailable) as exc:
-            log.info("Nothing is learnt from the speed of %s: %s", job.id, exc)
+            log.info("The speed of %s can't be used: %s", job.id, exc)
             return speed
         if corpus is None:
             return speed
         chars, vocab_size = corpus.normalized_size(lowercase=request.lowercase, drop_bom=request.kind.drops_bom)
-        return speed.corrected(request, chars=chars, vocab_size=vocab_size, chars_per_second=seen)
+        return speed.corrected(request, chars=chars, vocab_size=vocab_size, chars_per_second=measured)

@@ -1,8 +1,8 @@
-"""Calls addresses that strangers chose, one POST at a time, and reaches nothing that is out of bounds.
+"""POSTs to URLs that strangers chose, and reaches no address that is off limits.
 
-A name is looked up once, every address it has is checked, and the connection goes to an address that was checked: a
-second look-up could find another (DNS rebinding). No proxy, no redirect, little of the answer read, and one deadline
-for everything, so that a receiver that drips bytes holds nobody.
+A name is resolved once, each of its addresses is checked, and the connection goes to a checked one: resolving again
+could yield another (DNS rebinding). No proxy is used and no redirect followed, little of the response is read, and one
+deadline holds for everything, so that a receiver that drips bytes blocks nobody.
 """
 
 import ipaddress
@@ -18,27 +18,27 @@ from shared.requests.webhook_urls import Network, WebhookUrl, refusal_of_address
 
 #: Seconds for a whole call.
 CALL_S = 15.0
-#: Bytes of an answer that are read; nothing in it is used but its status.
+#: Bytes of a response that are read; only its status is used.
 _MAX_BYTES = 16 * 1024
-#: Addresses of one name that are tried.
+#: Most addresses of one name that are tried.
 _MAX_ADDRESSES = 4
 
 
 class Unreachable(Exception):
-    """The receiver could not be called, or may not be."""
+    """The receiver can't or may not be called."""
 
 
 def look_up(host: str, port: int) -> list[str]:
-    """Return the addresses that a name stands for. Raises Unreachable."""
+    """Return the addresses of a name. Raises Unreachable."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as exc:
-        raise Unreachable(f"the name {host} can't be looked up: {exc}") from exc
+        raise Unreachable(f"the name {host} can't be resolved: {exc}") from exc
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class Caller:
-    """Posts to receivers. Thread-safe: each call has a connection of its own."""
+    """Posts to receivers. Thread-safe: each call has its own connection."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Caller:
         self._call_s = call_s
 
     def post(self, receiver: WebhookUrl, headers: Mapping[str, str], body: bytes) -> int:
-        """Post a body and return the answer's status. Raises Unreachable with what stood in the way."""
+        """Post a body and return the response's status. Raises Unreachable with the reason."""
         deadline = time.monotonic() + self._call_s
         backend = _CheckedBackend(receiver.scheme, self._allowed, deadline, self._resolve)
         url = httpcore.URL(
@@ -82,7 +82,7 @@ class Caller:
 
 
 class _CheckedBackend(httpcore.NetworkBackend):
-    """Connects to addresses that have been checked, within a deadline."""
+    """Connects to checked addresses only, within a deadline."""
 
     def __init__(
         self, scheme: str, allowed: Sequence[Network], deadline: float, resolve: Callable[[str, int], list[str]]
@@ -98,7 +98,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Look the name up, check what it stands for, and connect to that."""
+        """Resolve the name, check its addresses, and connect to one of them."""
         failed: Exception | None = None
         for address in self._checked(host, port):
             try:
@@ -120,7 +120,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
 
 
 class _TimedStream(httpcore.NetworkStream):
-    """A stream on which nothing takes longer than until a deadline."""
+    """A stream whose operations end at a deadline."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
         self._stream, self._deadline = stream, deadline

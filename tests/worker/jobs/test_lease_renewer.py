@@ -62,6 +62,23 @@ def test_one_job_follows_another_on_the_same_thread() -> None:
     assert len(seen) == 1
 
 
+def test_a_job_that_ended_before_its_first_beat_never_gets_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BEAT_S", 60)
+    lease_renewer, ended, beaten = LeaseRenewer(), threading.Event(), threading.Event()
+    waiters = lease_renewer._changed._waiters  # type: ignore[attr-defined]
+    lease_renewer.begin(lambda: ended.set() is None)  # type: ignore[func-returns-value]
+    eventually(lambda: waiters, "it waits for the first beat")
+    lease_renewer.end()
+    lease_renewer.begin(lambda: beaten.set() is None)  # type: ignore[func-returns-value]
+    eventually(lambda: waiters, "it has seen the next job")
+    monkeypatch.setattr(module, "BEAT_S", 0.001)
+    with lease_renewer._changed:
+        lease_renewer._changed.notify()
+    assert beaten.wait(60)
+    assert not ended.is_set()
+    lease_renewer.end()
+
+
 def test_a_thread_that_died_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     lease_renewer, beaten = LeaseRenewer(), threading.Event()
