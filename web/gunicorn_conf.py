@@ -2,8 +2,8 @@
 
 In a checkout `gunicorn "web:create_app()"` is enough: it reads gunicorn.conf.py there, which is this module.
 
-One process with many threads: an open event stream takes a thread, not a process. Everything that may differ between
-hosts is a setting in `shared/settings.py`.
+One process with many threads, since an open event stream takes one. Everything that may differ between hosts is a
+setting in `shared/settings.py`.
 """
 
 import logging
@@ -61,16 +61,16 @@ worker_class = _Worker
 workers = 1
 threads = _settings.web_threads
 worker_connections = _max_connections()
-#: Seconds that a request in work may take after SIGTERM; streams are told at once, see below.
+#: Seconds that running requests may take after SIGTERM; event streams end at once, see below.
 graceful_timeout = 3
-#: Seconds without a sign of the worker's main loop (not of a request) after which it is replaced.
+#: Seconds without a sign of life of the worker's event loop (not of a request) after which it is replaced.
 timeout = 60
-#: The heartbeat's file is best kept in memory: a slow disk would look like a hung worker.
+#: The file of the worker's heartbeat is kept in memory: a slow disk would look like a hung worker.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
-#: It would be one socket in the home directory for all services of this user.
+#: It would be one socket in the home directory for all services of the user.
 control_socket_disable = True
 proc_name = "charloom-web"
-#: Scheme and address as a proxy tells them are believed in one place: CHARLOOM_TRUSTED_PROXIES, in web/app.py.
+#: Whether a proxy's headers are trusted is decided in web/app.py, by CHARLOOM_TRUSTED_PROXIES.
 forwarded_allow_ips = ""
 logger_class = "web.http.gunicorn_log.Quiet"
 accesslog = None
@@ -79,6 +79,6 @@ loglevel = _settings.log_level.lower()
 
 
 def post_worker_init(_worker: Any) -> None:
-    """Log our own lines as the worker does, and have open streams end at once, or they would use up the grace."""
+    """Configure logging, and have open streams end at once, or they would use up `graceful_timeout`."""
     logging.basicConfig(level=_settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     shutdown.install()

@@ -1,4 +1,4 @@
-"""Who calls: the name of the key that let them in, else the address they come from."""
+"""Who calls: the name of the key that authenticated the request, or the address it comes from."""
 
 import ipaddress
 
@@ -6,27 +6,27 @@ from flask import g, request
 
 from shared.api_keys import ApiKey
 
-#: The part of an IPv6 address that one caller has to itself; it may take any address in there.
+#: Bits of the network that one IPv6 caller has; it may use any address of it.
 _IPV6_PREFIX = 64
 
 
 def caller() -> str:
-    """Return what tells the present caller from others: the name of their key, or their address where keys aren't set.
+    """Return the present caller: the name of their key, or their address if no keys are set.
 
-    A name never looks like an address. Whoever limits or counts callers does it by this.
+    A name never looks like an address. Limits and counts of callers use this.
     """
     key = let_in_by()
     return key.name if key is not None else address()
 
 
 def let_in_by() -> ApiKey | None:
-    """Return the key that the present caller was let in by, with this request or when the session began."""
+    """Return the key that authenticated the present caller, with this request or when the session began."""
     found: ApiKey | None = g.get("api_key")
     return found
 
 
 def let_in(key: ApiKey) -> None:
-    """Note by which key the present caller was let in."""
+    """Record the key that authenticated the present caller."""
     g.api_key = key
 
 

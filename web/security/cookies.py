@@ -1,4 +1,4 @@
-"""How our cookies are named and set: for this host alone, out of reach of scripts, over https only where that is."""
+"""How cookies are named and set: for this host only, out of reach of scripts, `Secure` with https."""
 
 import hashlib
 
@@ -8,9 +8,9 @@ from web.services import services
 
 
 def cookie_name(purpose: str = "") -> str:
-    """Name a cookie by the signing key too: two services on one host's ports share a browser's cookies.
+    """Return a cookie's name. It depends on the signing key: services on several ports of a host share the cookies.
 
-    Over https the name begins with `__Host-`: browsers then take it from this very host only, never from a sibling.
+    Over https it begins with `__Host-`: browsers then accept it from this host only, not from a sibling domain.
     Raises VolumeUnavailable.
     """
     service = hashlib.sha256(b"cookie" + services().secret.get()).hexdigest()[:8]
@@ -18,7 +18,7 @@ def cookie_name(purpose: str = "") -> str:
 
 
 def set_cookie(response: Response, name: str, value: str, *, max_age_s: int | None = None) -> None:
-    """Set a cookie; without `max_age_s` it lasts as long as the browser runs, with 0 it is forgotten."""
+    """Set a cookie; without `max_age_s` it lasts until the browser is closed, with 0 it is deleted."""
     response.set_cookie(
         name, value, max_age=max_age_s, path="/", httponly=True, samesite="Lax", secure=request.is_secure
     )

@@ -1,7 +1,7 @@
-"""How often one caller may call. Off until it is set.
+"""How often one caller may call; off by default.
 
-Counted are calls of the API, and what the page sends in; looking at pages is not, since they refresh themselves. The
-headers are those of the IETF's draft "RateLimit header fields for HTTP".
+Calls of the API count, and what the pages send; loading pages doesn't, since they refresh themselves. The headers
+are those of the IETF's draft "RateLimit header fields for HTTP".
 """
 
 import math
@@ -19,7 +19,7 @@ _API = "/api/v1/"
 
 
 def install(app: Flask) -> None:
-    """Count the requests of this app, where a rate is set, once it is known who calls; `door` comes first."""
+    """Count the requests of this app if a rate is set, after `auth`, which finds the caller."""
     if services_of(app).settings.rate is not None:
         app.before_request(check)
         app.after_request(_put_headers)

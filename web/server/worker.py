@@ -71,6 +71,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         super().__init__(*args, **kwargs)
         self._connections: dict[Connection, None] = {}
         self._addresses: dict[Hashable, _Address] = {}
+        #: Seconds between two looks for clients whose time is up, and when the next is due.
+        self._look_s = min(0.5, self.limits.stall_s / 10)
+        self._next_look = 0.0
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -296,6 +299,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
     def murder_keepalived(self, force: bool = False) -> None:
         """Cut off the clients that haven't got on in time; all of them if forced, when the worker ends."""
         now = time.monotonic()
+        if now < self._next_look and not force:
+            return
+        self._next_look = now + self._look_s
         for conn in list(self._connections):
             if force or (conn.deadline is not None and conn.deadline <= now):
                 self._cut_off(conn)
@@ -311,7 +317,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for events, but no longer than deadlines may be missed by."""
-        super().wait_for_and_dispatch_events(min(timeout, self.limits.stall_s / 10))
+        super().wait_for_and_dispatch_events(min(timeout, self._look_s))
 
     # gunicorn refuses a request itself.
 

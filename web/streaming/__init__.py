@@ -1,1 +1,1 @@
-"""Open connections: events handed to all who watch, and their limits."""
+"""Event streams and long polls: how events are distributed, and how many may be open."""

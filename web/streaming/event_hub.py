@@ -1,8 +1,8 @@
-"""One reader of Redis for all who watch jobs in this process: open event streams and long polls.
+"""One reader of Redis for all event streams and long polls of this process.
 
-A blocking read for each of them took a connection, a thread's wake-up twice a second and the reading of the same reply
-each: a hundred were too many. Here one thread asks for all watched jobs at once and hands out what came, each event
-spelled once. What a watcher has missed, because it began later or is slow, it fetches itself.
+A blocking read for each of them took a connection, two wake-ups of a thread a second, and the parsing of the same
+reply: a hundred were too many. Here one thread reads for all watched jobs at once and publishes what came; each
+event is serialized once. A subscriber that missed events, because it began later or is slow, fetches them itself.
 """
 
 import json
@@ -20,32 +20,32 @@ from shared.jobs.events import EventType, StoredEvent
 from shared.store import EventLog
 from shared.store.events import Alarm, order_of
 
-#: Longest wait in Redis before this process looks whether it is to end, seconds.
+#: Longest wait in Redis before this process checks whether it is to end, seconds.
 _SLICE_S = 0.5
 #: Events of one job fetched at once. The store keeps at least as many, so only a full batch can have gaps before it.
 BATCH = 100
-#: Events that wait for one slow watcher before it has to fetch what it missed.
+#: Events kept for a slow subscriber; beyond them it has to fetch what it missed.
 _WAITING = 1000
-#: Seconds to leave Redis alone after it refused.
+#: Seconds without a read after Redis failed.
 _AWAY_S = 0.5
-#: Seconds between two looks whether all watchers have left, at the end.
+#: Seconds between two checks whether all subscribers have left, at the end.
 _LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
 class RenderedEvent:
-    """An event, and how a stream spells it."""
+    """An event, and its form in a stream."""
 
     event: StoredEvent
 
     @cached_property
     def text(self) -> str:
-        """The event spelled, once for all streams."""
+        """The serialized event, made once for all streams."""
         return serialize(self.event.type, self.event.data, event_id=self.event.id)
 
 
 class Subscription:
-    """What one watcher of a job has not heard yet; of one kind only, where it wants no other."""
+    """What one subscriber of a job hasn't received yet; events of one type only, if it wants no other."""
 
     def __init__(self, only: EventType | None = None) -> None:
         self._only = only
@@ -55,10 +55,10 @@ class Subscription:
         self._failed = False
 
     def wait(self, *, after: str, timeout_s: float) -> tuple[Sequence[RenderedEvent], bool]:
-        """Wait for events after an id, and return them, and whether some are missing: they must be fetched then.
+        """Wait for events after an id; return them, and whether some are missing and must be fetched.
 
-        What was before the feed is missing too, and isn't told of. Nothing comes where the time is up or this process
-        is to end.
+        Events from before the subscription are missing too, without notice. Nothing is returned if the time is up or
+        this process is to end.
 
         Raises:
             StoreUnavailable: Redis is away.
@@ -71,12 +71,12 @@ class Subscription:
             heard, behind = list(self._heard), self._behind
             self._heard.clear()
             self._behind = False
-        # Behind, all of it is fetched, and what is heard from now on comes after or twice.
+        # If some are missing, all are fetched; what is received from now on comes after those, or twice.
         new = [] if behind else [one for one in heard if order_of(one.event.id) > order_of(after)]
         return new, behind
 
     def publish(self, heard: Sequence[RenderedEvent], *, gap: bool) -> None:
-        """Hand events over; `gap`: some may be missing before them."""
+        """Deliver events; `gap`: some may be missing before them."""
         if self._only is not None:
             heard = [one for one in heard if one.event.type is self._only]
             if not (heard or gap):
@@ -90,56 +90,56 @@ class Subscription:
             self._changed.notify_all()
 
     def fail(self) -> None:
-        """Say that Redis is away."""
+        """Report that Redis is away."""
         with self._changed:
             self._failed = True
             self._changed.notify_all()
 
     def wake(self) -> None:
-        """Let the watcher look up."""
+        """Wake the subscriber, without an event."""
         with self._changed:
             self._changed.notify_all()
 
 
 @dataclass(kw_only=True)
 class _Watched:
-    """A job, how far it has been read, and who watches it."""
+    """A job, how far its events have been read, and its subscribers."""
 
     last: str
     feeds: set[Subscription] = field(default_factory=set)
-    #: Its end was heard: nothing follows, so it isn't asked for any more.
+    #: Its last event was read: nothing follows, so it isn't read any more.
     done: bool = False
 
 
 class EventHub:
-    """The feeds of this process. Thread-safe; its thread runs once somebody watches."""
+    """The subscriptions of this process. Thread-safe; its thread starts with the first one."""
 
     def __init__(self, events: EventLog, *, closing: threading.Event) -> None:
-        """Make them; once `closing` is set every watcher is woken."""
+        """Make a hub without a thread. When `closing` is set, every subscriber is woken."""
         self._events = events
         self._closing = closing
         self._jobs: dict[str, _Watched] = {}
         self._alarm = Alarm()
         self._changed = threading.Condition()
-        #: What the reader has asked Redis for last: it has to be woken to ask for more.
+        #: What the reader has asked Redis for last: it must be woken to ask for more.
         self._asked: Mapping[str, str] | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
 
     @contextmanager
     def watch(self, job_id: str, *, after: str | None = None, only: EventType | None = None) -> Iterator[Subscription]:
-        """Give a feed of a job's events after an id, or from now on; all of them, or of one kind.
+        """Subscribe to a job's events after an id, or from now on; to all of them, or to one type.
 
         Raises:
             StoreUnavailable: Redis is away.
         """
         feed = Subscription(only)
-        # From here on, should nobody watch the job yet.
+        # Where the reader starts, if nobody watches the job yet.
         last = self._events.last_id(job_id) if after is None else after
         with self._changed:
             watched = self._jobs.setdefault(job_id, _Watched(last=last))
             if after is not None and order_of(watched.last) > order_of(after):
-                feed.publish((), gap=True)  # others heard what came between
+                feed.publish((), gap=True)  # what came between was published to others
             watched.feeds.add(feed)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="feeds", daemon=True)
@@ -158,7 +158,7 @@ class EventHub:
                     del self._jobs[job_id]
 
     def close(self) -> None:
-        """End the reader; who still watches hears nothing more. They may not be used again."""
+        """End the reader; subscribers get nothing more. The hub can't be used again."""
         with self._changed:
             self._closed = True
             thread = self._thread
@@ -186,11 +186,11 @@ class EventHub:
         self._see_off()
 
     def _live(self) -> dict[str, str]:
-        """Return the jobs of which something may still come, and the event after which it does."""
+        """Return the jobs that may have more events, and the last event read of each."""
         return {job_id: watched.last for job_id, watched in self._jobs.items() if not watched.done}
 
     def _see_off(self) -> None:
-        """Wake the watchers until all have seen that this process is to end."""
+        """Wake the subscribers until all have noticed that this process is to end."""
         while True:
             self._each(Subscription.wake)
             with self._changed:
@@ -218,6 +218,6 @@ class EventHub:
 
 
 def serialize(kind: EventType, data: Mapping[str, Any], *, event_id: str | None = None) -> str:
-    """Spell one event. JSON has no bare line end, so its data is one line."""
+    """Serialize one event. JSON has no line breaks here, so the data is one line."""
     head = f"id: {event_id}\n" if event_id is not None else ""
     return f"{head}event: {kind}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"

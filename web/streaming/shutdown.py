@@ -1,20 +1,15 @@
-"""Ending at once what would otherwise stay open: event streams and long polls look at `closing` between two waits.
+"""Ends event streams and long polls when the process is to end: they look at `closing` between two waits.
 
 gunicorn tells a worker to end by a signal and then waits for its open requests, so the signal must reach them first.
-Its configuration calls `install` in the `post_worker_init` hook, which runs in the worker's main thread once
-gunicorn's own handlers are set:
-
-    from web import shutdown
-
-    def post_worker_init(worker):
-        shutdown.install()
+`web/gunicorn_conf.py` calls `install` in the hook `post_worker_init`, which runs in the worker's main thread after
+gunicorn has set its own handlers.
 """
 
 import signal
 import threading
 from types import FrameType
 
-#: Set once this process is to end.
+#: Set when this process is to end.
 closing = threading.Event()
 
 
@@ -24,7 +19,7 @@ def close_streams() -> None:
 
 
 def install() -> None:
-    """Have SIGTERM, SIGINT and SIGQUIT end the streams before what they did so far. Call it from the main thread."""
+    """Have SIGTERM, SIGINT and SIGQUIT end the streams, then do what they did before. Call it in the main thread."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         _put_before(number)
 
