@@ -58,8 +58,13 @@ class Reporter:
         self._losses = losses or self._losses
 
     def complete(self, *, step: int, losses: Losses | None = None) -> None:
-        """Report that the job is complete, and its last losses."""
-        self.progress(replace(self._latest, step=step, fraction=1.0, eta_seconds=0.0), losses)
+        """Report that nothing is left to do after `step` steps, however many were planned, and the final losses."""
+        self.progress(replace(self._latest, step=step, total_steps=step, fraction=1.0, eta_seconds=0.0), losses)
+
+    def stopped(self, *, step: int) -> None:
+        """Report the step whose state is saved; the last progress may be older."""
+        if step != self._latest.step:
+            self.progress(replace(self._latest, step=step, eta_seconds=None))
 
     def saved(self, work: float) -> None:
         """Record at once that a training state was saved that contains so much work. Raises LeaseLost."""

@@ -55,7 +55,7 @@ def test_an_event_that_can_t_be_read_is_one_sentence(fields: dict[str, Any]) -> 
         server.replies = [reply(JOB), stream("progress", fields)]
         failed = run("job", JOB["id"], "--follow", "--url", server.url)
     assert failed.exit_code == 3
-    assert f"Error: {server.url} doesn't answer as Charloom does." in failed.stderr
+    assert f"Error: {server.url} responds, but not as Charloom does." in failed.stderr
 
 
 def test_a_server_that_is_away_for_long_is_reported_once() -> None:
