@@ -1,6 +1,6 @@
-"""The Celery entry: `celery -A worker worker` runs this. Reads the settings, and opens the doors to the runner.
+"""The Celery entry point: `celery -A worker worker` imports this. Reads the settings and connects Celery to the runner.
 
-The parent process consumes messages and looks after all jobs; it never computes with torch, since one OpenMP operation
+The parent process consumes messages and watches over all jobs; it never computes with torch, since one OpenMP operation
 before a fork hangs the child's first. Jobs are run by the pool's children.
 """
 
@@ -35,23 +35,23 @@ log = logging.getLogger(__name__)
 
 
 class Entry:
-    """The doors from Celery to the runner, for one worker's parent and children."""
+    """What Celery calls, in one worker's parent and children."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        #: Who this worker is, parent and children: another may bear its name.
+        #: Identifies this worker, parent and children: another one may have its name.
         self._owner_id = secrets.token_hex(8)
-        #: One byte that parent and children see: 1 once this worker is to stop.
+        #: One byte that parent and children share: 1 once this worker is to stop.
         self._drain = mmap.mmap(-1, 1)
         self._store = Store.of(settings)
         self._volume = Volume.of(settings)
         self._step_log = StepLog(settings.step_log)
-        # Used by children, each its own.
+        # Each child has its own.
         self._lease_renewer = LeaseRenewer()
         self._model_cache = ModelCache(self._volume)
 
     def build(self) -> Celery:
-        """Make the application, and listen to what happens to its processes."""
+        """Make the application and connect its signals."""
         app = make_app(self._settings)
         app.conf.charloom_settings = self._settings
         app.conf.charloom_owner_id = self._owner_id
@@ -69,7 +69,7 @@ class Entry:
         return app
 
     def task(self) -> Callable[[Task, str], None]:
-        """Make the task: it runs the job of this id."""
+        """Make the task that runs the job with this id."""
 
         def run(task: Task, job_id: str) -> None:
             run_job(job_id, self._host(task.request.hostname))
@@ -77,11 +77,11 @@ class Entry:
         return run
 
     def enter_child(self, **_: Any) -> None:
-        """Bind a fresh child of the pool to its parent's life: nobody else would end it."""
+        """Have a new child of the pool end with its parent: nobody else would end it."""
         die_with_parent()
 
     def begin_drain(self, **_: Any) -> None:
-        """Tell the children to save and give back what they run."""
+        """Have the children save and release their jobs."""
         self._drain[0] = 1
 
     def exit_at_once(self, sender: Any, **_: Any) -> None:
@@ -92,12 +92,12 @@ class Entry:
         os._exit(sender.exitcode or 0)
 
     def see_lost_child(self, exception: BaseException, args: tuple[Any, ...], **_: Any) -> None:
-        """Have a job taken up again at once when the child that ran it was killed."""
+        """Queue a job again at once when the child that ran it was killed."""
         if isinstance(exception, WorkerLostError):
             try:
                 self._store.jobs.lose(args[0], owner_id=self._owner_id)
             except StoreUnavailable:
-                log.warning("Redis is away; the lease of %s runs out by itself", args[0])
+                log.warning("Redis is away; the lease of %s expires", args[0])
 
     def set_up_logging(self, **_: Any) -> None:
         """Log plain lines to standard error."""

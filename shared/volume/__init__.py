@@ -1,4 +1,4 @@
-"""The data volume that all hosts share: corpora, models and the files of jobs. The only user of its folders."""
+"""The data volume that all hosts share: corpora, models and the files of jobs. Only this package knows its folders."""
 
 from shared.volume.corpora import Corpora, Corpus
 from shared.volume.job_folders import JobFolders, SavedState

@@ -1,4 +1,4 @@
-"""Corpora: the texts to learn from, one folder each, the same bytes kept once."""
+"""Corpora: the texts to train on, one folder each. The same bytes are kept once."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ _PREVIEW_CHARS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    r"""One text and what is known of it. Sizes are of the stored text, line ends as "\n"; sha256 of the bytes sent."""
+    r"""A text's meta.json. Sizes are those of the stored text, with line ends as "\n"; sha256 is of the bytes sent."""
 
     id: str
     name: str
@@ -49,7 +49,7 @@ class Corpus:
     created_at: str
 
     def normalized_size(self, *, lowercase: bool, drop_bom: bool) -> tuple[int, int]:
-        """Return how many characters, and how many distinct ones, a training on it learns from."""
+        """Return the number of characters, and of distinct ones, that a training on it reads."""
         dropped = drop_bom and self.preview.startswith(BOM)
         return self.chars - dropped, (self.vocab_size_lowercase if lowercase else self.vocab_size) - dropped
 
@@ -112,17 +112,17 @@ class Corpora:
         return corpus
 
     def text_path(self, corpus_id: str) -> Path:
-        r"""Return where the text lies: UTF-8, line ends "\n". Raises NotFound."""
+        r"""Return the path of the text: UTF-8, line ends "\n". Raises NotFound."""
         return self._folder / self.get(corpus_id).id / "text.txt"
 
     def text(self, corpus_id: str) -> str:
-        """Return the text whole. Raises NotFound."""
+        """Return the whole text. Raises NotFound."""
         path = self.text_path(corpus_id)
         with translated(), path.open(encoding="utf-8", newline="") as file:
             return file.read()
 
     def parts(self, corpus_id: str) -> Iterator[str]:
-        """Yield the text in parts, cut anywhere. Raises NotFound."""
+        """Yield the text in parts, split anywhere. Raises NotFound."""
         path = self.text_path(corpus_id)
         with translated():
             yield from read(path)
@@ -161,14 +161,14 @@ class Corpora:
 
 
 def _receive(stream: BinaryIO, path: Path, max_bytes: int) -> str:
-    """Write what comes to `path` and return its sha256."""
+    """Write a stream to `path` and return its sha256."""
     digest, size = hashlib.sha256(), 0
     with path.open("wb") as file:
         while chunk := stream.read(_CHUNK_BYTES):
             size += len(chunk)
             if size > max_bytes:
                 raise TooLarge(
-                    f"The text is larger than {max_bytes:,} bytes, the most that is taken here. Send a part of it."
+                    f"The text is larger than {max_bytes:,} bytes, the most that is accepted here. Send a part of it."
                 )
             digest.update(chunk)
             file.write(chunk)
@@ -196,9 +196,9 @@ def _store(folder: Path, encoding: str, *, name: str, sha256: str) -> Corpus:
             file.write(part)
         seen_lower.update(lowering.end())
     if "\0" in seen:
-        raise InvalidRequest.at("/file", "The text holds NUL characters (U+0000). Remove them and send it again.")
+        raise InvalidRequest.at("/file", "The text contains NUL characters (U+0000). Remove them and send it again.")
     if only_space:
-        raise InvalidRequest.at("/file", "The text holds only white space. There is nothing to learn from.")
+        raise InvalidRequest.at("/file", "The text contains only white space. There is nothing to train on.")
     return Corpus(
         id=new_id("cor"),
         name=name,

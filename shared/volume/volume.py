@@ -1,4 +1,4 @@
-"""The volume whole: its parts, and whether it can be used."""
+"""The whole volume, and a check that it can be used."""
 
 import os
 import secrets
@@ -13,7 +13,7 @@ from shared.volume.models import Models
 
 
 class Volume:
-    """All files that Charloom keeps."""
+    """All files that Charloom stores."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -23,11 +23,11 @@ class Volume:
 
     @classmethod
     def of(cls, settings: Settings) -> "Volume":
-        """Make the volume that the settings name. Nothing is written yet."""
+        """Make the volume of the settings. Nothing is written yet."""
         return cls(settings.data_dir.absolute())
 
     def check(self) -> None:
-        """Raise VolumeUnavailable unless the volume takes writes."""
+        """Raise VolumeUnavailable unless files can be written."""
         probe = self.folder / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
         with translated():
             try:

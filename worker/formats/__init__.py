@@ -1,1 +1,1 @@
-"""Model files: the bundle and the seed document's file, written and read with every check."""
+"""Model files: writing, checking and reading bundles and files of the seed document."""

@@ -19,7 +19,7 @@ from worker.jobs.step_log import StepLog
 class WorkerContext:
     """What a process that runs jobs needs: built once, passed in."""
 
-    #: The node's name, as shown in a job's `worker`.
+    #: The worker's name, as a job's `worker` shows it.
     name: str
     #: Identifies the process: two may have the same name by mistake.
     owner_id: str

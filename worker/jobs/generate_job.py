@@ -1,4 +1,4 @@
-"""Run a generate job: text goes to the store while it is written, what was copied is told at its end."""
+"""Run a generate job: its text is recorded while it is generated, and compared with the corpus at the end."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from worker.jobs.model_cache import Source
 
 
 def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotonic) -> Outcome:
-    """Write to the end, or until a stop is requested.
+    """Generate to the end, or until the job is to stop.
 
     Raises NotFound, LeaseLost, StoreUnavailable, VolumeUnavailable.
     """
@@ -41,8 +41,8 @@ def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotoni
         return Stopped(request=stop)
     source = host.model_cache.source(model)
     lease.tick()
-    told = [{**asdict(output), "copied": _copied(output.text, source, lease)} for output in outputs()]
-    result = {"prompt": request.prompt, "outputs": told, "seed": request.seed}
+    results = [{**asdict(output), "copied": _copied(output.text, source, lease)} for output in outputs()]
+    result = {"prompt": request.prompt, "outputs": results, "seed": request.seed}
     if stop is not None:
         return Stopped(request=stop, result=result)
     reporter.complete(step=written)
@@ -61,7 +61,7 @@ def _progress(written: int, total: int, seconds: float) -> Progress:
 
 
 def _copied(text: str, source: Source | None, lease: Lease) -> dict[str, object] | None:
-    """Tell how much of a text stands in the text that the model learnt from, or None: it is gone."""
+    """Return which parts of a text are copied from the model's corpus; None if that was deleted."""
     if source is None:
         return None
     lease.tick()

@@ -1,8 +1,7 @@
-"""What a process keeps from one writing job to the next: its model, and the corpus that its texts are held against.
+"""Keeps the model of the last generate job, and the corpus that its texts are compared with.
 
-Somebody who lets a model write does so again. Model folders and texts never change under their ids, so what is kept
-stays true as long as the volume still has them; whether it has is asked each time. Only small ones are kept, and none
-beside a training.
+Whoever generates a text usually generates another one. Models and corpora never change under their ids, so the cache is
+valid as long as they exist, which is checked each time. Only small ones are kept, and none during a training.
 """
 
 from shared.errors import NotFound
@@ -14,12 +13,12 @@ from worker.generation.overlap import COPIED_RUN
 from worker.generation.substring_index import MAX_CHARS as MAX_CHARS_IN_ORDER
 from worker.generation.substring_index import SubstringIndex
 
-#: Numbers of a model that is kept (4 bytes each), characters of a text.
+#: Parameters of a model that is kept (4 bytes each), and characters of a text.
 MAX_PARAMETERS, MAX_CHARS = 16 << 20, 4 << 20
 
 
 class Source:
-    """The text that a model learnt from, as it saw it."""
+    """The text that a model was trained on, as the training read it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -27,7 +26,7 @@ class Source:
         self._runs: SubstringIndex | None = None
 
     def runs(self) -> SubstringIndex | None:
-        """Return its runs in order, from the second time on that somebody asks: for one look they don't pay."""
+        """Return the index of the text, from the second call on: for a single use it costs more than it saves."""
         self._asked += 1
         if self._asked == 2 and 0 < len(self.text) <= MAX_CHARS_IN_ORDER:
             try:
@@ -38,7 +37,7 @@ class Source:
 
 
 class ModelCache:
-    """What one process keeps. One job at a time."""
+    """The cache of one process, which runs one job at a time."""
 
     def __init__(self, volume: Volume) -> None:
         self._volume = volume
@@ -46,11 +45,11 @@ class ModelCache:
         self._source: tuple[tuple[str, bool], Source] | None = None
 
     def clear(self) -> None:
-        """Keep nothing: its place is needed."""
+        """Drop everything: the memory is needed."""
         self._model = self._source = None
 
     def model(self, model: Model) -> LoadedModel:
-        """Return a model, ready to write. Raises NotFound, BadModelFile, VolumeUnavailable."""
+        """Return a model, ready to generate. Raises NotFound, BadModelFile, VolumeUnavailable."""
         if self._model is not None and self._model[0] == model.id:
             return self._model[1]
         self._model = None
@@ -60,7 +59,7 @@ class ModelCache:
         return loaded
 
     def source(self, model: Model) -> Source | None:
-        """Return the text that a model learnt from, or None: it is gone. Raises VolumeUnavailable."""
+        """Return the text that a model was trained on; None if it was deleted. Raises VolumeUnavailable."""
         if model.corpus_id is None:
             return None
         lowercase = bool(model.params.get("lowercase", True))

@@ -1,7 +1,7 @@
-"""Publish a model that an attempt has built: sealed first, so that no crash between two steps loses or doubles it.
+"""Publish a model that an attempt has built. It is sealed first, so that no crash loses it or publishes it twice.
 
-Everything after the seal can be repeated by anyone: the model's id comes from the job's, so a target that exists means
-done; the end mark is the same each time; a second `finish` is refused as stale.
+Any worker can repeat what follows the seal. The model's id comes from the job's, so a model that exists is published;
+end.json is the same each time; a second `finish` is refused as stale.
 """
 
 import logging
@@ -17,18 +17,18 @@ from shared.volume.files import read_json, write_json
 
 log = logging.getLogger(__name__)
 
-#: Beside the built model: what the job will say when it is published.
+#: The job's result, next to the built model.
 _RESULT = "result.json"
 
 
 def seal(jobs: JobStore, job_id: str, token: int, built: Path, *, sha256: str, result: dict[str, Any]) -> bool:
-    """Seal a built model; False where a cancel is wished instead. Raises LeaseLost."""
+    """Seal a built model. Return False if the job is to be cancelled instead. Raises LeaseLost."""
     write_json(built.parent / _RESULT, result)
     return jobs.seal(job_id, token, sha256)
 
 
 def complete(jobs: JobStore, volume: Volume, job_id: str, token: int) -> None:
-    """Carry a sealed job to its end. Raises StoreUnavailable or VolumeUnavailable: to be tried again."""
+    """Publish a sealed job's model and finish the job. Raises StoreUnavailable, VolumeUnavailable: try again later."""
     built = volume.jobs.built_model(job_id, token)
     ended = volume.jobs.ended(job_id)
     result = read_json(built.parent / _RESULT) or (ended or {}).get("result")

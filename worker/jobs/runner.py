@@ -146,4 +146,4 @@ def _report_lost(host: WorkerContext, claim: Claim) -> None:
 def _words(exc: Exception) -> str:
     if isinstance(exc, MemoryError):
         return "The worker ran out of memory. Use a smaller hidden_size, batch_size or seq_length."
-    return f"Something went wrong inside the worker ({type(exc).__name__}). Its log says more; send the job again."
+    return f"An internal error of the worker ({type(exc).__name__}). Its log has the details; send the job again."

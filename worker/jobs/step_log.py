@@ -1,8 +1,8 @@
-"""A log of every training step: which attempt made it, from when to when. What the tests of faults judge by.
+"""A log of every training step, with its attempt and times, by which the fault tests judge.
 
-Kept only where CHARLOOM_STEP_LOG names a folder, one file a process, outside the volume (which may be full). Times are
-CLOCK_BOOTTIME, which all processes of one machine share; `spent` is the processor's. A line is written by a single
-`write`, so that a process killed at any moment leaves whole lines but the last.
+Written only if CHARLOOM_STEP_LOG names a folder, one file per process, outside the volume (which may be full). Times
+are CLOCK_BOOTTIME, which all processes of one machine share; `spent` is processor time. A line is written by a single
+`write`, so that only the last line of a killed process can be incomplete.
 """
 
 import json
@@ -17,7 +17,7 @@ from worker.training.events import TrainEvent
 
 
 class StepLog:
-    """Where one process writes down its steps; nowhere without a folder."""
+    """The log of one process; without a folder nothing is written."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
@@ -25,7 +25,7 @@ class StepLog:
         self._pid = 0
 
     def follow(self, events: Iterator[TrainEvent], *, job_id: str, token: int, worker: str) -> Iterator[TrainEvent]:
-        """Pass a training's events on, and write down how long each was computed."""
+        """Yield a training's events, and log how long each was computed."""
         if self._folder is None:
             yield from events
             return
@@ -40,7 +40,7 @@ class StepLog:
             yield event
 
     def refuse(self, *, job_id: str, token: int, worker: str) -> None:
-        """Write down that an attempt was told that its job is somebody else's."""
+        """Log that an attempt lost its job."""
         self._write({"job": job_id, "token": token, "worker": worker, "refused": boottime()})
 
     def _write(self, line: dict[str, Any]) -> None:
