@@ -20,6 +20,7 @@ from shared.volume.files import (
     find_record,
     list_ids,
     page_ids,
+    read_record,
     remove_tree,
     sync_folder,
     translated,
@@ -105,11 +106,18 @@ class Corpora:
         return find_record(self._folder / corpus_id / "meta.json", _CORPUS) if is_id(corpus_id, "cor") else None
 
     def get(self, corpus_id: str) -> Corpus:
-        """Return a corpus. Raises NotFound."""
-        corpus = self.find(corpus_id)
+        """Return a corpus. Raises NotFound, Damaged."""
+        corpus = read_record(self.folder(corpus_id) / "meta.json", _CORPUS)
         if corpus is None:
-            raise NotFound(f"There is no corpus {corpus_id!r}. GET /api/v1/corpora lists those there are.")
+            raise NotFound(f"{corpus_id} has just been deleted.")
         return corpus
+
+    def folder(self, corpus_id: str) -> Path:
+        """Return a corpus's folder, even if the corpus is damaged. Raises NotFound."""
+        folder = self._folder / corpus_id
+        if not is_id(corpus_id, "cor") or not (folder / "meta.json").exists():
+            raise NotFound(f"There is no corpus {corpus_id!r}. GET /api/v1/corpora lists those there are.")
+        return folder
 
     def text_path(self, corpus_id: str) -> Path:
         r"""Return the path of the text: UTF-8, line ends "\n". Raises NotFound."""
@@ -129,12 +137,13 @@ class Corpora:
 
     def delete(self, corpus_id: str) -> None:
         """Remove a corpus. Raises NotFound."""
-        corpus = self.get(corpus_id)
-        with translated():
-            for mark in (self._by_sha / corpus.sha256, self._by_sha / f"{corpus.sha256}.{corpus.encoding}"):
-                if mark.exists() and mark.read_text("ascii") == corpus_id:
-                    mark.unlink(missing_ok=True)
-        remove_tree(self._folder / corpus_id)
+        folder = self.folder(corpus_id)
+        if (corpus := self.find(corpus_id)) is not None:
+            with translated():
+                for mark in (self._by_sha / corpus.sha256, self._by_sha / f"{corpus.sha256}.{corpus.encoding}"):
+                    if mark.exists() and mark.read_text("ascii") == corpus_id:
+                        mark.unlink(missing_ok=True)
+        remove_tree(folder)
 
     def _known(self, mark: str) -> Corpus | None:
         """Return the corpus of some bytes, named by their sha256, or with the encoding that came with them."""

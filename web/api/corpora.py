@@ -97,7 +97,7 @@ def get_corpus_text(corpus_id: str) -> Response:
 def delete_corpus(corpus_id: str) -> Response:
     """Delete a corpus. A live job that uses it forbids that."""
     here = services()
-    here.volume.corpora.get(corpus_id)
+    here.volume.corpora.folder(corpus_id)
     here.store.jobs.retire(corpus_id)
     here.volume.corpora.delete(corpus_id)
     return reply_empty()

@@ -15,6 +15,8 @@ from shared.errors import BadModelFile
 
 #: Bytes of a zip file's directory: tens of thousands of members. Nothing larger is read while the file is opened.
 MAX_DIRECTORY_BYTES = 1 << 20
+#: Bytes of a member that may be packed as well as can be: a sample of 10,000 blanks is.
+SMALL_BYTES = 1 << 20
 
 
 class _Bounded(io.BufferedReader):
@@ -48,7 +50,7 @@ def checked(archive: zipfile.ZipFile, name: str, *, max_bytes: int, max_ratio: i
         archive: the zip file.
         name: the member, which must exist.
         max_bytes: of its unpacked content.
-        max_ratio: how many times as large as packed it may be.
+        max_ratio: how many times as large as packed it may be, unless it is small.
 
     Raises:
         BadModelFile: it is too large.
@@ -56,7 +58,7 @@ def checked(archive: zipfile.ZipFile, name: str, *, max_bytes: int, max_ratio: i
     entry = archive.getinfo(name)
     if (size := entry.file_size) > max_bytes:
         raise BadModelFile(f"{name} has {size} bytes; at most {max_bytes} are needed")
-    if size > max_ratio * max(1, entry.compress_size):
+    if size > max(SMALL_BYTES, max_ratio * entry.compress_size):
         raise BadModelFile(f"{name} would unpack from {entry.compress_size} bytes to {size}; a model's file doesn't")
     return entry
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from shared.errors import InvalidRequest, LeaseLost, NotFound, TooLarge, VolumeUnavailable
+from shared.ids import new_id
 from shared.jobs.record import JobType, NewJob
 from shared.volume import Corpus, SavedState, Volume
+from shared.volume.decoding import tell_encoding
 from shared.volume.files import translated
 from tests.jobs import make_job
 
@@ -111,6 +113,18 @@ def test_the_same_bytes_are_kept_once_until_they_are_deleted(volume: Volume) -> 
     assert third.name == "three"
 
 
+def test_of_two_uploads_of_the_same_bytes_at_once_one_stays(volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tell(path: Path) -> str:
+        monkeypatch.undo()
+        add(volume, b"the same", name="faster")
+        return tell_encoding(path)
+
+    monkeypatch.setattr("shared.volume.corpora.tell_encoding", tell)
+    corpus, is_new = add(volume, b"the same", name="slower")
+    assert (corpus.name, is_new) == ("faster", False)
+    assert [path.name for path in (volume.folder / "corpora").iterdir() if path.name[0] != "."] == [corpus.id]
+
+
 def test_corpora_are_listed_by_time_in_pages(volume: Volume) -> None:
     ids = [add(volume, f"text {n}".encode())[0].id for n in range(5)]
     page, more = volume.corpora.list(after=None, limit=2)
@@ -133,6 +147,22 @@ def test_unknown_ids_are_not_found_whatever_they_spell(volume: Volume, bad: str)
     ):
         with pytest.raises(NotFound):
             look(bad)
+
+
+def test_a_model_is_published_once_and_only_if_it_was_built(volume: Volume, tmp_path: Path) -> None:
+    def built(name: str) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "meta.json").write_text(name)
+        return folder
+
+    model_id = new_id("mod")
+    with pytest.raises(FileNotFoundError):
+        volume.models.publish(tmp_path / "none", model_id)
+    volume.models.publish(built("first"), model_id)
+    volume.models.publish(tmp_path / "first", model_id)
+    volume.models.publish(built("second"), model_id)
+    assert (volume.models.folder(model_id) / "meta.json").read_text() == "first"
 
 
 @pytest.fixture

@@ -83,14 +83,20 @@ def test_a_model_whose_meta_is_damaged_is_an_error_of_its_own_and_can_be_deleted
     assert "There is no model" in world.get(f"/models/{damaged.id}").json["detail"]
 
 
-def test_a_corpus_whose_meta_is_damaged_is_left_out_and_can_be_sent_again(world: World) -> None:
+def test_a_corpus_whose_meta_is_damaged_is_left_out_and_can_be_sent_again_and_deleted(world: World) -> None:
     corpus_id = world.corpus()
     (folder_of(world, "corpora", corpus_id) / "meta.json").write_text('{"id": 1}')
     for address in ("/", f"/?corpus_id={corpus_id}"):
         assert world.http.get(address).status_code < 500
     assert world.get("/corpora").json["data"] == []
-    assert world.get(f"/corpora/{corpus_id}").status_code == 404
-    assert world.corpus() != corpus_id
+    answer = world.get(f"/corpora/{corpus_id}")
+    assert (answer.status_code, "is damaged" in answer.json["detail"]) == (404, True)
+    new = world.corpus()
+    assert new != corpus_id
+    assert world.corpus() == new
+    assert world.http.delete(f"/api/v1/corpora/{corpus_id}").status_code == 204
+    assert "There is no corpus" in world.get(f"/corpora/{corpus_id}").json["detail"]
+    assert world.corpus() == new
 
 
 def test_a_page_holds_at_most_so_many_rows_and_the_file_has_all(world: World) -> None:

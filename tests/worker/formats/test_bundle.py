@@ -107,6 +107,8 @@ def test_a_bundle_that_someone_has_zipped_anew_is_read(tmp_path: Path) -> None:
     written(tmp_path)
     assert read_bundle(remade(tmp_path, {}, zipfile.ZIP_DEFLATED)).metrics == tuple(METRICS)
     assert read_bundle(remade(tmp_path, {"metrics.jsonl": None, "samples.jsonl": None})).metrics == ()
+    blank = b'{"step": 1, "epoch": 1, "text": "%s", "prompt": "a", "temperature": 0.7}\n' % (b" " * 10_000)
+    assert len(read_bundle(remade(tmp_path, {"samples.jsonl": blank * 50}, zipfile.ZIP_DEFLATED)).samples) == 50
 
 
 @pytest.mark.parametrize(

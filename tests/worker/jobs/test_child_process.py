@@ -11,8 +11,10 @@ import torch
 
 from shared.errors import BadModelFile, VolumeUnavailable
 from shared.jobs.rows import ModelLosses
+from tests.waiting import eventually
 from tests.worker.models import small_model
 from worker.formats.bundle import read_upload, write_model
+from worker.jobs import child_process
 from worker.jobs.child_process import run_in_child
 from worker.jobs.lease import Lease, StopRequest, StopRequested
 
@@ -96,3 +98,39 @@ def test_a_child_is_killed_when_its_job_is_to_stop(tmp_path: Path) -> None:
     assert caught.value.request is StopRequest.CANCEL
     with pytest.raises(ProcessLookupError):
         os.kill(int(told.read_text()), 0)
+
+
+def test_a_child_that_computes_for_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def work() -> str:
+        while True:
+            pass
+
+    monkeypatch.setattr(child_process, "MAX_CPU_S", 1)
+    with pytest.raises(BadModelFile, match=f"signal {signal.SIGXCPU}"):
+        run(work)
+
+
+def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
+    # Given: a process that waits for its child, as a pool's does.
+    told = tmp_path / "pid"
+
+    def work() -> str:
+        told.write_text(str(os.getpid()))
+        signal.pause()
+        return "never"
+
+    middle = os.fork()
+    if middle == 0:
+        run(work)
+    eventually(lambda: told.exists() and told.read_text(), "the child runs")
+    # When
+    os.kill(middle, signal.SIGKILL)
+    os.waitpid(middle, 0)
+    # Then
+    eventually(lambda: not runs(int(told.read_text())), "the child is gone")
+
+
+def runs(pid: int) -> bool:
+    """Return True if a process runs; one that has ended may stay as a zombie where nobody reaps it."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text("ascii").rpartition(")")[2].split()[0] != "Z"
