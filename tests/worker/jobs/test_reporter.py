@@ -1,16 +1,18 @@
 """What a job reports is recorded in its rhythm, and kept while Redis is away."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+import redis
 
 from shared.errors import LeaseLost, StoreUnavailable
 from shared.jobs.events import EventType
-from shared.jobs.record import Progress, Status
-from shared.store import Claim, JobStore, Store, connect
+from shared.jobs.record import Losses, Progress, Status
+from shared.store import Claim, JobStore, Store, connect, keys
 from tests.jobs import make_job
 from tests.worker.clock import Clock
-from worker.jobs.reporter import RECORD_S, Reporter
+from worker.jobs.reporter import AWAY_S, RECORD_S, Reporter
 
 
 @pytest.fixture
@@ -128,3 +130,50 @@ def test_a_stopped_job_shows_the_step_whose_state_is_saved(store: Store, claim: 
     telling.stopped(step=100)
     telling.flush(now=True)
     assert store.jobs.get(claim.job.id).progress == replace(progress, step=100)
+
+
+def test_losses_stay_until_newer_ones_come(store: Store, claim: Claim, clock: Clock) -> None:
+    telling = reporter(store.jobs, claim, clock)
+    telling.progress(Progress(step=1), Losses(train_loss=2.5))
+    telling.progress(Progress(step=2))
+    telling.flush(now=True)
+    job = store.jobs.get(claim.job.id)
+    assert (job.progress.step, job.metrics.train_loss) == (2, 2.5)
+    assert told(store, claim, EventType.PROGRESS)[-1]["metrics"]["train_loss"] == 2.5  # type: ignore[index]
+
+
+def test_redis_is_left_alone_for_a_while_after_it_failed(claim: Claim, clock: Clock, store: Store) -> None:
+    telling, tries = reporter(store.jobs, claim, clock), 0
+
+    def record(*_: object, **__: object) -> bool:
+        nonlocal tries
+        tries += 1
+        raise StoreUnavailable
+
+    telling._jobs = SimpleNamespace(record=record)  # type: ignore[assignment]
+    telling.log("a line")
+    for _ in range(10):
+        telling.flush()
+        clock.now += AWAY_S / 11
+    assert tries == 1
+    clock.now += AWAY_S
+    telling.flush()
+    assert tries == 2
+
+
+def test_a_saved_state_is_recorded_at_once_or_as_soon_as_redis_is_back(
+    store: Store, client: "redis.Redis", claim: Claim, clock: Clock
+) -> None:
+    telling = reporter(store.jobs, claim, clock)
+    telling.log("a line")
+    telling.flush()
+    telling.saved(5.0)
+    assert client.hget(keys.job(claim.job.id), "saved_work") == "5.0"
+    away = Store(connect("redis://127.0.0.1:1/0", timeout_s=0.2))
+    telling._jobs = away.jobs
+    telling.saved(9.5)
+    away.close()
+    telling._jobs = store.jobs
+    clock.now += 1
+    telling.flush()
+    assert client.hget(keys.job(claim.job.id), "saved_work") == "9.5"

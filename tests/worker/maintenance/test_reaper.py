@@ -13,6 +13,7 @@ from shared.store import Store, keys
 from shared.volume import Volume
 from tests.jobs import make_job
 from tests.worker.clock import Clock
+from worker.jobs.publish import seal
 from worker.maintenance.reaper import Reaper
 
 
@@ -57,7 +58,10 @@ def test_after_a_restart_of_redis_leases_get_their_time_before_they_are_taken_fo
     monkeypatch.setattr(store, "run_id", lambda: "another")
     reaper.check()
     assert store.jobs.get(job_id).status is Status.RUNNING, "its worker may be about to renew"
-    clock.now += 11
+    clock.now += 9
+    reaper.check()
+    assert store.jobs.get(job_id).status is Status.RUNNING, "a lease lasts ten seconds"
+    clock.now += 2
     reaper.check()
     assert store.jobs.get(job_id).status is Status.QUEUED
 
@@ -92,3 +96,64 @@ def test_old_jobs_go_from_the_store_and_from_the_volume(
     Reaper(store, broker, volume, brief, clock=clock).check()
     assert store.jobs.find(job.id) is None
     assert volume.jobs.list_ids() == []
+
+
+def test_a_queue_counts_as_empty_only_from_when_it_was_seen_empty_last(
+    store: Store, client: "redis.Redis", broker: Broker, reaper: Reaper, clock: Clock
+) -> None:
+    # Given: a job whose message is lost, and a queue that is empty, then isn't, then is again.
+    job = make_job()
+    store.jobs.create(job)
+    store.jobs.sent(job.id)
+    client.hset(keys.job(job.id), "sent", int(client.hget(keys.job(job.id), "sent") or 0) - 60_000)  # type: ignore[arg-type]
+    reaper.check()
+    other = make_job()
+    broker.send(other.id, Queue.TRAIN)
+    clock.now += 4
+    reaper.check()
+    for key in client.scan_iter(f"*{Queue.TRAIN.value}", _type="list"):
+        client.delete(key)
+    assert broker.waiting(Queue.TRAIN) == 0
+    clock.now += 4
+    reaper.check()
+    # Then: eight seconds after it was first seen empty, that counts for nothing.
+    assert broker.waiting(Queue.TRAIN) == 0
+    clock.now += 6
+    reaper.check()
+    assert broker.waiting(Queue.TRAIN) == 1
+
+
+def test_the_volume_learns_of_the_ends_that_reapers_bring_about(
+    store: Store, settings: Settings, reaper: Reaper
+) -> None:
+    volume = Volume.of(settings)
+    cancelled, failed, sealed, noted = jobs = [make_job(max_attempts=1) for _ in range(4)]
+    for job in jobs:
+        volume.jobs.create(job)
+        store.jobs.create(job)
+        claim = store.jobs.claim(job.id, worker="w1", lease_s=10)
+        assert claim is not None
+        if job is cancelled:
+            store.jobs.cancel(job.id)
+        if job is sealed:
+            built = volume.jobs.open_attempt(job.id, claim.token) / "model"
+            built.mkdir()
+            (built / "meta.json").write_text("{}")
+            assert seal(store.jobs, job.id, claim.token, built, sha256="ab", result={"model_id": job.model_id})
+        if job is noted:  # its end couldn't be written when it came
+            store.jobs.finish(job.id, claim.token, Status.FAILED)
+            store.jobs.mark_pending(job.id)
+        store.jobs.lose(job.id, owner_id="w1")
+    reaper.check()
+    assert [(volume.jobs.ended(job.id) or {}).get("status") for job in jobs] == [
+        "cancelled",
+        "failed",
+        "succeeded",
+        "failed",
+    ]
+    assert store.jobs.get(sealed.id).result == {"model_id": sealed.model_id}
+    assert volume.models.folder(sealed.model_id).is_dir()
+    assert not store.jobs.pending_sync()
+    error = store.jobs.get(failed.id).error
+    assert error is not None
+    assert error.code == "worker_lost"
