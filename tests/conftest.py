@@ -11,6 +11,7 @@ import redis
 import worker  # noqa: F401  (says how threads wait, before any test loads torch)
 from cli.service import valkey as embedded
 from shared.store import Store, connect
+from tests import preloaded
 from tests.waiting import eventually
 
 HERE = Path(__file__).parent
@@ -42,6 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(f"tests/conftest.py: LONGEST names files that aren't there: {', '.join(missing)}")
     ranks = {HERE / name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _preloaded() -> Iterator[None]:
+    """Start workers, web servers and commands from a process that has loaded their libraries."""
+    with preloaded.forking():
+        yield
 
 
 @pytest.fixture(scope="session")

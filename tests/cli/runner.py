@@ -2,13 +2,14 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from cli.service.service import ROOT
+from tests.preloaded import popen
 from tests.processes import charloom
 
 
@@ -47,15 +48,21 @@ class Cli:
 
     def __call__(self, *arguments: str, stdin: bytes | None = None, **environment: str) -> CommandResult:
         """Run a command to its end."""
-        done = subprocess.run(
-            charloom(*arguments),
-            cwd=self.folder,
-            env=self.environment | environment,
-            input=stdin if stdin is not None else b"",
-            capture_output=True,
-            check=False,
-        )
-        stdout, stderr = done.stdout.decode(), done.stderr.decode()
+        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+            given.write(stdin or b"")
+            given.seek(0)
+            process = popen(
+                charloom(*arguments),
+                cwd=self.folder,
+                environment=self.environment | environment,
+                stdin=given,
+                stdout=out,
+                stderr=err,
+            )
+            exit_code = process.wait()
+            out.seek(0)
+            err.seek(0)
+            stdout, stderr = out.read().decode(), err.read().decode()
         assert "Traceback" not in stderr, stderr
         assert "\x1b" not in stdout + stderr, "no control characters in a pipe"
-        return CommandResult(exit_code=done.returncode, stdout=stdout, stderr=stderr)
+        return CommandResult(exit_code=exit_code, stdout=stdout, stderr=stderr)

@@ -24,6 +24,7 @@ from shared.store import Store
 from shared.volume import Volume
 from tests.faults.disk import Disk
 from tests.faults.network import Network, make_network
+from tests.preloaded import popen
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -48,9 +49,7 @@ class Process:
         """Start it."""
         assert not self.lives
         with self.log.open("ab") as log:
-            self.popen = subprocess.Popen(
-                command, cwd=ROOT, env=dict(environment), stdout=log, stderr=log, start_new_session=True
-            )
+            self.popen = popen(command, cwd=ROOT, environment=environment, stdout=log, new_session=True)
 
     def signal(self, number: int, *, group: bool = False) -> None:
         """Send it a signal, or to its whole group."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from flask import Flask
 
+from tests.preloaded import popen
 from tests.waiting import eventually
 from web import create_app
 
@@ -63,7 +64,7 @@ def serve(redis_url: str, folder: Path, **changes: str) -> Iterator[Served]:
     log = folder / "gunicorn.log"
     with log.open("wb") as file:
         words = [sys.executable, "-m", "gunicorn", "tests.web.serving:make_app()"]
-        process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT)
+        process = popen(words, cwd=ROOT, environment=environment, stdout=file)
 
     def address() -> str:
         assert process.poll() is None, log.read_text()

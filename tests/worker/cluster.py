@@ -19,6 +19,7 @@ from shared.settings import Settings, load
 from shared.store import Store
 from shared.volume import Corpus, Volume
 from tests.machine import TRAINS_FAST
+from tests.preloaded import popen
 from tests.waiting import eventually
 from web.submission.enqueue import Submitter
 from worker.jobs.attempt import Attempt, WorkerContext
@@ -71,14 +72,8 @@ class Cluster:
         """Start a worker, wait until it is seen, and end it afterwards."""
         log = self.logs / f"{name}.log"
         with log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "worker", "worker", "-n", f"{name}@test"],
-                cwd=ROOT,
-                env=dict(self.environment),
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+            words = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-n", f"{name}@test"]
+            process = popen(words, cwd=ROOT, environment=self.environment, stdout=output, new_session=True)
         try:
             eventually(
                 lambda: process.poll() is not None or name in [info.name.split("@")[0] for info in self.seen()],

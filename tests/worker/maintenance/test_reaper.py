@@ -105,7 +105,7 @@ def test_a_queue_counts_as_empty_only_from_when_it_was_seen_empty_last(
     job = make_job()
     store.jobs.create(job)
     store.jobs.sent(job.id)
-    client.hset(keys.job(job.id), "sent", int(client.hget(keys.job(job.id), "sent") or 0) - 60_000)  # type: ignore[arg-type]
+    client.hset(keys.job(job.id), "sent", int(client.hget(keys.job(job.id), "sent") or 0) - 60_000)
     reaper.check()
     other = make_job()
     broker.send(other.id, Queue.TRAIN)
