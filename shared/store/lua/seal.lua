@@ -3,6 +3,6 @@
 -- Returns {"ok"} | {"stale"} | {"gone"} | {"cancel"}: a cancel is requested
 local job = load_job(ARGV[2])
 if not owns(job, ARGV[3]) then return not_owned(job) end
-if job.sealed == '' and job.cancel == '1' then return {'cancel'} end
+if job.cancel == '1' then return {'cancel'} end
 write(job, {sealed = ARGV[4]})
 return {'ok'}

@@ -623,3 +623,43 @@ def test_a_lease_is_renewed_once_a_fifth_of_it_is_gone(
     if renewed:
         assert (seconds + 1000) * 1000 <= after <= (seconds + 1010) * 1000
         assert client.zscore(keys.RUNNING, job.id) == after
+
+
+def test_what_a_job_began_with_stays_over_its_attempts(store: Store) -> None:
+    job = make_job()
+    store.jobs.create(job)
+    first = claimed(store, job)
+    time.sleep(0.005)
+    store.jobs.release(job.id, first.token)
+    second = claimed(store, job)
+    assert second.job.started_ms == first.job.started_ms
+    assert (second.job.attempt, second.token) == (2, first.token + 1)
+
+
+def test_only_the_newest_samples_are_kept_and_they_go_with_their_job(store: Store, client: "redis.Redis") -> None:
+    job = make_job()
+    store.jobs.create(job)
+    token = claimed(store, job).token
+    store.jobs.record(job.id, token, events=[Event(type=EventType.SAMPLE, data={"step": step}) for step in range(250)])
+    assert [sample["step"] for sample in store.jobs.samples(job.id)] == list(range(50, 250))
+    store.jobs.finish(job.id, token, Status.SUCCEEDED)
+    time.sleep(0.005)
+    assert store.jobs.purge(age_s=0) == [job.id]
+    assert not list(client.scan_iter(f"*{job.id}*"))
+
+
+@pytest.mark.parametrize(("leases", "after"), [(0.9, 0.9), (1.5, 1.0), (3600, 1.0)])
+def test_a_lease_that_lasts_longer_than_its_whole_begins_again(
+    store: Store, client: "redis.Redis", leases: float, after: float
+) -> None:
+    job = make_job()
+    store.jobs.create(job)
+    claimed(store, job)
+    seconds, _ = client.time()  # type: ignore[misc]
+    until = round((seconds + leases * LEASE_S) * 1000)
+    client.hset(keys.job(job.id), "lease_until", until)
+    client.zadd(keys.RUNNING, {job.id: until})
+    assert not store.jobs.reap(lease_s=LEASE_S)
+    found = store.jobs.get(job.id).lease_until_ms
+    assert found == client.zscore(keys.RUNNING, job.id)
+    assert found == pytest.approx((seconds + after * LEASE_S) * 1000, abs=3000)

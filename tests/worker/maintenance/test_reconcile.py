@@ -49,6 +49,7 @@ def test_each_job_comes_back_as_the_volume_knows_it(store: Store, volume: Volume
     assert found[text.id].token > 1_000_000_000, "above any that was counted"
     assert vars(found[ended.id].error) == error
     assert found[ended.id].finished_ms == volume.jobs.ended_ms(ended.id)
+    assert found[begun.id].started_ms is not None
     assert found[begun.id].lease_until_ms > found[begun.id].created_ms
     assert store.jobs.renew(begun.id, 3, lease_s=10) is False, "its worker goes on undisturbed"
     assert reconcile(store.jobs, volume, lease_s=10) == 0
@@ -90,3 +91,17 @@ def test_one_that_begins_later_doesnt_undo_what_others_have_compared(store: Stor
     assert not store.jobs.is_whole(), "it compared with what was there before"
     store.jobs.mark_whole(after)
     assert store.jobs.is_whole()
+
+
+def test_the_newest_model_that_a_crash_kept_from_being_published_is_published(store: Store, volume: Volume) -> None:
+    job = make_job()
+    volume.jobs.create(job)
+    for token in (1, 2):
+        built = volume.jobs.open_attempt(job.id, token) / "model"
+        built.mkdir()
+        (built / "meta.json").write_text(f'{{"token": {token}}}')
+    volume.jobs.end(job.id, {"status": "succeeded", "result": {"model_id": job.model_id}})
+    reconcile(store.jobs, volume, lease_s=10)
+    assert (volume.models.folder(job.model_id) / "meta.json").read_text() == '{"token": 2}'
+    assert volume.jobs.min_token(job.id) == 0, "nothing is left of its attempts"
+    assert store.jobs.get(job.id).status is Status.SUCCEEDED

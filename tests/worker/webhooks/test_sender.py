@@ -142,6 +142,14 @@ def test_an_emptied_server_tells_again_under_the_same_id(store: Store, client: "
     assert first.headers["webhook-id"] == again.headers["webhook-id"]
 
 
+def test_an_end_of_more_than_a_day_ago_is_not_told_again(store: Store, client: "redis.Redis") -> None:
+    job, now_ms = hooked("https://example.org/"), time.time_ns() // 1_000_000
+    for hours, told in ((25, 0), (23, 1)):
+        client.flushall()
+        assert store.jobs.restore(job, status=Status.SUCCEEDED, finished_ms=now_ms - hours * 3_600_000)
+        assert len(waiting(client)) == told
+
+
 @pytest.mark.parametrize("answer", [500, 404, 301, 302, 307, 308, "garbage"])
 def test_what_fails_is_tried_again_under_the_same_id(store: Store, client: "redis.Redis", answer: Any) -> None:
     with receiving(answer, answer, 200) as receiver:
