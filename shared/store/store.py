@@ -26,7 +26,7 @@ class Store:
         self.webhooks = Webhooks(scripts)
         self.events = EventLog(client)
         self.workers = WorkerBoard(client)
-        self.door = LoginAttempts(client)
+        self.login_attempts = LoginAttempts(client)
 
     @classmethod
     def of(cls, settings: Settings) -> "Store":

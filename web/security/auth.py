@@ -108,7 +108,7 @@ def _check_own_script() -> None:
 
 def _check_tries(here: Services) -> None:
     try:
-        count, left_s = here.store.door.wrong_keys(address())
+        count, left_s = here.store.login_attempts.wrong_keys(address())
     except StoreUnavailable:  # keys are too long to be guessed; the count only keeps the noise down
         return
     if count >= MAX_WRONG_KEYS:
@@ -123,7 +123,7 @@ def _note_wrong(here: Services, presented: str) -> None:
     # 32 bits: enough to distinguish ten tries, too few to recover what was mistyped.
     mark = hmac.new(_marking_key(here.settings.api_keys), presented.encode("utf-8", "surrogatepass"), hashlib.sha256)
     try:
-        if here.store.door.note_wrong_key(address(), mark.hexdigest()[:8]):
+        if here.store.login_attempts.note_wrong_key(address(), mark.hexdigest()[:8]):
             log.warning("A wrong key was shown from %s", address())
     except StoreUnavailable:
         log.warning("A wrong key was shown from %s; with Redis away it isn't counted", address())

@@ -65,7 +65,7 @@ def _read(here: Services, sent: str) -> Session | None:
         return None
     keys = here.settings.api_keys
     key = next((key for key in keys if hmac.compare_digest(_fingerprint(here, key), fingerprint)), None)
-    if key is None or here.store.door.has_ended(session_id):
+    if key is None or here.store.login_attempts.has_ended(session_id):
         return None
     return Session(id=session_id, key=key)
 
@@ -83,7 +83,7 @@ def end(response: Response) -> None:
     """
     here = services()
     if present_id():
-        here.store.door.end_session(present_id(), left_s=_lifetime_s(here))
+        here.store.login_attempts.end_session(present_id(), left_s=_lifetime_s(here))
     set_cookie(response, cookie_name(_COOKIE), "", max_age_s=0)
 
 
