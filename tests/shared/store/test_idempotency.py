@@ -14,7 +14,7 @@ def begin(store: Store, job_id: str = "job_1") -> Begun:
 
 
 def record(client: "redis.Redis") -> str:
-    (key,) = client.keys(f"{keys.LAYOUT['repeat']}*")  # type: ignore[misc]
+    (key,) = client.keys(f"{keys.LAYOUT['repeat']}*")
     return str(key)
 
 
