@@ -1,6 +1,6 @@
-"""Tells the volume how a job stands, so that an emptied Redis neither forgets its end nor brings it back.
+"""Writes a job's end, or a request to cancel it, to the volume, for the case that Redis is emptied.
 
-Where the volume takes no files just then, the job is noted as owed, and a reaper tells it later.
+If the volume takes no files just then, the job is noted as pending, and a reaper writes it later.
 """
 
 import logging
@@ -14,26 +14,26 @@ from shared.volume import Volume
 log = logging.getLogger(__name__)
 
 
-def tell(job: Job, jobs: JobStore, volume: Volume) -> None:
-    """Tell the volume of a job's end, or of a wish for it; now or later."""
+def sync(job: Job, jobs: JobStore, volume: Volume) -> None:
+    """Write a job's end, or a request to cancel it, to the volume, now or later."""
     try:
-        _tell(job, volume)
+        _write(job, volume)
     except VolumeUnavailable as exc:
-        log.warning("The volume will be told later that %s is %s: %s", job.id, job.shown_status, exc)
+        log.warning("That %s is %s will be written to the volume later: %s", job.id, job.shown_status, exc)
         with suppress(StoreUnavailable):
             jobs.mark_pending(job.id)
 
 
 def sync_pending(jobs: JobStore, volume: Volume) -> None:
-    """Tell the volume what it couldn't be told when it came. Raises StoreUnavailable, VolumeUnavailable: try again."""
+    """Write what is pending. Raises StoreUnavailable, VolumeUnavailable: try again."""
     for job_id in jobs.pending_sync():
         job = jobs.find(job_id)
         if job is not None:
-            _tell(job, volume)
+            _write(job, volume)
         jobs.clear_pending(job_id)
 
 
-def _tell(job: Job, volume: Volume) -> None:
+def _write(job: Job, volume: Volume) -> None:
     if job.ended:
         end = {"status": job.status, "result": job.result, "error": vars(job.error) if job.error else None}
         volume.jobs.end(job.id, end, synced=job.type is not JobType.GENERATE)

@@ -1,4 +1,4 @@
-"""What happens to a job, as those who watch it are told. The stream's entry id is the SSE id."""
+"""The events of a job. A stream entry's id is also the SSE id."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

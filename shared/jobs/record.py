@@ -28,7 +28,7 @@ class Queue(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a job stands. CANCELLING is shown only: it is RUNNING with a wish to cancel."""
+    """The status of a job. CANCELLING is only shown: it is RUNNING with a request to cancel."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -155,12 +155,12 @@ class Job:
 
     @property
     def shown_status(self) -> Status:
-        """The status as the API tells it."""
+        """The status that the API shows."""
         return Status.CANCELLING if self.status is Status.RUNNING and self.cancel_requested else self.status
 
     @property
     def stamp(self) -> str:
-        """What tells this record from any other that the job may have: one that was put back has other times."""
+        """Distinguishes this record from any other that the job may have: a restored one has other times."""
         return "-".join(str(part or "") for part in (self.revision, self.status, self.started_ms, self.finished_ms))
 
     @property

@@ -1,4 +1,4 @@
-"""A job as everyone is shown it: by the API, on the page, in a webhook's message. Knows records and pydantic only."""
+"""A job in the form that the API, the pages and webhook messages show. Knows records and pydantic only."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -106,5 +106,5 @@ class Job(View):
 
 
 def format_time(ms: int) -> str:
-    """Spell milliseconds since 1970 as RFC 3339 in UTC."""
+    """Return milliseconds since 1970 as RFC 3339 in UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -42,7 +42,7 @@ class Repeats:
 
         Args:
             key: as the client sent it.
-            fingerprint: what tells one request from another.
+            fingerprint: identifies the request.
             job_id: what its job is called where the key is new.
 
         Raises:

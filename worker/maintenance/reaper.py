@@ -16,7 +16,7 @@ from shared.settings import Settings
 from shared.store import JobStore, Store
 from shared.store.job_store import MESSAGE_LOST_MS
 from shared.volume import Volume
-from shared.volume_sync import sync_pending, tell
+from shared.volume_sync import sync, sync_pending
 from worker.jobs.publish import complete
 from worker.maintenance.reconcile import reconcile
 
@@ -97,7 +97,7 @@ class Reaper:
                 if reaped.outcome == "sealed":
                     complete(jobs, self._volume, job.id, job.token)
                 elif job.ended:
-                    tell(job, jobs, self._volume)
+                    sync(job, jobs, self._volume)
             except VolumeUnavailable as exc:
                 log.error("the end of %s can't be written to the volume now: %s", job.id, exc)
 

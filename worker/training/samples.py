@@ -20,7 +20,7 @@ BURST_S = 0.02
 
 
 class SampleWriter:
-    """Writes the sample of one epoch. Begun anew in another process it writes the same text."""
+    """Writes the sample of one epoch. Started again in another process it writes the same text."""
 
     temperature = TEMPERATURE
 
@@ -48,7 +48,7 @@ class SampleWriter:
         self._read = False
 
     def write(self, began: float, clock: Callable[[], float]) -> bool:
-        """Write for a few hundredths of a second from `began` on; tell whether it is whole."""
+        """Write for a few hundredths of a second from `began` on; return True if it is complete."""
         while not self._read:
             self._read = next(self._reading, "read") == "read"
             if clock() - began >= BURST_S:

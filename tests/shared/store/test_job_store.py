@@ -663,3 +663,10 @@ def test_a_lease_that_lasts_longer_than_its_whole_begins_again(
     found = store.jobs.get(job.id).lease_until_ms
     assert found == client.zscore(keys.RUNNING, job.id)
     assert found == pytest.approx((seconds + after * LEASE_S) * 1000, abs=3000)
+
+
+def test_a_worker_s_report_clears_away_those_that_are_gone(store: Store, client: "redis.Redis") -> None:
+    client.zadd(keys.WORKERS, {"long-gone": 1})
+    info = WorkerInfo(name="w1", host="h", cores=1, threads=1, bfloat16=False, memory_bytes=1, versions={})
+    store.workers.report(info)
+    assert client.zrange(keys.WORKERS, 0, -1) == ["w1"]
