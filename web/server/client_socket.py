@@ -4,6 +4,7 @@ The event loop owns the socket: it alone closes it, and it sends what the client
 written a response is free again although the client has yet to read it.
 """
 
+import errno
 import select
 import socket
 import struct
@@ -37,8 +38,9 @@ class ClientSocket:
             on_backlog: called when there is something to `flush`, by the thread that wrote it.
         """
         connection.setblocking(False)
-        if _NOTSENT_LOWAT is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
-            connection.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, _UNSENT_BYTES)
+        if _NOTSENT_LOWAT is not None:
+            with suppress(OSError):  # it isn't TCP, or is gone already
+                connection.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, _UNSENT_BYTES)
         self._connection, self._stall_s, self._on_backlog = connection, stall_s, on_backlog
         #: Seconds that a thread may still wait: waiting spends them, bytes earn them.
         self._left_s = stall_s
@@ -79,7 +81,7 @@ class ClientSocket:
                 self._on_backlog()
             self._changed.wait_for(lambda: self._aborted or len(self._backlog) <= MAX_BACKLOG_BYTES)
             if self._aborted:
-                raise ConnectionResetError(104, "the client was cut off")
+                raise ConnectionResetError(errno.ECONNRESET, "the client was cut off")
 
     def sendfile(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:
         """Send `count` bytes of a file, or all from `offset`, and return how many there were."""
@@ -137,7 +139,7 @@ class ClientSocket:
 
     def _send(self, data: bytes | bytearray) -> int:
         if self._aborted:
-            raise ConnectionResetError(104, "the client was cut off")
+            raise ConnectionResetError(errno.ECONNRESET, "the client was cut off")
         try:
             return self._connection.send(data)
         except BlockingIOError:

@@ -92,8 +92,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as exc:
-                if exc.errno not in (errno.EMFILE, errno.ENFILE) or not self._give_way(self._connections):
+                if exc.errno not in (errno.EMFILE, errno.ENFILE):
                     raise
+                self._give_way(self._connections)
                 return
             address = network_of(client[0]) if isinstance(client, tuple) else ""
             if len(there := self._group(address).connections) >= self.limits.connections_per_address:
@@ -118,12 +119,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             self._addresses[address] = _Address(usual=_Lane(threads=self.limits.threads_per_address))
         return self._addresses[address]
 
-    def _give_way(self, connections: dict[Connection, None]) -> bool:
-        """Close the oldest connection that no thread works for; return False if there is none."""
+    def _give_way(self, connections: dict[Connection, None]) -> None:
+        """Close the oldest connection that no thread works for, if there is one."""
         oldest = next((conn for conn in connections if not conn.busy), None)
         if oldest is not None:
             self._close(oldest)
-        return oldest is not None
 
     def _close(self, conn: Connection) -> None:
         if conn.watched == selectors.EVENT_WRITE:

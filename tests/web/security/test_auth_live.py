@@ -59,10 +59,11 @@ def test_who_sends_a_book_without_a_key_hears_why_it_is_refused(http: httpx.Clie
     assert not list(http.get(f"{API}/corpora", headers=bearer()).json()["data"])
 
 
+@pytest.mark.parametrize("size", [10_000, 10_000_000])
 @pytest.mark.parametrize("path", [f"{API}/corpora?name=x", "/login", "/write"])
-def test_a_stranger_who_sends_slowly_is_cut_off(locked_server: Served, path: str) -> None:
+def test_a_stranger_who_sends_slowly_is_cut_off(locked_server: Served, path: str, size: int) -> None:
     """Or a few of them would hold every thread."""
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 10000\r\n\r\na little"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: {size}\r\n\r\na little"
     if path == "/login":
         head = head.replace("text/plain", "application/x-www-form-urlencoded")
     with socket.create_connection(("127.0.0.1", locked_server.port), timeout=60) as connection:
