@@ -14,7 +14,8 @@ from typing import Any
 
 from shared.errors import SettingsError
 from shared.settings import check_binding, load, set_umask
-from web.server import worker
+from web.server.places import Limits
+from web.server.worker import Worker
 from web.streaming import shutdown
 
 try:
@@ -46,10 +47,10 @@ def _threads_per_address() -> int:
     return (_settings.web_threads + _settings.web_streams) // 2
 
 
-class _Worker(worker.Worker):
+class _Worker(Worker):
     """The worker with the limits of these settings. Behind proxies all connections come from a few addresses."""
 
-    limits = worker.Limits(
+    limits = Limits(
         stall_s=_settings.web_stall_s,
         connections_per_address=_MAX_CONNECTIONS if _settings.trusted_proxies else max(2, _max_connections() // 4),
         threads_per_address=_settings.web_threads if _settings.trusted_proxies else _threads_per_address(),

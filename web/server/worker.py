@@ -8,11 +8,9 @@ altogether, a connection that no thread works for gives way to the new one.
 import errno
 import selectors
 import time
-from collections import deque
 from collections.abc import Hashable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -22,6 +20,7 @@ from web.security.callers import network_of
 from web.server import refusals
 from web.server.client_socket import MIN_RATE, ClientSocket
 from web.server.connection import Connection
+from web.server.places import Limits, Places
 
 #: Bytes of a refused body that are read and thrown away, so that the client gets to read why.
 MAX_DISCARDED_BYTES: Final = 8 << 20
@@ -31,37 +30,6 @@ _READ_BYTES = 1 << 16
 _ACCEPTS = 64
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What clients may take."""
-
-    #: Seconds for a whole head, and seconds without progress in sending a body or reading a response.
-    stall_s: float = 10.0
-    #: Connections of one address.
-    connections_per_address: int = 1024
-    #: Threads that requests of one address may hold, and one more for those that it pipelines.
-    threads_per_address: int = 56
-
-
-@dataclass(kw_only=True)
-class _Lane:
-    """Requests of one address, of which some have a thread and the others wait for one of these."""
-
-    threads: int
-    running: int = 0
-    waiting: deque[Connection] = field(default_factory=deque)
-
-
-@dataclass(kw_only=True)
-class _Address:
-    """The connections of one address, in the order they came."""
-
-    usual: _Lane
-    #: Requests sent before the last response was read. Browsers and HTTP libraries don't; a flood does.
-    pipelined: _Lane = field(default_factory=lambda: _Lane(threads=1))
-    connections: dict[Connection, None] = field(default_factory=dict)
-
-
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
     """The worker that `web/gunicorn_conf.py` names, with the limits set there."""
 
@@ -69,8 +37,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._connections: dict[Connection, None] = {}
-        self._addresses: dict[Hashable, _Address] = {}
+        self._places = Places(self.limits, connections=self.worker_connections - 1)
         #: Seconds between two looks for clients whose time is up, and when the next is due.
         self._look_s = min(0.5, self.limits.stall_s / 10)
         self._next_look = 0.0
@@ -94,13 +61,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             except OSError as exc:
                 if exc.errno not in (errno.EMFILE, errno.ENFILE):
                     raise
-                self._give_way(self._connections)
+                if oldest := self._places.oldest():
+                    self._close(oldest)
                 return
             address = network_of(client[0]) if isinstance(client, tuple) else ""
-            if len(there := self._group(address).connections) >= self.limits.connections_per_address:
-                self._give_way(there)
-            if len(self._connections) >= self.worker_connections - 1:
-                self._give_way(self._connections)
+            while (conn := self._places.in_the_way(address)) is not None:
+                self._close(conn)
             self._take_in(sock, client, listener.getsockname(), address)
 
     def _take_in(self, sock: Any, client: Any, server: Any, address: Hashable) -> None:
@@ -109,21 +75,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         )
         conn = Connection(self.cfg, client_socket, client, server, address)
         self.nr_conns += 1
-        self._connections[conn] = None
-        self._group(address).connections[conn] = None
+        self._places.add(conn)
         conn.deadline = self._within(self.limits.stall_s)
         self._watch(conn, selectors.EVENT_READ)
-
-    def _group(self, address: Hashable) -> _Address:
-        if address not in self._addresses:
-            self._addresses[address] = _Address(usual=_Lane(threads=self.limits.threads_per_address))
-        return self._addresses[address]
-
-    def _give_way(self, connections: dict[Connection, None]) -> None:
-        """Close the oldest connection that no thread works for, if there is one."""
-        oldest = next((conn for conn in connections if not conn.busy), None)
-        if oldest is not None:
-            self._close(oldest)
 
     def _close(self, conn: Connection) -> None:
         if conn.watched == selectors.EVENT_WRITE:
@@ -132,11 +86,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         conn.closed = True
         conn.sock.release()
         self.nr_conns -= 1
-        del self._connections[conn]
-        group = self._addresses[conn.address]
-        del group.connections[conn]
-        if not group.connections:
-            del self._addresses[conn.address]
+        self._places.remove(conn)
 
     def _watch(self, conn: Connection, events: int) -> None:
         """Have the event loop wait for a connection to be readable or writable, or for neither (0)."""
@@ -200,23 +150,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         self._watch(conn, 0)
         conn.hand_over()
         conn.busy, conn.deadline = True, None
-        group = self._group(conn.address)
-        conn.lane = lane = group.pipelined if conn.pipelined else group.usual
-        if lane.running < lane.threads:
-            lane.running += 1
+        if self._places.start(conn):
             self.enqueue_req(conn)
-        else:
-            lane.waiting.append(conn)
 
     # A response goes out.
 
     def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
         """Go on with a connection whose request a thread has served."""
         conn.busy = False
-        if conn.lane.waiting:
-            self.enqueue_req(conn.lane.waiting.popleft())
-        else:
-            conn.lane.running -= 1
+        if next_one := self._places.finish(conn):
+            self.enqueue_req(next_one)
         conn.sock.setblocking(False)
         keep = not fs.cancelled() and fs.exception() is None and fs.result()
         if keep:
@@ -302,7 +245,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         if now < self._next_look and not force:
             return
         self._next_look = now + self._look_s
-        for conn in list(self._connections):
+        for conn in self._places.connections:
             if force or (conn.deadline is not None and conn.deadline <= now):
                 self._cut_off(conn)
 
@@ -311,7 +254,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
 
     def _cap_keepalive(self, deadline: float) -> None:
         """Close what no request is worked at for by `deadline` at the latest: the worker is to end."""
-        for conn in self._connections:
+        for conn in self._places.connections:
             if conn.deadline is not None and not conn.sock.backlog:
                 conn.deadline = min(conn.deadline, deadline)
 
