@@ -17,7 +17,7 @@ _CHUNK_BYTES = 1 << 20
 _SAMPLE_BYTES = 256 * 1024
 #: Bytes that are read in every encoding, to show what each would say.
 _READINGS_BYTES = 64 * 1024
-#: Byte order marks; UTF-32's first, since UTF-16's begins them. UTF-8's stays in the text: the recipe sees it.
+#: Byte order marks; UTF-32's first, since they begin with UTF-16's. UTF-8's stays in the text; recipes treat it.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),

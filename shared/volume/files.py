@@ -76,7 +76,7 @@ def committed(path: Path, *, synced: bool = True, replace: bool = True, mode: in
             granted = os.fstat(descriptor).st_mode
             os.close(descriptor)
             yield temporary
-            with temporary.open("rb") as file:
+            with temporary.open("rb+") as file:
                 if os.fstat(file.fileno()).st_mode != granted:  # safetensors puts a file of its own in its place
                     os.fchmod(file.fileno(), granted)
                 if synced:

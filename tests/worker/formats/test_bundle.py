@@ -173,6 +173,14 @@ def test_a_bundle_with_bad_parts_is_refused(tmp_path: Path, change: dict[str, by
     assert not (tmp_path.parent / "escape.txt").exists()
 
 
+def test_a_bundle_with_two_members_of_one_name_is_refused(tmp_path: Path) -> None:
+    written(tmp_path)
+    with zipfile.ZipFile(tmp_path / "bundle.zip", "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("config.json", config(tmp_path))
+    with pytest.raises(BadModelFile, match="two members of one name"):
+        read_bundle(tmp_path / "bundle.zip")
+
+
 @pytest.mark.parametrize("name", ["train_loss", "seconds", "evaluation_sum", "step"])
 @pytest.mark.parametrize(
     "value", [b'"2.5"', b"true", b"[]", b"NaN", b"-Infinity", b"1e999", b"-1e31", b"9" * 4000, b"9" * 5000]
