@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
-from pydantic import ValidationError
 from rich.console import Console
 
 from charloom import Charloom, CharloomError, Retrying
 from charloom.records import Record
-from cli.common.exit_codes import Exit, Failure, failure_from
+from cli.common.exit_codes import Exit, failure_from
 from cli.common.server_url import server_url
 from cli.terminal.console import escape_unsafe, make_console
 
@@ -76,8 +75,6 @@ def server_command(command: Callable[..., None]) -> Callable[..., None]:
                 sys.stdout.flush()
             except CharloomError as error:
                 raise failure_from(error) from error
-            except (ValidationError, RecursionError) as error:
-                raise Failure(f"{client.url} doesn't answer as Charloom does.", Exit.UNREACHABLE) from error
             except KeyboardInterrupt:
                 sys.exit(Exit.INTERRUPTED)
             except BrokenPipeError:

@@ -86,19 +86,19 @@ def check_web(client: Charloom) -> Iterator[Finding]:
         yield bad("web", f"{exc}", f"Start it with `charloom up`. {SET_URL}")
         return
     except Unauthorized as exc:
-        yield bad("web", f"{client.url} answers: {exc}", "Set CHARLOOM_API_KEY to a valid key.")
+        yield bad("web", f"{client.url} responds: {exc}", "Set CHARLOOM_API_KEY to a valid key.")
         return
     except ApiError as exc:
         if exc.code == "not_charloom":
             yield bad("web", f"{exc}", SET_URL)
         else:
-            yield bad("web", f"{client.url} answers: {exc}", "See the web server's log.")
+            yield bad("web", f"{client.url} responds: {exc}", "See the web server's log.")
         return
     except CharloomError as exc:
         yield bad("web", f"{exc}", "Correct --url or CHARLOOM_URL.")
         return
     if readiness.ready:
-        yield ok("web", f"{client.url} answers and is ready")
+        yield ok("web", f"{client.url} responds and is ready")
     else:
         yield bad("web", f"{client.url} isn't ready: {readiness.detail}", "Repair what the message names.")
     yield from check_workers(workers)

@@ -90,5 +90,5 @@ def kill(group: ProcessGroup, *, is_running: Callable[[ProcessGroup], bool] = is
 
 
 def _send(how: Callable[[int, int], None], pid: int, signal_number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS returns EPERM for a group of zombies
         how(pid, signal_number)

@@ -47,7 +47,7 @@ def test_a_good_installation_passes(cli: Cli, stack: Stack) -> None:
         "clock of w1@test: within 5 s",
     ):
         assert f"ok    {words}" in result.stdout or words in result.stdout, words
-    assert f"web: {stack.url} answers and is ready" in result.stdout
+    assert f"web: {stack.url} responds and is ready" in result.stdout
     rows = cli("doctor", "--json", CHARLOOM_REDIS_URL=redis_url).json["data"]
     assert {row["what"] for row in rows} >= {"python", "packages", "torch", "kernel", "cores", "redis", "web"}
     assert all(set(row) == {"object", "what", "level", "said", "todo"} for row in rows)
@@ -86,7 +86,7 @@ def test_another_program_at_the_address_is_recognized(cli: Cli, body: bytes) -> 
         server.replies = [Reply(body=body)]
         result = cli("doctor", "--url", server.url)
     assert result.exit_code == 3
-    assert f"bad   web: {server.url} answers" in result.stdout
+    assert f"bad   web: {server.url} responds" in result.stdout
     assert "sets another address" in result.stdout
 
 
