@@ -1,4 +1,4 @@
-"""Form fields made of a request type: names, limits, defaults and help are the type's, so the form can't disagree."""
+"""Form fields derived from a request type, so that names, limits, defaults and help are in one place."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ _LABELS = {
 }
 #: What an omitted option becomes if its value depends on the text.
 CHOSEN = "chosen by the text"
-#: What a yes-or-no option is called: (true, false).
+#: Labels of a Boolean option: (true, false).
 _YES, _NO = "yes", "no"
-#: What words of a request are called where they can be picked.
-_CHOICES = {"error": "refuse the prompt", "drop": "leave them out", "auto": "the fastest that is safe"}
+#: Labels of values that can be chosen.
+_CHOICES = {"error": "refuse the prompt", "drop": "drop them", "auto": "the fastest that is safe"}
 
 
 def label_of(name: str) -> str:
-    """Return what people call an option."""
+    """Return the label of an option."""
     return _LABELS.get(name, name.replace("_", " ").capitalize())
 
 
@@ -51,56 +51,55 @@ class FormField:
     help: str
     #: "number", "text" or "select".
     kind: str
-    #: What holds when it is left empty, in words; "" where nothing does.
+    #: The value if it is left empty, in words; "" if there is none.
     default: str
-    #: Values that can be picked, with what they are called.
+    #: Values that can be chosen, with their labels.
     choices: Sequence[tuple[str, str]] = ()
-    #: What a number may be, in words; "" where anything goes.
+    #: Limits of a number, in words; "" if there are none.
     limits: str = ""
     step: str = "any"
 
     @property
     def hint(self) -> str:
-        """The help, the limits and the default in one line; what can be picked shows its default itself."""
+        """The help, the limits and the default in one line; a list of choices shows its default itself."""
         limits = f" {self.limits[0].upper()}{self.limits[1:]}." if self.limits else ""
-        return f"{self.help}{limits}" + (f" Left empty: {self.default}." if self.default and not self.choices else "")
+        return f"{self.help}{limits}" + (f" Default: {self.default}." if self.default and not self.choices else "")
 
 
 @cache
 def fields_of(model: type[BaseModel]) -> Mapping[str, FormField]:
-    """Return the fields of a request type by name; what has only one allowed value is left out."""
-    schema = model.model_json_schema()
+    """Return the fields of a request type by name, without those that allow only one value."""
     found = {}
-    for name, told in schema["properties"].items():
-        given = next((one for one in told.get("anyOf", ()) if one.get("type") != "null"), told)
+    for name, schema in model.model_json_schema()["properties"].items():
+        given = next((one for one in schema.get("anyOf", ()) if one.get("type") != "null"), schema)
         if "const" not in given:
             said = CHOSEN if is_chosen(model.model_fields[name]) else ""
-            found[name] = _field(name, told, given, said)
+            found[name] = _field(name, schema, given, said)
     return found
 
 
 def values_of(params: Mapping[str, Any], model: type[BaseModel]) -> dict[str, str]:
-    """Return what to type into a form to ask for this again: only what differs from the defaults."""
+    """Return the form values that request the same again: those that differ from the defaults."""
     typed = {}
     for name, field in model.model_fields.items():
         value = params.get(name)
         if value is None or is_default(field, value) or isinstance(value, dict):
             continue
-        typed[name] = "\n".join(value) if isinstance(value, list) else _spell(value)
+        typed[name] = "\n".join(value) if isinstance(value, list) else _format(value)
     return typed
 
 
 def errors_by_field(exc: InvalidRequest) -> dict[str, str]:
-    """Return what is wrong by the field's name; "" holds what belongs to none."""
+    """Return errors by the field's name; "" has those of no field."""
     found: dict[str, str] = {}
     for error in exc.errors:
         found.setdefault(error.pointer.split("/")[1] if "/" in error.pointer else "", error.detail)
     return found or {"": exc.detail}
 
 
-def _field(name: str, told: Mapping[str, Any], given: Mapping[str, Any], said: str) -> FormField:
-    default = told.get("default")
-    said = said if default is None or isinstance(default, dict) else _spell(default)
+def _field(name: str, schema: Mapping[str, Any], given: Mapping[str, Any], said: str) -> FormField:
+    default = schema.get("default")
+    said = said if default is None or isinstance(default, dict) else _format(default)
     choices: list[tuple[str, str]] = []
     if given.get("type") == "boolean":
         said = _YES if default else _NO
@@ -112,7 +111,7 @@ def _field(name: str, told: Mapping[str, Any], given: Mapping[str, Any], said: s
     return FormField(
         name=name,
         label=label_of(name),
-        help=told.get("description", words_of(given)),
+        help=schema.get("description", words_of(given)),
         kind="select" if choices else "number" if is_number else "text",
         default=said,
         choices=choices,
@@ -121,7 +120,7 @@ def _field(name: str, told: Mapping[str, Any], given: Mapping[str, Any], said: s
     )
 
 
-def _spell(value: object) -> str:
+def _format(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value:.10g}" if isinstance(value, float) else str(value)

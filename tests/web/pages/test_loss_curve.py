@@ -89,10 +89,10 @@ def test_a_text_is_cut_where_copied_passages_begin_and_end() -> None:
 def test_fields_take_limits_defaults_and_help_from_the_request_types() -> None:
     fields = fields_of(ClassicRequest)
     assert "embedding_size" not in fields, "it has one value only"
-    assert fields["hidden_size"].hint.endswith("1 to 4,096. Left empty: 256.")
-    assert fields["dropout"].hint.endswith("less than 1. Left empty: 0.2.")
+    assert fields["hidden_size"].hint.endswith("1 to 4,096. Default: 256.")
+    assert fields["dropout"].hint.endswith("less than 1. Default: 0.2.")
     chosen = fields_of(StreamRequest)["dropout"]
-    assert chosen.hint.endswith("From 0, less than 1. Left empty: chosen by the text.")
+    assert chosen.hint.endswith("From 0, less than 1. Default: chosen by the text.")
     assert values_of({"dropout": 0.2, "grad_clip": 1.0}, StreamRequest) == {"dropout": "0.2"}, "omitted: another"
     assert fields["lowercase"].choices == [("true", "yes"), ("false", "no")]
     assert fields_of(GenerateRequest)["n"].default == "1"
