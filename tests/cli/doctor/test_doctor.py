@@ -147,7 +147,7 @@ def test_the_data_directory_is_checked_without_creating_it(tmp_path: Path) -> No
 
 def test_little_free_space_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize
-    monkeypatch.setattr(machine_checks, "LITTLE_FREE", free * 2)
+    monkeypatch.setattr(machine_checks, "LOW_FREE", free * 2)
     assert levels(check_data(tmp_path))["disk"] is Level.WARN
     monkeypatch.setattr(machine_checks, "MIN_FREE", free * 2)
     assert levels(check_data(tmp_path))["disk"] is Level.BAD
