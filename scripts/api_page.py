@@ -5,7 +5,8 @@ from pathlib import Path
 
 from web import api
 from web.http.endpoints import Endpoint
-from web.openapi.error_cases import CASES, cases_of
+from web.http.errors import CATALOGUE
+from web.openapi.error_cases import errors_of
 
 PAGE = Path(__file__).parent.parent / "docs" / "api.md"
 _BEGIN, _END = "<!-- made from the code: {} -->\n", "<!-- end -->\n"
@@ -25,14 +26,14 @@ def _calls() -> Iterable[str]:
     yield "| --- | --- | --- |"
     for call in (call for group in api.ALL for call in group.calls):
         answers = " ".join(f"**{status}** {answer.description}" for status, answer in sorted(call.answers.items()))
-        yield f"| `{call.method} {_spelled(call)}` | {answers} | {' '.join(map(str, cases_of(call)))} |"
+        yield f"| `{call.method} {_spelled(call)}` | {answers} | {' '.join(map(str, errors_of(call)))} |"
 
 
 def _cases() -> Iterable[str]:
     yield "| status | code | when | what to do |"
     yield "| --- | --- | --- | --- |"
-    for case in CASES:
-        yield f"| {case.status} | `{case.code}` | {case.when} | {case.to_do} |"
+    for error in CATALOGUE:
+        yield f"| {error.status} | `{error.code}` | {error.when} | {error.to_do} |"
 
 
 def _spelled(call: Endpoint) -> str:

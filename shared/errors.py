@@ -2,32 +2,37 @@
 
     CharloomError
     ├── SettingsError            a CHARLOOM_… variable is wrong; the process doesn't start
-    ├── Refused                  what was asked for can't be had; the asker can mend it
+    ├── Refused                  the request can't be carried out; the caller can correct it
     │   ├── InvalidRequest       422: a value is out of range or doesn't fit
+    │   │   └── KeyReused        422: an idempotency key came with another request
     │   │   └── UnknownEncoding  a text's encoding can't be told for certain; it has guesses
     │   ├── TooLarge             413: more bytes than the limit
     │   ├── NotFound             404: no such corpus, job or model
     │   ├── Conflict             409: it exists, but its state forbids this
-    │   └── TooManyQueued        429: as many of the caller's jobs wait as may
+    │   ├── PreconditionFailed   412: it has changed since the caller read it
+    │   └── TooManyQueued        429: the caller has as many waiting jobs as allowed
     ├── Unavailable              503: Redis or the volume can't be reached; try again
     │   ├── StoreUnavailable
     │   │   └── RecordGone       Redis was emptied and doesn't know the job yet
     │   └── VolumeUnavailable
     ├── LeaseLost                this attempt no longer owns its job: stop, write nothing more
-    └── JobFailed                a job ended badly, with a code and words for the person who sent it
-        ├── Diverged             the loss blew up; the last good state is kept
-        └── BadModelFile         an imported file isn't a model we can read
+    └── JobFailed                a job failed, with a code and words for whoever submitted it
+        ├── Diverged             the loss diverged; the last good state is kept
+        └── BadModelFile         an imported file isn't a model that Charloom can read
 
-A class's docstring is its message when none is given.
+`web/http/errors.py` adds those that only a web server raises. A class holds all that is said of an error: status, code,
+its message (the docstring, where none is given), when it occurs and what to do about it. The responses, the OpenAPI
+document and docs/api.md are made from these.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, kw_only=True)
 class FieldError:
-    """One wrong value: where it stands in the request and what to do about it."""
+    """One wrong value: its place in the request and what to do about it."""
 
     #: JSON pointer (RFC 6901) into the request body or the query, such as "/hidden_size".
     pointer: str
@@ -37,12 +42,28 @@ class FieldError:
 class CharloomError(Exception):
     """Something went wrong in Charloom."""
 
-    #: Short stable word for programs; it stands in the API's problem document and in a failed job's error.
+    #: Short stable word for programs, in a problem document or a failed job's error.
     code = "error"
+    #: HTTP status of the response.
+    status: ClassVar[int] = 500
+    #: When it occurs, and what the caller can do: for the documentation.
+    when: ClassVar[str] = ""
+    to_do: ClassVar[str] = ""
+    #: A message for the documentation, where the docstring isn't a good example.
+    example: ClassVar[str] = ""
+    #: Seconds after which it is worth trying again; None: it isn't.
+    retry_s: int | None = None
 
-    def __init__(self, detail: str | None = None) -> None:
-        self.detail = detail or " ".join((type(self).__doc__ or "").split())
+    def __init__(self, detail: str | None = None, *, retry_s: int | None = None) -> None:
+        self.detail = detail or self.message()
+        if retry_s is not None:
+            self.retry_s = retry_s
         super().__init__(self.detail)
+
+    @classmethod
+    def message(cls) -> str:
+        """Return the message of an error that was given none."""
+        return " ".join((cls.__doc__ or "").split())
 
 
 class SettingsError(CharloomError):
@@ -52,7 +73,7 @@ class SettingsError(CharloomError):
 
 
 class Refused(CharloomError):
-    """The request can't be carried out as it stands."""
+    """The request can't be carried out."""
 
     code = "refused"
 
@@ -61,6 +82,10 @@ class InvalidRequest(Refused):
     """A value in the request is not allowed."""
 
     code = "invalid_request"
+    status = 422
+    when = "A value in the body, the query or a header is out of range or doesn't fit, or a field is unknown."
+    to_do = "Correct what `errors` points at; each entry names value and limit. Nothing was done."
+    example = "epochs is 0, but must be at least 1."
 
     def __init__(self, detail: str | None = None, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail)
@@ -70,6 +95,15 @@ class InvalidRequest(Refused):
     def at(cls, pointer: str, detail: str) -> "InvalidRequest":
         """Make the error for one wrong value, its pointer given."""
         return cls(detail, [FieldError(pointer=pointer, detail=detail)])
+
+
+class KeyReused(InvalidRequest):
+    """This Idempotency-Key was sent with another request in the last 24 hours. Send a new one."""
+
+    code = "idempotency_key_reused"
+    when = "The `Idempotency-Key` came with another request in the last 24 hours."
+    to_do = "Send the first request's body again, or a new key."
+    example = ""
 
 
 class UnknownEncoding(InvalidRequest):
@@ -85,12 +119,20 @@ class TooLarge(Refused):
     """The body is larger than the limit."""
 
     code = "too_large"
+    status = 413
+    when = "The body is larger than the limit."
+    to_do = "Send less; the limits are `CHARLOOM_MAX_CORPUS_BYTES` and `CHARLOOM_MAX_MODEL_BYTES`, 2 MiB for JSON."
+    example = "The file is larger than 268,435,456 bytes, the limit."
 
 
 class NotFound(Refused):
-    """Nothing is known under this id."""
+    """There is nothing at this address. GET /api/openapi.json lists all addresses."""
 
     code = "not_found"
+    status = 404
+    when = "No resource has this id, or there is nothing at this address."
+    to_do = "List what exists. Ended jobs are deleted after `CHARLOOM_JOB_TTL_DAYS`."
+    example = "There is no model 'mod_01m86z6zv2e5vq8r8b3z3w8k4d'. GET /api/v1/models lists those there are."
 
 
 class Damaged(NotFound):
@@ -98,16 +140,32 @@ class Damaged(NotFound):
 
 
 class Conflict(Refused):
-    """The state of the thing forbids this now."""
+    """The state of the resource forbids this now."""
 
     code = "conflict"
+    status = 409
+    when = "The resource's state forbids this: a live job uses it, the job has ended, nothing is left to resume."
+    to_do = "Read the detail; cancel the job that it names, or leave things as they are."
+    example = "The job has ended already: it succeeded. Nothing is left to cancel."
+
+
+class PreconditionFailed(Refused):
+    """The resource has changed since you read it. Get it again, and send your change with its new ETag."""
+
+    code = "precondition_failed"
+    status = 412
+    when = "`If-Match` names another version: the resource has changed since it was read."
+    to_do = "Get the resource again and send the change with its new `ETag`."
 
 
 class TooManyQueued(Refused):
-    """As many of your jobs are waiting as may. Send this one when some have begun."""
+    """As many of your jobs are waiting as allowed. Send this one when some have begun."""
 
     code = "too_many_queued"
-    #: Seconds after which it is worth trying again.
+    status = 429
+    when = "As many of the caller's jobs are waiting as `CHARLOOM_MAX_QUEUED` allows."
+    to_do = "Send the job when some have begun; `Retry-After` says when to try."
+    example = "10 of your jobs are waiting, and 10 may. Send this one when some have begun."
     retry_s = 5
 
 
@@ -115,12 +173,17 @@ class Unavailable(CharloomError):
     """A part of the service can't be reached just now; try again shortly."""
 
     code = "unavailable"
+    status = 503
+    retry_s = 2
 
 
 class StoreUnavailable(Unavailable):
     """Redis can't be reached or refuses writes just now; try again shortly."""
 
     code = "store_unavailable"
+    when = "Redis can't be reached or refuses writes."
+    to_do = "Send it again after `Retry-After` seconds, a job with its `Idempotency-Key`."
+    example = "Redis can't serve this now: Connection refused."
 
 
 class RecordGone(StoreUnavailable):
@@ -131,6 +194,9 @@ class VolumeUnavailable(Unavailable):
     """The data volume can't be read or written just now."""
 
     code = "volume_unavailable"
+    when = "The data volume can't be reached, is full or read-only."
+    to_do = "Send it again after `Retry-After` seconds; if it persists, inform the service's operator."
+    example = "The data volume can't be written: the disk is full."
 
 
 class LeaseLost(CharloomError):
@@ -153,7 +219,7 @@ class JobFailed(CharloomError):
 
 
 class Diverged(JobFailed):
-    """The loss blew up. The last good state is kept. Try a smaller learning_rate, or grad_clip 1."""
+    """The loss diverged. The last good state is kept. Try a smaller learning_rate, or grad_clip 1."""
 
     code = "diverged"
 

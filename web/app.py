@@ -1,6 +1,7 @@
 """The app factory: `gunicorn "web:create_app()"`."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -9,7 +10,7 @@ from werkzeug.routing import BaseConverter, Map, UnicodeConverter
 
 from shared.settings import Settings, load
 from web import api, pages
-from web.http import problems
+from web.http import conditional, problems, static_files, strict_json
 from web.http.no_session import NoSession
 from web.http.uploads import Request
 from web.openapi.document import JSON_DOCUMENT, Document
@@ -46,7 +47,7 @@ def create_app(settings: Settings | None = None, *, ping_s: float = 15.0) -> Fla
     Raises:
         SettingsError: a CHARLOOM_ variable is wrong.
     """
-    app = _App("web")
+    app = _App("web", static_folder=None)
     app.request_class = Request
     app.url_map.merge_slashes = False
     app.url_map.converters["default"] = _Named
@@ -56,6 +57,9 @@ def create_app(settings: Settings | None = None, *, ping_s: float = 15.0) -> Fla
     origin_checks.install(app)
     auth.install(app)
     rate_limits.install(app)
+    strict_json.install(app)
+    conditional.install(app)
+    static_files.install(app, Path(__file__).parent / "static")
     if proxies := services.settings.trusted_proxies:
         # Not X-Forwarded-Host: a proxy is to pass `Host` on, which the rules for `Host` and `Origin` look at.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]

@@ -65,7 +65,7 @@ class Service:
         return "redis_url" not in self._settings.model_fields_set
 
     def start(self) -> None:
-        """Start all processes, and return once `/readyz` reports that they are ready.
+        """Start all processes, and return once `/readyz` reports that they are ready and a worker is seen.
 
         Raises:
             ChildFailed: one doesn't start; the message has the last lines of its log.
@@ -160,7 +160,7 @@ class Service:
             self._not_ready = f"the web server doesn't respond ({exc})"
             return False
         self._not_ready = f"/readyz responds with {response.status_code}: {response.text.strip()[:500]}"
-        return response.status_code == httpx.codes.OK
+        return response.status_code == httpx.codes.OK and response.json()["workers"] > 0
 
     def _wait_until(
         self, is_ready: Callable[[], bool], timeout_s: float, why_not: Callable[[], str], children: list[Child]

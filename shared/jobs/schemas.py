@@ -1,17 +1,24 @@
 """A job in the form that the API, the pages and webhook messages show. Knows records and pydantic only."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.jobs import record
+from shared.jobs.shapes import Described, Params, Result
 
 
 class View(BaseModel):
-    """An answer."""
+    """A response."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        from_attributes=True,
+        protected_namespaces=(),
+        json_schema_serialization_defaults_required=True,  # a response has every field
+    )
 
 
 class Progress(View):
@@ -44,16 +51,16 @@ class JobError(View):
 
 
 class Links(View):
-    """Where to go from a job; null where there is nothing."""
+    """Related addresses; null where there is none."""
 
     self: str
     events: str
     cancel: str | None = Field(description="Null once the job has ended.")
-    model: str | None = Field(description="The model that writes, or that was made.")
+    model: str | None = Field(description="The model that generates, or that was trained or imported.")
 
 
 class Job(View):
-    """A job: a training, a writing or an import."""
+    """A job: a training, a text generation or an import."""
 
     id: str
     object: Literal["job"] = "job"
@@ -68,15 +75,17 @@ class Job(View):
     parent_id: str | None
     progress: Progress
     metrics: Losses
-    params: dict[str, Any] = Field(description="The request, every option concrete.")
-    result: dict[str, Any] | None
+    params: Annotated[dict[str, Any], Described(Params)] = Field(
+        description="The request with the values that omitted options got."
+    )
+    result: Annotated[dict[str, Any] | None, Described(Result | None)] = Field(description="Null before the end.")
     error: JobError | None
     metadata: dict[str, str]
     links: Links
 
     @classmethod
     def of(cls, job: record.Job) -> "Job":
-        """Show a job."""
+        """Make the representation of a job."""
         here = f"/api/v1/jobs/{job.id}"
         has_model = job.type is record.JobType.GENERATE or job.status is record.Status.SUCCEEDED
         return cls(

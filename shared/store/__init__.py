@@ -2,7 +2,7 @@
 
 from shared.store.connection import connect
 from shared.store.events import EventLog
-from shared.store.idempotency import Begun, KeyReused
+from shared.store.idempotency import Begun
 from shared.store.job_reader import Page
 from shared.store.job_store import CancelOutcome, Claim, JobStore, Reaped
 from shared.store.rates import Allowance
@@ -18,7 +18,6 @@ __all__ = [
     "Claim",
     "EventLog",
     "JobStore",
-    "KeyReused",
     "Message",
     "Page",
     "Reaped",

@@ -8,19 +8,13 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from shared.errors import InvalidRequest
+from shared.errors import KeyReused
 from shared.store.scripts import Scripts
 
 #: A key and its answer are kept this long after the first request, ms.
 KEPT_MS = 24 * 3_600_000
 #: A request that has given no answer for this long is taken for dead, ms: the next repeat takes it up.
 HOLD_MS = 10_000
-
-
-class KeyReused(InvalidRequest):
-    """This Idempotency-Key was sent with another request."""
-
-    code = "idempotency_key_reused"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +45,7 @@ class Repeats:
         owner_id = secrets.token_hex(8)
         word, *rest = self._scripts.run("repeat_begin", _name(key), fingerprint, job_id, owner_id, HOLD_MS, KEPT_MS)
         if word == "other":
-            detail = (
-                "This Idempotency-Key was sent with another request in the last 24 hours. Send the first one's body "
-                "again, or a new key."
-            )
-            raise KeyReused.at("/Idempotency-Key", detail)
+            raise KeyReused.at("/Idempotency-Key", KeyReused.message())
         if word == "held":
             return None
         return Begun(job_id=rest[0], owner_id=owner_id) if word == "yours" else str(rest[0])

@@ -1,13 +1,14 @@
-"""Corpora: send a text, list them, read one, delete one."""
+"""Corpora: upload, list, read and delete texts."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Response, send_file
+from flask import Response
 
+from web.http.conditional import reply_file
 from web.http.endpoints import API, ResponseSpec
 from web.http.queries import CorporaQuery, CorpusQuery
-from web.http.responses import json_answer, reply, reply_empty
+from web.http.responses import UNCHANGED, json_answer, reply, reply_empty
 from web.http.schemas import Corpus, Page, page_of
 from web.http.uploads import receive
 from web.services import services
@@ -21,7 +22,7 @@ _UPLOAD: Mapping[str, Mapping[str, Any]] = {
         "additionalProperties": False,
         "properties": {
             "file": {"type": "string", "format": "binary", "description": "A text file."},
-            "name": {"type": "string", "maxLength": 200, "description": "Its name; the file's when left out."},
+            "name": {"type": "string", "maxLength": 200, "description": "Its name; the file's if omitted."},
         },
     },
     "text/plain": {"type": "string", "description": "The text itself."},
@@ -34,17 +35,17 @@ _UPLOAD: Mapping[str, Mapping[str, Any]] = {
     raw_body=_UPLOAD,
     query=CorpusQuery,
     answers={
-        200: json_answer("These bytes are there already: the corpus they made.", Corpus, "Location"),
+        200: json_answer("These bytes were uploaded before: the corpus that they became.", Corpus, "Location"),
         201: json_answer("The new corpus.", Corpus, "Location"),
     },
     problems=(400, 413, 415, 422),
 )
-def send_corpus(query: CorpusQuery) -> Response:
-    """Send a text to train on.
+def create_corpus(query: CorpusQuery) -> Response:
+    """Upload a text to train on.
 
-    UTF-8 with or without BOM, the encoding that the query names, or another one that the bytes tell for certain. Line
-    ends become LF. Nothing is kept of a text that is empty, only white space, binary, too large, or wrongly encoded;
-    the error names the line and the byte.
+    UTF-8 with or without BOM, the encoding that the query names, or another one that can be recognized for certain;
+    line ends become LF. A text that is empty, only white space, binary, too large or wrongly encoded is refused, and
+    nothing of it is kept; the error names the line and the byte.
     """
     here = services()
     limit = here.settings.max_corpus_bytes
@@ -61,7 +62,10 @@ def send_corpus(query: CorpusQuery) -> Response:
     problems=(422,),
 )
 def list_corpora(query: CorporaQuery) -> Response:
-    """List the corpora."""
+    """List the corpora.
+
+    Newest first, unless `order` says otherwise; `after` takes the `last_id` of the page before.
+    """
     found, has_more = services().volume.corpora.list(
         after=query.after, limit=query.limit, newest_first=query.order == "desc"
     )
@@ -70,32 +74,43 @@ def list_corpora(query: CorporaQuery) -> Response:
 
 @api.call("GET", "/corpora/<corpus_id>", answers={200: json_answer("The corpus.", Corpus)}, problems=(404,))
 def get_corpus(corpus_id: str) -> Response:
-    """Get what is known of a corpus."""
+    """Get a corpus: name, sizes, encoding and the beginning of its text.
+
+    A corpus never changes, and the same bytes are the same corpus.
+    """
     return reply(Corpus.of(services().volume.corpora.get(corpus_id)))
 
 
 @api.call(
     "GET",
     "/corpora/<corpus_id>/text",
-    headers={"Range": "A part of the text, in bytes.", "If-None-Match": "An ETag: 304 where the text hasn't changed."},
+    headers={"Range": "A range of bytes of the text.", "If-None-Match": UNCHANGED},
     answers={
         200: ResponseSpec(description="The text, its line ends LF.", content={"text/plain": str}, headers=("ETag",)),
-        206: ResponseSpec(description="The part asked for.", headers=("ETag", "Content-Range")),
+        206: ResponseSpec(description="The requested range.", headers=("ETag", "Content-Range")),
         304: ResponseSpec(description="It has not changed.", headers=("ETag",)),
     },
     problems=(404, 416),
 )
 def get_corpus_text(corpus_id: str) -> Response:
-    """Get a corpus' text."""
+    """Download the text of a corpus.
+
+    As it is trained on: in UTF-8 with LF line ends. A range of bytes can be asked for.
+    """
     corpora = services().volume.corpora
     corpus = corpora.get(corpus_id)
     path = corpora.text_path(corpus_id)
-    return send_file(path, mimetype="text/plain", conditional=True, etag=corpus.sha256)
+    return reply_file(path, mimetype="text/plain", etag=corpus.sha256)
 
 
-@api.call("DELETE", "/corpora/<corpus_id>", answers={204: ResponseSpec(description="It is gone.")}, problems=(404, 409))
+@api.call(
+    "DELETE", "/corpora/<corpus_id>", answers={204: ResponseSpec(description="It is deleted.")}, problems=(404, 409)
+)
 def delete_corpus(corpus_id: str) -> Response:
-    """Delete a corpus. A live job that uses it forbids that."""
+    """Delete a corpus.
+
+    409 while a live job uses it. Models that were trained on it stay.
+    """
     here = services()
     here.volume.corpora.folder(corpus_id)
     here.store.jobs.retire(corpus_id)

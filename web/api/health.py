@@ -1,10 +1,10 @@
-"""Whether the process lives, and whether jobs can be done."""
+"""Health checks: whether the process is alive, and whether jobs can be submitted."""
 
 from flask import Response
 
 from shared.errors import StoreUnavailable, VolumeUnavailable
 from web.http.endpoints import API
-from web.http.problems import NotReady
+from web.http.errors import NotReady
 from web.http.responses import json_answer, reply
 from web.http.schemas import Health, Readiness
 from web.security import auth
@@ -13,17 +13,21 @@ from web.services import services
 api = API("health", prefix="")
 
 
-@api.call("GET", "/healthz", answers={200: json_answer("It lives.", Health)})
-def live() -> Response:
-    """Tell that the process lives."""
+@api.call("GET", "/healthz", answers={200: json_answer("The process is alive.", Health)})
+def get_health() -> Response:
+    """Report that the process is alive.
+
+    It looks at nothing else and needs no key: for a supervisor or a load balancer's liveness probe.
+    """
     return reply(Health(), headers={"Cache-Control": "no-store"})
 
 
-@api.call("GET", "/readyz", answers={200: json_answer("Everything is there.", Readiness)})
-def ready() -> Response:
-    """Return True if Redis and the volume answer and a worker is seen; 503 names what is missing.
+@api.call("GET", "/readyz", answers={200: json_answer("Jobs can be submitted.", Readiness)})
+def get_readiness() -> Response:
+    """Report whether jobs can be submitted: Redis and the volume can be reached.
 
-    No key is needed, since those who watch a service have none; but then only the names are told.
+    The number of workers seen is in the body; without any, jobs wait in their queue. No key is needed, but without one
+    the detail of a 503 only names what is missing.
     """
     here = services()
     missing: dict[str, str] = {}
@@ -31,8 +35,6 @@ def ready() -> Response:
     try:
         here.store.ping()
         workers = len(here.store.workers.seen())
-        if not workers:
-            missing["worker"] = "none has been seen lately"
     except StoreUnavailable as exc:
         missing["redis"] = exc.detail
     try:

@@ -1,16 +1,17 @@
-"""Jobs: list them, watch one, cancel one, read its losses."""
+"""Jobs: list, watch and cancel them, read their losses."""
 
 import time
 
-from flask import Response, request
+from flask import Response
 
 from shared.jobs.events import EventType
 from shared.jobs.record import Job
 from shared.store import CancelOutcome
+from web.http.conditional import accepts
 from web.http.endpoints import API, ResponseSpec
 from web.http.loss_rows import reply_csv, rows_of
 from web.http.queries import JobQuery, JobsQuery
-from web.http.responses import JSON, etag_of, json_answer, reply, reply_job
+from web.http.responses import JSON, UNCHANGED, etag_of, json_answer, reply, reply_job
 from web.http.schemas import Job as JobView
 from web.http.schemas import Metric, Page, page_of
 from web.services import Services, services
@@ -19,7 +20,7 @@ from web.submission import cancellation
 
 api = API("jobs")
 
-#: Seconds after which a waiting call looks at the record itself: its events may be gone with an emptied Redis.
+#: Seconds after which a waiting call reads the record itself: its events may be gone with an emptied Redis.
 _SLICE_S = 2.0
 
 
@@ -27,7 +28,10 @@ _SLICE_S = 2.0
     "GET", "/jobs", query=JobsQuery, answers={200: json_answer("A page of jobs.", Page[JobView])}, problems=(422,)
 )
 def list_jobs(query: JobsQuery) -> Response:
-    """List the jobs by time, filtered by type, status and model."""
+    """List the jobs.
+
+    Newest first, unless `order` says otherwise; filtered by type, status and model.
+    """
     found = services().store.jobs.page(
         types=query.type,
         statuses=query.status,
@@ -43,7 +47,7 @@ def list_jobs(query: JobsQuery) -> Response:
     "GET",
     "/jobs/<job_id>",
     query=JobQuery,
-    headers={"If-None-Match": "An ETag: 304 where the job hasn't changed."},
+    headers={"If-None-Match": UNCHANGED},
     answers={
         200: json_answer("The job.", JobView, "ETag", "Retry-After"),
         304: ResponseSpec(description="It has not changed.", headers=("ETag", "Retry-After")),
@@ -51,19 +55,18 @@ def list_jobs(query: JobsQuery) -> Response:
     problems=(404, 422),
 )
 def get_job(job_id: str, query: JobQuery) -> Response:
-    """Get a job; with a wait, when it ends or the time is up."""
+    """Get a job: status, progress, losses, result.
+
+    With `wait`, the response comes when the job ends or the time is up, whichever is first.
+    """
     here = services()
-    if spelled := here.answers.find(job_id):
-        response, etag = Response(spelled.body, content_type=JSON), spelled.etag
-        response.set_etag(etag)
+    if cached := here.answers.find(job_id):
+        response = Response(cached.body, content_type=JSON)
+        response.set_etag(cached.etag)
     else:
         job = _wait_for(here, job_id, query.wait) if query.wait else here.store.jobs.get(job_id)
-        response, etag = reply_job(job), etag_of(job)
-        here.answers.keep(job, etag=etag, body=response.get_data())
-    if "If-None-Match" in request.headers and request.if_none_match.contains(etag):
-        response.status_code = 304
-        response.set_data(b"")
-        del response.headers["Content-Type"], response.headers["Content-Length"]
+        response = reply_job(job)
+        here.answers.keep(job, etag=etag_of(job), body=response.get_data())
     return response
 
 
@@ -71,13 +74,17 @@ def get_job(job_id: str, query: JobQuery) -> Response:
     "POST",
     "/jobs/<job_id>/cancel",
     answers={
-        200: json_answer("It is cancelled, or was being cancelled already.", JobView),
+        200: json_answer("It is cancelled, or was being cancelled before.", JobView),
         202: json_answer("It is being cancelled.", JobView, "Retry-After"),
     },
     problems=(404, 409),
 )
 def cancel_job(job_id: str) -> Response:
-    """Cancel a job. A queued one ends at once; a running one as soon as its worker sees it."""
+    """Cancel a job.
+
+    A queued one ends at once; a running one as soon as its worker notices, within a second. A training keeps its
+    checkpoint and can be resumed; a text keeps what was generated.
+    """
     outcome = cancellation.cancel(services(), job_id)
     return reply_job(services().store.jobs.get(job_id), 202 if outcome is CancelOutcome.CANCELLING else 200)
 
@@ -85,7 +92,7 @@ def cancel_job(job_id: str) -> Response:
 @api.call(
     "GET",
     "/jobs/<job_id>/metrics",
-    headers={"Accept": "text/csv for a table."},
+    headers={"Accept": "text/csv for CSV."},
     answers={
         200: ResponseSpec(
             description="Every loss measured.", content={"application/json": Page[Metric], "text/csv": str}
@@ -94,22 +101,22 @@ def cancel_job(job_id: str) -> Response:
     problems=(404,),
 )
 def list_metrics(job_id: str) -> Response:
-    """List every loss measured, in nats per character: JSON, or CSV by Accept: text/csv."""
+    """List every loss that was measured.
+
+    One row for each epoch, in mean nats per character: JSON, or CSV with `Accept: text/csv`.
+    """
     jobs = services().store.jobs
     jobs.get(job_id)
     rows = rows_of(jobs.metrics(job_id))
-    if request.accept_mimetypes.best_match(["application/json", "text/csv"]) == "text/csv":
-        response = reply_csv(rows, job_id)
-    else:
-        response = reply(page_of(rows, key=None))
-    response.headers["Vary"] = "Accept"
+    response = reply_csv(rows, job_id) if accepts("text/csv") else reply(page_of(rows, key=None))
+    response.vary.add("Accept")
     return response
 
 
 def _wait_for(here: Services, job_id: str, seconds: float) -> Job:
-    """Return the job when it has ended or the time is up, at once where no place for waiting is left. Raises NotFound.
+    """Return the job when it has ended or the time is up; at once if no place to wait is left. Raises NotFound.
 
-    A process that is to end lets nobody wait either.
+    Nor does a process that is shutting down let anybody wait.
     """
     deadline = time.monotonic() + seconds
     job, last = here.store.jobs.watched(job_id)

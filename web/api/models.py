@@ -1,14 +1,16 @@
-"""Models: list them, rename one, download one, delete one."""
+"""Models: list, rename, download and delete them."""
 
 import re
+import threading
 
-from flask import Response, send_file
+from flask import Response
 
 from shared.errors import NotFound
 from shared.requests.options import ModelPatch
+from web.http.conditional import check_preconditions, reply_file
 from web.http.endpoints import API, ResponseSpec
 from web.http.queries import DownloadQuery, ModelsQuery
-from web.http.responses import json_answer, reply, reply_empty
+from web.http.responses import UNCHANGED, etag_of_view, json_answer, reply, reply_empty, reply_versioned
 from web.http.schemas import Model as ModelView
 from web.http.schemas import Page, page_of
 from web.openapi.examples import PATCH
@@ -18,6 +20,9 @@ api = API("models")
 
 _MIMETYPES = {"bundle": "application/zip", "pth": "application/octet-stream"}
 _ENDINGS = {"bundle": "zip", "pth": "pth"}
+_IF_MATCH = {"If-Match": "An ETag: the change is made only to this version of the model; 412 otherwise."}
+#: Held between looking at a version and changing it: exact within this process.
+_editing = threading.Lock()
 
 
 @api.call(
@@ -28,17 +33,32 @@ _ENDINGS = {"bundle": "zip", "pth": "pth"}
     problems=(422,),
 )
 def list_models(query: ModelsQuery) -> Response:
-    """List the models."""
+    """List the models.
+
+    Newest first, unless `order` says otherwise; `after` takes the `last_id` of the page before.
+    """
     found, has_more = services().volume.models.list(
         after=query.after, limit=query.limit, newest_first=query.order == "desc"
     )
-    return reply(page_of([ModelView.of(model) for model in found], has_more=has_more))
+    return reply(page_of([ModelView.of(model, listed=True) for model in found], has_more=has_more))
 
 
-@api.call("GET", "/models/<model_id>", answers={200: json_answer("The model.", ModelView)}, problems=(404,))
+@api.call(
+    "GET",
+    "/models/<model_id>",
+    headers={"If-None-Match": UNCHANGED},
+    answers={
+        200: json_answer("The model.", ModelView, "ETag"),
+        304: ResponseSpec(description="It has not changed.", headers=("ETag",)),
+    },
+    problems=(404,),
+)
 def get_model(model_id: str) -> Response:
-    """Get what is known of a model."""
-    return reply(ModelView.of(services().volume.models.get(model_id)))
+    """Get a model's name, sizes, options and losses.
+
+    Its `ETag` is what `If-Match` of a change takes.
+    """
+    return reply_versioned(ModelView.of(services().volume.models.get(model_id)))
 
 
 @api.call(
@@ -46,19 +66,36 @@ def get_model(model_id: str) -> Response:
     "/models/<model_id>",
     body=ModelPatch,
     examples=PATCH,
-    answers={200: json_answer("The model as it is now.", ModelView)},
-    problems=(400, 404, 413, 415, 422),
+    headers=_IF_MATCH,
+    answers={200: json_answer("The model as it is now.", ModelView, "ETag")},
+    problems=(400, 404, 412, 413, 415, 422),
 )
-def edit_model(model_id: str, body: ModelPatch) -> Response:
-    """Change a model's name or metadata; what is left out stays."""
-    return reply(ModelView.of(services().volume.models.edit(model_id, name=body.name, metadata=body.metadata)))
+def update_model(model_id: str, body: ModelPatch) -> Response:
+    """Change a model's name or metadata.
+
+    Fields that are left out stay as they are. With `If-Match`, the change is made only to the version with this ETag.
+    """
+    models = services().volume.models
+    with _editing:
+        check_preconditions(lambda: etag_of_view(ModelView.of(models.get(model_id))))
+        return reply_versioned(ModelView.of(models.edit(model_id, name=body.name, metadata=body.metadata)))
 
 
-@api.call("DELETE", "/models/<model_id>", answers={204: ResponseSpec(description="It is gone.")}, problems=(404, 409))
+@api.call(
+    "DELETE",
+    "/models/<model_id>",
+    headers=_IF_MATCH,
+    answers={204: ResponseSpec(description="It is deleted.")},
+    problems=(404, 409, 412),
+)
 def delete_model(model_id: str) -> Response:
-    """Delete a model. A live job that uses it forbids that."""
+    """Delete a model.
+
+    409 while a live job uses it. Texts that it generated stay with their jobs.
+    """
     here = services()
     here.volume.models.folder(model_id)
+    check_preconditions(lambda: etag_of_view(ModelView.of(here.volume.models.get(model_id))))
     here.store.jobs.retire(model_id)
     here.volume.models.delete(model_id)
     return reply_empty()
@@ -68,29 +105,31 @@ def delete_model(model_id: str) -> Response:
     "GET",
     "/models/<model_id>/download",
     query=DownloadQuery,
-    headers={"Range": "A part of the file.", "If-Range": "An ETag: the part only where the file is still that one."},
+    headers={"Range": "A range of bytes of the file.", "If-Range": "An ETag: the range only if the file still has it."},
     answers={
         200: ResponseSpec(
             description="The file.",
             content={"application/zip": bytes, "application/octet-stream": bytes},
             headers=("ETag", "Content-Disposition"),
         ),
-        206: ResponseSpec(description="The part asked for.", headers=("ETag", "Content-Range")),
+        206: ResponseSpec(description="The requested range.", headers=("ETag", "Content-Range")),
         304: ResponseSpec(description="It has not changed.", headers=("ETag",)),
     },
     problems=(404, 416, 422),
 )
 def download_model(model_id: str, query: DownloadQuery) -> Response:
-    """Download a model: our bundle, or the document's file of a classic model. The ETag is its sha256."""
+    """Download a model as a file.
+
+    A bundle, which can be imported again, or for classic models the seed document's .pth file. The ETag is the file's
+    SHA-256. A range of bytes can be asked for, so a download that broke off can be resumed.
+    """
     models = services().volume.models
     path, file = models.file(model_id, query.format)
     try:
-        return send_file(
+        return reply_file(
             path,
             mimetype=_MIMETYPES[query.format],
-            as_attachment=True,
             download_name=f"{_as_file_name(models.get(model_id).name)}-{model_id[-6:]}.{_ENDINGS[query.format]}",
-            conditional=True,
             etag=file.sha256,
         )
     except FileNotFoundError as exc:

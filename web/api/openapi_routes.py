@@ -5,7 +5,8 @@ import re
 from flask import Blueprint, Response, current_app, render_template
 from markupsafe import Markup, escape
 
-from web.openapi.document import JSON_DOCUMENT, Document, Schema, words_of
+from web.openapi.document import JSON_DOCUMENT, Document
+from web.openapi.words import Schema, words_of
 
 blueprint = Blueprint("document", __name__)
 
@@ -19,7 +20,9 @@ def document() -> Document:
 @blueprint.get("/api/openapi.json")
 def openapi() -> Response:
     """Send the document."""
-    return Response(document().json, content_type="application/json")
+    response = Response(document().json, content_type="application/json")
+    response.set_etag(document().etag)
+    return response
 
 
 @blueprint.get("/api/docs")

@@ -9,7 +9,7 @@ from shared.errors import StoreUnavailable
 from shared.jobs.events import EventType
 from shared.jobs.record import Job
 from shared.store.events import EventPage
-from web.http.problems import Busy
+from web.http.errors import Busy
 from web.http.responses import reply_empty
 from web.http.schemas import Job as JobView
 from web.security import sessions

@@ -1,4 +1,4 @@
-"""What is asked for and takes a while: a training, a writing, an import. Each makes a job."""
+"""Requests that take a while: train, generate, import, resume. Each creates a job."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ from web.submission import generation, importing, resuming, training
 from web.submission.idempotency import HEADER, submit_once
 from web.submission.submit import submit
 
-api = API("orders")
+api = API("submissions")
 
 _QUEUED = {202: json_answer("The queued job.", JobView, "Location", "Retry-After", "ETag")}
 _FILE = {
@@ -26,11 +26,15 @@ _FILE = {
         "required": ["file"],
         "additionalProperties": False,
         "properties": {
-            "file": {"type": "string", "format": "binary", "description": "bundle.zip, or the document's .pth file."},
+            "file": {
+                "type": "string",
+                "format": "binary",
+                "description": "A bundle, or a classic .pth file.",
+            },
             "name": {
                 "type": "string",
                 "maxLength": 200,
-                "description": "What to call the model; the file's name else.",
+                "description": "The model's name; the file's if omitted.",
             },
         },
     }
@@ -46,11 +50,11 @@ _FILE = {
     answers=_QUEUED,
     problems=(400, 409, 413, 415, 422),
 )
-def train(body: training.Training) -> Response:
+def create_train_job(body: training.Training) -> Response:
     """Train a model on a corpus.
 
-    Options left out have the recipe's defaults and shrink to fit a short text; options given that don't fit are
-    refused.
+    Omitted options are chosen to suit the text and the time, or are the recipe's defaults; options that are given and
+    don't fit are refused.
     """
     here = services()
     return submit_once(here, partial(training.prepare, here, body), body)
@@ -61,26 +65,26 @@ def train(body: training.Training) -> Response:
     "/estimates",
     body=AnyTrainRequest,
     examples=TRAIN,
-    answers={200: json_answer("What the training would be.", Estimate)},
+    answers={200: json_answer("The estimate.", Estimate)},
     problems=(400, 413, 415, 422),
 )
 def estimate_training(body: training.Training) -> Response:
-    """Foretell a training: how large, how many steps, how long.
+    """Estimate a training: parameters, steps, seconds, memory.
 
-    The body is that of POST /train-jobs and is refused where that would be; nothing is queued. The time holds for the
-    slowest of the workers now seen, so that it holds wherever the job lands, without the time it waits in the queue.
+    The body is that of POST /train-jobs and is refused where that would be; nothing is queued. The time is that of the
+    slowest worker now seen, without waiting in the queue.
     """
     here = services()
     return reply(Estimate.model_validate(training.estimate_training(here, training.resolve(here, body, seed=0))))
 
 
 @api.call("POST", "/jobs/<job_id>/resume", headers=HEADER, answers=_QUEUED, problems=(404, 409, 422))
-def resume(job_id: str) -> Response:
-    """Go on with a training that failed or was cancelled.
+def resume_job(job_id: str) -> Response:
+    """Resume a training that failed or was cancelled.
 
-    A new job does that, with the same options; its parent_id names the old one. It begins where the old one stood and
-    ends as if nothing had happened in between. 409 says why that can't be: it is no training, has not ended, has
-    succeeded, or its text or its state is gone.
+    A new job with the same options continues from the last checkpoint, as if nothing had happened in between; its
+    parent_id is the old job's id. 409 if that is impossible: the old job is no training, hasn't ended or has succeeded,
+    or its corpus or its checkpoint is gone.
     """
     here = services()
     old = here.store.jobs.get(job_id)
@@ -96,10 +100,10 @@ def resume(job_id: str) -> Response:
     answers=_QUEUED,
     problems=(400, 409, 413, 415, 422),
 )
-def generate(body: GenerateRequest) -> Response:
-    """Let a model write.
+def create_generate_job(body: GenerateRequest) -> Response:
+    """Generate text with a model.
 
-    Without a prompt the seed chooses a passage of the model's corpus. The seed is always in the result.
+    Without a prompt, the seed chooses a passage of the model's corpus. The seed is always in the result.
     """
     here = services()
     return submit_once(here, partial(generation.prepare, here, body), body)
@@ -107,7 +111,10 @@ def generate(body: GenerateRequest) -> Response:
 
 @api.call("POST", "/models/import", raw_body=_FILE, query=NameQuery, answers=_QUEUED, problems=(400, 413, 415, 422))
 def import_model(query: NameQuery) -> Response:
-    """Import a model from a bundle, or from a file in the document's format. It is never unpickled."""
+    """Import a model from a file.
+
+    A bundle that was downloaded before, or a .pth file in the seed document's format. It is never unpickled.
+    """
     here = services()
     upload = receive(limit=here.settings.max_model_bytes, name=query.name)
     return reply_accepted(submit(here, partial(importing.prepare, here, upload), upload=upload))

@@ -12,5 +12,8 @@ api = API("workers")
 
 @api.call("GET", "/workers", answers={200: json_answer("The workers.", Page[Worker])})
 def list_workers() -> Response:
-    """List the workers seen lately: host, what each runs, cores, versions."""
+    """List the workers seen lately.
+
+    Each with its host, cores, versions and the jobs that it runs.
+    """
     return reply(page_of([Worker.of(info) for info in services().store.workers.seen()], key="name"))

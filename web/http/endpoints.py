@@ -1,7 +1,6 @@
-"""One call of the API: its address, what it takes, what it answers. From this table the OpenAPI document is made.
+"""The table of the API's calls: address, request and responses of each. The OpenAPI document is made from it.
 
-A handler declared with `API.call` gets its body and query already read and checked by the types that the document
-shows.
+A handler declared with `API.call` gets its body and query parsed and validated by the types in the document.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,10 +22,10 @@ Handler = Callable[..., ResponseReturnValue]
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseSpec:
-    """One answer of a call."""
+    """One response of a call."""
 
     description: str
-    #: Media type -> type of the body; None where it isn't JSON of ours.
+    #: Media type -> type of the body; a plain `str` or `bytes` where it isn't JSON.
     content: Mapping[str, Any] = field(default_factory=dict)
     headers: Sequence[str] = ()
 
@@ -36,7 +35,7 @@ class Endpoint:
     """One call."""
 
     method: str
-    #: As Flask spells it, "/jobs/<job_id>".
+    #: In Flask's syntax: "/jobs/<job_id>".
     path: str
     tag: str
     #: One imperative sentence.
@@ -45,16 +44,16 @@ class Endpoint:
     name: str
     #: Type of the JSON body.
     body: Any = None
-    #: Examples of it, by what they are called.
+    #: Examples of it, by name.
     examples: Mapping[str, Any] = field(default_factory=dict)
     #: Body that isn't JSON: media type -> JSON schema.
     raw_body: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: Model of the query; plain `Query` knows no field.
     query: type[Query] = Query
-    #: Request headers it looks at, with what they do.
+    #: The request headers it reads, and what they do.
     headers: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[int, ResponseSpec]
-    #: Statuses of the problems it may answer with, beside those that every call may (web/openapi/error_cases.py).
+    #: Statuses of the errors it may respond with, in addition to those of every call (web/openapi/error_cases.py).
     problems: Sequence[int] = ()
 
 
@@ -80,7 +79,7 @@ class API:
         headers: Mapping[str, str] | None = None,
         problems: Sequence[int] = (),
     ) -> Callable[[Handler], Handler]:
-        """Declare a call; its handler gets `body` and `query` where they are declared, beside what the path names."""
+        """Declare a call. Its handler gets what the path names, and `body` and `query` if they are declared."""
         body_type = None if body is None else TypeAdapter(body)
         query_type = TypeAdapter(query)
 
@@ -126,6 +125,9 @@ def _query_strings() -> dict[str, str]:
     twice = [name for name, values in request.args.lists() if len(values) > 1]
     if twice:
         raise refused(
-            [FieldError(pointer=f"/{name}", detail=f"{name} stands twice; separate values by commas") for name in twice]
+            [
+                FieldError(pointer=f"/{name}", detail=f"{name} is given twice; separate values by commas")
+                for name in twice
+            ]
         )
     return dict(request.args.items())

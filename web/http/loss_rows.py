@@ -1,4 +1,4 @@
-"""The losses of a run, a training or a model: the same rows for the API, the pages' table and the CSV file."""
+"""The losses of a job or a model: the same rows for the API, the pages' table and the CSV file."""
 
 import csv
 import io
@@ -11,12 +11,12 @@ from web.http.schemas import Metric
 
 
 def rows_of(measured: Sequence[Mapping[str, Any]]) -> list[Metric]:
-    """Show what was measured, oldest first."""
+    """Return what was measured as rows, oldest first."""
     return [Metric.of(row) for row in measured]
 
 
 def reply_csv(rows: Sequence[Metric], name: str) -> Response:
-    """Answer with losses as a CSV file (RFC 4180), `name` in its file name."""
+    """Respond with losses as a CSV file (RFC 4180), with `name` in its file name."""
     out = io.StringIO()
     writer = csv.DictWriter(out, list(Metric.model_fields), lineterminator="\r\n")
     writer.writeheader()

@@ -1,4 +1,4 @@
-"""Flask's own session, which Charloom doesn't use (`web/security/sessions.py` is ours): always the same empty one."""
+"""Flask's own session, always the same empty one: Charloom uses `web/security/sessions.py` instead."""
 
 from flask import Flask
 from flask.sessions import NullSession, SessionInterface
@@ -11,5 +11,5 @@ class NoSession(SessionInterface):
     """Opens no session and saves none."""
 
     def open_session(self, app: Flask, request: Request) -> NullSession:  # noqa: ARG002  (Flask's signature)
-        """Return the empty one; whoever writes to it is told that there is none."""
+        """Return the empty session, which refuses writes."""
         return _NONE

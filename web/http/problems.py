@@ -1,144 +1,40 @@
-"""Every error as the asker can use it: `application/problem+json` (RFC 9457) under /api, a page elsewhere."""
+"""Error responses: `application/problem+json` (RFC 9457) under /api, a page elsewhere."""
 
 import http
 import re
 import secrets
 from collections.abc import Iterable
 
-from flask import Flask, Response, g, render_template, request
+from flask import Flask, Response, current_app, g, render_template, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
-from shared.errors import (
-    CharloomError,
-    Conflict,
-    FieldError,
-    InvalidRequest,
-    NotFound,
-    TooLarge,
-    TooManyQueued,
-    Unavailable,
-)
+from shared.errors import CharloomError, FieldError, InvalidRequest, NotFound
+from web.http.errors import CATALOGUE, Malformed, Unauthorized, UnsupportedMediaType
 from web.http.schemas import Problem, WrongValue
 
-#: Seconds after which it is worth asking again when Redis or the volume is away.
-RETRY_S = 2
-
-_STATUS_OF = {InvalidRequest: 422, TooLarge: 413, NotFound: 404, Conflict: 409, TooManyQueued: 429, Unavailable: 503}
-#: Short words of the errors that Flask itself finds.
-_CODES = {
-    400: "malformed",
-    401: "unauthorized",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "too_large",
-    415: "unsupported_media_type",
-    416: "range_not_satisfiable",
-    500: "internal",
-}
-_DETAILS = {
-    400: "The request can't be read: its body ended early or is malformed.",
-    404: "There is nothing at this address. GET /api/openapi.json lists what there is.",
-    405: "This address doesn't know the method; the Allow header lists those it knows.",
-    413: "The body is larger than what is taken here.",
-    416: "The range asked for lies outside of the file.",
-    500: "Something went wrong inside; the server's log has it under this request_id.",
-}
-#: How a key is to be shown (RFC 6750).
+#: The errors that Flask finds itself, by status.
+_OF_STATUS = {error.status: error for error in reversed(CATALOGUE)}
+#: How a key has to be sent (RFC 6750).
 _CHALLENGE = 'Bearer realm="charloom"'
 _CHALLENGE_WRONG = f'{_CHALLENGE}, error="invalid_token"'
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class Forbidden(CharloomError):
-    """The request comes from where it may not."""
-
-    code = "forbidden"
-
-
-class Unauthorized(CharloomError):
-    """Send a key as Authorization: Bearer, or sign in at /login. The service's operator issues keys."""
-
-    code = "unauthorized"
-
-    def __init__(self, detail: str | None = None, *, wrong: bool = False) -> None:
-        super().__init__(detail)
-        #: Whether a key was shown, but no right one.
-        self.wrong = wrong
-
-
-class TooManyTries(CharloomError):
-    """Too many wrong keys came from this address."""
-
-    code = "too_many_tries"
-
-    def __init__(self, detail: str | None = None, *, retry_s: int) -> None:
-        super().__init__(detail)
-        #: Seconds after which it is worth trying again.
-        self.retry_s = retry_s
-
-
-class TooManyCalls(CharloomError):
-    """You call too often."""
-
-    code = "too_many_calls"
-
-    def __init__(self, detail: str | None = None, *, retry_s: int) -> None:
-        super().__init__(detail)
-        #: Seconds after which the next call may come.
-        self.retry_s = retry_s
-
-
-class Malformed(CharloomError):
-    """The body can't be read."""
-
-    code = "malformed"
-
-
-class UnsupportedMediaType(CharloomError):
-    """The body is of a type that isn't taken here."""
-
-    code = "unsupported_media_type"
-
-
-class Busy(CharloomError):
-    """All places for open streams are taken; try again shortly."""
-
-    code = "busy"
-
-
-class NotReady(CharloomError):
-    """Something that jobs need is missing."""
-
-    code = "not_ready"
-
-
-_STATUS_OF_DOOR = {
-    Unauthorized: 401,
-    Forbidden: 403,
-    TooManyTries: 429,
-    TooManyCalls: 429,
-    Malformed: 400,
-    UnsupportedMediaType: 415,
-    Busy: 503,
-    NotReady: 503,
-}
-
-
 def install(app: Flask) -> None:
-    """Answer every error of this app in our form, and name every request."""
-    app.before_request(_name_request)
-    app.after_request(_tell_name)
-    app.register_error_handler(CharloomError, _of_ours)
+    """Respond to every error of this app in this form, and give every request an id."""
+    app.before_request(_set_id)
+    app.after_request(_put_id)
+    app.register_error_handler(CharloomError, response_to)
     app.register_error_handler(HTTPException, _of_flask)
     # gunicorn finds a broken chunk only while the body is being read.
     app.register_error_handler(ParseException, _of_broken_body)
 
 
 def request_id() -> str:
-    """Return what names this request in answers and in the log."""
+    """Return the id of this request in responses and in the log."""
     if "request_id" not in g:
-        _name_request()
+        _set_id()
     name: str = g.request_id
     return name
 
@@ -151,7 +47,7 @@ def problem(
     errors: Iterable[FieldError] = (),
     retry_s: int | None = None,
 ) -> Response:
-    """Make the answer that tells of an error: JSON for programs, a page for people."""
+    """Make an error response: JSON for programs, a page for people."""
     title = http.HTTPStatus(status).phrase
     if for_programs(request.path):
         body = Problem(
@@ -173,45 +69,60 @@ def problem(
 
 
 def for_programs(path: str) -> bool:
-    """Return True if a path is called by programs, or shown to people."""
+    """Return True if a path is called by programs, False if it is a page."""
     return (path.startswith("/api/") and path != "/api/docs") or path in ("/api", "/healthz", "/readyz")
 
 
-def _name_request() -> None:
+def _set_id() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _GOOD_ID.fullmatch(given) else secrets.token_hex(8)
 
 
-def _tell_name(response: Response) -> Response:
+def _put_id(response: Response) -> Response:
     response.headers["X-Request-Id"] = request_id()
     return response
 
 
-def _of_ours(error: CharloomError) -> Response:
-    table = _STATUS_OF | _STATUS_OF_DOOR
-    status = next((table[kind] for kind in type(error).__mro__ if kind in table), 500)
+def response_to(error: CharloomError) -> Response:
+    """Make the response that reports an error."""
     errors = error.errors if isinstance(error, InvalidRequest) else ()
-    retry_s = RETRY_S if status == http.HTTPStatus.SERVICE_UNAVAILABLE else getattr(error, "retry_s", None)
-    response = problem(status, code=error.code, detail=error.detail, errors=errors, retry_s=retry_s)
+    response = problem(error.status, code=error.code, detail=error.detail, errors=errors, retry_s=error.retry_s)
     if isinstance(error, Unauthorized):
         response.headers["WWW-Authenticate"] = _CHALLENGE_WRONG if error.wrong else _CHALLENGE
+    if isinstance(error, UnsupportedMediaType):
+        response.headers["Accept-Encoding"] = "identity"  # RFC 9110, section 15.5.16
     return response
 
 
 def _of_flask(error: HTTPException) -> Response:
     status = error.code or 500
-    code = _CODES.get(status) or http.HTTPStatus(status).phrase.lower().replace(" ", "_")
-    response = problem(status, code=code, detail=_DETAILS.get(status) or error.description or error.name)
+    if known := _OF_STATUS.get(status):
+        response = problem(status, code=known.code, detail=_hint() if status == 404 else known.message())
+    else:
+        code = http.HTTPStatus(status).phrase.lower().replace(" ", "_")
+        response = problem(status, code=code, detail=error.description or error.name)
     for name, value in error.get_headers(request.environ):
         if name not in ("Content-Type", "Content-Length"):
             response.headers[name] = value
     return response
 
 
+def _hint() -> str:
+    """Return what to say of an unknown address: addresses are exact, without doubled or trailing slashes."""
+    exact = re.sub("//+", "/", request.path).rstrip("/")
+    if exact == request.path or not exact:
+        return NotFound.message()
+    try:
+        current_app.url_map.bind("").match(exact, method=request.method)
+    except HTTPException:
+        return NotFound.message()
+    return f"There is nothing at this address, but at {exact}: no slash is doubled, and none ends an address."
+
+
 def _of_broken_body(_: ParseException) -> Response:
-    return problem(400, code="malformed", detail=_DETAILS[400])
+    return response_to(Malformed())
 
 
 def _encodable(text: str) -> str:
-    """Spell lone surrogates as escapes: UTF-8 can't hold them."""
+    """Replace lone surrogates, which UTF-8 can't hold, by escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""What stands after the question mark of a list's address."""
+"""The types of the calls' query parameters."""
 
 from typing import Annotated, Any, Literal
 
@@ -27,7 +27,7 @@ def _id(kind: str) -> AfterValidator:
 
 
 def _form(kind: str) -> Any:
-    """Tell the form of an id to the document; the check has words of its own."""
+    """Put an id's pattern into the document; validation has a message of its own."""
     return Field(json_schema_extra={"pattern": f"^{kind}_[0-9a-hjkmnp-tv-z]{{26}}$"})
 
 
@@ -47,60 +47,62 @@ class Query(BaseModel):
 
 
 class ListQuery(Query):
-    """Which part of a list."""
+    """A page of a list."""
 
-    limit: int = Field(20, ge=1, le=100, description="Most items of one page.")
-    order: Literal["asc", "desc"] = Field("desc", description="desc: newest first.")
+    limit: int = Field(20, ge=1, le=100, description="The most items of a page.")
+    order: Literal["asc", "desc"] = Field("desc", description="desc: newest first; asc: oldest first.")
 
 
 class CorporaQuery(ListQuery):
-    """Which part of the corpora."""
+    """A page of the corpora."""
 
     after: Annotated[str, _id("cor"), _form("cor")] | None = Field(
-        None, description="Go on after this id: the last page's last_id."
+        None, description="Continue after this id: `last_id` of the page before."
     )
 
 
 class ModelsQuery(ListQuery):
-    """Which part of the models."""
+    """A page of the models."""
 
     after: Annotated[str, _id("mod"), _form("mod")] | None = Field(
-        None, description="Go on after this id: the last page's last_id."
+        None, description="Continue after this id: `last_id` of the page before."
     )
 
 
 class JobsQuery(ListQuery):
-    """Which jobs."""
+    """A page of the jobs, filtered."""
 
     type: Annotated[list[JobType], BeforeValidator(_split)] = Field([], description="Types, comma-separated.")
     status: Annotated[list[Status], BeforeValidator(_split)] = Field([], description="Statuses, comma-separated.")
     model_id: Annotated[str, _id("mod"), _form("mod")] | None = Field(
-        None, description="Jobs that made or use this model."
+        None, description="Only jobs that made or use this model."
     )
     after: Annotated[str, _id("job"), _form("job")] | None = Field(
-        None, description="Go on after this id: the last page's last_id."
+        None, description="Continue after this id: `last_id` of the page before."
     )
 
 
 class JobQuery(Query):
-    """How long to wait for a job."""
+    """How long to wait for a job's end."""
 
-    wait: float = Field(0, ge=0, le=30, description="Answer when the job ends, or after this many seconds.")
+    wait: float = Field(0, ge=0, le=30, description="Respond when the job ends, or after this many seconds.")
 
 
 class EventsQuery(Query):
-    """Which events."""
+    """A page of events, or where a stream begins."""
 
     after: Annotated[str, AfterValidator(_check_event_id), _EVENT_ID] | None = Field(
-        None, description="Go on after this event."
+        None, description="Continue after this event."
     )
-    limit: int = Field(100, ge=1, le=100, description="Most events of one page; a stream has no limit.")
+    limit: int = Field(100, ge=1, le=100, description="The most events of a page; a stream has no limit.")
 
 
 class DownloadQuery(Query):
-    """Which file of a model."""
+    """The format of a download."""
 
-    format: Literal["bundle", "pth"] = Field("bundle", description="pth is the document's file, of classic models.")
+    format: Literal["bundle", "pth"] = Field(
+        "bundle", description="bundle, or for classic models pth, the seed document's format."
+    )
 
 
 def _check_encoding(name: str) -> str:
@@ -114,16 +116,16 @@ _ENCODING: Any = Field(json_schema_extra={"enum": list(ENCODINGS)})
 
 
 class NameQuery(Query):
-    """What to call an uploaded file."""
+    """The name of an upload."""
 
-    name: Name | None = Field(None, description="Its name; the file's when left out.")
+    name: Name | None = Field(None, description="Its name; the file's if omitted.")
 
 
 class CorpusQuery(NameQuery):
-    """What to call an uploaded text, and how to decode it."""
+    """The name and the encoding of an uploaded text."""
 
     encoding: Annotated[str, AfterValidator(_check_encoding), _ENCODING] | None = Field(
         None,
-        description="The encoding of the text, by this or a common other name (`cp1252`, `latin-1`, `sjis`). Left out, "
-        "the bytes tell it, and the text is refused where they don't for certain.",
+        description="The encoding of the text, by this or another common name (`cp1252`, `latin-1`, `sjis`). If "
+        "omitted, it is recognized by the bytes, and the text is refused if they leave a doubt.",
     )

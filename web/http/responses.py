@@ -1,5 +1,6 @@
 """Responses that several endpoints share, and how they are serialized."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,29 +13,43 @@ from web.http.schemas import View
 
 JSON = "application/json"
 
-#: Seconds after which a live job is worth asking for again.
+#: What the header `If-None-Match` does.
+UNCHANGED = "An ETag: 304 where it still has this one."
+#: Seconds after which to ask for a live job again.
 RETRY_S = 1
 
 
 def json_answer(description: str, view: Any, *headers: str) -> ResponseSpec:
-    """Declare an answer of JSON."""
+    """Declare a JSON response."""
     return ResponseSpec(description=description, content={JSON: view}, headers=headers)
 
 
 def reply(view: View, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with a view as JSON."""
+    """Respond with a view as JSON."""
     return Response(view.model_dump_json(), status, headers=dict(headers or {}), content_type=JSON)
 
 
+def reply_versioned(view: View) -> Response:
+    """Respond with a view as JSON, and its ETag."""
+    response = reply(view)
+    response.set_etag(etag_of_view(view))
+    return response
+
+
+def etag_of_view(view: View) -> str:
+    """Return an ETag that changes with anything in a view."""
+    return hashlib.sha256(view.model_dump_json().encode()).hexdigest()[:32]
+
+
 def reply_empty(status: int = 204) -> Response:
-    """Answer without a body, and so without its type."""
+    """Respond without a body, and so without its type."""
     response = Response(status=status)
     del response.headers["Content-Type"]
     return response
 
 
 def reply_job(job: Job, status: int = 200) -> Response:
-    """Answer with a job, its ETag and, while it lives, Retry-After."""
+    """Respond with a job, its ETag and, while it is live, Retry-After."""
     response = reply(JobView.of(job), status)
     response.set_etag(etag_of(job))
     if not job.ended:
@@ -43,15 +58,15 @@ def reply_job(job: Job, status: int = 200) -> Response:
 
 
 def reply_accepted(job: Job) -> Response:
-    """Answer that a job is queued."""
+    """Respond that a job is queued."""
     response = reply_job(job, 202)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return response
 
 
 def etag_of(job: Job) -> str:
-    """Return what changes with everything that is shown of a job.
+    """Return an ETag that changes with anything in a job's view.
 
-    The status stands in it since a record that is rebuilt from the volume counts its revisions from the start.
+    It contains the status because a record that is rebuilt from the volume counts its revisions from zero.
     """
     return f"{job.revision}-{job.shown_status}-{job.queue_position or 0}"

@@ -1,20 +1,26 @@
-"""What the API answers: one type a thing, from which both the JSON and the OpenAPI document are made."""
+"""The types of the API's responses, from which both the JSON and the OpenAPI document are made."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import BaseModel, Field, GetJsonSchemaHandler, TypeAdapter
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from shared import volume
 from shared.jobs.events import EventType, StoredEvent
 from shared.jobs.schemas import Job, View, format_time
 from shared.store import WorkerInfo
+from web.http.event_schemas import AnyEvent
 
 __all__ = ["Job", "View", "format_time"]
 
+#: Characters of a vocabulary that a list shows: there may be a million of them.
+LISTED_CHARS = 1000
+
 
 class Corpus(View):
-    """A text to learn from."""
+    """A text to train on."""
 
     id: str
     object: Literal["corpus"] = "corpus"
@@ -24,27 +30,27 @@ class Corpus(View):
     lines: int
     vocab_size: int = Field(description="Distinct characters.")
     vocab_size_lowercase: int = Field(description="Distinct characters once lower-cased.")
-    encoding: str = Field(description="The encoding of the bytes sent.")
-    sha256: str = Field(description="Of the bytes sent.")
-    preview: str = Field(description="How the text begins.")
+    encoding: str = Field(description="The encoding that the bytes were sent in.")
+    sha256: str = Field(description="SHA-256 of the bytes sent.")
+    preview: str = Field(description="The beginning of the text.")
     created_at: str
 
     @classmethod
     def of(cls, corpus: volume.Corpus) -> "Corpus":
-        """Show a corpus."""
+        """Make the representation of a corpus."""
         return cls.model_validate(corpus)
 
 
 class Estimate(View):
-    """What a training would be."""
+    """The size and duration of a training."""
 
-    parameters: int = Field(description="Numbers that the model learns.")
+    parameters: int = Field(description="Trainable parameters of the model.")
     steps: int = Field(description="Training batches, as a job's progress.total_steps counts them.")
     seconds: float | None = Field(
-        description="Seconds of computing on the slowest worker seen, at most max_seconds; less where it stops early "
-        "for patience. Null while no worker has told its speed: none is seen, or one has just begun."
+        description="Seconds of computing on the slowest worker seen, at most max_seconds; less if it stops early "
+        "for patience. Null while no worker's speed is known: none is seen, or one has just started."
     )
-    memory_bytes: int = Field(description="Memory that it takes on a worker at most.")
+    memory_bytes: int = Field(description="The most memory that it takes on a worker.")
 
 
 class Metric(View):
@@ -56,11 +62,11 @@ class Metric(View):
     train_loss: float | None = None
     validation_loss: float | None = None
     evaluation_loss: float | None = None
-    evaluation_sum: float | None = Field(None, description="classic: the sum that the document prints.")
+    evaluation_sum: float | None = Field(None, description="classic: the sum that the seed document prints.")
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Metric":
-        """Show a row of losses; what this version doesn't know is passed over."""
+        """Make the representation of a row of losses; fields that this version doesn't know are left out."""
         return cls.model_validate({name: row.get(name) for name in cls.model_fields})
 
 
@@ -84,17 +90,19 @@ class Model(View):
     corpus_id: str | None
     params: dict[str, Any]
     vocab_size: int
-    vocabulary: str = Field(description="Its characters; a character's place is its index.")
+    vocabulary: str = Field(
+        description=f"Its characters; a character's place is its index. A list has the first {LISTED_CHARS:,} at most."
+    )
     parameters: int
     losses: ModelLosses
-    formats: list[str] = Field(description="What /download?format= can send.")
+    formats: list[str] = Field(description="The formats that it can be downloaded in.")
     bytes: int = Field(description="Size of the bundle.")
     created_at: str
     metadata: dict[str, str]
 
     @classmethod
-    def of(cls, model: volume.Model) -> "Model":
-        """Show a model."""
+    def of(cls, model: volume.Model, *, listed: bool = False) -> "Model":
+        """Make the representation of a model, alone or as one of a list."""
         whole = model.files.get("bundle")
         return cls(
             id=model.id,
@@ -105,7 +113,7 @@ class Model(View):
             corpus_id=model.corpus_id,
             params=dict(model.params),
             vocab_size=len(model.vocabulary),
-            vocabulary=model.vocabulary,
+            vocabulary=model.vocabulary[:LISTED_CHARS] if listed else model.vocabulary,
             parameters=model.parameters,
             losses=ModelLosses.model_validate(model.losses),
             formats=[name for name in ("bundle", "pth") if name in model.files],
@@ -122,14 +130,14 @@ class Worker(View):
     host: str
     cores: int
     threads: int = Field(description="Threads that one training computes with.")
-    bfloat16: bool = Field(description="Whether its processor has bfloat16 products.")
+    bfloat16: bool = Field(description="Whether its processor multiplies bfloat16.")
     versions: dict[str, str]
     running: list[str] = Field(description="Ids of the jobs it runs.")
     seen_at: str
 
     @classmethod
     def of(cls, info: WorkerInfo) -> "Worker":
-        """Show a worker."""
+        """Make the representation of a worker."""
         return cls(
             name=info.name,
             host=info.host,
@@ -145,13 +153,18 @@ class Worker(View):
 class Event(View):
     """Something that happened to a job."""
 
-    id: str = Field(description="What Last-Event-ID and `after` take.")
+    id: str
     type: EventType
     data: dict[str, Any]
 
     @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe an event by its kinds."""
+        return handler(TypeAdapter(AnyEvent).core_schema)
+
+    @classmethod
     def of(cls, event: StoredEvent) -> "Event":
-        """Show an event."""
+        """Make the representation of an event."""
         return cls(id=event.id, type=event.type, data=dict(event.data))
 
 
@@ -159,7 +172,7 @@ Item = TypeVar("Item", bound=View)
 
 
 class Page(View, Generic[Item]):
-    """A part of a list."""
+    """A page of a list."""
 
     object: Literal["list"] = "list"
     data: list[Item]
@@ -169,22 +182,31 @@ class Page(View, Generic[Item]):
 
 
 def page_of(items: Sequence[View], *, has_more: bool = False, key: str | None = "id") -> Page[Any]:
-    """Put items into a page; `key` names what `first_id` and `last_id` are, None where there is nothing like it."""
+    """Put items into a page; `key` names the attribute for `first_id` and `last_id`, None if there is none."""
     first, last = (getattr(items[0], key), getattr(items[-1], key)) if items and key else (None, None)
     return Page[Any](data=list(items), has_more=has_more, first_id=first, last_id=last)
 
 
 class Health(View):
-    """The process lives."""
+    """The process is alive."""
 
     status: Literal["ok"] = "ok"
 
 
 class Readiness(View):
-    """Everything that a job needs is there."""
+    """Jobs can be submitted: Redis and the volume can be reached."""
 
     status: Literal["ready"] = "ready"
-    workers: int = Field(description="Workers seen lately.")
+    workers: int = Field(description="Workers seen lately; without any, jobs wait in their queue.")
+
+
+class WebhookMessage(BaseModel):
+    """What a webhook receives."""
+
+    type: Literal["job.running", "job.succeeded", "job.failed", "job.cancelled"]
+    timestamp: str
+    data: Job
+    omitted: list[str] = Field([], description="Fields of `data` that are empty to keep the message below 20 kB.")
 
 
 class WrongValue(View):

@@ -1,7 +1,7 @@
-"""Files that come in: never whole in memory, and gone with the request unless somebody keeps them.
+"""Uploads: never whole in memory, and deleted with the request unless a handler keeps them.
 
-A multipart file is spooled to a file without a name on the data volume (a container's /tmp may be memory), a plain body
-is read as it comes. `Request` is the app's request class.
+A multipart file is spooled to an unnamed file on the data volume (a container's /tmp may be in memory), a plain body is
+read as it arrives. `Request` is the app's request class.
 """
 
 import io
@@ -21,18 +21,18 @@ from werkzeug.formparser import FormDataParser
 from shared.errors import FieldError, InvalidRequest, TooLarge
 from shared.requests.options import Name
 from shared.volume.files import translated
-from web.http.problems import Malformed, UnsupportedMediaType
+from web.http.errors import Malformed, UnsupportedMediaType
 from web.http.validation import refused
 from web.services import services
 
-#: What boundaries, headers and small fields of a multipart body may take beside the file.
+#: Bytes that boundaries, headers and small fields of a multipart body may take in addition to the file.
 _OVERHEAD_BYTES = 64 * 1024
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 class Request(FlaskRequest):
-    """A request whose uploads go to the volume, and whose body counts as cut short when less came than was told."""
+    """A request whose uploads go to the volume, and whose body must be as long as its Content-Length."""
 
     def __init__(self, environ: dict[str, Any], **options: Any) -> None:
         # Werkzeug compares a body with its Content-Length only where the server doesn't claim to end it. gunicorn
@@ -51,13 +51,13 @@ class Request(FlaskRequest):
         return spooled
 
     def close(self) -> None:
-        """Close the uploads, those too that a broken form never gave out."""
+        """Close the uploads, including those of a form that couldn't be parsed."""
         super().close()
         for file in self._spooled:
             file.close()
 
     def make_form_data_parser(self) -> FormDataParser:
-        """Make a parser that says what is wrong instead of finding nothing."""
+        """Make a parser that raises what is wrong instead of finding nothing."""
         parser = super().make_form_data_parser()
         parser.silent = False
         return parser
@@ -65,51 +65,51 @@ class Request(FlaskRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """One file that comes in."""
+    """One uploaded file."""
 
     stream: BinaryIO
-    #: As the client calls it, without folders; "" where it doesn't.
+    #: Its name at the client, without folders; "" if it has none.
     filename: str
-    #: What to call it here.
+    #: Its name here.
     name: str
 
 
 def receive(*, limit: int, name: str | None = None, plain: bool = False) -> Upload:
-    """Return the file that the present request brings.
+    """Return the uploaded file of the present request.
 
     Args:
-        limit: most bytes of the file. Whoever reads it still counts.
-        name: a name from the query.
-        plain: whether a text/plain body will do.
+        limit: the most bytes of the file. Whoever reads it has to count them all the same.
+        name: a name given in the query.
+        plain: whether a text/plain body is allowed too.
 
     Raises:
-        TooLarge: the headers tell of more.
-        UnsupportedMediaType, Malformed, InvalidRequest: it isn't what is taken here.
+        TooLarge: by its headers.
+        UnsupportedMediaType, Malformed, InvalidRequest: it isn't such a file.
     """
     multipart = request.mimetype == "multipart/form-data"
     if not multipart and not (plain and request.mimetype == "text/plain"):
         wanted = "multipart/form-data with a field `file`" + (", or text/plain" if plain else "")
-        raise UnsupportedMediaType(f"Send the file as {wanted}; this says {request.mimetype or 'nothing'}.")
+        raise UnsupportedMediaType(f"Send the file as {wanted}; this is {request.mimetype or 'without a type'}.")
     room = limit + (_OVERHEAD_BYTES if multipart else 0)
     if request.content_length is not None and request.content_length > room:
-        raise TooLarge(f"The file is larger than {limit:,} bytes, the most that is taken here.")
+        raise TooLarge(f"The file is larger than {limit:,} bytes, the limit.")
     request.max_content_length = room + 1
     if multipart:
         return _from_form(name)
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if charset not in ("utf-8", "utf8", "us-ascii"):
         raise UnsupportedMediaType(
-            f"The text says charset={charset}. Send it in UTF-8, or name its encoding in the query (?encoding=)."
+            f"The text has charset={charset}. Send it in UTF-8, or name its encoding in the query (?encoding=)."
         )
     return Upload(stream=request.stream, filename="", name=check_name(name) or "Untitled")  # type: ignore[arg-type]
 
 
 def check_name(name: str | None) -> str | None:
-    """Return a name without spaces around it; None and "" stay away. Raises InvalidRequest."""
+    """Return a name without surrounding spaces, None for an empty one. Raises InvalidRequest."""
     if name is None or not name.strip():
         return None
     if "\0" in name:
-        raise InvalidRequest.at("/name", "name holds a NUL character (U+0000); remove it")
+        raise InvalidRequest.at("/name", "name contains a NUL character (U+0000); remove it")
     try:
         return _NAME.validate_python(name)
     except ValidationError as exc:
@@ -117,13 +117,13 @@ def check_name(name: str | None) -> str | None:
 
 
 def name_of_file(filename: str) -> str:
-    """Make a name of a file's: no folders, no ending, nothing that can't be shown."""
+    """Make a name from a file's: no folders, no extension, no control characters."""
     stem = _CONTROL.sub("", os.path.splitext(base_name(filename))[0]).strip()  # noqa: PTH122 (a client's, not a path here)
     return stem[:200].strip() or "Untitled"
 
 
 def base_name(filename: str) -> str:
-    """Return what stands behind the last slash of either kind."""
+    """Return what is behind the last slash or backslash."""
     return re.split(r"[/\\]", filename)[-1]
 
 
@@ -132,7 +132,7 @@ def _from_form(name: str | None) -> Upload:
         files, fields = request.files, request.form
     except ValueError as exc:
         raise Malformed(f"The multipart body can't be read: {exc}.") from exc
-    # A part without a name is known as None.
+    # The name of a part without one is None.
     strange = sorted({field or "" for field in (*files, *fields)} - {"file", "name"})
     if strange:
         raise refused(
@@ -142,15 +142,15 @@ def _from_form(name: str | None) -> Upload:
 
 
 def upload_of(sent: Sequence[FileStorage], name: str | None) -> Upload:
-    """Return the one file that a form brings. Raises InvalidRequest."""
+    """Return the one file of a form. Raises InvalidRequest."""
     if len(sent) != 1:
-        raise InvalidRequest.at("/file", f"The body brings {len(sent)} files named `file`, but must bring one.")
+        raise InvalidRequest.at("/file", f"The body has {len(sent)} files named `file`, but must have one.")
     filename = base_name(sent[0].filename or "")
     chosen = check_name(name) or name_of_file(filename)
     return Upload(stream=sent[0].stream, filename=filename[:255], name=chosen)  # type: ignore[arg-type]
 
 
 def pasted(text: str) -> tuple[BinaryIO, str]:
-    """Return a pasted text as a stream, and its first line as a name."""
+    """Return a pasted text as a stream, and a name from its first line."""
     first = next((line.strip() for line in text.splitlines() if line.strip()), "")
     return io.BytesIO(text.encode("utf-8", "replace")), name_of_file(first[:60].replace("/", " ").rstrip("."))

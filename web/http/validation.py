@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in plain words: the field, the value, the limit, and what to do."""
+"""pydantic's validation errors in plain words: the field, the value, the limit, and what to do."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,15 +9,17 @@ from pydantic_core import ErrorDetails
 
 from shared.errors import FieldError, InvalidRequest
 
+#: Wrong fields that one refusal names, and the longest pointer and detail of each, characters.
+MAX_ERRORS, MAX_CHARS = 50, 400
 #: Longest value shown in a message, characters.
 _SHOWN = 60
-#: The union of the train requests puts its tag in front of a place.
+#: The union of the train requests puts its tag in front of a location.
 _TAGS = ("stream", "classic")
 
 _WANTED = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",
-    "int_parsing_size": "a whole number that is not so long",
+    "int_parsing_size": "a whole number with fewer digits",
     "int_from_float": "a whole number",
     "float_type": "a number",
     "float_parsing": "a number",
@@ -38,7 +40,7 @@ _LIMITS = {
 
 
 def check(adapter: TypeAdapter[Any], value: Mapping[str, Any]) -> Any:
-    """Make the typed request of a JSON object. Raises InvalidRequest with every wrong field."""
+    """Validate a JSON object and return the typed request. Raises InvalidRequest with every wrong field."""
     try:
         return adapter.validate_python(value)
     except ValidationError as exc:
@@ -46,7 +48,7 @@ def check(adapter: TypeAdapter[Any], value: Mapping[str, Any]) -> Any:
 
 
 def check_strings(adapter: TypeAdapter[Any], value: Mapping[str, Any]) -> Any:
-    """Make the typed request of what a form or a query sends: strings. Raises InvalidRequest with every wrong field."""
+    """Validate the strings of a form or a query and return the typed request. Raises InvalidRequest."""
     try:
         return adapter.validate_python(value, strict=False)
     except ValidationError as exc:
@@ -54,13 +56,26 @@ def check_strings(adapter: TypeAdapter[Any], value: Mapping[str, Any]) -> Any:
 
 
 def refusal(exc: ValidationError, *, flat: bool = False) -> InvalidRequest:
-    """Turn pydantic's finding into ours; `flat`: a list came as one string, so a place within it says nothing."""
-    return refused([_explain(error, flat=flat) for error in exc.errors(include_url=False)])
+    """Return pydantic's error as a refusal; `flat`: a list came as one string, so an index into it means nothing."""
+    errors = exc.errors(include_url=False)
+    return refused([_explain(error, flat=flat) for error in errors[:MAX_ERRORS]], count=len(errors))
 
 
-def refused(errors: Sequence[FieldError]) -> InvalidRequest:
-    """Make one refusal of several wrong fields; its detail tells all of them."""
-    return InvalidRequest(" ".join(f"{error.detail.rstrip('.')}." for error in errors), errors)
+def refused(errors: Sequence[FieldError], *, count: int | None = None) -> InvalidRequest:
+    """Make one refusal of several wrong fields, `count` in all, of which it names at most `MAX_ERRORS`."""
+    named = [_bounded(error) for error in errors[:MAX_ERRORS]]
+    detail = " ".join(f"{error.detail.rstrip('.')}." for error in named)
+    more = (len(errors) if count is None else count) - len(named)
+    return InvalidRequest(f"{detail} And {more:,} more." if more else detail, named)
+
+
+def _bounded(error: FieldError) -> FieldError:
+    """Cut what repeats a name of any length."""
+    return FieldError(pointer=_cut(error.pointer, MAX_CHARS), detail=_cut(error.detail, MAX_CHARS))
+
+
+def _cut(text: str, chars: int) -> str:
+    return text if len(text) <= chars else f"{text[:chars]}…"
 
 
 def _explain(error: ErrorDetails, *, flat: bool) -> FieldError:
@@ -83,7 +98,7 @@ def _words(name: str, error: ErrorDetails) -> str:
     if kind == "extra_forbidden":
         return f"{name} is not a field of this request; leave it out"
     if value is None:
-        return f"{name} is null; leave it out to have its default, or send a value"
+        return f"{name} is null; leave it out to get its default, or send a value"
     if kind == "recipe" and isinstance(value, dict):
         return f'recipe is {_show(value.get("recipe"))}, but must be "stream" or "classic"'
     if kind in _LIMITS:
@@ -103,14 +118,14 @@ def _words(name: str, error: ErrorDetails) -> str:
         words, limit = ("at least", "min_length") if kind == "too_short" else ("at most", "max_length")
         return f"{name} has {len(value)} items, but must have {words} {context[limit]}"
     if kind == "string_unicode":
-        return f"{name} holds half a character (a lone surrogate), which is no text; remove it"
+        return f"{name} contains half a character (a lone surrogate); remove it"
     message = error["msg"].removeprefix("Value error, ")
     return f"{name} {message[0].lower()}{message[1:]}"
 
 
 def _show(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=repr)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return _cut(text, _SHOWN)
 
 
 def _number(limit: float) -> str:

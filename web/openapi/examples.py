@@ -1,8 +1,10 @@
-"""An example of everything that is sent and answered, for the OpenAPI document. A test holds each against its type."""
+"""Examples of all requests and responses, for the OpenAPI document. A test validates each against its type."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
+from shared.errors import CharloomError, InvalidRequest, KeyReused
 from shared.jobs.schemas import Job
 from web.http import schemas
 
@@ -17,16 +19,16 @@ _EVENT = {"id": "1764000000000-0", "type": "metric", "data": {"step": 240, "epoc
 TRAIN: Mapping[str, Any] = {
     "a minute of stream": {"corpus_id": _CORPUS, "max_seconds": 60, "metadata": {"who": "me"}},
     "in lower case": {"corpus_id": _CORPUS, "max_seconds": 60, "lowercase": True},
-    "the document's recipe": {"corpus_id": _CORPUS, "recipe": "classic", "epochs": 5, "seed": 1},
-    "tell me when it ends": {"corpus_id": _CORPUS, "webhook": {"url": "https://hooks.example.org/charloom"}},
+    "the seed document's recipe": {"corpus_id": _CORPUS, "recipe": "classic", "epochs": 5, "seed": 1},
+    "with a webhook": {"corpus_id": _CORPUS, "webhook": {"url": "https://hooks.example.org/charloom"}},
 }
 GENERATE: Mapping[str, Any] = {
-    "go on from a prompt": {"model_id": _MODEL, "prompt": "There was a ", "length": 400, "temperature": 0.7},
+    "continue a prompt": {"model_id": _MODEL, "prompt": "There was a ", "length": 400, "temperature": 0.7},
     "three variants": {"model_id": _MODEL, "n": 3, "top_k": 20, "stop": ["\n\n"], "seed": 7},
 }
 PATCH: Mapping[str, Any] = {"a new name": {"name": "Pooh, twelve epochs"}}
 
-#: Examples of answers, by their type.
+#: Examples of responses, by their type.
 VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
     schemas.Corpus: {
         "id": _CORPUS,
@@ -117,6 +119,16 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
     schemas.Health: {"status": "ok"},
     schemas.Readiness: {"status": "ready", "workers": 2},
 }
+MESSAGE: Mapping[str, Any] = {
+    "type": "job.running",
+    "timestamp": "2026-11-24T12:00:01.250Z",
+    "data": VIEWS[Job],
+}
+#: Where the wrong values of an example are.
+_POINTERS: Mapping[type[CharloomError], Sequence[str]] = {
+    InvalidRequest: ("/epochs",),
+    KeyReused: ("/Idempotency-Key",),
+}
 #: Examples of what isn't JSON, by its media type.
 TEXTS: Mapping[str, str] = {
     "text/plain": "Here is Edward Bear, coming downstairs now, bump, bump, bump,\n",
@@ -128,7 +140,7 @@ TEXTS: Mapping[str, str] = {
 
 
 def of_answer(media_type: str, view: Any) -> Any:
-    """Return an example of an answer, or None: there is none of this type."""
+    """Return an example of a response, or None if there is none of this type."""
     if view in VIEWS:
         return VIEWS[view]
     if isinstance(view, type) and issubclass(view, schemas.Page):
@@ -136,3 +148,17 @@ def of_answer(media_type: str, view: Any) -> Any:
         named = VIEWS[item].get("id") or VIEWS[item].get("name")
         return {"object": "list", "data": [VIEWS[item]], "has_more": False, "first_id": named, "last_id": named}
     return TEXTS.get(media_type)
+
+
+def of_error(error: type[CharloomError]) -> Mapping[str, Any]:
+    """Return the problem document of an error."""
+    detail = error.example or error.message()
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": detail,
+        "code": error.code,
+        "request_id": "9f86d081884c7d65",
+        "errors": [{"pointer": pointer, "detail": detail.rstrip(".")} for pointer in _POINTERS.get(error, ())],
+    }

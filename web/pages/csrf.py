@@ -12,7 +12,7 @@ import secrets
 from flask import Response, g, request
 from werkzeug.datastructures import MultiDict
 
-from web.http.problems import Forbidden
+from web.http.errors import Forbidden
 from web.security import sessions
 from web.security.cookies import cookie_name, set_cookie
 from web.services import services

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from shared.errors import InvalidRequest
 from shared.requests.options import is_chosen, is_default
-from web.openapi.document import limits_of, words_of
+from web.openapi.words import limits_of, words_of
 
 _LABELS = {
     "seq_length": "Sequence length",

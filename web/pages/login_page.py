@@ -5,7 +5,7 @@ import re
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from web.http.problems import TooManyTries, Unauthorized
+from web.http.errors import TooManyTries, Unauthorized
 from web.pages import csrf
 from web.security import sessions
 from web.security.auth import LOGIN, LOGOUT, key_shown

@@ -17,7 +17,8 @@ from werkzeug.wrappers import Response
 from shared import api_keys
 from shared.api_keys import ApiKey
 from shared.errors import StoreUnavailable
-from web.http.problems import Forbidden, TooManyTries, Unauthorized, for_programs
+from web.http.errors import Forbidden, TooManyTries, Unauthorized
+from web.http.problems import for_programs
 from web.security import sessions
 from web.security.callers import address, let_in, let_in_by
 from web.security.origin_checks import READING

@@ -19,7 +19,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask, Response, request
 
 from shared.settings import PREFIX
-from web.http.problems import Forbidden, Malformed
+from web.http.errors import Forbidden, Malformed
 from web.security import sessions
 from web.security.callers import let_in_by
 from web.services import services

@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 
 from shared.settings import Rate
 from shared.store import Allowance
-from web.http.problems import TooManyCalls
+from web.http.errors import TooManyCalls
 from web.security.callers import caller
 from web.security.origin_checks import READING
 from web.services import services, services_of

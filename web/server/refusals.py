@@ -4,19 +4,12 @@ import http
 import secrets
 from typing import Final
 
+from web.http.errors import BEFORE_A_CALL, Internal, Malformed
 from web.http.problems import for_programs
 from web.http.schemas import Problem
 
-#: Code and detail by status.
-PROBLEMS: Final = {
-    400: ("malformed", "The request can't be read: its head is malformed."),
-    408: ("timeout", "The request didn't come in in time. Send it again."),
-    414: ("uri_too_long", "The address has more than 4,094 characters; put what is long into the body."),
-    417: ("expectation_failed", "Only 100-continue can be expected."),
-    431: ("headers_too_large", "The headers are too many or too long: at most 100 of 8,190 bytes, 64 KiB together."),
-    500: ("internal", "Something went wrong inside."),
-    501: ("not_implemented", "Of the transfer codings only chunked is taken."),
-}
+#: What gunicorn finds, by status.
+_ERRORS: Final = {error.status: error for error in (Malformed, Internal, *BEFORE_A_CALL)}
 
 
 class Captured:
@@ -37,7 +30,8 @@ class Captured:
 def rendered(status: int, path: str) -> bytes:
     """Return a whole response that refuses a request for `path`, after which the connection is closed."""
     title = http.HTTPStatus(status).phrase
-    code, detail = PROBLEMS.get(status, PROBLEMS[400])
+    error = _ERRORS.get(status, Malformed)
+    code, detail = error.code, error.message()
     name = secrets.token_hex(8)
     if for_programs(path):
         problem = Problem(title=title, status=status, detail=detail, code=code, request_id=name, errors=[])

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from shared.errors import InvalidRequest, Refused, StoreUnavailable
 from shared.ids import new_id
 from shared.store import Begun
-from web.http.problems import Busy
+from web.http.errors import RequestInProgress
 from web.http.responses import reply_accepted
 from web.services import Services
 from web.streaming import shutdown
@@ -23,10 +23,12 @@ from web.submission.submit import Prepare, submit
 NAME = "Idempotency-Key"
 #: The header as the document tells it.
 HEADER = {
-    NAME: "Any 1 to 255 visible ASCII characters, new for each job. For 24 hours the same request with the same key "
-    "makes no second job and gets the first answer; another request with that key is refused."
+    NAME: 'Any 1 to 255 visible ASCII characters, new for each job, quoted or not: `k` and `"k"` are the same key. '
+    "For 24 hours the same request with the same key creates no second job and gets the first response; another "
+    "request with that key is refused."
 }
-_FORM = re.compile(r"[!-~]{1,255}")
+#: A key as such, or as a structured header's string (RFC 9651), which the IETF's draft asks for.
+_BARE, _QUOTED = re.compile(r"[!#-~][!-~]{0,254}"), re.compile(r'"((?:[ !#-\[\]-~]|\\["\\]){1,255})"')
 #: Response headers that are part of the answer.
 _KEPT_HEADERS = ("Content-Type", "Location", "Retry-After", "ETag")
 #: Seconds between two looks for the answer to a request that another thread carries out, and looks at most: by then a
@@ -45,13 +47,12 @@ def submit_once(services: Services, prepare: Prepare, body: BaseModel | None = N
     Raises:
         KeyReused: the key was sent with another request.
         InvalidRequest: the key has another form.
-        Busy: the first sending is still being carried out.
+        RequestInProgress: the first sending is still being carried out.
     """
-    key = request.headers.get(NAME)
-    if key is None:
+    sent = request.headers.get(NAME)
+    if sent is None:
         return reply_accepted(submit(services, prepare))
-    if not _FORM.fullmatch(key):
-        raise InvalidRequest.at(f"/{NAME}", f"{NAME} must be 1 to 255 visible ASCII characters, without spaces")
+    key = _parse(sent)
     begun = _begin(services, key, _fingerprint(body))
     if isinstance(begun, str):
         return _spoken(begun, repeated=True)
@@ -66,6 +67,15 @@ def submit_once(services: Services, prepare: Prepare, body: BaseModel | None = N
     return _spoken(answer)
 
 
+def _parse(sent: str) -> str:
+    """Return the key that a header holds. Raises InvalidRequest."""
+    if _BARE.fullmatch(sent):
+        return sent
+    if quoted := _QUOTED.fullmatch(sent):
+        return re.sub(r"\\(.)", r"\1", quoted[1])
+    raise InvalidRequest.at(f"/{NAME}", f"{NAME} must be 1 to 255 visible ASCII characters; quote it to use spaces")
+
+
 def _begin(services: Services, key: str, fingerprint: str) -> Begun | str:
     """Begin the request or return its first answer, once there is one."""
     job_id = new_id("job")
@@ -75,7 +85,7 @@ def _begin(services: Services, key: str, fingerprint: str) -> Begun | str:
             return begun
         if shutdown.closing.wait(_LOOK_S):
             break
-    raise Busy("A request with this Idempotency-Key is being carried out. Send it again shortly.")
+    raise RequestInProgress
 
 
 def _fingerprint(body: BaseModel | None) -> str:

@@ -122,7 +122,7 @@ class Client(Calls[M]):
 
     @call
     async def ready(self) -> Readiness:
-        """Return whether jobs can be run, and what is missing if they can't."""
+        """Return whether jobs can be submitted, what is missing if they can't, and how many workers are seen."""
         try:
             return await self._transport.record(Readiness, "GET", "/readyz", tries=1)
         except Unavailable as exc:

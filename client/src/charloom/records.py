@@ -248,7 +248,7 @@ class Estimate(Record):
 
 
 class Readiness(Record):
-    """Whether jobs can be run."""
+    """Whether jobs can be submitted."""
 
     status: str
     #: Workers seen lately.
@@ -258,7 +258,7 @@ class Readiness(Record):
 
     @property
     def ready(self) -> bool:
-        """Whether everything that a job needs is available."""
+        """Whether the service takes jobs; they wait in their queue while `workers` is 0."""
         return self.status == "ready"
 
 

@@ -1,8 +1,9 @@
 """Requests and responses: address, key, errors as exceptions, and retries where they are safe.
 
-Sent again are: requests whose connection never came about, and those answered by 429 or 503 (nothing was done then);
-and, if repeating them does no harm, those answered by 502 or 504 and those whose connection broke. A request that makes
-a job may be repeated, since its Idempotency-Key makes the server return the first response again.
+Sent again are: requests whose connection never came about, and those answered by 429 or 503 (nothing was done then)
+or by a 409 with Retry-After (the first one is still being carried out); and, if repeating them does no harm, those
+answered by 502 or 504 and those whose connection broke. A request that makes a job may be repeated, since its
+Idempotency-Key makes the server return the first response again.
 
 The coroutines here are for both clients (`charloom/calls.py`); what differs is in `charloom/blocking_transport.py` and
 `charloom/async_transport.py`.
@@ -156,7 +157,8 @@ class Transport(ABC):
             if method == "DELETE" and failures > 1 and response.status_code == httpx.codes.NOT_FOUND:
                 return response  # an earlier attempt succeeded, only its response was lost
             asked_s = retry_after_s(response)
-            again = response.status_code in (*_NOT_NOW, *(_UNKNOWN if may_repeat else ()))
+            in_progress = response.status_code == httpx.codes.CONFLICT and asked_s is not None
+            again = in_progress or response.status_code in (*_NOT_NOW, *(_UNKNOWN if may_repeat else ()))
             wait_s = self.retrying.wait_s(failures) if asked_s is None else asked_s
             if not again or failures >= most or wait_s > self.retrying.most_wait_s:
                 raise error_of(response, retry_after_s=asked_s)

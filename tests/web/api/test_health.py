@@ -18,11 +18,8 @@ def test_the_process_lives_whatever_else(tmp_path: Path) -> None:
     world.close()
 
 
-def test_it_is_ready_once_a_worker_is_seen(world: World) -> None:
-    missing = world.http.get("/readyz")
-    assert (missing.status_code, missing.json["code"]) == (503, "not_ready")
-    assert missing.content_type == "application/problem+json"
-    assert missing.json["detail"].startswith("worker")
+def test_it_is_ready_without_a_worker_and_says_how_many_it_sees(world: World) -> None:
+    assert world.http.get("/readyz").json == {"status": "ready", "workers": 0}
     world.worker()
     assert world.http.get("/readyz").json == {"status": "ready", "workers": 1}
 
@@ -30,7 +27,10 @@ def test_it_is_ready_once_a_worker_is_seen(world: World) -> None:
 def test_everything_that_is_missing_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file, no folder")
     world = World(settings_of(f"unix://{tmp_path}/nobody.sock", tmp_path / "data"))
-    detail = world.http.get("/readyz").json["detail"]
+    missing = world.http.get("/readyz")
+    assert (missing.status_code, missing.json["code"]) == (503, "not_ready")
+    assert missing.content_type == "application/problem+json"
+    detail = missing.json["detail"]
     assert "redis" in detail
     assert "volume" in detail
     world.close()

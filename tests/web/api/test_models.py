@@ -42,6 +42,17 @@ def test_a_model_is_shown_and_listed(world: World) -> None:
     assert [one["id"] for one in world.get(f"/models?after={second.id}").json["data"]] == [first.id]
 
 
+def test_a_large_vocabulary_is_whole_alone_and_bounded_in_a_list_and_on_the_pages(world: World) -> None:
+    characters = "".join(chr(code) for code in range(0x20, 0x8000))
+    model = world.model(text=characters, lowercase=False)
+    assert len(world.get(f"/models/{model.id}").json["vocabulary"]) == len(model.vocabulary) > 30_000
+    (listed,) = world.get("/models").json["data"]
+    assert listed["vocabulary"] == model.vocabulary[:1000]
+    page = world.http.get(f"/models/{model.id}").text
+    assert f"and {len(model.vocabulary) - 1000:,} more" in page
+    assert len(page) < 200_000
+
+
 def test_a_name_and_metadata_can_be_changed_and_nothing_else(world: World) -> None:
     model = world.model()
     path = f"{API}/models/{model.id}"

@@ -68,7 +68,7 @@ WRONG: dict[str, tuple[bytes, list[str], str]] = {
     "a string for a number": (b'"epochs": "5"', ["/epochs"], 'epochs is "5", but must be a whole number'),
     "true for a number": (b'"epochs": true', ["/epochs"], "epochs is true, but must be a whole number"),
     "a number for true": (b'"lowercase": 1', ["/lowercase"], "lowercase is 1, but must be true or false"),
-    "null for a default": (b'"epochs": null', ["/epochs"], "leave it out to have its default"),
+    "null for a default": (b'"epochs": null', ["/epochs"], "leave it out to get its default"),
     "unknown": (b'"speed": {"url": "http://x"}', ["/speed"], "speed is not a field of this request"),
     "a choice": (b'"precision": "double"', ["/precision"], "'auto', 'float32' or 'bfloat16'"),
     "a recipe": (b'"recipe": "soup"', ["/recipe"], '"stream" or "classic"'),
@@ -97,6 +97,41 @@ def test_a_wrong_value_is_told_with_its_place_and_its_limit(
     assert words in answer.json["detail"]
     assert words in answer.json["errors"][0]["detail"]
     assert world.traces() == before
+
+
+#: Numbers as JSON writes them -> what the job takes for epochs; None: refused.
+WHOLE = dict.fromkeys(("3", "3.0", "3e0", "0.3e1", "30e-1"), 3) | dict.fromkeys(("3.5", "1e999", "9007199254740993.0"))
+
+
+@pytest.mark.parametrize("number", WHOLE)
+def test_a_whole_number_is_one_however_it_is_written(world: World, number: str) -> None:
+    corpus_id = world.corpus()
+    body = f'{{"corpus_id": "{corpus_id}", "epochs": {number}, "learning_rate": 1.0}}'
+    answer = world.http.post(f"{API}/train-jobs", data=body, content_type="application/json")
+    if WHOLE[number] is None:
+        assert (answer.status_code, pointers(answer)) == (422, ["/epochs"])
+    else:
+        assert (answer.status_code, answer.json["params"]["epochs"]) == (202, WHOLE[number])
+
+
+def test_a_byte_order_mark_before_the_body_is_ignored(world: World) -> None:
+    body = f'\ufeff{{"corpus_id": "{world.corpus()}"}}'.encode()
+    assert world.http.post(f"{API}/train-jobs", data=body, content_type="application/json").status_code == 202
+    twice = world.http.post(f"{API}/train-jobs", data=b"\xef\xbb\xbf" + body, content_type="application/json")
+    assert twice.status_code == 400
+
+
+@pytest.mark.parametrize("name", ["x{}", "x" * 200 + "{}", "{}" + "x" * 5000, "{}/~\u2028", "{}😀"])
+def test_a_refusal_names_fifty_fields_at_most(world: World, name: str) -> None:
+    count = min(10_000, 1_900_000 // (len(name) + 12))
+    fields = ",".join(f'"{name.format(i)}":0' for i in range(count))
+    body = f'{{"corpus_id": "{CORPUS}",{fields}}}'
+    answer = world.http.post(f"{API}/train-jobs", data=body, content_type="application/json")
+    assert (answer.status_code, len(answer.json["errors"])) == (422, 50)
+    assert answer.json["detail"].endswith(f"And {count - 50:,} more.")
+    assert len(answer.data) < 200_000
+    query = "&".join(f"{i}=" for i in range(300))
+    assert len(world.get(f"/jobs?{query}").json["errors"]) == 50
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,9 @@ from shared.settings import webhook_key
 from tests.web.submission.test_webhooks import SECRET
 from tests.web.world import World
 from web import api
-from web.http import problems, schemas
+from web.http import schemas
+from web.http.errors import BEFORE_A_CALL, CATALOGUE
 from web.openapi import examples
-from web.openapi.error_cases import CASES
-from web.server import refusals
 from worker.webhooks.sender import sign
 
 CALLS = [call for group in api.ALL for call in group.calls]
@@ -51,26 +50,21 @@ def test_the_page_lists_every_status_and_code_of_the_document(document: Any) -> 
         for status, answer in operation["responses"].items()
         for code, example in answer.get("content", {}).get("application/problem+json", {}).get("examples", {}).items()
     }
-    # No call's own: what is answered before it is known which call is meant.
-    early = {405, *refusals.PROBLEMS} - {400, 500}
-    assert page.items() - of_document.items() == {
-        ((str(case.status), case.code), case.when) for case in CASES if case.status in early
-    }
+    early = {((str(error.status), error.code), error.when) for error in BEFORE_A_CALL}
+    assert page.items() - of_document.items() == early
     assert of_document.items() <= page.items()
 
 
-def test_every_error_that_the_web_tells_is_a_case() -> None:
-    table: dict[type[CharloomError], int] = {**problems._STATUS_OF, **problems._STATUS_OF_DOOR}
-
+def test_the_catalogue_has_every_error_that_a_response_can_carry() -> None:
     def all_below(kind: type[CharloomError]) -> set[type[CharloomError]]:
         return {kind}.union(*(all_below(below) for below in kind.__subclasses__()))
 
-    raised = {
-        (status, one.code) for kind, status in table.items() for one in all_below(kind) if one.code != "unavailable"
-    }
-    found_by_flask = set(problems._CODES.items())
-    found_by_gunicorn = {(status, code) for status, (code, _) in refusals.PROBLEMS.items()}
-    assert raised | found_by_flask | found_by_gunicorn == {(case.status, case.code) for case in CASES}
+    raised = {(one.status, one.code) for one in all_below(CharloomError) if one.when}
+    assert raised == {(one.status, one.code) for one in CATALOGUE}
+    assert len(raised) == len(CATALOGUE)
+    assert all(one.when and one.to_do for one in CATALOGUE)
+    # An error without words of its own is never sent as such.
+    assert {one.code for one in all_below(CharloomError) if not one.when and one.status != 500} == {"unavailable"}
 
 
 def test_every_problem_has_an_example_for_each_code(document: Any) -> None:
@@ -83,7 +77,8 @@ def test_every_problem_has_an_example_for_each_code(document: Any) -> None:
             for code, example in given.items():
                 problem = schemas.Problem.model_validate(example["value"])
                 assert (str(problem.status), problem.code) == (status, code)
-            assert (status in ("429", "503")) == ("Retry-After" in answer.get("headers", {})), (name, status)
+            waits = status in ("429", "503") or "request_in_progress" in given
+            assert waits == ("Retry-After" in answer.get("headers", {})), (name, status)
 
 
 def test_every_body_and_every_answer_has_an_example_that_is_one(document: Any) -> None:

@@ -2,7 +2,7 @@
 
 Each run sends the same: the seed is set and nothing is remembered between runs. All checks are on. One has to be told
 what a schema can't say: a good body may name a text that isn't there or bring a file that is no text (422), a
-range may lie outside of its file (416).
+range may lie outside of its file (416), an ETag may be another version's (412).
 """
 
 import subprocess
@@ -20,7 +20,7 @@ from tests.web.world import World, settings_of
 
 _CONFIG = """
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", "3xx", "401", "403", "404", "409", "413", "416", "422", "429", "503"]
+expected-statuses = ["2xx", "3xx", "401", "403", "404", "409", "412", "413", "416", "422", "429", "503"]
 
 [generation]
 max-examples = {examples}
@@ -34,7 +34,7 @@ include-operation-id = "get_job"
 parameters = {{ "query.wait" = 0.1 }}
 
 [[operations]]
-include-operation-id = ["get_model", "edit_model", "download_model"]
+include-operation-id = ["get_model", "update_model", "download_model"]
 parameters = {{ "path.model_id" = "{model_id}" }}
 
 [[operations]]

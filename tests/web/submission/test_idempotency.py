@@ -14,6 +14,7 @@ from shared.jobs.record import Job, NewJob
 from shared.store import Begun, idempotency
 from tests.web.submission.test_resuming import failed
 from tests.web.world import API, ResponseSpec, World, pointers, settings_of
+from web.submission import idempotency as idempotent
 from web.submission import training
 from web.submission.submit import submit
 
@@ -67,12 +68,32 @@ def test_another_request_with_the_same_key_is_refused(world: World) -> None:
     assert send(world, {"corpus_id": corpus_id, "epochs": 3}, key="another").status_code == 202
 
 
-@pytest.mark.parametrize("key", ["", "two words", "größer", "x" * 256, "tab\t!"])
+@pytest.mark.parametrize("key", ["", "two words", "größer", "x" * 256, "tab\t!", '""', '"open', '"a\\b"', '"k" x'])
 def test_a_key_of_another_form_is_refused(world: World, key: str) -> None:
     corpus_id = world.corpus()
     answer = send(world, {"corpus_id": corpus_id}, key=key)
     assert (answer.status_code, pointers(answer)) == (422, ["/Idempotency-Key"])
     assert jobs(world) == []
+
+
+@pytest.mark.parametrize(("bare", "quoted"), [("k", '"k"'), ('a"b\\c', r'"a\"b\\c"')])
+def test_a_key_is_the_same_quoted_or_not(world: World, bare: str, quoted: str) -> None:
+    body = {"corpus_id": world.corpus()}
+    assert send(world, body, key=bare).data == send(world, body, key=quoted).data
+
+
+def test_a_repeat_of_a_request_in_progress_is_a_conflict_with_a_time_to_come_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotent, "_MAX_LOOKS", 2)
+    body = {"corpus_id": world.corpus()}
+    fingerprint = fingerprint_of(world, body)
+    begun = world.services.store.repeats.begin(KEY, fingerprint, job_id=new_id("job"))
+    assert isinstance(begun, Begun)
+    answer = send(world, body)
+    assert (answer.status_code, answer.json["code"]) == (409, "request_in_progress")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert send(world, {**body, "epochs": 3}).json["code"] == "idempotency_key_reused"
 
 
 def test_the_longest_key_is_taken(world: World) -> None:
@@ -109,14 +130,15 @@ def test_many_at_once_make_one_job(world: World, redis_url: str, data_dir: Path)
     assert len(list((data_dir / "jobs").iterdir())) == 1
 
 
+def fingerprint_of(world: World, body: dict[str, Any]) -> str:
+    with world.app.test_request_context(f"{API}/train-jobs", method="POST"):
+        return idempotent._fingerprint(training._REQUEST.validate_python(body))
+
+
 def died(world: World, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> str:
     """Begin a request as a web process does that is then killed, its hold over; return its job's id."""
     monkeypatch.setattr(idempotency, "HOLD_MS", -1)
-    with world.app.test_request_context(f"{API}/train-jobs", method="POST"):
-        from web.submission import idempotency as door  # noqa: PLC0415
-
-        fingerprint = door._fingerprint(training._REQUEST.validate_python(body))
-    begun = world.services.store.repeats.begin(KEY, fingerprint, job_id=new_id("job"))
+    begun = world.services.store.repeats.begin(KEY, fingerprint_of(world, body), job_id=new_id("job"))
     assert isinstance(begun, Begun)
     return begun.job_id
 

@@ -1,0 +1,79 @@
+"""What a job's free-form fields hold, by its type: schemas for the OpenAPI document, which nothing is checked against.
+
+Records are kept for weeks, and versions differ, so a field may hold more, and an older record less.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, TypeAdapter
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest
+
+
+@dataclass(frozen=True)
+class Described:
+    """Describes an annotated field by another type's schema; its values aren't checked."""
+
+    by: Any
+
+    def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the other type's schema."""
+        return handler(TypeAdapter(self.by).core_schema)
+
+
+class ImportParams(BaseModel):
+    """What an import was asked for."""
+
+    filename: str = Field(description="The file's name as it was sent, without folders.")
+    name: str = Field(description="The model's name.")
+
+
+class Omitted(BaseModel):
+    """Nothing: left out of a webhook's message that would be too long."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class TrainResult(BaseModel):
+    """The result of a training."""
+
+    model_id: str
+    stop_reason: Literal["completed", "early_stopped", "time_limit"]
+
+
+class ImportResult(BaseModel):
+    """The result of an import."""
+
+    model_id: str
+
+
+class Copied(BaseModel):
+    """How much of a text occurs word for word in the corpus."""
+
+    longest: int = Field(description="Characters of the longest run.")
+    share: float = Field(description="Share of the text that is in long runs, 0 to 1.")
+    spans: list[list[int]] = Field(description="Begin and end of each long run in the text.")
+
+
+class Output(BaseModel):
+    """One variant of a generated text."""
+
+    index: int
+    text: str
+    finish_reason: Literal["length", "stop", "cancelled"]
+    copied: Copied | None = Field(description="Null if the corpus is gone.")
+
+
+class GenerateResult(BaseModel):
+    """The result of a generate job."""
+
+    prompt: str
+    outputs: list[Output]
+    seed: int
+
+
+Params = StreamRequest | ClassicRequest | GenerateRequest | ImportParams | Omitted
+Result = TrainResult | GenerateResult | ImportResult
