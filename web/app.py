@@ -10,7 +10,7 @@ from werkzeug.routing import BaseConverter, Map, UnicodeConverter
 
 from shared.settings import Settings, load
 from web import api, pages
-from web.http import conditional, problems, static_files, strict_json
+from web.http import compression, conditional, problems, static_files, strict_json
 from web.http.no_session import NoSession
 from web.http.uploads import Request
 from web.openapi.document import JSON_DOCUMENT, Document
@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None, *, ping_s: float = 15.0) -> Fla
     auth.install(app)
     rate_limits.install(app)
     strict_json.install(app)
+    compression.install(app)
     conditional.install(app)
     static_files.install(app, Path(__file__).parent / "static")
     if proxies := services.settings.trusted_proxies:

@@ -12,6 +12,7 @@ import secrets
 from flask import Response, g, request
 from werkzeug.datastructures import MultiDict
 
+from web.http.compression import hold_token
 from web.http.errors import Forbidden
 from web.security import sessions
 from web.security.cookies import cookie_name, set_cookie
@@ -24,7 +25,8 @@ FORM_BYTES = 2 * 2**20
 
 
 def token() -> str:
-    """Return the token for a form of this page."""
+    """Return the token for a form of this page, which isn't compressed then."""
+    hold_token()
     return _signed(_browser())
 
 
