@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 
@@ -34,6 +35,11 @@ LONGEST = (
     "web/pages/test_browser_live.py",
     "web/openapi/test_fuzzing.py",
 )
+
+
+# Hypothesis' deadline of 200 ms for an example would fail on a busy machine.
+hypothesis.settings.register_profile("charloom", deadline=None)
+hypothesis.settings.load_profile("charloom")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
