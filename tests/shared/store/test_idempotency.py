@@ -3,7 +3,8 @@
 import pytest
 import redis
 
-from shared.store import Begun, KeyReused, Store, keys
+from shared.errors import KeyReused
+from shared.store import Begun, Store, keys
 from shared.store.idempotency import HOLD_MS, KEPT_MS
 
 
