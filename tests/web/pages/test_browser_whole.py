@@ -58,15 +58,15 @@ def test_a_book_becomes_a_model_that_writes_though_the_server_restarts(
             expect(page.get_by_text(f"in epoch {job.metrics.best_epoch}")).to_be_visible()
             page.get_by_role("link", name="Write with it").click()
             page.get_by_label("Prompt").fill("The weaver ☃")
-            page.get_by_role("button", name="Take them out").click()
+            page.get_by_role("button", name="Remove them").click()
             page.get_by_label("Length").fill("300")
             page.get_by_role("button", name="Write", exact=True).click()
             page.wait_for_url(re.compile("job=job_"))
             expect(page.get_by_role("status").first).to_contain_text("Done", timeout=PATIENCE_MS)
-            expect(page.locator("figcaption")).to_contain_text("Ended at its length")
+            expect(page.locator("figcaption")).to_contain_text("Ended at the requested length")
             writing = cluster.store.jobs.get(page.url.rpartition("=")[2])
             assert writing.result
-            expect(page.locator(".written")).to_have_text("the weaver " + writing.result["outputs"][0]["text"])
+            expect(page.locator(".written")).to_have_text("The weaver " + writing.result["outputs"][0]["text"])
 
 
 def test_the_keyboard_alone_trains_cancels_and_goes_on(

@@ -127,10 +127,10 @@ def test_the_temperature_says_what_it_does_where_it_is_set(browser: Browser, ser
     with tab(browser, served) as page:
         page.goto("/write")
         here = page.locator(".scale [aria-current]")
-        expect(here).to_contain_text("reads best")
+        expect(here).to_contain_text("best with most models")
         box = page.get_by_label("Temperature", exact=True)
         box.fill("0")
-        expect(here).to_contain_text("loop")
+        expect(here).to_contain_text("repeats itself")
         slider = page.get_by_role("slider")
         slider.focus()
         page.keyboard.press("End")
