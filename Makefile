@@ -37,7 +37,8 @@ up: setup
 test: lint types unit
 
 lint: setup-dev
-	@$(RUN) ruff check
+	@$(RUN) ruff check --quiet
+	@$(RUN) ruff format --check --quiet
 
 types: setup-dev
 	@$(RUN) mypy
