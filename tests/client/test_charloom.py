@@ -261,7 +261,9 @@ def test_the_asynchronous_client_does_the_same_and_several_things_at_once(
             # And a blocking client, as in a notebook, works inside of a running event loop
             assert list(Charloom(stack.url).jobs.events(training))[-1].type == "done"
 
-    asyncio.run(all_of_it())
+    # In a thread: other tests of this process may have left an event loop running in this one.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(all_of_it())).result()
 
 
 def test_a_download_with_another_hash_is_not_kept(scripted: Scripted, tmp_path: Path) -> None:

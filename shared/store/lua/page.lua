@@ -2,8 +2,8 @@
 -- ARGV[2] JSON list of the indexes' keys; [3] id after which to start, or ""; [4] most jobs; [5] "1": newest first, "0": oldest
 -- Returns {"ok", 1 if more follow else 0, {record, jobs before it in its queue or nil, …}}; a record: {name, value, …}
 local limit, newest_first = tonumber(ARGV[4]), ARGV[5] == '1'
-local command, from, to = 'ZRANGEBYLEX', '-', '+'
-if newest_first then command, from, to = 'ZREVRANGEBYLEX', '+', '-' end
+local from, to = '-', '+'
+if newest_first then from, to = '+', '-' end
 if ARGV[3] ~= '' then from = '(' .. ARGV[3] end
 
 -- By bytes, like the indexes: Lua's < depends on the server's locale.
@@ -17,7 +17,12 @@ end
 
 local lists, left = {}, 0
 for _, key in ipairs(cjson.decode(ARGV[2])) do
-  local ids = redis.call(command, key, from, to, 'LIMIT', 0, limit + 1)
+  local ids
+  if newest_first then
+    ids = redis.call('ZREVRANGEBYLEX', key, from, to, 'LIMIT', 0, limit + 1)
+  else
+    ids = redis.call('ZRANGEBYLEX', key, from, to, 'LIMIT', 0, limit + 1)
+  end
   left = left + #ids
   lists[#lists + 1] = {ids = ids, next = 1}
 end

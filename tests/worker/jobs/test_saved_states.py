@@ -1,7 +1,10 @@
 """A saved training state starts the count of lost attempts again; one that is no newer doesn't."""
 
+import pytest
+
 from shared.volume import Corpus
 from tests.worker.cluster import ENDLESS, Cluster
+from worker.jobs.lease import StopRequested
 from worker.jobs.train_job import run_train
 
 
@@ -19,7 +22,8 @@ def test_each_attempt_that_saves_a_newer_state_starts_the_count_again(cluster: C
         assert cluster.store.jobs.get(job_id).lost_attempts == 0
         lose(cluster, job_id)
     # Then: an attempt that is stopped where it began has saved nothing newer.
-    run_train(cluster.attempt(job_id, draining=lambda: True))
+    with pytest.raises(StopRequested, match="drain"):
+        run_train(cluster.attempt(job_id, draining=lambda: True))
     assert cluster.store.jobs.get(job_id).lost_attempts == 1
 
 
