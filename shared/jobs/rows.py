@@ -12,7 +12,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 Number = Annotated[float, Field(strict=True, ge=-1e30, le=1e30, allow_inf_nan=False)]
 #: A count that JavaScript can hold too.
 Count = Annotated[int, Field(strict=True, ge=0, le=2**53 - 1)]
-Epoch = Annotated[int, Field(strict=True, ge=1, le=2**53 - 1)]
+#: Epoch 0: a model to start from, before the first step.
+Epoch = Annotated[int, Field(strict=True, ge=0, le=2**53 - 1)]
 
 #: Rows that a file may have: a training of 10,000 epochs measures 10,100 losses and keeps MAX_SAMPLES samples.
 MAX_METRICS, MAX_SAMPLES = 20_000, 200

@@ -23,6 +23,8 @@ from shared.requests.recipes import CLASSIC, STREAM, Recipe
 from shared.requests.webhook_urls import MAX_URL_CHARS, parse
 from shared.settings import WEBHOOK_KEY_PATTERN, check_webhook_secret
 
+#: Default learning rate of a `stream` training that starts from a model: at 0.01 it first forgets (bench/LOG.md).
+RATE_FROM_MODEL = 3e-3
 #: Largest seed: 2**63 - 1, what torch and numpy both take.
 MAX_SEED = 2**63 - 1
 
@@ -107,7 +109,9 @@ class TrainRequest(Request):
     corpus_id: str = Field(description="The text to train on: the id of an uploaded corpus.")
     name: Name | None = Field(None, description="The model's name; the corpus's if omitted.")
     init_from: str | None = Field(
-        None, description="Start from this model's weights instead of random ones. Its sizes and vocabulary are used."
+        None,
+        description="Start from this model's weights instead of random ones. Its sizes are used; a stream model is "
+        "extended by characters that it doesn't know.",
     )
     lowercase: bool = Field(description="Convert the text to lower case: fewer characters to learn.")
     seq_length: SeqLength = Field(100, description="Sequence length: how many characters back the network learns from.")
@@ -220,7 +224,12 @@ class StreamRequest(TrainRequest):
         json_schema_extra=_chosen_by_text,
         description="How many times to train on the whole text. Without a time limit 12.",
     )
-    learning_rate: float = Field(1e-2, gt=0, le=1, description="Highest learning rate of the schedule.")
+    learning_rate: float = Field(
+        1e-2,
+        gt=0,
+        le=1,
+        description=f"Highest learning rate of the schedule. Left out with init_from, it is {RATE_FROM_MODEL:g}.",
+    )
     grad_clip: float = Field(1.0, ge=0, le=1000, description="Maximum norm of the gradients; 0 doesn't clip them.")
     validation_fraction: float = Field(
         0.1,

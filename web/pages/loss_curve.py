@@ -119,7 +119,8 @@ def _best(run: Run, place: int, series: Sequence[tuple[int, str, list[Point]]]) 
 
 def _steps_an_epoch(metrics: Sequence[Mapping[str, Any]]) -> float | None:
     """Return the steps of an epoch, computed from the last one that was evaluated; None if none was."""
-    judged = [row for row in metrics if (row.get("validation_loss") or row.get("evaluation_loss")) is not None]
+    losses = ("validation_loss", "evaluation_loss")
+    judged = [row for row in metrics if row["epoch"] and any(row.get(name) is not None for name in losses)]
     return judged[-1]["step"] / judged[-1]["epoch"] if judged else None
 
 

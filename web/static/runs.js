@@ -61,7 +61,7 @@ export class Run {
 
   // Steps per epoch, computed from the last epoch that was evaluated; null before the first one.
   epochLength() {
-    const row = this.rows.findLast((one) => (one.validation_loss ?? one.evaluation_loss ?? null) !== null);
+    const row = this.rows.findLast((one) => one.epoch && (one.validation_loss ?? one.evaluation_loss ?? null) !== null);
     return row ? row.step / row.epoch : null;
   }
 }

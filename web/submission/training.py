@@ -19,8 +19,8 @@ from web.services import Services
 
 Training: TypeAlias = ClassicRequest | StreamRequest
 
-#: What the weights of a model fix; lower case decides which characters it knows.
-_FIXED = ("hidden_size", "layers", "embedding_size", "lowercase")
+#: What the weights of a model determine.
+_FIXED = ("hidden_size", "layers", "embedding_size")
 
 _REQUEST: TypeAdapter[Training] = TypeAdapter(AnyTrainRequest)
 
@@ -54,8 +54,8 @@ def resolve(services: Services, request: Training, *, seed: int) -> Training:
     if request.init_from is not None:
         model = _model_to_start_from(services, request, request.init_from)
         request = _with_sizes_of(model, request)
-        vocab_size = len(model.vocabulary)
-        _check_characters(services, corpus, request, model)
+        chars, _ = size_of(corpus, request)
+        vocab_size = len(_vocabulary(services, corpus, request, model))
     fitted = fit_to(services, request, chars=chars, vocab_size=vocab_size)
     seed = seed if fitted.seed is None else fitted.seed
     return fitted.model_copy(update={"name": fitted.name or corpus.name, "seed": seed})
@@ -79,7 +79,8 @@ def estimate_training(services: Services, resolved: Training) -> Estimate:
     corpus = services.volume.corpora.get(resolved.corpus_id)
     chars, vocab_size = size_of(corpus, resolved)
     if resolved.init_from is not None:
-        vocab_size = len(services.volume.models.get(resolved.init_from).vocabulary)
+        model = services.volume.models.get(resolved.init_from)
+        vocab_size = len(_vocabulary(services, corpus, resolved, model))
     speeds = (Speed.of(worker.speed) for worker in services.store.workers.seen())
     return estimate(
         resolved,
@@ -127,27 +128,36 @@ def _model_to_start_from(services: Services, request: Training, model_id: str) -
 
 
 def _with_sizes_of(model: volume.Model, request: Training) -> Training:
-    """Take what the weights fix from the model; what is given must agree."""
+    """Take the model's sizes, and its lower case if that is left out; given sizes must agree."""
     given = request.model_dump(exclude_unset=True)
-    fixed: dict[str, Any] = {name: model.params[name] for name in _FIXED if name in model.params}
+    # The characters of classic's models are fixed, and so is their case.
+    names = _FIXED if request.kind.has_embedding else (*_FIXED, "lowercase")
+    fixed: dict[str, Any] = {name: model.params[name] for name in names if name in model.params}
     for name, value in fixed.items():
         if name in given and given[name] != value:
             raise InvalidRequest.at(
                 f"/{name}", f"{name} is {given[name]}, but {model.id} has {value}; leave it out to take the model's"
             )
-    return _REQUEST.validate_python({"recipe": request.recipe} | given | fixed)
+    lowercase = {"lowercase": model.params["lowercase"]} if "lowercase" in model.params else {}
+    return _REQUEST.validate_python({"recipe": request.recipe} | lowercase | given | fixed)
 
 
-def _check_characters(services: Services, corpus: volume.Corpus, request: Training, model: volume.Model) -> None:
+def _vocabulary(services: Services, corpus: volume.Corpus, request: Training, model: volume.Model) -> Vocabulary:
+    """Return the characters of a training that starts from a model: those of `stream` are extended by the text's."""
     known = Vocabulary(model.vocabulary)
-    unknown: set[str] = set()
-    path = services.volume.corpora.text_path(corpus.id)
-    stored = text_stream.read(path)
+    found: set[str] = set()
+    stored = text_stream.read(services.volume.corpora.text_path(corpus.id))
     for part in text_stream.normalized_chunks(stored, lowercase=request.lowercase, drop_bom=request.kind.drops_bom):
-        unknown.update(known.unknown("".join(set(part))))
-    if unknown:
+        found.update(part)
+    if not any(character in known for character in found if not character.isspace()):
+        raise InvalidRequest.at(
+            "/init_from", f"The text and {model.id} have no character in common. Start from random weights."
+        )
+    unknown = found.difference(known.characters)
+    if unknown and not request.kind.has_embedding:
         raise InvalidRequest.at(
             "/init_from",
-            f"The text has characters that {model.id} never saw: {name_characters(''.join(sorted(unknown)))}. Start "
-            "from random weights, or take them out of the text.",
+            f"The text has characters that {model.id} never saw: {name_characters(''.join(sorted(unknown)))}. "
+            "Classic models can't be extended: start from random weights, or remove them from the text.",
         )
+    return Vocabulary.of(known.characters + "".join(unknown))

@@ -24,8 +24,9 @@ from worker.nn.model import CharLSTM, faults, shapes
 from worker.nn.precision import can_compute_bfloat16, takes_bfloat16
 from worker.nn.randomness import derive, seed_torch
 from worker.training.classic import Classic
-from worker.training.data import Codes, encode, survey
+from worker.training.data import Codes, Survey, encode, survey
 from worker.training.events import TrainEvent
+from worker.training.extension import extended
 from worker.training.state import TrainState
 from worker.training.stream import Stream
 from worker.training.trainer import TrainContext, Trainer
@@ -36,7 +37,7 @@ ROWS_A_THREAD = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """A model to start from (`init_from`): its weights by name, and its vocabulary, which is kept."""
+    """A model to start from (`init_from`): its weights by name, and its vocabulary. `stream` extends both."""
 
     weights: Mapping[str, Tensor]
     vocabulary: Vocabulary
@@ -77,19 +78,23 @@ def train(
     if request.seed is None:
         raise ValueError("train() takes a request whose seed is set")
     facts = state.facts if state is not None else {}
-    given = Vocabulary(facts["vocabulary"]) if facts else start.vocabulary if start else None
-    codes, vocabulary = _encoded(request, text, given)
-    seed_torch(request.seed, "weights")
+    found = survey(_pieces(request, text))
     sizes = {
-        "vocab_size": len(vocabulary),
         "hidden_size": request.hidden_size,
         "layers": request.layers,
         "embedding_size": request.embedding_size,
     }
-    model = CharLSTM(**sizes, dropout=Dropout(units=request.dropout, weights=request.weight_dropout))
     if start is not None:
-        if fault := faults(start.weights, shapes(**sizes)):
+        if fault := faults(start.weights, shapes(vocab_size=len(start.vocabulary), **sizes)):
             raise JobFailed(f"the model to start from doesn't have this request's sizes: {fault}", code="init_mismatch")
+        if request.kind.has_embedding:
+            start = _extended(start, found.vocabulary, note)
+    vocabulary = Vocabulary(facts["vocabulary"]) if facts else start.vocabulary if start else found.vocabulary
+    codes = _encoded(request, text, found, vocabulary)
+    seed_torch(request.seed, "weights")
+    dropout = Dropout(units=request.dropout, weights=request.weight_dropout)
+    model = CharLSTM(vocab_size=len(vocabulary), **sizes, dropout=dropout)
+    if start is not None:
         model.load_state_dict(dict(start.weights))
     bfloat16 = bool(facts.get("bfloat16", takes_bfloat16(request)))
     if (bfloat16 and not can_compute_bfloat16()) or (not facts and not bfloat16 and request.precision == "bfloat16"):
@@ -112,7 +117,13 @@ def train(
     else:
         recipe = Stream(request, model, codes, seed=seed, bfloat16=bfloat16)
     context = TrainContext(
-        request=request, vocabulary=vocabulary, codes=codes, threads=threads, bfloat16=bfloat16, muon=muon
+        request=request,
+        vocabulary=vocabulary,
+        codes=codes,
+        threads=threads,
+        bfloat16=bfloat16,
+        muon=muon,
+        evaluates_first=start is not None and request.kind.has_embedding,
     )
     yield from Trainer(context, model, recipe, clock=clock, state=state).run()
 
@@ -125,17 +136,28 @@ def _threads(most: int, request: ClassicRequest | StreamRequest, model: CharLSTM
     return max(1, min(most, request.batch_size // ROWS_A_THREAD)) if model.fused else most
 
 
+def _pieces(request: ClassicRequest | StreamRequest, text: str | Callable[[], Iterable[str]]) -> Iterable[str]:
+    """Return the text in parts, as the recipe reads it."""
+    parts = (text,) if isinstance(text, str) else text()
+    return normalized_chunks(parts, lowercase=request.lowercase, drop_bom=request.kind.drops_bom)
+
+
+def _extended(start: Start, text: Vocabulary, note: Callable[[str], None]) -> Start:
+    """Return the model with rows for the text's characters that it doesn't know."""
+    if unknown := start.vocabulary.unknown(text.characters):
+        count = "1 character" if len(unknown) == 1 else f"{len(unknown)} characters"
+        note(f"The model to start from is extended by {count} of the text: {name_characters(unknown)}.")
+    weights, vocabulary = extended(start.weights, start.vocabulary, text)
+    return Start(weights=weights, vocabulary=vocabulary)
+
+
 def _encoded(
-    request: ClassicRequest | StreamRequest, text: str | Callable[[], Iterable[str]], given: Vocabulary | None
-) -> tuple[Codes, Vocabulary]:
-    """Return the text as the recipe reads it, in integers, and the vocabulary: the given one, else the text's own."""
-
-    def pieces() -> Iterable[str]:
-        parts = (text,) if isinstance(text, str) else text()
-        return normalized_chunks(parts, lowercase=request.lowercase, drop_bom=request.kind.drops_bom)
-
-    found = survey(pieces())
-    vocabulary = found.vocabulary if given is None else given
+    request: ClassicRequest | StreamRequest,
+    text: str | Callable[[], Iterable[str]],
+    found: Survey,
+    vocabulary: Vocabulary,
+) -> Codes:
+    """Return the text as the recipe reads it, in integers. Raises JobFailed if it doesn't fit."""
     if unknown := vocabulary.unknown(found.vocabulary.characters):
         raise JobFailed(
             f"the model doesn't know these characters: {name_characters(unknown)}", code="unknown_characters"
@@ -143,4 +165,4 @@ def _encoded(
     needed = request.kind.min_chars(batch_size=request.batch_size, seq_length=request.seq_length)
     if found.chars < needed:
         raise JobFailed(f"the text has {found.chars} characters; these options need {needed}", code="text_too_short")
-    return encode(pieces(), vocabulary, chars=found.chars), vocabulary
+    return encode(_pieces(request, text), vocabulary, chars=found.chars)

@@ -62,6 +62,8 @@ class TrainContext:
     threads: int
     bfloat16: bool
     muon: bool
+    #: Whether the validation loss is measured before the first step, as that of epoch 0: the model has been trained.
+    evaluates_first: bool = False
 
 
 class Trainer:
@@ -99,6 +101,8 @@ class Trainer:
         }
         if state is not None:
             self._restore(state)
+        elif context.evaluates_first and recipe.evaluation_batches:
+            self._loop.phase, self._loop.epoch = Phase.EVALUATING, -1
         self._budget = TimeBudget(self._loop, recipe, self._speeds, max_seconds=max_seconds, most_steps=most_steps)
         self._good = state or self.capture()
 
@@ -214,10 +218,12 @@ class Trainer:
 
     def _close_epoch(self, *, evaluated: bool) -> None:
         loop, recipe, request = self._loop, self._recipe, self._request
-        train = loop.epoch_loss / loop.epoch_characters
+        train = loop.epoch_loss / loop.epoch_characters if loop.epoch_characters else None
         selection_loss = measured = loop.evaluation_loss / loop.evaluation_characters if evaluated else None
         if not recipe.evaluation_batches:
             selection_loss = train
+        if loop.epoch < 0 and not math.isfinite(measured or 0.0):
+            raise JobFailed("the model to start from has no finite loss on this text", code="init_mismatch")
         if not all(bool(torch.isfinite(p).all()) for p in self._model.parameters()) or not math.isfinite(
             selection_loss or 0.0
         ):
@@ -249,7 +255,7 @@ class Trainer:
         if loop.stop_reason is None and request.patience and loop.epochs_since_best >= request.patience:
             loop.stop_reason = "early_stopped"
         loop.phase = Phase.SAMPLING
-        if not request.sample_chars:
+        if not request.sample_chars or loop.epoch < 0:
             self._next_epoch()
         if better:
             self._good = self.capture()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.requests.defaults import MIN_STEPS, chosen
 from shared.requests.fit import fit
-from shared.requests.options import StreamRequest, is_chosen
+from shared.requests.options import RATE_FROM_MODEL, StreamRequest, is_chosen
 
 BOOK, SHAKESPEARE = 148_066, 1_115_394
 
@@ -56,6 +56,8 @@ def test_without_a_time_limit_nothing_depends_on_the_time() -> None:
     assert (request.hidden_size, request.epochs, request.dropout, request.learning_rate) == (256, 12, 0.27, 0.01)
     assert (request.batch_size, request.seq_length, request.weight_dropout) == (16, 128, 0.11)
     assert fitted(BOOK, hidden_size=512).learning_rate == 0.01
+    assert fitted(BOOK, init_from="mod_1").learning_rate == RATE_FROM_MODEL
+    assert fitted(BOOK, init_from="mod_1", learning_rate=0.01).learning_rate == 0.01
     assert request.dropout < fitted(BOOK, epochs=16).dropout
     assert fitted(SHAKESPEARE).batch_size == 32
 

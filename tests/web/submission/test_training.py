@@ -118,7 +118,6 @@ def test_a_training_can_start_from_a_model_whose_sizes_hold(world: World) -> Non
     [
         ({"hidden_size": 64}, "/hidden_size", "has 48"),
         ({"recipe": "classic"}, "/init_from", "recipe 'stream'"),
-        ({"lowercase": False}, "/lowercase", "has True"),
     ],
 )
 def test_what_the_starting_model_fixes_can_not_be_asked_otherwise(
@@ -130,9 +129,27 @@ def test_what_the_starting_model_fixes_can_not_be_asked_otherwise(
     assert words in answer.json["detail"]
 
 
-def test_characters_that_the_starting_model_never_saw_are_named(world: World) -> None:
+def test_a_stream_model_is_extended_by_the_texts_characters(world: World) -> None:
     model = world.model()
-    answer = world.train(world.corpus(BOOK + "Zoë ☃\n"), init_from=model.id)
+    corpus_id = world.corpus(BOOK + "Zoë ☃\n")
+    params = world.train(corpus_id, init_from=model.id).json["params"]
+    assert params["lowercase"] is True, "left out, it is the model's"
+    kept = world.train(corpus_id, init_from=model.id, lowercase=False)
+    assert (kept.status_code, kept.json["params"]["lowercase"]) == (202, False)
+    # Three characters more (z, ë and ☃): a row of the embedding and of the output layer for each.
+    plain, more = (
+        world.http.post("/api/v1/estimates", json={"corpus_id": id_, "init_from": model.id}).json["parameters"]
+        for id_ in (world.corpus(), corpus_id)
+    )
+    assert more - plain == 3 * (64 + 64 + 1)
+    nothing = world.train(world.corpus("абв где\n" * 300), init_from=model.id)
+    assert (nothing.status_code, pointers(nothing)) == (422, ["/init_from"])
+    assert "no character in common" in nothing.json["detail"]
+
+
+def test_characters_that_a_classic_model_never_saw_are_named(world: World) -> None:
+    model = world.model(recipe="classic")
+    answer = world.train(world.corpus(BOOK + "Zoë ☃\n"), init_from=model.id, recipe="classic")
     assert (answer.status_code, pointers(answer)) == (422, ["/init_from"])
     assert "'ë' (U+00EB)" in answer.json["detail"]
     assert "'☃' (U+2603)" in answer.json["detail"]

@@ -142,9 +142,13 @@ def test_a_loss_that_is_no_number_ends_the_training() -> None:
     # Given: a model to start from whose logits overflow.
     _, first = run(stream(epochs=1, sample_chars=0), TEXT)
     weights = {**first.weights, "linear.weight": torch.full_like(first.weights["linear.weight"], 3e38)}
+    start = Start(weights=weights, vocabulary=first.vocabulary)
     with pytest.raises(TrainingDiverged, match="diverged to nan") as caught:
-        run(stream(), TEXT, start=Start(weights=weights, vocabulary=first.vocabulary))
+        run(stream(validation_fraction=0), TEXT, start=start)
     assert caught.value.state.facts["step"] == 0
+    with pytest.raises(JobFailed, match="no finite loss") as failed:
+        run(stream(), TEXT, start=start)
+    assert failed.value.code == "init_mismatch"
 
 
 def test_a_model_to_start_from_gives_its_weights_and_its_vocabulary() -> None:
@@ -156,12 +160,42 @@ def test_a_model_to_start_from_gives_its_weights_and_its_vocabulary() -> None:
     # Then
     assert torch.equal(state.tensors["model.linear.weight"], first.weights["linear.weight"])
     assert state.facts["vocabulary"] == first.vocabulary.characters
-    with pytest.raises(JobFailed, match=r"U\+20AC") as caught:
-        list(train(stream(), TEXT + "€", start=start))
-    assert caught.value.code == "unknown_characters"
     with pytest.raises(JobFailed, match="shape") as caught:
         list(train(stream(hidden_size=25), TEXT, start=start))
     assert caught.value.code == "init_mismatch"
+    # A classic model can't be extended: it reads a character as its index over the vocabulary's size.
+    _, first = run(classic(epochs=1, sample_chars=0), TEXT)
+    with pytest.raises(JobFailed, match=r"U\+20AC") as caught:
+        list(train(classic(), TEXT + "€", start=Start(weights=first.weights, vocabulary=first.vocabulary)))
+    assert caught.value.code == "unknown_characters"
+
+
+def test_a_model_to_start_from_is_extended_by_the_texts_characters() -> None:
+    # Given: a model of lower case letters.
+    _, first = run(stream(sample_chars=0, lowercase=True, epochs=4), TEXT)
+    start, notes = Start(weights=first.weights, vocabulary=first.vocabulary), list[str]()
+    # When
+    events, done = run(stream(), TEXT + "é", start=start, note=notes.append)
+    # Then: its vocabulary has all characters, its first loss was measured before the first step, and the same again.
+    assert set(done.vocabulary.characters) == set(TEXT + "é") | set(first.vocabulary.characters)
+    assert f"{len(done.vocabulary) - len(first.vocabulary)} characters of the text" in notes[0]
+    before = done.metrics[0]
+    assert (before.step, before.epoch, before.train_loss) == (0, 0, None)
+    assert before.validation_loss is not None
+    assert before.validation_loss < math.log(len(done.vocabulary))
+    assert [metric.epoch for metric in done.metrics if metric.validation_loss is not None] == [0, 1, 2]
+    states = [event.state() for event in events[:2]]
+    for state in states:
+        _, again = run(stream(), TEXT + "é", state=state)
+        assert_same(again.weights, done.weights)
+
+
+def test_a_training_that_only_makes_a_model_worse_keeps_the_model() -> None:
+    _, first = run(stream(epochs=6, sample_chars=0), TEXT)
+    start = Start(weights=first.weights, vocabulary=first.vocabulary)
+    _, done = run(stream(epochs=2, learning_rate=1.0, grad_clip=0, sample_chars=0), TEXT, start=start)
+    assert done.losses.best_epoch == 0
+    assert_same(done.weights, first.weights)
 
 
 def test_stream_drops_a_bom_and_classic_keeps_it() -> None:
