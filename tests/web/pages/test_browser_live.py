@@ -12,7 +12,7 @@ from shared.jobs.events import EventType
 from tests.waiting import eventually
 from tests.web.api.test_live import streaming
 from tests.web.browsing import tab, violations
-from tests.web.serving import STREAMS, Served, serve
+from tests.web.serving import ROOT, STREAMS, Served, serve
 from tests.web.world import API, BOOK, World, settings_of
 
 #: More than anything here takes.
@@ -218,3 +218,31 @@ def test_a_page_lets_go_of_its_stream_once_the_job_has_ended(browser: Browser, s
         httpx.post(f"{served.url}{API}/jobs/{writing}/cancel")
         expect(page.get_by_role("status")).to_contain_text("Cancelled")
         expect(page.locator("[data-job]")).to_have_attribute("data-ended", "")
+
+
+def test_the_documented_lines_follow_a_job_over_a_proxys_502(
+    browser: Browser, served: Served, live: World, training: str
+) -> None:
+    documented = (ROOT / "docs" / "api.md").read_text().partition("```js\n")[2].partition("```")[0]
+    claim = live.claim(training)
+    live.record(claim, row(1))
+    refusals = iter(range(2))
+
+    def answer(route: Route) -> None:
+        if next(refusals, None) is None:
+            route.continue_()
+        else:
+            route.fulfill(status=502, body="Bad Gateway")
+
+    with tab(browser, served, complains=True) as page:
+        page.goto("/jobs")
+        page.route(re.compile("/events"), answer)
+        page.evaluate(
+            f"{documented}; window.seen = []; follow('{API}/jobs/{training}/events', (...one) => seen.push(one))"
+        )
+        eventually(lambda: page.evaluate("seen.some(([type]) => type === 'metric')"), "the first loss is seen")
+        live.record(claim, row(2))
+        live.finish(claim, {"model_id": claim.job.model_id, "stop_reason": "completed"})
+        eventually(lambda: page.evaluate("seen.some(([type]) => type === 'done')"), "the end is seen")
+        assert page.evaluate("seen.filter(([type]) => type === 'metric').map(([, data]) => data.epoch)") == [1, 2]
+    assert next(refusals, None) is None
