@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import distribution, distributions
+from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
 
 import httpx
@@ -67,9 +67,14 @@ def link_required(wheel: Path, site: Path) -> None:
         seen.add(one.name)
         found = distribution(one.name)
         wanted += map(Requirement, found.requires or ())
-        for top in {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
-            if not (site / top).exists():
-                (site / top).symlink_to(Path(str(found.locate_file(top))))
+        link(found, site)
+
+
+def link(package: Distribution, site: Path) -> None:
+    """Link one package into an environment."""
+    for top in {file.parts[0] for file in package.files or ()} - {"..", "__pycache__"}:
+        if not (site / top).exists():
+            (site / top).symlink_to(Path(str(package.locate_file(top))))
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +100,28 @@ def trap(tmp_path: Path) -> Path:
     for name in NAMES:
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'a').write({name!r})\n")
     return tmp_path
+
+
+def test_an_editable_installation_works_under_a_path_beyond_ascii(source: Path, tmp_path: Path) -> None:
+    own = tmp_path / "ünï env"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(own)], check=True)
+    [site] = (own / "lib").glob("python*/site-packages")
+    link(distribution("setuptools"), site)
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--python",
+        str(own / "bin" / "python"),
+    ]
+    alone = ["--no-deps", "--no-index", "--no-build-isolation", "--editable", str(source)]
+    subprocess.run([*pip, "install", *alone], check=True)
+    code = "import shared.errors; print(ascii(shared.errors.__file__))"
+    words = [own / "bin" / "python", "-c", code]
+    done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == ascii(str(source / "shared" / "errors.py")), done.stderr
 
 
 def test_the_command_runs_whatever_lies_in_the_present_directory(bin_folder: Path, trap: Path) -> None:
