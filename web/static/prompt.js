@@ -44,7 +44,8 @@ export function marking(form) {
 
   function look() {
     const text = area.value;
-    count.textContent = text ? `${number(codePoints(text))} characters` : "";
+    const lowered = model && model.params.lowercase !== false && text !== text.toLowerCase();
+    count.textContent = text ? `${number(codePoints(text))} characters${lowered ? ", read in lower case like the model’s text" : ""}` : "";
     behind.replaceChildren();
     if (!model) return (told.textContent = "");
     const strange = new Set();

@@ -35,7 +35,7 @@ def test_unknown_characters_are_marked_before_anything_is_sent(browser: Browser,
         expect(page.locator(".behind mark")).to_have_text(["☃☃", "👩‍🚀"])
         told = page.locator(".told")
         expect(told).to_contain_text("never saw ☃ (U+2603), 👩 (U+1F469), U+200D, 🚀 (U+1F680).")
-        expect(page.get_by_text("18 characters")).to_be_visible()
+        expect(page.locator(".count")).to_have_text("18 characters, read in lower case like the model’s text")
         assert violations(page) == []
         page.get_by_text("More options").click()
         page.get_by_label("Unknown characters").select_option("drop")
@@ -163,7 +163,9 @@ def test_every_script_goes_from_upload_to_page_whole(
         prompt = page.get_by_label("Prompt")
         prompt.fill(script.strip())
         expect(page.locator(".behind mark")).to_have_count(0)
-        expect(page.locator(".count")).to_have_text(f"{len(script.strip())} characters")
+        cased = script != script.lower()
+        lowered = ", read in lower case like the model’s text" if cased else ""
+        expect(page.locator(".count")).to_have_text(f"{len(script.strip())} characters{lowered}")
         assert prompt.evaluate("(e) => getComputedStyle(e).direction") == direction
         page.get_by_role("button", name="Write", exact=True).click()
         job_id = job_of(page)
