@@ -2,14 +2,17 @@
 #     docker build --target web .       the web server; no torch in it
 #     docker build --target worker .    the worker, with the processor build of torch
 
-FROM python:3.11-slim AS wheel
+# By digest, so that a build today and one in a year start from the same files; .github/dependabot.yml renews it.
+ARG PYTHON_IMAGE=python:3.11-slim@sha256:9c900dea9e8fb7e16277c179b555cc72d29a352dbc33cff48ad5a0412fd5bfc7
+
+FROM ${PYTHON_IMAGE} AS wheel
 WORKDIR /source
 COPY locks/run.txt locks/
 RUN pip install --no-cache-dir --require-hashes --requirement locks/run.txt
 COPY . .
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
 
-FROM python:3.11-slim AS base
+FROM ${PYTHON_IMAGE} AS base
 ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \

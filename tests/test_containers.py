@@ -40,6 +40,8 @@ def instructions(target: str | None = None) -> list[tuple[str, str]]:
     stages: dict[str, list[tuple[str, str]]] = {}
     for line in filter(None, (line.strip() for line in joined.splitlines())):
         word, _, rest = line.partition(" ")
+        if word == "ARG" and not stages:
+            continue
         if word == "FROM":
             base, _, name = rest.partition(" AS ")
             stages[name] = list(stages.get(base, []))
@@ -119,6 +121,14 @@ def test_redis_is_reached_by_the_service_alone() -> None:
     assert services["redis"]["networks"] == ["store"]
     assert COMPOSE["networks"]["store"] == {"internal": True}
     assert all("store" in services[name]["networks"] for name in ("web", "worker"))
+
+
+def test_images_are_pinned_by_digest_and_can_be_replaced() -> None:
+    sources = [line.split()[1] for line in DOCKERFILE.splitlines() if line.startswith("FROM ")]
+    assert set(sources) == {"${PYTHON_IMAGE}", "base"}
+    assert re.search(r"^ARG PYTHON_IMAGE=python:3\.11-slim@sha256:[0-9a-f]{64}$", DOCKERFILE, re.MULTILINE)
+    image = COMPOSE["services"]["redis"]["image"]
+    assert re.fullmatch(r"\$\{VALKEY_IMAGE:-valkey/valkey:9-alpine@sha256:[0-9a-f]{64}\}", image)
 
 
 def test_no_secret_is_in_the_files() -> None:
