@@ -19,7 +19,7 @@ def folder_of(world: World, kind: str, an_id: str) -> Path:
     "rows",
     [
         b'{"step": 9, "epoch": 1, "seconds": 1.0, "train_loss": "low"}\n',
-        b'{"step": 9, "epoch": 0, "seconds": 1.0, "validation_loss": 1.0}\n',
+        b'{"step": 9, "epoch": -1, "seconds": 1.0, "validation_loss": 1.0}\n',
         b'{"step": 9, "epoch": 1, "seconds": 1.0, "train_loss": NaN}\n',
         b'{"step": 9, "epoch": 1, "seconds": %s}\n' % (b"9" * 4000),
         b"{}\n" * 100_000,

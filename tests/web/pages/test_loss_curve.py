@@ -42,6 +42,17 @@ def test_losses_within_an_epoch_stand_side_by_side() -> None:
     assert curve.bests == [(0, curve.lines[1].last)]
 
 
+def test_the_loss_before_the_first_step_begins_the_curve() -> None:
+    curve = draw([row(0, 0, None, 3.0), row(20, 1, 2.0, 2.5), row(40, 2, 1.5, 2.0)], best_epoch=0)
+    assert curve is not None
+    assert curve.x_name == "epoch"
+    validation = [point.split(",") for point in curve.lines[1].points.split()]
+    assert len(validation) == 3
+    assert curve.bests == [(0, (float(validation[0][0]), float(validation[0][1])))]
+    alone = draw([row(0, 0, None, 3.0), row(5, 1, None, 2.9)], best_epoch=0)
+    assert alone is not None
+
+
 @pytest.mark.parametrize(
     "rows",
     [[], [row(1, 1, 1.0)], [row(1, 1, None), row(2, 1, 1.0)], [row(1, 1, 1.0), row(1, 1, 2.0)]],

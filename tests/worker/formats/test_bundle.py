@@ -140,7 +140,7 @@ def test_a_bundle_that_someone_has_zipped_anew_is_read(tmp_path: Path) -> None:
         ({"losses": {"train": "low"}}, "losses.train: Input should be a valid number"),
         ({"losses": {"train": float("inf")}}, "losses.train: "),
         ({"losses": {"train": 10**4000}}, "losses.train: "),
-        ({"losses": {"best_epoch": 0}}, "losses.best_epoch: "),
+        ({"losses": {"best_epoch": -1}}, "losses.best_epoch: "),
     ],
 )
 def test_a_bundle_that_is_no_model_is_refused_with_words(tmp_path: Path, change: dict[str, Any], words: str) -> None:
