@@ -119,7 +119,7 @@ def test_an_editable_installation_works_under_a_path_beyond_ascii(source: Path, 
     alone = ["--no-deps", "--no-index", "--no-build-isolation", "--editable", str(source)]
     subprocess.run([*pip, "install", *alone], check=True)
     code = "import shared.errors; print(ascii(shared.errors.__file__))"
-    words = [own / "bin" / "python", "-c", code]
+    words = [str(own / "bin" / "python"), "-c", code]
     done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
     assert done.stdout.strip() == ascii(str(source / "shared" / "errors.py")), done.stderr
 
