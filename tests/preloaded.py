@@ -1,19 +1,14 @@
 """Starts Python programs with their libraries loaded: a worker starts in half a second instead of four.
 
 Importing torch and Celery takes seconds of processor time, and the tests start some two hundred workers, web servers
-and commands. One process imports the libraries, none of this project's modules, and forks for each start; the fork then
-runs `python -m MODULE …` as a new interpreter would, with its own arguments, environment, directory and session. A new
+and commands. One process (tests/preloaded_process.py) imports the libraries and forks for each start. The fork runs
+`python -m MODULE …` as a new interpreter would, with its own arguments, environment, directory and session. A new
 interpreter is started instead if the environment changes what libraries read while they load. `charloom up`, the
 containers' commands and the installed package always start new ones.
 """
 
-import ctypes
-import importlib
 import json
 import os
-import runpy
-import selectors
-import signal
 import socket
 import subprocess
 import sys
@@ -22,30 +17,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
+
+from tests.preloaded_process import MESSAGE_BYTES, Program
 
 _ROOT = Path(__file__).parents[1]
-#: Outside packages of workers, web servers and commands.
-_LIBRARIES = (
-    "torch",
-    "safetensors.torch",
-    "celery.bin.worker",
-    "celery.apps.worker",
-    "celery.concurrency.prefork",
-    "kombu.transport.redis",
-    "redis",
-    "httpx",
-    "httpcore",
-    "gunicorn.app.wsgiapp",
-    "gunicorn.workers.gthread",
-    "flask",
-    "pydantic",
-    "charset_normalizer",
-    "click",
-    "rich.console",
-    "rich.progress",
-    "rich.table",
-)
 #: Variables that Python or a library reads only while it is loaded.
 _READ_ONCE = (
     "PYTHON",
@@ -61,9 +37,6 @@ _READ_ONCE = (
     "LANG",
     "LD_",
 )
-#: Longest message: arguments and environment.
-_MESSAGE_BYTES = 1 << 20
-_CLONE_NEWNET = 0x40000000
 _START_S = 120.0
 
 
@@ -74,11 +47,11 @@ class Preloaded:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in (ours, theirs):
             for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-                end.setsockopt(socket.SOL_SOCKET, option, _MESSAGE_BYTES)
+                end.setsockopt(socket.SOL_SOCKET, option, MESSAGE_BYTES)
         self._socket, self._lock = ours, threading.RLock()
         self._exits: dict[int, int] = {}
         with theirs:
-            words = [sys.executable, "-m", "tests.preloaded", str(theirs.fileno()), " " * 2000]
+            words = [sys.executable, "-m", "tests.preloaded_process", str(theirs.fileno()), " " * 2000]
             self._process = subprocess.Popen(
                 words,
                 cwd=_ROOT,
@@ -88,43 +61,10 @@ class Preloaded:
                 stdout=subprocess.DEVNULL,
             )
 
-    def start(
-        self,
-        words: Sequence[str],
-        *,
-        cwd: Path,
-        environment: Mapping[str, str],
-        stdout: IO[bytes],
-        stdin: IO[bytes] | None = None,
-        stderr: IO[bytes] | None = None,
-        new_session: bool = False,
-    ) -> "subprocess.Popen[bytes] | None":
-        """Start `python -m …`, in a network namespace after `ip netns exec`; None if that takes a new one.
-
-        Args:
-            words: the command, from the interpreter on.
-            cwd: its working directory.
-            environment: its whole environment.
-            stdout: its standard output.
-            stdin: its standard input; empty if left out.
-            stderr: its standard error; `stdout` if left out.
-            new_session: start it in a new session.
-        """
-        namespace = words[3] if list(words[:3]) == ["ip", "netns", "exec"] else None
-        command = list(words[4:] if namespace else words)
-        if command[:2] != [sys.executable, "-m"] or _once(environment) != _once(os.environ):
-            return None
-        program = {
-            "module": command[2],
-            "arguments": command[3:],
-            "cwd": str(cwd),
-            "environment": dict(environment),
-            "new_session": new_session,
-            "namespace": namespace,
-        }
-        with Path(os.devnull).open("rb") as nothing, self._lock:
-            files = [file.fileno() for file in (stdin or nothing, stdout, stderr or stdout)]
-            socket.send_fds(self._socket, [json.dumps(program).encode()], files)
+    def start(self, words: Sequence[str], program: Program, files: Sequence[IO[bytes]]) -> "subprocess.Popen[bytes]":
+        """Fork a process that runs a program, with these as its standard input, output and error."""
+        with self._lock:
+            socket.send_fds(self._socket, [json.dumps(program).encode()], [file.fileno() for file in files])
             while "started" not in (found := self._receive(_START_S) or {}):
                 assert self._process.poll() is None, "the preloaded process ended"
         return _Child(self, int(found["started"]), words)
@@ -150,7 +90,7 @@ class Preloaded:
     def _receive(self, timeout_s: float) -> dict[str, int] | None:
         self._socket.settimeout(timeout_s)
         try:
-            found: dict[str, int] = json.loads(self._socket.recv(_MESSAGE_BYTES) or b"{}")
+            found: dict[str, int] = json.loads(self._socket.recv(MESSAGE_BYTES) or b"{}")
         except (TimeoutError, BlockingIOError):
             return None
         if "pid" in found:
@@ -208,113 +148,43 @@ def popen(
     stderr: IO[bytes] | None = None,
     new_session: bool = False,
 ) -> "subprocess.Popen[bytes]":
-    """Start `python -m …`, forked if possible; see `Preloaded.start`."""
+    """Start `python -m …`, forked if possible, in a network namespace after `ip netns exec`.
+
+    Args:
+        words: the command, from the interpreter or `ip` on.
+        cwd: its working directory.
+        environment: its whole environment.
+        stdout: its standard output.
+        stdin: its standard input; empty if left out.
+        stderr: its standard error; `stdout` if left out.
+        new_session: start it in a new session.
+    """
     global _running  # noqa: PLW0603
-    if _wanted:
-        _running = _running or Preloaded()
-        found = _running.start(
-            words, cwd=cwd, environment=environment, stdout=stdout, stdin=stdin, stderr=stderr, new_session=new_session
+    with Path(os.devnull).open("rb") as nothing:
+        files = (stdin or nothing, stdout, stderr or stdout)
+        namespace = words[3] if list(words[:3]) == ["ip", "netns", "exec"] else None
+        command = list(words[4:] if namespace else words)
+        if _wanted and command[:2] == [sys.executable, "-m"] and _once(environment) == _once(os.environ):
+            _running = _running or Preloaded()
+            program = Program(
+                module=command[2],
+                arguments=command[3:],
+                cwd=str(cwd),
+                environment=dict(environment),
+                new_session=new_session,
+                namespace=namespace,
+            )
+            return _running.start(words, program, files)
+        return subprocess.Popen(
+            words,
+            cwd=cwd,
+            env=dict(environment),
+            stdin=files[0],
+            stdout=files[1],
+            stderr=files[2],
+            start_new_session=new_session,
         )
-        if found is not None:
-            return found
-    return subprocess.Popen(
-        words,
-        cwd=cwd,
-        env=dict(environment),
-        stdin=stdin or subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=stderr or subprocess.STDOUT,
-        start_new_session=new_session,
-    )
 
 
 def _once(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith(_READ_ONCE) and name != "PYTHONPATH"}
-
-
-# In the preloaded process:
-
-
-def _serve(channel: socket.socket) -> dict[str, Any] | None:
-    """Fork for each message. Returns the program to run in each child, and None when the tests have ended."""
-    waits = selectors.DefaultSelector()
-    waits.register(channel, selectors.EVENT_READ)
-    children: dict[int, int] = {}
-    while True:
-        for key, _ in waits.select():
-            if key.fileobj is not channel:
-                pid = children.pop(key.fd)
-                waits.unregister(key.fd)
-                os.close(key.fd)
-                code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-                channel.send(json.dumps({"pid": pid, "code": code}).encode())
-                continue
-            message, files, _, _ = socket.recv_fds(channel, _MESSAGE_BYTES, 3)
-            if not message:
-                return None
-            pid = os.fork()
-            if pid == 0:
-                waits.close()
-                channel.close()
-                for fd in children:
-                    os.close(fd)
-                for fd, file in enumerate(files):
-                    os.dup2(file, fd)
-                    os.close(file)
-                program: dict[str, Any] = json.loads(message)
-                return program
-            for file in files:
-                os.close(file)
-            channel.send(json.dumps({"started": pid}).encode())
-            watched = os.pidfd_open(pid)
-            children[watched] = pid
-            waits.register(watched, selectors.EVENT_READ)
-
-
-def _become(program: Mapping[str, Any]) -> None:
-    """Run a program as `python -m MODULE` would."""
-    if program["new_session"]:
-        os.setsid()
-    if program["namespace"]:
-        with (Path("/run/netns") / program["namespace"]).open("rb") as namespace:
-            if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), f"no network namespace {program['namespace']}")
-    os.chdir(program["cwd"])
-    os.environ.clear()
-    os.environ.update(program["environment"])
-    inherited = [entry for entry in sys.path[1:] if entry not in _python_path(_PATH_AT_START)]
-    sys.path[:] = [program["cwd"], *_python_path(os.environ.get("PYTHONPATH", "")), *inherited]
-    sys.argv[:] = [program["module"], *program["arguments"]]
-    _rename([sys.executable, "-m", *sys.argv])
-    runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
-
-
-def _python_path(entries: str) -> list[str]:
-    return [entry for entry in entries.split(os.pathsep) if entry]
-
-
-def _rename(words: Sequence[str]) -> None:
-    """Overwrite the command line that `ps` shows."""
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    begin, end = int(fields[45]), int(fields[46])
-    line = b"\0".join(map(os.fsencode, words))[: end - begin - 1]
-    ctypes.memmove(begin, line.ljust(end - begin, b"\0"), end - begin)
-
-
-_PATH_AT_START = os.environ.get("PYTHONPATH", "")
-
-
-def _main() -> None:
-    importlib.import_module("worker")  # sets how threads wait, before torch is loaded; each worker sets it again
-    for name in _LIBRARIES:
-        importlib.import_module(name)
-    del sys.modules["worker"]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests handle Ctrl-C
-    program = _serve(socket.socket(fileno=int(sys.argv[1])))
-    if program is not None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        _become(program)
-
-
-if __name__ == "__main__":
-    _main()

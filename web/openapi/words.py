@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from shared.requests.options import MAX_SEED
+
 Schema = Mapping[str, Any]
 
 
@@ -48,4 +50,6 @@ def limits_of(schema: Schema) -> Iterable[str]:
 
 
 def _format(limit: float) -> str:
+    if limit == MAX_SEED:
+        return "2⁶³ − 1"  # nobody counts its nineteen digits, and narrow columns break them
     return f"{limit:,}" if isinstance(limit, int) else f"{limit:,g}"

@@ -26,8 +26,8 @@ _MAX_READ_CHARS, _MAX_LISTED = 8_000_000, 2_000
 _ABOUT = {
     "stream": "Trains on every character and carries its state along the text. The same quality hundreds of times "
     "sooner: choose this one.",
-    "classic": "The seed document’s recipe, number for number: windows of 100 characters with one target each. Slow; "
-    "choose it to reproduce the document.",
+    "classic": "The recipe of the tutorial that Charloom began with, number for number: windows of 100 characters with "
+    "one target each. Slow; choose it to reproduce the tutorial.",
 }
 
 
@@ -53,9 +53,9 @@ def recipe_of(
     name = kind.kind.name
     fields = {key: field for key, field in fields_of(kind).items() if key not in _APART}
     try:
-        fitted = training.resolve(here, wished({**typed, "corpus_id": corpus.id, "recipe": name}), seed=0)
-        estimate = training.estimate_training(here, fitted)
-        return Recipe(name=name, about=_ABOUT[name], fields=fields, fitted=fitted, estimate=estimate)
+        resolved = training.resolve(here, wished({**typed, "corpus_id": corpus.id, "recipe": name}), seed=0)
+        estimate = training.estimate_training(here, resolved)
+        return Recipe(name=name, about=_ABOUT[name], fields=fields, fitted=resolved.request, estimate=estimate)
     except InvalidRequest as exc:
         return Recipe(name=name, about=_ABOUT[name], fields=fields, refusal=exc.detail, errors=errors_by_field(exc))
 

@@ -1,5 +1,6 @@
 """From a train request to a queued job: its corpus and its starting model looked up, every option made concrete."""
 
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter
@@ -25,9 +26,20 @@ _FIXED = ("hidden_size", "layers", "embedding_size")
 _REQUEST: TypeAdapter[Training] = TypeAdapter(AnyTrainRequest)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """A train request with every option concrete, and what it trains on."""
+
+    request: Training
+    #: Characters of the text, as the recipe reads it.
+    chars: int
+    #: Distinct characters: the text's, and those of a model to start from.
+    vocab_size: int
+
+
 def prepare(services: Services, request: Training, job_id: str) -> NewJob:
     """Return the job of a train request. Raises InvalidRequest where it doesn't fit its text or its model."""
-    resolved = resolve(services, request, seed=seed_of(job_id))
+    resolved = resolve(services, request, seed=seed_of(job_id)).request
     webhook = resolved.webhook
     return NewJob(
         id=job_id,
@@ -42,8 +54,8 @@ def prepare(services: Services, request: Training, job_id: str) -> NewJob:
     )
 
 
-def resolve(services: Services, request: Training, *, seed: int) -> Training:
-    """Return the request with every option concrete: fitted to its text, named, seeded where it brings no seed."""
+def resolve(services: Services, request: Training, *, seed: int) -> Resolved:
+    """Resolve the request, with every option concrete: fitted to its text, named, seeded where it brings no seed."""
     _check_webhook(services, request)
     corpus = services.volume.corpora.find(request.corpus_id)
     if corpus is None:
@@ -58,7 +70,8 @@ def resolve(services: Services, request: Training, *, seed: int) -> Training:
         vocab_size = len(_vocabulary(services, corpus, request, model))
     fitted = fit_to(services, request, chars=chars, vocab_size=vocab_size)
     seed = seed if fitted.seed is None else fitted.seed
-    return fitted.model_copy(update={"name": fitted.name or corpus.name, "seed": seed})
+    concrete = fitted.model_copy(update={"name": fitted.name or corpus.name, "seed": seed})
+    return Resolved(request=concrete, chars=chars, vocab_size=vocab_size)
 
 
 def fit_to(services: Services, request: Training, *, chars: int, vocab_size: int) -> Training:
@@ -74,19 +87,14 @@ def size_of(corpus: volume.Corpus, request: Training) -> tuple[int, int]:
     return corpus.normalized_size(lowercase=request.lowercase, drop_bom=request.kind.drops_bom)
 
 
-def estimate_training(services: Services, resolved: Training) -> Estimate:
+def estimate_training(services: Services, resolved: Resolved) -> Estimate:
     """Estimate a training that `resolve` returned, on the workers now seen. Queues nothing."""
-    corpus = services.volume.corpora.get(resolved.corpus_id)
-    chars, vocab_size = size_of(corpus, resolved)
-    if resolved.init_from is not None:
-        model = services.volume.models.get(resolved.init_from)
-        vocab_size = len(_vocabulary(services, corpus, resolved, model))
     speeds = (Speed.of(worker.speed) for worker in services.store.workers.seen())
     return estimate(
-        resolved,
-        chars=chars,
-        vocab_size=vocab_size,
-        memory_bytes=memory_bytes(resolved, chars, vocab_size),
+        resolved.request,
+        chars=resolved.chars,
+        vocab_size=resolved.vocab_size,
+        memory_bytes=memory_bytes(resolved.request, resolved.chars, resolved.vocab_size),
         speeds=[speed for speed in speeds if speed is not None],
     )
 

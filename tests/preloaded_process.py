@@ -1,0 +1,139 @@
+"""The process that loads libraries once and forks for each program; tests/preloaded.py starts it and asks it.
+
+It imports none of this project's modules: each program loads these itself.
+"""
+
+import ctypes
+import importlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypedDict
+
+#: Outside packages of workers, web servers and commands.
+_LIBRARIES = (
+    "torch",
+    "safetensors.torch",
+    "celery.bin.worker",
+    "celery.apps.worker",
+    "celery.concurrency.prefork",
+    "kombu.transport.redis",
+    "redis",
+    "httpx",
+    "httpcore",
+    "gunicorn.app.wsgiapp",
+    "gunicorn.workers.gthread",
+    "flask",
+    "pydantic",
+    "charset_normalizer",
+    "click",
+    "rich.console",
+    "rich.progress",
+    "rich.table",
+)
+#: Longest message: arguments and environment.
+MESSAGE_BYTES = 1 << 20
+_CLONE_NEWNET = 0x40000000
+
+
+class Program(TypedDict):
+    """What to run: `python -m module arguments`, where and how."""
+
+    module: str
+    arguments: list[str]
+    cwd: str
+    environment: dict[str, str]
+    new_session: bool
+    #: A network namespace, if not that of the tests.
+    namespace: str | None
+
+
+def _serve(channel: socket.socket) -> Program | None:
+    """Fork for each message. Returns the program to run in each child, and None when the tests have ended."""
+    waits = selectors.DefaultSelector()
+    waits.register(channel, selectors.EVENT_READ)
+    children: dict[int, int] = {}
+    while True:
+        for key, _ in waits.select():
+            if key.fileobj is not channel:
+                pid = children.pop(key.fd)
+                waits.unregister(key.fd)
+                os.close(key.fd)
+                code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+                channel.send(json.dumps({"pid": pid, "code": code}).encode())
+                continue
+            message, files, _, _ = socket.recv_fds(channel, MESSAGE_BYTES, 3)
+            if not message:
+                return None
+            pid = os.fork()
+            if pid == 0:
+                waits.close()
+                channel.close()
+                for fd in children:
+                    os.close(fd)
+                for fd, file in enumerate(files):
+                    os.dup2(file, fd)
+                    os.close(file)
+                program: Program = json.loads(message)
+                return program
+            for file in files:
+                os.close(file)
+            channel.send(json.dumps({"started": pid}).encode())
+            watched = os.pidfd_open(pid)
+            children[watched] = pid
+            waits.register(watched, selectors.EVENT_READ)
+
+
+def _become(program: Program) -> None:
+    """Run a program as `python -m MODULE` would."""
+    if program["new_session"]:
+        os.setsid()
+    if program["namespace"]:
+        with (Path("/run/netns") / program["namespace"]).open("rb") as namespace:
+            if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), f"no network namespace {program['namespace']}")
+    os.chdir(program["cwd"])
+    os.environ.clear()
+    os.environ.update(program["environment"])
+    inherited = [entry for entry in sys.path[1:] if entry not in _python_path(_PATH_AT_START)]
+    sys.path[:] = [program["cwd"], *_python_path(os.environ.get("PYTHONPATH", "")), *inherited]
+    sys.argv[:] = [program["module"], *program["arguments"]]
+    _rename([sys.executable, "-m", *sys.argv])
+    runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
+
+
+def _python_path(entries: str) -> list[str]:
+    return [entry for entry in entries.split(os.pathsep) if entry]
+
+
+def _rename(words: Sequence[str]) -> None:
+    """Overwrite the command line that `ps` shows."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    begin, end = int(fields[45]), int(fields[46])
+    line = b"\0".join(map(os.fsencode, words))[: end - begin - 1]
+    ctypes.memmove(begin, line.ljust(end - begin, b"\0"), end - begin)
+
+
+_PATH_AT_START = os.environ.get("PYTHONPATH", "")
+
+
+def _main() -> None:
+    importlib.import_module("worker")  # sets how threads wait, before torch is loaded; each worker sets it again
+    for name in _LIBRARIES:
+        importlib.import_module(name)
+    del sys.modules["worker"]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests handle Ctrl-C
+    program = _serve(socket.socket(fileno=int(sys.argv[1])))
+    if program is not None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _become(program)
+
+
+if __name__ == "__main__":
+    _main()
