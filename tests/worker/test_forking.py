@@ -1,13 +1,12 @@
 """Importing computes nothing: a child forked after the imports can train and write on two threads.
 
 One OpenMP operation before the fork would hang the child's first; Celery's parent imports all of this and then forks.
+No child imports torch's compiler (two seconds, 70 MB), as torch's classes of optimizers do.
 """
 
 import os
 import subprocess
 import sys
-
-import pytest
 
 IMPORT_FORK_AND_COMPUTE = """
 import os, sys, warnings
@@ -21,12 +20,12 @@ if child == 0:
     from tests.worker.generation.test_generate import write
     sys.stdout.write(write(small_model(hidden_size=256), length=300)[0].text)
     sys.stdout.flush()
-    os._exit(0)
+    os._exit("torch._dynamo" in sys.modules)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-def written(**environment: str) -> str:
+def text_of_child(**environment: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", IMPORT_FORK_AND_COMPUTE],
         check=True,
@@ -38,8 +37,6 @@ def written(**environment: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("threads", ["1", "4"])
-def test_a_forked_child_computes_and_its_text_does_not_depend_on_the_threads_of_the_libraries(threads: str) -> None:
-    from_child = written(OPENBLAS_NUM_THREADS=threads, OMP_NUM_THREADS=threads)
-    assert from_child == written(OPENBLAS_NUM_THREADS="2", OMP_NUM_THREADS="2")
-    assert len(from_child) == 300
+def test_a_forked_child_computes_and_its_text_does_not_depend_on_the_threads_of_the_libraries() -> None:
+    found = {text_of_child(OPENBLAS_NUM_THREADS=number, OMP_NUM_THREADS=number) for number in ("1", "2", "4")}
+    assert [len(text) for text in found] == [300]

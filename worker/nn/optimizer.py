@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam
 
 from shared.requests.flops import ROUNDS
 
@@ -20,6 +21,8 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 #: Up to this width the four gates' products are computed in one call; wider ones are faster one by one.
 _TOGETHER = 512
 _ADAM, _MUON = "adam", "muon"
+#: Adam's state of a weight, as torch.optim.Adam names it.
+_STEP, _AVERAGE, _SQUARES = "step", "exp_avg", "exp_avg_sq"
 
 
 class Optimizer:
@@ -35,15 +38,17 @@ class Optimizer:
         self._by_adam = dict(model.named_parameters())
         square = [name for name in self._by_adam if muon and _is_square(name)]
         self._by_muon = {name: self._by_adam.pop(name) for name in square}
-        self._adam = torch.optim.Adam(self._by_adam.values(), fused=True)
+        # Not torch.optim.Adam: making one imports torch's compiler, two seconds of processor time in each process.
+        self._moments = {
+            name: {_STEP: torch.zeros(()), _AVERAGE: torch.zeros_like(weight), _SQUARES: torch.zeros_like(weight)}
+            for name, weight in self._by_adam.items()
+        }
         self._averages = {name: torch.zeros_like(weight) for name, weight in self._by_muon.items()}
         self._dtype = torch.bfloat16 if bfloat16 else torch.float32
 
     def step(self, learning_rate: float) -> None:
         """Change the weights by their gradients, and clear these; `learning_rate`: Adam's."""
-        self._adam.param_groups[0]["lr"] = learning_rate
-        self._adam.step()
-        self._adam.zero_grad()
+        self._step_adam(learning_rate)
         size = TIMES_ADAM * learning_rate
         for name, weight in self._by_muon.items():
             grad, weight.grad = weight.grad, None
@@ -56,22 +61,44 @@ class Optimizer:
                 for part, change in zip(_gates(weight), _gates(ahead), strict=True):
                     part.sub_(orthogonal(change, self._dtype), alpha=size)
 
+    def _step_adam(self, learning_rate: float) -> None:
+        grads = {name: weight.grad for name, weight in self._by_adam.items() if weight.grad is not None}
+        states = [self._moments[name] for name in grads]
+        with torch.no_grad():
+            adam(
+                [self._by_adam[name] for name in grads],
+                list(grads.values()),
+                exp_avgs=[state[_AVERAGE] for state in states],
+                exp_avg_sqs=[state[_SQUARES] for state in states],
+                max_exp_avg_sqs=[],
+                state_steps=[state[_STEP] for state in states],
+                fused=True,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=learning_rate,
+                weight_decay=0,
+                eps=1e-8,
+                maximize=False,
+            )
+        for name in grads:
+            self._by_adam[name].grad = None
+
     def capture(self) -> dict[str, Tensor]:
         """Copy the optimizer's state, by flat names."""
         found = {f"{_MUON}.{name}": value.clone() for name, value in self._averages.items()}
-        for name, parameter in self._by_adam.items():
-            for moment, value in self._adam.state.get(parameter, {}).items():
-                found[f"{_ADAM}.{moment}.{name}"] = value.detach().clone()
+        for name, state in self._moments.items():
+            found |= {f"{_ADAM}.{moment}.{name}": value.clone() for moment, value in state.items()}
         return found
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore what `capture` returned; ignore other names."""
         for name in self._averages:
             self._averages[name] = tensors[f"{_MUON}.{name}"].clone()
-        for name, parameter in self._by_adam.items():
-            found = {moment: f"{_ADAM}.{moment}.{name}" for moment in ("step", "exp_avg", "exp_avg_sq")}
-            if found["step"] in tensors:
-                self._adam.state[parameter] = {moment: tensors[key].clone() for moment, key in found.items()}
+        for name, state in self._moments.items():
+            for moment in state:
+                if (key := f"{_ADAM}.{moment}.{name}") in tensors:
+                    state[moment] = tensors[key].clone()
 
 
 def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
