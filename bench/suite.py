@@ -35,6 +35,7 @@ SUITE = (
     quick("writing"),
     quick("memory"),
     quick("length"),
+    quick("overlap"),
     quick("growth", "--most", "10000", text="none"),
     quick("roundtrip"),
     long(

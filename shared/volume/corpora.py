@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,17 +124,37 @@ class Corpora:
         r"""Return the path of the text: UTF-8, line ends "\n". Raises NotFound."""
         return self._folder / self.get(corpus_id).id / "text.txt"
 
-    def text(self, corpus_id: str) -> str:
-        """Return the whole text. Raises NotFound."""
-        path = self.text_path(corpus_id)
-        with translated(), path.open(encoding="utf-8", newline="") as file:
-            return file.read()
-
     def parts(self, corpus_id: str) -> Iterator[str]:
         """Yield the text in parts, split anywhere. Raises NotFound."""
         path = self.text_path(corpus_id)
         with translated():
             yield from read(path)
+
+    def index_folder(self, corpus_id: str, *, lowercase: bool) -> Path:
+        """Return where the index of the text is kept, if there is one, for models that lower-case it or not.
+
+        Raises NotFound.
+        """
+        return self.folder(corpus_id) / ("index-lowercase" if lowercase else "index")
+
+    @contextmanager
+    def new_index(self, corpus_id: str, *, lowercase: bool) -> Iterator[Path]:
+        """Give an empty folder for a text's index; it is moved into place at the end, unless another was faster.
+
+        Raises:
+            NotFound, FileNotFoundError: the corpus is deleted, now or meanwhile.
+        """
+        target = self.index_folder(corpus_id, lowercase=lowercase)
+        with building(self._folder) as new:
+            yield new
+            with translated():
+                sync_folder(new)
+                try:
+                    new.rename(target)
+                except OSError:
+                    if not target.exists():
+                        raise
+                sync_folder(target.parent)
 
     def delete(self, corpus_id: str) -> None:
         """Remove a corpus. Raises NotFound."""

@@ -1,151 +1,94 @@
-"""Finds how much of a text occurs verbatim in the corpus that its model was trained on. Knows no models.
+"""Finds how much of generated texts occurs verbatim in the corpus that their model was trained on. Knows no models.
 
-A text's runs of k characters are found in the corpus by a hash of each of the corpus' runs of k characters, computed
-piece by piece with numpy; matches are compared character by character, so the result is exact. Takes some 60 MB of
-memory whatever the corpus' length. If there is an index of the corpus (`worker/generation/substring_index.py`), it is
-used instead.
+The longest match from each position is looked up in an index of the corpus (`worker/generation/text_index.py`), but not
+at every position: the end of the longest match never decreases from one position to the next, so where two positions
+have matches that end at the same place, all between them do too, and where even the later end is too near, no position
+before it begins a copied run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.generation.substring_index import SubstringIndex
-from worker.nn.code_points import code_points
+from worker.generation.suffix_array import PADDING, Places
+from worker.generation.text_index import TextIndex
 
 #: Fewest characters of a run that counts as copied. Chapters of the seed document's book (148,000 characters) share
 #: runs of up to about 20 characters that belong to the language ("said christopher robin"), and few longer ones.
 COPIED_RUN = 24
-#: Characters of the corpus per piece.
-_PIECE = 1 << 19
-_BASE = 0x9E3779B97F4A7C15  # odd, its bits well mixed: 2**64 divided by the golden ratio
-#: Bits of the sieve beyond those that count its hashes: one run of the corpus in 64 passes by chance. A sieve that is
-#: larger than needed leaves the processor's caches: 22 bits take twice as long for a text of 200 characters.
-_SPARE_BITS = 6
-_MAX_BITS = 22
-
-Hashes = NDArray[np.uint64]
+#: Characters between the positions that are looked up first, in texts of more characters than `_FEW` altogether.
+_STRIDE, _FEW = 16, 4096
+#: Takes the place of a NUL, which a corpus can't contain; no byte of UTF-8.
+_NEVER = b"\xff"
 
 
-def find_overlap(
-    text: str, corpus: str, *, runs: SubstringIndex | None = None, tick: Callable[[], None] = lambda: None
-) -> dict[str, object]:
-    """Return `{"longest": int, "share": float, "spans": [[start, end], …]}` of a text.
+def find_overlaps(
+    texts: Sequence[str], index: TextIndex, *, tick: Callable[[], None] = lambda: None
+) -> list[dict[str, object]]:
+    """Return `{"longest": int, "share": float, "spans": [[start, end], …]}` for each text.
 
     `longest` is the length of the longest run of the text that occurs in the corpus. `spans` are the longest parts of
     the text, in order, of which each character belongs to a run of at least `COPIED_RUN` characters that occurs in the
-    corpus; `share` is their share of the text's characters. `runs` indexes the corpus' runs of COPIED_RUN characters.
-    `tick` is called at least every few hundredths of a second.
+    corpus; `share` is their share of the text's characters. `tick` is called at least every few hundredths of a second.
     """
-    short: int | None = None  # the longest run if none has COPIED_RUN characters
-    if runs is None:
-        occurs = _occurrences(text, corpus, COPIED_RUN, tick)
-    else:
-        shared = runs.shared(text, tick=tick)
-        occurs = shared[: max(0, len(text) - COPIED_RUN + 1)] == COPIED_RUN
-        short = int(shared.max(initial=0))
-    covered = np.zeros(len(text) + 1, dtype=np.int64)
-    begins = np.flatnonzero(occurs)
+    bounds = np.concatenate([[0], np.cumsum([len(text) for text in texts])]).astype(np.int64)
+    ends, longest = _match_ends("".join(texts), bounds, index, tick)
+    begins = np.flatnonzero(ends - np.arange(len(ends)) >= COPIED_RUN)
+    covered = np.zeros(len(ends) + 1, np.int64)
     np.add.at(covered, begins, 1)
     np.add.at(covered, begins + COPIED_RUN, -1)
-    inside = np.concatenate([[False], covered.cumsum()[: len(text)] > 0, [False]])
-    edges = np.flatnonzero(inside[1:] != inside[:-1]).reshape(-1, 2)
-    share = float((edges[:, 1] - edges[:, 0]).sum() / len(text)) if text else 0.0
-    longest = _longest(text, corpus, occurs, tick) if short is None or occurs.any() else short
-    return {"longest": longest, "share": share, "spans": edges.tolist()}
+    inside = covered.cumsum() > 0
+    return [
+        _described(inside[begin:end], int(most))
+        for begin, end, most in zip(bounds[:-1], bounds[1:], longest, strict=True)
+    ]
 
 
-def _longest(text: str, corpus: str, occurs: NDArray[np.bool_], tick: Callable[[], None]) -> int:
-    """Return the length of the longest common run; `occurs`: at which positions of the text runs of COPIED_RUN occur.
+def _described(inside: NDArray[np.bool_], longest: int) -> dict[str, object]:
+    framed = np.concatenate([[False], inside, [False]])
+    edges = np.flatnonzero(framed[1:] != framed[:-1]).reshape(-1, 2)
+    return {"longest": longest, "share": float(inside.mean()) if len(inside) else 0.0, "spans": edges.tolist()}
 
-    A binary search between a length that occurs and one that doesn't, since every run of k contains runs of k-1.
+
+def _match_ends(text: str, bounds: Places, index: TextIndex, tick: Callable[[], None]) -> tuple[Places, Places]:
+    """Return where matches from each position end, all in characters, and the longest match of each text.
+
+    An end may be one of an earlier position if that makes no difference to which runs are copied.
+
+    Args:
+        text: all texts, one after the other.
+        bounds: where each text begins, and the end of the last one.
+        index: of the corpus.
+        tick: called now and then.
     """
-    if occurs.any():
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], occurs.view(np.int8), [0]]))).reshape(-1, 2)
-        low, high = COPIED_RUN, int((edges[:, 1] - edges[:, 0]).max()) + COPIED_RUN  # high doesn't occur
-        begin = int(edges[(edges[:, 1] - edges[:, 0]).argmax(), 0])
-        tick()
-        if text[begin : begin + high - 1] in corpus:
-            return high - 1
-        high -= 1
-    else:
-        low, high = 0, min(COPIED_RUN, len(text) + 1, len(corpus) + 1)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _occurrences(text, corpus, middle, tick, first=True).any():
-            low = middle
-        else:
-            high = middle
-    return low
+    query = np.frombuffer(text.encode("utf-8", "surrogatepass").replace(b"\0", _NEVER) + bytes(PADDING), np.uint8)
+    offsets = np.flatnonzero((query[:-PADDING] & 0xC0) != 0x80)  # of each character: it begins there
+    offsets = np.append(offsets, len(query) - PADDING)
+    owner = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    longest = np.zeros(len(bounds) - 1, np.int64)
+    ends = np.arange(len(text) + 1)
+    known = np.zeros(len(text) + 1, bool)
+    wanted = np.unique(np.concatenate([np.arange(0, len(text), _STRIDE if len(text) > _FEW else 1), bounds[:-1]]))
+    wanted = wanted[wanted < len(text)]
+    known[-1] = True
+    while len(wanted):
+        found = index.matches(query, offsets[wanted], offsets[bounds[owner[wanted] + 1]], tick)
+        # A match that ends within a character ends before it.
+        ends[wanted] = offsets.searchsorted(offsets[wanted] + found, side="right") - 1
+        known[wanted] = True
+        np.maximum.at(longest, owner[wanted], ends[wanted] - wanted)
+        places = np.flatnonzero(known)
+        left, right = places[:-1], places[1:]
+        left, right = left[right - left > 1], right[right - left > 1]
+        low, most = ends[left], np.minimum(ends[right], bounds[owner[left] + 1])
+        undecided = (most - left > COPIED_RUN) & (low - right + 1 < COPIED_RUN)
+        undecided |= most - left - 1 > longest[owner[left]]
+        undecided &= low < most
+        wanted = (left + right)[undecided] >> 1
+    return _fill(ends, known), longest
 
 
-def _occurrences(text: str, corpus: str, k: int, tick: Callable[[], None], *, first: bool = False) -> NDArray[np.bool_]:
-    """Return for each position of the text if the k characters from there occur in the corpus; `first`: stop at one."""
-    places = max(0, len(text) - k + 1)
-    found = np.zeros(places, dtype=bool)
-    if not places or len(corpus) < k:
-        return found
-    hashes = _hashes(code_points(text), k)
-    distinct, where = np.unique(hashes, return_inverse=True)
-    order = where.argsort(kind="stable")  # positions by the slot of their hash
-    bounds = where[order].searchsorted(np.arange(len(distinct) + 1))
-    alive = np.ones(len(distinct), dtype=bool)  # slots with positions that haven't been found
-    sieve, shift = _sieve(distinct)
-    for begin in range(0, len(corpus) - k + 1, _PIECE):
-        tick()
-        piece = corpus[begin : begin + _PIECE + k - 1]
-        here = _hashes(code_points(piece), k)
-        hits = np.flatnonzero(sieve[here >> shift])
-        slots = np.minimum(distinct.searchsorted(here[hits]), len(distinct) - 1)
-        same = (distinct[slots] == here[hits]) & alive[slots]
-        hits, slots = hits[same], slots[same]
-        if not len(hits):
-            continue
-        by_slot = slots.argsort(kind="stable")
-        hits, slots = hits[by_slot], slots[by_slot]
-        distinct_slots, starts = np.unique(slots, return_index=True)
-        for slot, start, end in zip(distinct_slots.tolist(), starts, [*starts[1:], len(hits)], strict=True):
-            waiting = [p for p in order[bounds[slot] : bounds[slot + 1]].tolist() if not found[p]]
-            # Nearly always the first hit matches all positions; only two runs with the same hash need more hits.
-            for hit in hits[start:end]:
-                run = piece[hit : hit + k]
-                found[[p for p in waiting if text.startswith(run, p)]] = True
-                waiting = [p for p in waiting if not found[p]]
-                if not waiting:
-                    alive[slot] = False
-                    break
-            if first and found.any():
-                return found
-        if not alive.any():
-            break
-        sieve, shift = _sieve(distinct[alive])
-    return found
-
-
-def _sieve(hashes: Hashes) -> tuple[NDArray[np.bool_], np.uint64]:
-    """Return a table that is true at the upper bits of these hashes, and by how much to shift a hash to get them.
-
-    It rules out most runs of the corpus.
-    """
-    bits = min(_MAX_BITS, len(hashes).bit_length() + _SPARE_BITS)
-    shift = np.uint64(64 - bits)
-    sieve = np.zeros(1 << bits, dtype=bool)
-    sieve[hashes >> shift] = True
-    return sieve, shift
-
-
-def _hashes(points: NDArray[np.uint32], k: int) -> Hashes:
-    """Return a hash of each run of k code points, (len - k + 1,) uint64: a polynomial modulo 2**64.
-
-    Built from runs of half the length, so in some 2 log2(k) rounds rather than k.
-    """
-    single = (points.astype(np.uint64) + np.uint64(1)) * np.uint64(_BASE)
-    hashes, length = single, 1
-    for bit in bin(k)[3:]:
-        hashes = hashes[:-length] * np.uint64(pow(_BASE, length, 1 << 64)) + hashes[length:]
-        length *= 2
-        if bit == "1":
-            hashes = hashes[:-1] * np.uint64(_BASE) + single[length:]
-            length += 1
-    return hashes
+def _fill(ends: Places, known: NDArray[np.bool_]) -> Places:
+    """Replace the ends that aren't known by those of the last position before that is."""
+    return ends[np.maximum.accumulate(np.where(known, np.arange(len(ends)), 0))][:-1]

@@ -1,17 +1,18 @@
 """Run a generate job: its text is recorded while it is generated, and compared with the corpus at the end."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from shared.jobs.events import EventType
 from shared.jobs.record import Progress
 from shared.requests.options import GenerateRequest
+from shared.volume import Model
 from worker.generation.generate import Output, Text, generate
-from worker.generation.overlap import find_overlap
+from worker.generation.overlap import find_overlaps
 from worker.jobs.attempt import Attempt, Outcome, Stopped, Written
-from worker.jobs.lease import Lease, StopRequest
-from worker.jobs.model_cache import Source
+from worker.jobs.lease import Lease, StopRequest, StopRequested
+from worker.jobs.model_cache import ModelCache
 
 
 def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotonic) -> Outcome:
@@ -39,9 +40,14 @@ def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotoni
         reporter.flush()
     if stop is StopRequest.DRAIN:
         return Stopped(request=stop)
-    source = host.model_cache.source(model)
-    lease.tick()
-    results = [{**asdict(output), "copied": _copied(output.text, source, lease)} for output in outputs()]
+    written_texts = outputs()
+    try:
+        copied = _copied([output.text for output in written_texts], host.model_cache, model, lease)
+    except StopRequested as exc:  # while the index was built
+        if exc.request is StopRequest.DRAIN:
+            raise
+        stop, copied = exc.request, [None] * len(written_texts)
+    results = [{**asdict(output), "copied": one} for output, one in zip(written_texts, copied, strict=True)]
     result = {"prompt": request.prompt, "outputs": results, "seed": request.seed}
     if stop is not None:
         return Stopped(request=stop, result=result)
@@ -60,9 +66,10 @@ def _progress(written: int, total: int, seconds: float) -> Progress:
     )
 
 
-def _copied(text: str, source: Source | None, lease: Lease) -> dict[str, object] | None:
-    """Return which parts of a text are copied from the model's corpus; None if that was deleted."""
-    if source is None:
-        return None
+def _copied(
+    texts: Sequence[str], cache: ModelCache, model: Model, lease: Lease
+) -> Sequence[Mapping[str, object] | None]:
+    """Return what each text copies from the model's corpus; None if that is deleted. Raises StopRequested."""
+    index = cache.index(model, lease)
     lease.tick()
-    return find_overlap(text, source.text, runs=source.runs(), tick=lease.tick)
+    return [None] * len(texts) if index is None else find_overlaps(texts, index, tick=lease.tick)

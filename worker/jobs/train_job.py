@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
 from pydantic import TypeAdapter
 
+from shared.errors import VolumeUnavailable
 from shared.ids import model_id_of
 from shared.jobs.events import EventType
 from shared.jobs.record import Losses, Progress
@@ -14,6 +16,7 @@ from worker.formats.bundle import BUNDLE, read_bundle
 from worker.jobs.attempt import Attempt, Outcome, Stopped
 from worker.jobs.build import build_and_seal, build_model
 from worker.jobs.checkpointer import Checkpointer
+from worker.jobs.indexing import index_of
 from worker.jobs.lease import StopRequested
 from worker.training import events
 from worker.training.events import TrainingDiverged
@@ -55,6 +58,7 @@ def run_train(attempt: Attempt) -> Outcome:
             stop = attempt.lease.check()
             _tell(attempt, event)
             if isinstance(event, events.Done):
+                _index(attempt, request)
                 attempt.reporter.complete(step=max((row.step for row in event.metrics), default=0), losses=_last(event))
                 build = partial(
                     build_model,
@@ -89,6 +93,15 @@ def _read(attempt: Attempt, corpus_id: str) -> Iterator[str]:
         if (stop := attempt.lease.check()) is not None:
             raise StopRequested(stop)
         yield part
+
+
+def _index(attempt: Attempt, request: StreamRequest | ClassicRequest) -> None:
+    """Have the index of the text ready for the first text that the model generates. Raises LeaseLost.
+
+    A request to stop is left to what follows; an index that is missing is built when it is needed.
+    """
+    with suppress(StopRequested, VolumeUnavailable):
+        index_of(attempt.host.volume.corpora, request.corpus_id, lowercase=request.lowercase, lease=attempt.lease)
 
 
 def _last(done: events.Done) -> Losses:

@@ -35,7 +35,7 @@ def test_an_uncertain_encoding_is_the_first_guess_and_can_be_given(
     assert first == encoding
     assert " ".join(line[:20].split()) in shown
     corpus, new = volume.corpora.add(io.BytesIO(sent), name="x", max_bytes=MAX, encoding=encoding)
-    assert (new, corpus.encoding, volume.corpora.text(corpus.id)) == (True, encoding, line * lines)
+    assert (new, corpus.encoding, "".join(volume.corpora.parts(corpus.id))) == (True, encoding, line * lines)
 
 
 def test_the_same_bytes_in_another_encoding_are_another_corpus(volume: Volume) -> None:
@@ -50,7 +50,7 @@ def test_the_same_bytes_in_another_encoding_are_another_corpus(volume: Volume) -
     wrong, new = corpus_of("windows-1252")
     assert new
     assert corpus_of("windows-1252") == (wrong, False)
-    assert "GrÃ¼ÃŸe" in volume.corpora.text(wrong)
+    assert "GrÃ¼ÃŸe" in "".join(volume.corpora.parts(wrong))
     volume.corpora.delete(wrong)
     assert corpus_of("utf-8") == (right, False)
     volume.corpora.delete(right)

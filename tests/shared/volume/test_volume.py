@@ -45,7 +45,7 @@ def test_a_text_comes_out_as_it_went_in_but_for_line_ends(
 ) -> None:
     corpus, is_new = add(volume, sent)
     assert is_new
-    assert volume.corpora.text(corpus.id) == text
+    assert "".join(volume.corpora.parts(corpus.id)) == text
     assert (corpus.chars, corpus.encoding, corpus.bytes) == (len(text), encoding, len(text.encode()))
     assert (corpus.vocab_size, corpus.vocab_size_lowercase) == (len(set(text)), len(set(text.lower())))
     assert corpus.lines == len(text.splitlines())
@@ -57,7 +57,7 @@ def test_counts_hold_over_the_edges_of_what_is_read_at_once(volume: Volume) -> N
     text = part * 100_000 + "x" * (2**20 - 3) + "🙂" + "\r\n" * 50_000 + "ΣΑΣ"
     corpus, _ = add(volume, text.encode(), max_bytes=2**26)
     plain = text.replace("\r\n", "\n")
-    assert volume.corpora.text(corpus.id) == plain
+    assert "".join(volume.corpora.parts(corpus.id)) == plain
     assert (corpus.chars, corpus.lines) == (len(plain), plain.count("\n") + 1)
     assert corpus.vocab_size_lowercase == len(set(plain.lower()))
 
@@ -141,7 +141,7 @@ def test_unknown_ids_are_not_found_whatever_they_spell(volume: Volume, bad: str)
     for look in (
         volume.corpora.get,
         volume.corpora.delete,
-        volume.corpora.text,
+        volume.corpora.text_path,
         volume.models.get,
         volume.models.delete,
     ):

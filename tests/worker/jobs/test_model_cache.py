@@ -1,11 +1,17 @@
 """What a process keeps from one writing job to the next is never more, and never other, than the volume has."""
 
+from typing import Any, cast
+
 import pytest
 
 from shared.jobs.record import Job
 from shared.volume import Corpus
 from tests.worker.cluster import Cluster
+from worker.generation.text_index import load
 from worker.jobs import model_cache as module
+from worker.jobs.attempt import Stopped
+from worker.jobs.generate_job import run_generate
+from worker.jobs.lease import Lease, StopRequest, StopRequested
 from worker.jobs.model_cache import ModelCache
 
 pytestmark = pytest.mark.usefixtures("steady_worker")
@@ -28,26 +34,43 @@ def test_a_model_is_read_once_until_another_comes_or_all_is_cleared(
 
 def test_what_is_large_is_not_kept(cluster: Cluster, made: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_PARAMETERS", 1)
-    monkeypatch.setattr(module, "MAX_CHARS", 1)
     model_cache, model = ModelCache(cluster.volume), cluster.volume.models.get(made.model_id)
     assert model_cache.model(model) is not model_cache.model(model)
-    assert model_cache.source(model) is not model_cache.source(model)
 
 
-def test_a_corpus_is_kept_put_in_order_once_it_is_asked_again_and_gone_when_it_is_deleted(cluster: Cluster) -> None:
+def test_an_index_is_there_after_the_training_is_kept_and_is_gone_with_its_corpus(cluster: Cluster, made: Job) -> None:
     # Given
     own = cluster.corpus_of("a text of this test's own, " * 100)
-    model = cluster.volume.models.get(cluster.ended(cluster.train(own, epochs=1)).model_id)
-    model_cache = ModelCache(cluster.volume)
+    models = cluster.volume.models
+    model, other = models.get(cluster.ended(cluster.train(own, epochs=1)).model_id), models.get(made.model_id)
+    assert load(cluster.volume.corpora.index_folder(own.id, lowercase=False)) is not None
+    model_cache, lease = ModelCache(cluster.volume), cast("Lease", None)  # none is needed where nothing is built
     # When
-    source = model_cache.source(model)
+    index = model_cache.index(model, lease)
     # Then
-    assert source is not None
-    assert source.text == "a text of this test's own, " * 100
-    assert source.runs() is None
-    runs = source.runs()
-    assert runs is not None
-    assert source.runs() is runs
-    assert model_cache.source(model) is source
+    assert index is not None
+    assert model_cache.index(model, lease) is index
+    assert model_cache.index(other, lease) is not index
+    assert model_cache.index(model, lease) is not index
     cluster.volume.corpora.delete(own.id)
-    assert model_cache.source(model) is None
+    assert model_cache.index(model, lease) is None
+
+
+@pytest.mark.parametrize("request_", StopRequest)
+def test_a_stop_while_an_index_is_built_keeps_the_texts_unless_the_job_goes_on_elsewhere(
+    cluster: Cluster, made: Job, monkeypatch: pytest.MonkeyPatch, request_: StopRequest
+) -> None:
+    def stopped(*_: object) -> None:
+        raise StopRequested(request_)
+
+    monkeypatch.setattr(ModelCache, "index", stopped)
+    attempt = cluster.attempt(cluster.mute().write(made.model_id, length=20))
+    if request_ is StopRequest.DRAIN:
+        with pytest.raises(StopRequested):
+            run_generate(attempt)
+    else:
+        outcome = run_generate(attempt)
+        assert isinstance(outcome, Stopped)
+        assert outcome.result is not None
+        (output,) = cast("list[Any]", outcome.result["outputs"])
+        assert (len(output["text"]), output["copied"]) == (20, None)
