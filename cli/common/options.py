@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from cli.common.exit_codes import Exit, Failure
-from shared.requests.options import is_chosen
+from shared.requests.options import ItemsOption, is_chosen
 
 #: Fields whose help differs between the recipes.
 _PER_RECIPE = ("recipe",)
@@ -43,6 +43,14 @@ class _Json(click.ParamType[Any]):
             return json.loads(value)
         except (ValueError, RecursionError) as exc:
             self.fail(f"it isn't JSON: {exc}", param, ctx)
+
+
+class _Items(click.ParamType[Any]):
+    name = "SEPARATOR"
+
+    def convert(self, value: Any, _: click.Parameter | None, __: click.Context | None) -> Any:
+        # None means that an option isn't given, so an empty object is the null of "none".
+        return {} if value == "none" else {"separator": str(value).replace(r"\n", "\n").replace(r"\t", "\t")}
 
 
 def request_options(
@@ -76,7 +84,9 @@ def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in options.items():
         if value is None or value == ():
             continue
-        if isinstance(value, tuple):
+        if value == {}:
+            found[name] = None
+        elif isinstance(value, tuple):
             found[name] = dict(value) if isinstance(value[0], tuple) else list(value)
         else:
             found[name] = value
@@ -115,6 +125,9 @@ def _option(
     if get_origin(kind) in (list, dict):
         pairs = get_origin(kind) is dict
         return click.option(flag, name, multiple=True, type=Pair() if pairs else str, help=f"{words} Repeatable.")
+    if kind is ItemsOption:
+        separators = r"A separator such as '\n' (one item per line) or '\n%\n', or none: not a list."
+        return click.option(flag, name, type=_Items(), help=words.partition(" null:")[0] + f" {separators}")
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return click.option(flag, name, type=_Json(), help=f"{words} An object with {', '.join(kind.model_fields)}.")
     return click.option(flag, name, type=kind if kind in (int, float) else str, help=words)

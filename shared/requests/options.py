@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 from shared.requests.recipes import CLASSIC, STREAM, Recipe
 from shared.requests.webhook_urls import MAX_URL_CHARS, parse
 from shared.settings import WEBHOOK_KEY_PATTERN, check_webhook_secret
+from shared.text.items import MAX_SEPARATOR
 
 #: Default learning rate of a `stream` training that starts from a model: at 0.01 it first forgets (bench/LOG.md).
 RATE_FROM_MODEL = 3e-3
@@ -99,6 +100,16 @@ class Webhook(Request):
         None,
         description="Signs the messages: whsec_ and 24 to 64 bytes in base64. Never shown again. When left out, the "
         "service's own secret signs them.",
+    )
+
+
+class ItemsOption(Request):
+    """How the items of a list are separated."""
+
+    separator: str = Field(
+        min_length=1,
+        max_length=MAX_SEPARATOR,
+        description=r'What separates two items, such as "\n" (one per line) or "\n%\n".',
     )
 
 
@@ -184,6 +195,12 @@ class StreamRequest(TrainRequest):
     lowercase: bool = Field(
         False,
         description="Convert the text to lower case: slightly easier to learn, but names, code and chemistry suffer.",
+    )
+    items: ItemsOption | None = Field(
+        None,
+        json_schema_extra=_chosen_by_text,
+        description="Train on a list: its items are shuffled anew in each epoch, and whole items are held out for "
+        "validation. null: not a list. If omitted, what the upload recognized.",
     )
     embedding_size: EmbeddingSize = Field(64, description="Size of each character's embedding.")
     seq_length: SeqLength = Field(

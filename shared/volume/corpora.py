@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from shared.errors import InvalidRequest, NotFound, TooLarge
 from shared.ids import is_id, new_id
+from shared.text.items import Items
 from shared.text.text_stream import Lowering, read
 from shared.text.vocabulary import BOM
 from shared.volume.decoding import decoded, tell_encoding
@@ -49,6 +50,8 @@ class Corpus:
     sha256: str
     preview: str
     created_at: str
+    #: The list that the upload was recognized as, if it was one; None for corpora older than this field.
+    items: Items | None = None
 
     def normalized_size(self, *, lowercase: bool, drop_bom: bool) -> tuple[int, int]:
         """Return the number of characters, and of distinct ones, that a training on it reads."""

@@ -11,6 +11,7 @@ from shared.errors import Damaged, NotFound
 from shared.ids import is_id
 from shared.jobs.rows import MAX_METRICS, METRICS, MetricRow, ModelLosses, read_rows
 from shared.requests.recipes import RecipeName
+from shared.text.items import ModelItems
 from shared.volume.files import (
     find_record,
     list_ids,
@@ -52,6 +53,8 @@ class Model:
     files: Mapping[str, ModelFile]
     created_at: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    #: The list that it was trained on; None for other texts, and for models older than this field.
+    items: ModelItems | None = None
 
 
 _MODEL = TypeAdapter(Model)

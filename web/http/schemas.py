@@ -19,6 +19,20 @@ __all__ = ["Job", "View", "format_time"]
 LISTED_CHARS = 1000
 
 
+class ModelItems(View):
+    """The list that a model was trained on."""
+
+    separator: str = Field(description="What separates two items.")
+    count: int = Field(description="Items of the list.")
+    unique: int = Field(description="Different items.")
+
+
+class Items(ModelItems):
+    """The list that a text was recognized as."""
+
+    longest: int = Field(description="Characters of the longest item.")
+
+
 class Corpus(View):
     """A text to train on."""
 
@@ -34,6 +48,10 @@ class Corpus(View):
     sha256: str = Field(description="SHA-256 of the bytes sent.")
     preview: str = Field(description="The beginning of the text.")
     created_at: str
+    items: Items | None = Field(
+        description="The list that the text was recognized as; null for other texts, and for those that were uploaded "
+        "before lists were recognized."
+    )
 
     @classmethod
     def of(cls, corpus: volume.Corpus) -> "Corpus":
@@ -99,6 +117,9 @@ class Model(View):
     bytes: int = Field(description="Size of the bundle.")
     created_at: str
     metadata: dict[str, str]
+    items: ModelItems | None = Field(
+        description="The list that it was trained on; null for other texts, and for models that are older than lists."
+    )
 
     @classmethod
     def of(cls, model: volume.Model, *, listed: bool = False) -> "Model":
@@ -120,6 +141,7 @@ class Model(View):
             bytes=whole.bytes if whole else sum(file.bytes for file in model.files.values()),
             created_at=model.created_at,
             metadata=dict(model.metadata),
+            items=None if model.items is None else ModelItems.model_validate(model.items),
         )
 
 

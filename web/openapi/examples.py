@@ -20,6 +20,7 @@ TRAIN: Mapping[str, Any] = {
     "a minute of stream": {"corpus_id": _CORPUS, "max_seconds": 60, "metadata": {"who": "me"}},
     "in lower case": {"corpus_id": _CORPUS, "max_seconds": 60, "lowercase": True},
     "the seed document's recipe": {"corpus_id": _CORPUS, "recipe": "classic", "epochs": 5, "seed": 1},
+    "a list, one item per line": {"corpus_id": _CORPUS, "items": {"separator": "\n"}},
     "with a webhook": {"corpus_id": _CORPUS, "webhook": {"url": "https://hooks.example.org/charloom"}},
 }
 GENERATE: Mapping[str, Any] = {
@@ -43,6 +44,7 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
         "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "preview": "Here is Edward Bear, coming downstairs now, bump, bump, bump,",
         "created_at": "2026-11-24T12:00:00.000Z",
+        "items": None,
     },
     Job: {
         "id": _JOB,
@@ -104,6 +106,7 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
         "bytes": 1_402_112,
         "created_at": "2026-11-24T12:01:00.000Z",
         "metadata": {},
+        "items": None,
     },
     schemas.Worker: {
         "name": "celery@loom-1",

@@ -23,17 +23,20 @@ class Commands:
     charloom: str
 
 
-def of(job: Job, *, host_url: str) -> Commands | None:
+def of(job: Job, *, host_url: str, recognized: bool = False) -> Commands | None:
     """Return the commands for a job's request; None for an import, whose file is gone.
 
     Args:
         job: its parameters are included where they differ from the defaults.
         host_url: the service's URL, with a trailing slash.
+        recognized: whether the text would be trained on as a list unless the commands say that it isn't.
     """
     if job.type is JobType.IMPORT:
         return None
     kind = _kind(job)
     body = {name: value for name, value in job.params.items() if name == "recipe" or _differs(kind, name, value)}
+    if recognized and job.params.get("items", {}) is None:
+        body["items"] = None
     path = "generate-jobs" if job.type is JobType.GENERATE else "train-jobs"
     verb = ["write", body["model_id"]] if job.type is JobType.GENERATE else ["train", body["corpus_id"]]
     words = ["charloom", *verb, *_options(kind, body)]
@@ -59,6 +62,9 @@ def _differs(kind: type[BaseModel], name: str, value: Any) -> bool:
 def _options(kind: type[BaseModel], body: Mapping[str, Any]) -> Iterator[str]:
     for name, value in body.items():
         option = name.replace("_", "-")
+        if name == "items":
+            yield from ("--items", "none" if value is None else value["separator"].replace("\n", r"\n"))
+            continue
         if name in _ARGUMENTS or not _differs(kind, name, value):
             continue
         if isinstance(value, bool):

@@ -1,5 +1,6 @@
 """Form fields derived from a request type, so that names, limits, defaults and help are in one place."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,7 @@ _LABELS = {
     "sample_chars": "Sample length",
     "checkpoint_seconds": "Seconds between saves",
     "init_from": "Start from a model",
+    "items": "List",
     "lowercase": "Lower case",
     "top_k": "Top k",
     "top_p": "Top p",
@@ -33,6 +35,13 @@ _LABELS = {
 CHOSEN = "chosen by the text"
 #: Labels of a Boolean option: (true, false).
 _YES, _NO = "yes", "no"
+#: Values of `items` as a form sends them, JSON, with their labels.
+ITEMS = {
+    "null": "not a list",
+    json.dumps({"separator": "\n"}): "one item per line",
+    json.dumps({"separator": "\n\n"}): "blank lines between items",
+    json.dumps({"separator": "\n%\n"}): "lines with % between items",
+}
 #: Labels of values that can be chosen.
 _CHOICES = {"error": "refuse the prompt", "drop": "drop them", "auto": "the fastest that is safe"}
 
@@ -83,6 +92,8 @@ def values_of(params: Mapping[str, Any], model: type[BaseModel]) -> dict[str, st
     typed = {}
     for name, field in model.model_fields.items():
         value = params.get(name)
+        if name == "items" and name in params:
+            typed[name] = json.dumps(value)
         if value is None or is_default(field, value) or isinstance(value, dict):
             continue
         typed[name] = "\n".join(value) if isinstance(value, list) else _format(value)
@@ -107,6 +118,8 @@ def _field(name: str, schema: Mapping[str, Any], given: Mapping[str, Any], said:
     elif "enum" in given:
         choices = [(value, _CHOICES.get(value, value)) for value in given["enum"]]
         said = _CHOICES.get(said, said)
+    elif name == "items":
+        choices = list(ITEMS.items())
     is_number = given.get("type") in ("integer", "number")
     return FormField(
         name=name,

@@ -104,7 +104,7 @@ def show(job_id: str) -> Response:
         texts=written(job, events[::-1]) if writes else [],
         lines=[event for event in events if event.type in (EventType.STATUS, EventType.LOG)][:_LINES],
         params=_shown(job),
-        commands=commands.of(job, host_url=request.host_url),
+        commands=commands.of(job, host_url=request.host_url, recognized=bool(corpus and corpus.items)),
         resumable=resuming.why_not(here, job) is None,
     )
     return make_response(page)

@@ -1,9 +1,11 @@
 """The two recipes as the first page shows them, with an estimate for a text and the options as typed."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -62,10 +64,18 @@ def recipe_of(
 
 def wished(typed: Mapping[str, str]) -> training.Training:
     """Return the request of a form's fields; empty ones are omitted. Raises InvalidRequest."""
-    wish: training.Training = check_strings(
-        _REQUEST, {name: value.strip() for name, value in typed.items() if value.strip()}
-    )
+    sent: dict[str, Any] = {name: value.strip() for name, value in typed.items() if value.strip()}
+    if "items" in sent:
+        sent["items"] = _items(sent["items"])
+    wish: training.Training = check_strings(_REQUEST, sent)
     return wish
+
+
+def _items(typed: str) -> Any:
+    try:
+        return json.loads(typed)
+    except ValueError as exc:
+        raise InvalidRequest.at("/items", "items must be null or an object with a separator, in JSON") from exc
 
 
 def vocabulary_of(here: Services, corpus: Corpus) -> str | None:

@@ -17,6 +17,7 @@ from shared.settings import PREFIX
 from shared.text import text_stream
 from shared.text.vocabulary import Vocabulary, name_characters
 from web.services import Services
+from web.submission.lists import resolve_items
 
 Training: TypeAlias = ClassicRequest | StreamRequest
 
@@ -68,6 +69,8 @@ def resolve(services: Services, request: Training, *, seed: int) -> Resolved:
         request = _with_sizes_of(model, request)
         chars, _ = size_of(corpus, request)
         vocab_size = len(_vocabulary(services, corpus, request, model))
+    if isinstance(request, StreamRequest):
+        request = request.model_copy(update={"items": resolve_items(services, corpus, request)})
     fitted = fit_to(services, request, chars=chars, vocab_size=vocab_size)
     seed = seed if fitted.seed is None else fitted.seed
     concrete = fitted.model_copy(update={"name": fitted.name or corpus.name, "seed": seed})

@@ -27,6 +27,7 @@ from torch import Tensor
 from shared.errors import BadModelFile
 from shared.jobs import rows
 from shared.jobs.rows import MetricRow, ModelLosses, SampleRow
+from shared.text.items import ModelItems
 from shared.text.vocabulary import Vocabulary
 from shared.volume.files import committed
 from worker.formats.archive import checked, lines, opened, read
@@ -63,6 +64,8 @@ class ReadModel:
     losses: ModelLosses
     metrics: tuple[MetricRow, ...]
     samples: tuple[SampleRow, ...]
+    #: The list that it was trained on.
+    items: ModelItems | None = None
 
 
 def write_model(
@@ -74,6 +77,7 @@ def write_model(
     losses: ModelLosses,
     metrics: Iterable[MetricRow] = (),
     samples: Iterable[SampleRow] = (),
+    items: ModelItems | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Write a model's files and describe those to download.
 
@@ -85,6 +89,7 @@ def write_model(
         losses: the best epoch's.
         metrics: rows of losses, oldest first.
         samples: rows of samples, oldest first.
+        items: the list that it was trained on, if it was one.
 
     Returns:
         `{"bundle": {"name": str, "bytes": int, "sha256": str}, "pth": {…}}`, the latter for classic models.
@@ -105,6 +110,7 @@ def write_model(
         "vocabulary": list(vocabulary.characters),
         "params": {name: value for name, value in params.items() if name not in PRIVATE},
         "losses": asdict(losses),
+        "items": None if items is None else asdict(items),
     }
     for name, content in parts.items():
         with committed(folder / name) as temporary:
@@ -196,6 +202,7 @@ def _read_members(archive: zipfile.ZipFile, with_rows: bool) -> ReadModel:
         weights=weights,
         params=params | asdict(sizes),
         losses=config.losses,
+        items=config.items,
         metrics=_rows(archive, METRICS, rows.METRICS, rows.MAX_METRICS) if with_rows else (),
         samples=_rows(archive, SAMPLES, rows.SAMPLES, rows.MAX_SAMPLES) if with_rows else (),
     )

@@ -19,6 +19,7 @@ from pydantic import (
 from shared.errors import BadModelFile
 from shared.jobs.rows import ModelLosses, first_error
 from shared.requests.options import TRAIN_REQUESTS, TrainRequest
+from shared.text.items import ModelItems
 from worker.generation.loaded import Sizes
 
 #: A vocabulary has at most as many characters as Unicode has code points.
@@ -43,6 +44,8 @@ class Config(BaseModel):
     vocabulary: Annotated[list[_Character], FailFast(), Field(min_length=1, max_length=MAX_CHARACTERS)]
     params: dict[str, Any]
     losses: ModelLosses
+    #: The list that it was trained on; older versions don't have it.
+    items: ModelItems | None = None
 
     @field_validator("vocabulary")
     @classmethod

@@ -12,6 +12,7 @@ from shared.errors import VolumeUnavailable
 from shared.ids import model_id_of
 from shared.jobs.record import Job
 from shared.jobs.rows import MetricRow, ModelLosses, SampleRow
+from shared.text.items import ModelItems
 from shared.text.vocabulary import Vocabulary
 from shared.volume import Model
 from shared.volume.files import translated
@@ -64,6 +65,7 @@ def build_model(
     losses: ModelLosses,
     metrics: Sequence[MetricRow],
     samples: Sequence[SampleRow],
+    items: ModelItems | None = None,
 ) -> str:
     """Write all files of a model.
 
@@ -77,6 +79,7 @@ def build_model(
         losses: of its best epoch, as far as known.
         metrics: all losses measured.
         samples: what it wrote while it was trained.
+        items: the list that it was trained on, if it was one.
 
     Returns:
         The sha256 of its bundle.
@@ -94,6 +97,7 @@ def build_model(
         losses=losses,
         metrics=metrics,
         samples=samples,
+        items=items,
     )
     model = Model(
         id=model_id_of(job.id),
@@ -109,6 +113,7 @@ def build_model(
         files={kind: ModelFile(**file) for kind, file in files.items()},
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         metadata=job.metadata,
+        items=items,
     )
     write_meta(folder, model)
     return str(files["bundle"]["sha256"])

@@ -43,4 +43,5 @@ def _import(job: Job, upload: Path, built: Path) -> str:
         losses=read.losses,
         metrics=read.metrics,
         samples=read.samples,
+        items=read.items,
     )

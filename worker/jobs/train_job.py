@@ -71,6 +71,7 @@ def run_train(attempt: Attempt) -> Outcome:
                     losses=event.losses,
                     metrics=event.metrics,
                     samples=event.samples,
+                    items=event.items,
                 )
                 return build_and_seal(attempt, build, result={"stop_reason": event.stop_reason})
             if stop is not None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from shared.errors import Diverged
 from shared.jobs.rows import MetricRow, ModelLosses, SampleRow
+from shared.text.items import ModelItems
 from shared.text.vocabulary import Vocabulary
 from worker.training.state import TrainState
 
@@ -80,6 +81,8 @@ class Done(Tick):
     metrics: tuple[MetricRow, ...]
     #: The newest samples, at most MAX_SAMPLES.
     samples: tuple[SampleRow, ...]
+    #: The list that it was trained on, if it was one.
+    items: ModelItems | None = None
 
 
 class TrainingDiverged(Diverged):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from shared.errors import JobFailed
 from shared.jobs.rows import MAX_SAMPLES, MetricRow, ModelLosses, SampleRow
 from shared.requests.options import ClassicRequest, StreamRequest
+from shared.text.items import ModelItems
 from shared.text.vocabulary import Vocabulary
 from worker.nn.model import CharLSTM
 from worker.nn.optimizer import Optimizer
@@ -64,6 +65,8 @@ class TrainContext:
     muon: bool
     #: Whether the validation loss is measured before the first step, as that of epoch 0: the model has been trained.
     evaluates_first: bool = False
+    #: The list that the text is trained on as, if it is.
+    items: ModelItems | None = None
 
 
 class Trainer:
@@ -352,6 +355,7 @@ class Trainer:
             best_loss=loop.best_loss,
             metrics=tuple(MetricRow(**values) for values in loop.metrics),
             samples=tuple(SampleRow(**values) for values in loop.samples),
+            items=self._context.items,
         )
 
     # -- state ------------------------------------------------------------------------------------------------------

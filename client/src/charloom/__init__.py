@@ -37,17 +37,19 @@ from charloom.events import (
     TextEvent,
     UnknownEvent,
 )
-from charloom.options import GenerateOptions, TrainOptions, Webhook
+from charloom.options import GenerateOptions, ItemsOption, TrainOptions, Webhook
 from charloom.records import (
     Copied,
     Corpus,
     Estimate,
+    Items,
     Job,
     JobError,
     JobFailed,
     Losses,
     Metric,
     Model,
+    ModelItems,
     ModelLosses,
     Outcome,
     Output,
@@ -80,6 +82,8 @@ __all__ = [
     "GenerateOptions",
     "Invalid",
     "InvalidId",
+    "Items",
+    "ItemsOption",
     "Job",
     "JobError",
     "JobFailed",
@@ -91,6 +95,7 @@ __all__ = [
     "Metric",
     "MetricEvent",
     "Model",
+    "ModelItems",
     "ModelLosses",
     "NotFound",
     "Outcome",

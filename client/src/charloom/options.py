@@ -19,9 +19,17 @@ class Webhook(TypedDict, total=False):
     secret: str
 
 
+class ItemsOption(TypedDict):
+    """How the items of a list are separated."""
+
+    separator: str
+
+
 class TrainOptions(TypedDict, total=False):
     """The options of a training."""
 
+    #: None: not a list.
+    items: ItemsOption | None
     name: str
     recipe: Recipe
     lowercase: bool

@@ -31,6 +31,22 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
 
+class ModelItems(Record):
+    """The list that a model was trained on."""
+
+    separator: str
+    count: int
+    #: Different items.
+    unique: int
+
+
+class Items(ModelItems):
+    """The list that a text was recognized as."""
+
+    #: Characters of the longest item.
+    longest: int
+
+
 class Corpus(Record):
     """A text to train on."""
 
@@ -47,6 +63,8 @@ class Corpus(Record):
     sha256: str
     preview: str
     created_at: Time
+    #: None if it isn't a list.
+    items: Items | None = None
 
 
 class Progress(Record):
@@ -222,6 +240,8 @@ class Model(Record):
     bytes: int
     created_at: Time
     metadata: dict[str, str] = {}
+    #: The list that it was trained on; None for other texts.
+    items: ModelItems | None = None
 
 
 class Worker(Record):

@@ -115,7 +115,7 @@ def test_the_line_that_the_page_shows_asks_for_the_same(kind: JobType, params: B
         parent_id=None,
         created_ms=0,
     )
-    shown = commands.of(job, host_url="http://127.0.0.1:8000/")
+    shown = commands.of(job, host_url="http://127.0.0.1:8000/", recognized=True)
     assert shown is not None
     words = shlex.split(shown.charloom)
     command = {"train": train, "write": write}[words[1]]
