@@ -1,9 +1,11 @@
 """`charloom corpora`: the texts on the server."""
 
+from typing import Any
+
 import click
 
 from cli.common.context import CliContext, examples, limit_options, server_command
-from cli.common.corpus_argument import encoding_option, resolve_corpus
+from cli.common.corpus_argument import resolve_corpus, take_upload_options, upload_options
 from cli.common.lookup import find_corpus
 from cli.terminal.console import printable
 from cli.terminal.formatting import age, number
@@ -23,16 +25,16 @@ _COLUMNS = (
 )
 @click.option("--add", metavar="FILE", help="Upload this file (- for standard input) and print the text's id.")
 @click.option("--name", help="Name of the text that --add - uploads.")
-@encoding_option
+@upload_options
 @click.option("--text", metavar="TEXT", help="Print this text: its name, its id, or the start or end of its id.")
 @limit_options
 @server_command
 def corpora(
-    ctx: CliContext, add: str | None, name: str | None, encoding: str | None, text: str | None, limit: int | None
+    ctx: CliContext, add: str | None, name: str | None, text: str | None, limit: int | None, **options: Any
 ) -> None:
     """List texts (corpora), upload one, or print one."""
     if add is not None:
-        corpus = resolve_corpus(ctx, add, name=name, encoding=encoding)
+        corpus = resolve_corpus(ctx, add, name=name, upload=take_upload_options(options))
         if ctx.json:
             ctx.print_json(corpus)
         else:

@@ -6,7 +6,7 @@ import click
 from pydantic import TypeAdapter
 
 from cli.common.context import CliContext, examples, server_command
-from cli.common.corpus_argument import encoding_option, resolve_corpus
+from cli.common.corpus_argument import resolve_corpus, take_upload_options, upload_options
 from cli.common.follow import follow_job
 from cli.common.lookup import find_model
 from cli.common.options import check_request, given_options, request_options
@@ -24,16 +24,17 @@ _options = request_options(StreamRequest, ClassicRequest, leave_out=["corpus_id"
         "charloom train book.txt --follow",
         "charloom train book.txt --max-seconds 60 --seed 1",
         "charloom train book.txt --recipe classic --epochs 5",
+        "charloom train posts.csv --column text",
         "cat *.txt | charloom train - --name library",
         "charloom write $(charloom train book.txt --follow)",
     )
 )
 @click.argument("text", metavar="FILE")
 @click.option("--follow", "-f", "following", is_flag=True, help="Show the progress and wait for the end.")
-@encoding_option
+@upload_options
 @_options
 @server_command
-def train(ctx: CliContext, text: str, following: bool, encoding: str | None, **options: Any) -> None:
+def train(ctx: CliContext, text: str, following: bool, **options: Any) -> None:
     """Train a model on a text.
 
     FILE is a text file, - for standard input, or the id or name of a text on the server. Options that aren't given have
@@ -41,8 +42,9 @@ def train(ctx: CliContext, text: str, following: bool, encoding: str | None, **o
 
     Prints the job's id, or the model's with --follow.
     """
+    upload = take_upload_options(options)
     given = _checked_options(ctx, options)
-    corpus = resolve_corpus(ctx, text, name=options.get("name"), encoding=encoding)
+    corpus = resolve_corpus(ctx, text, name=options.get("name"), upload=upload)
     job = ctx.client.train(corpus, **given)
     if following:
         follow_job(ctx, job)
@@ -61,16 +63,17 @@ def train(ctx: CliContext, text: str, following: bool, encoding: str | None, **o
     )
 )
 @click.argument("text", metavar="FILE")
-@encoding_option
+@upload_options
 @_options
 @server_command
-def estimate(ctx: CliContext, text: str, encoding: str | None, **options: Any) -> None:
+def estimate(ctx: CliContext, text: str, **options: Any) -> None:
     """Estimate a training's time and memory.
 
     Takes the FILE and options of `charloom train`, and queues nothing. The time is for the workers that are running.
     """
+    upload = take_upload_options(options)
     given = _checked_options(ctx, options)
-    corpus = resolve_corpus(ctx, text, name=options.get("name"), encoding=encoding)
+    corpus = resolve_corpus(ctx, text, name=options.get("name"), upload=upload)
     found = ctx.client.estimate(corpus, **given)
     if ctx.json:
         ctx.print_json(found)

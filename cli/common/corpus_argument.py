@@ -1,40 +1,72 @@
 """The argument FILE: a text file, standard input, or a text on the server."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypedDict, TypeVar, get_args
 
 import click
 
-from charloom import Corpus
+from charloom import Corpus, TableFormat
 from cli.common.context import CliContext
 from cli.common.exit_codes import Exit, Failure
 from cli.common.lookup import find_corpus
 from cli.terminal.formatting import describe_corpus
 
-#: The option of commands that upload a FILE.
-encoding_option = click.option(
-    "--encoding", metavar="NAME", help="Encoding of FILE, such as windows-1252 or gbk. [default: detected]"
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option(
+        "--encoding", metavar="NAME", help="Encoding of FILE, such as windows-1252 or gbk. [default: detected]"
+    ),
+    click.option("--column", metavar="NAME", help="Take this column of a CSV, TSV or JSON lines FILE, as a list."),
+    click.option(
+        "--table",
+        type=click.Choice(get_args(TableFormat)),
+        help="Format of a FILE with columns. [default: by the file's name]",
+    ),
 )
 
 
-def resolve_corpus(ctx: CliContext, word: str, *, name: str | None, encoding: str | None = None) -> Corpus:
+class UploadOptions(TypedDict):
+    """How a FILE is read; None: as the server detects it."""
+
+    encoding: str | None
+    column: str | None
+    table: TableFormat | None
+
+
+def upload_options(command: Command) -> Command:
+    """Add the options of commands that upload a FILE: those of `UploadOptions`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def take_upload_options(options: dict[str, Any]) -> UploadOptions:
+    """Remove these options from a command's, and return them."""
+    return UploadOptions(encoding=options.pop("encoding"), column=options.pop("column"), table=options.pop("table"))
+
+
+def resolve_corpus(ctx: CliContext, word: str, *, name: str | None, upload: UploadOptions | None = None) -> Corpus:
     """Return the corpus that an argument names; a file or standard input is uploaded.
 
     Args:
         ctx: the command's context.
         word: a file, `-` for standard input, or the id or name of a text on the server.
         name: what to call a text from standard input; a file has its own name.
-        encoding: of what is uploaded; None: the server detects it.
+        upload: how what is uploaded is read.
 
     Raises:
         Failure: it can't be read, or there is no such text.
         CharloomError: the server refuses it.
     """
+    given = upload or UploadOptions(encoding=None, column=None, table=None)
     if word == "-":
         if sys.stdin.isatty():
             ctx.stderr.print("Type or paste the text; end it with Ctrl-D.", style="dim")
         content, name = sys.stdin.buffer.read(), name or "standard input"
-        return _describe(ctx, ctx.client.corpora.add_bytes(content, name=name, encoding=encoding))
+        return _describe(ctx, ctx.client.corpora.add_bytes(content, name=name, **given))
     path = Path(word).expanduser()
     if path.is_dir():
         raise Failure(f"{word} is a directory, not a text file.", Exit.USAGE)
@@ -47,7 +79,7 @@ def resolve_corpus(ctx: CliContext, word: str, *, name: str | None, encoding: st
             message = f"There is no file {word!r} here, and no text of that name on the server."
             raise Failure(message, Exit.USAGE) from failure
     try:
-        return _describe(ctx, ctx.client.corpora.add(path, encoding=encoding))
+        return _describe(ctx, ctx.client.corpora.add(path, **given))
     except OSError as exc:
         raise Failure(f"{word} can't be read: {exc.strerror}.", Exit.USAGE) from exc
 

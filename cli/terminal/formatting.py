@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from charloom import Corpus, Job
+from charloom import Corpus, Items, Job
+from shared.text.items import between
 
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _STOP_REASONS = {
@@ -68,5 +69,11 @@ def describe_training(job: Job) -> str:
 
 
 def describe_corpus(corpus: Corpus) -> str:
-    """Describe a text: "book: 33,942 characters, 51 distinct."."""
-    return f"{corpus.name}: {corpus.chars:,} characters, {corpus.vocab_size} distinct."
+    """Describe a text: "book: 33,942 characters, 51 distinct."; of a list also how many items it has."""
+    text = f"{corpus.name}: {corpus.chars:,} characters, {corpus.vocab_size} distinct."
+    return text if corpus.items is None else f"{text} {describe_items(corpus.items)}"
+
+
+def describe_items(items: Items) -> str:
+    """Describe a list: "A list of 1,234 items, one per line (1,100 different)."."""
+    return f"A list of {items.count:,} items, {between(items.separator)} ({items.unique:,} different)."

@@ -253,7 +253,7 @@ class StreamRequest(TrainRequest):
         ge=0,
         le=0.5,
         json_schema_extra=_chosen_by_text,
-        description="Share of the text, at its end, held out for validation; 0 for none. Usually 0.1.",
+        description="Share of the text's end, or of a list's items, held out for validation; 0 for none. Usually 0.1.",
     )
     patience: int = Field(
         3,

@@ -35,6 +35,12 @@ class ModelItems:
     unique: int
 
 
+def between(separator: str) -> str:
+    r"""Return in words how items are separated: "one per line", "separated by '\n%\n'"."""
+    known = {"\n": "one per line", "\n\n": "with blank lines between", "\n%\n": "with lines of % between"}
+    return known.get(separator, f"separated by {separator!r}")
+
+
 def split(parts: Iterable[str], separator: str) -> Iterator[str]:
     """Yield the items of a text that comes in parts, cut anywhere. Holds one part and one item."""
     overlap = len(separator) - 1

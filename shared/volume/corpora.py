@@ -12,9 +12,11 @@ from pydantic import TypeAdapter
 
 from shared.errors import InvalidRequest, NotFound, TooLarge
 from shared.ids import is_id, new_id
-from shared.text.items import Items
+from shared.text.items import Items, tally
+from shared.text.list_recognition import recognized
 from shared.text.text_stream import Lowering, read
 from shared.text.vocabulary import BOM
+from shared.volume.columns import Column, values
 from shared.volume.decoding import decoded, tell_encoding
 from shared.volume.files import (
     building,
@@ -52,6 +54,8 @@ class Corpus:
     created_at: str
     #: The list that the upload was recognized as, if it was one; None for corpora older than this field.
     items: Items | None = None
+    #: The column that the text is, of the table that was sent; None if it is all that was sent.
+    column: Column | None = None
 
     def normalized_size(self, *, lowercase: bool, drop_bom: bool) -> tuple[int, int]:
         """Return the number of characters, and of distinct ones, that a training on it reads."""
@@ -69,7 +73,15 @@ class Corpora:
         self._folder = folder
         self._by_sha = folder / ".by-sha256"
 
-    def add(self, stream: BinaryIO, *, name: str, max_bytes: int, encoding: str | None = None) -> tuple[Corpus, bool]:
+    def add(
+        self,
+        stream: BinaryIO,
+        *,
+        name: str,
+        max_bytes: int,
+        encoding: str | None = None,
+        column: Column | None = None,
+    ) -> tuple[Corpus, bool]:
         """Store a text; return the corpus and whether it is new. Memory stays flat, whatever its size.
 
         Args:
@@ -77,27 +89,29 @@ class Corpora:
             name: what to call it.
             max_bytes: most bytes that are taken.
             encoding: one of `shared.text.encodings.ENCODINGS`; None: as the bytes tell it.
+            column: take this column of a table, one value per line, instead of the whole file.
 
         Raises:
             TooLarge: more than `max_bytes` came.
             UnknownEncoding: its encoding can't be told; nothing is kept.
-            InvalidRequest: it is empty, not text, or not valid in its encoding; nothing is kept.
+            InvalidRequest: it is empty, not text, not valid in its encoding, or lacks the column; nothing is kept.
         """
         with building(self._folder) as new, translated():
             sha256 = _receive(stream, new / "sent", max_bytes)
-            known = self._known(sha256)
+            mark = _mark(sha256, column)
+            known = self._known(mark)
             if known is not None and encoding in (None, known.encoding):
                 return known, False
             told = encoding or tell_encoding(new / "sent")
-            known = self._known(f"{sha256}.{told}")
+            known = self._known(f"{mark}.{told}")
             if known is not None:
                 return known, False
-            corpus = _store(new, told, name=name, sha256=sha256)
+            corpus = _store(new, told, name=name, sha256=sha256, column=column)
             (new / "sent").unlink()
             write_json(new / "meta.json", asdict(corpus))
             new.rename(self._folder / corpus.id)
             sync_folder(self._folder)
-            return self._settle(corpus, f"{sha256}.{encoding}" if encoding else sha256)
+            return self._settle(corpus, f"{mark}.{encoding}" if encoding else mark)
 
     def list(self, *, after: str | None, limit: int, newest_first: bool = True) -> tuple[Sequence[Corpus], bool]:
         """Return some corpora after an id, and whether more follow. Damaged ones are left out."""
@@ -164,7 +178,8 @@ class Corpora:
         folder = self.folder(corpus_id)
         if (corpus := self.find(corpus_id)) is not None:
             with translated():
-                for mark in (self._by_sha / corpus.sha256, self._by_sha / f"{corpus.sha256}.{corpus.encoding}"):
+                name = _mark(corpus.sha256, corpus.column)
+                for mark in (self._by_sha / name, self._by_sha / f"{name}.{corpus.encoding}"):
                     if mark.exists() and mark.read_text("ascii") == corpus_id:
                         mark.unlink(missing_ok=True)
         remove_tree(folder)
@@ -210,15 +225,25 @@ def _receive(stream: BinaryIO, path: Path, max_bytes: int) -> str:
     return digest.hexdigest()
 
 
-def _store(folder: Path, encoding: str, *, name: str, sha256: str) -> Corpus:
+def _mark(sha256: str, column: Column | None) -> str:
+    """Return the name of what was sent, or of one column of it."""
+    if column is None:
+        return sha256
+    return hashlib.sha256(f"{sha256} {column.format} {column.name}".encode()).hexdigest()
+
+
+def _store(folder: Path, encoding: str, *, name: str, sha256: str, column: Column | None) -> Corpus:
     """Write the decoded text next to what was sent, and count it."""
     chars = lines = 0
     seen: set[str] = set()
     seen_lower: set[str] = set()
     lowering = Lowering()
     preview, last, only_space = "", "", True
+    parts = decoded(folder / "sent", encoding)
+    if column is not None:
+        parts = values(parts, column)
     with committed(folder / "text.txt") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        for part in decoded(folder / "sent", encoding):
+        for part in parts:
             chars += len(part)
             lines += part.count("\n")
             seen.update(part)
@@ -244,4 +269,14 @@ def _store(folder: Path, encoding: str, *, name: str, sha256: str) -> Corpus:
         sha256=sha256,
         preview=preview,
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        items=_items(folder / "text.txt", told=column is not None),
+        column=column,
     )
+
+
+def _items(path: Path, *, told: bool) -> Items | None:
+    """Return the list that a stored text is recognized as; a column is one if it has two different items."""
+    if not told:
+        return recognized(lambda: read(path))
+    found = tally(read(path), "\n")
+    return found if found.unique > 1 else None

@@ -10,7 +10,7 @@ from web.http.endpoints import API, ResponseSpec
 from web.http.queries import CorporaQuery, CorpusQuery
 from web.http.responses import UNCHANGED, json_answer, reply, reply_empty
 from web.http.schemas import Corpus, Page, page_of
-from web.http.uploads import receive
+from web.http.uploads import column_of, receive
 from web.services import services
 
 api = API("corpora")
@@ -44,13 +44,20 @@ def create_corpus(query: CorpusQuery) -> Response:
     """Upload a text to train on.
 
     UTF-8 with or without BOM, the encoding that the query names, or another one that can be recognized for certain;
-    line ends become LF. A text that is empty, only white space, binary, too large or wrongly encoded is refused, and
-    nothing of it is kept; the error names the line and the byte.
+    line ends become LF. `column` takes one column of a table: CSV, TSV, or JSON lines. A text that is empty, only white
+    space, binary, too large or wrongly encoded is refused, and nothing of it is kept; the error names the line and the
+    byte. A column that the table lacks is refused with the names of those it has.
     """
     here = services()
     limit = here.settings.max_corpus_bytes
     upload = receive(limit=limit, name=query.name, plain=True)
-    corpus, new = here.volume.corpora.add(upload.stream, name=upload.name, max_bytes=limit, encoding=query.encoding)
+    corpus, new = here.volume.corpora.add(
+        upload.stream,
+        name=upload.name,
+        max_bytes=limit,
+        encoding=query.encoding,
+        column=column_of(upload, query.column, query.format),
+    )
     return reply(Corpus.of(corpus), 201 if new else 200, {"Location": f"/api/v1/corpora/{corpus.id}"})
 
 

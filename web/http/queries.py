@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from shared.ids import is_id
 from shared.jobs.record import JobType, Status
 from shared.requests.options import Name
 from shared.store.events import is_event_id
 from shared.text.encodings import ENCODINGS, encoding_of
+from shared.volume.columns import TableFormat
 
 
 def _split(value: object) -> object:
@@ -122,10 +123,20 @@ class NameQuery(Query):
 
 
 class CorpusQuery(NameQuery):
-    """The name and the encoding of an uploaded text."""
+    """The name and the encoding of an uploaded text, and the column that it is of a table."""
 
     encoding: Annotated[str, AfterValidator(_check_encoding), _ENCODING] | None = Field(
         None,
         description="The encoding of the text, by this or another common name (`cp1252`, `latin-1`, `sjis`). If "
         "omitted, it is recognized by the bytes, and the text is refused if they leave a doubt.",
+    )
+    column: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        None,
+        description="Take only this column of a table, one value per line: a list. Line breaks within a value become "
+        "a space; empty values are left out.",
+    )
+    format: TableFormat | None = Field(
+        None,
+        description="The table's format: csv (separated by commas, or by semicolons where its first line has no "
+        "comma), tsv, or jsonl (an object per line). If omitted, the file's name or content type tells it.",
     )

@@ -33,6 +33,13 @@ class Items(ModelItems):
     longest: int = Field(description="Characters of the longest item.")
 
 
+class Column(View):
+    """A column of an uploaded table."""
+
+    name: str
+    format: Literal["csv", "tsv", "jsonl"]
+
+
 class Corpus(View):
     """A text to train on."""
 
@@ -48,6 +55,7 @@ class Corpus(View):
     sha256: str = Field(description="SHA-256 of the bytes sent.")
     preview: str = Field(description="The beginning of the text.")
     created_at: str
+    column: Column | None = Field(description="The column that the text is of the table that was sent; null if none.")
     items: Items | None = Field(
         description="The list that the text was recognized as; null for other texts, and for those that were uploaded "
         "before lists were recognized."

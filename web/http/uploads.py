@@ -20,6 +20,7 @@ from werkzeug.formparser import FormDataParser
 
 from shared.errors import FieldError, InvalidRequest, TooLarge
 from shared.requests.options import Name
+from shared.volume.columns import Column, TableFormat, format_of
 from shared.volume.files import translated
 from web.http.errors import Malformed, UnsupportedMediaType
 from web.http.validation import refused
@@ -72,6 +73,8 @@ class Upload:
     filename: str
     #: Its name here.
     name: str
+    #: Its media type, as the client said; "" if it didn't.
+    media_type: str = ""
 
 
 def receive(*, limit: int, name: str | None = None, plain: bool = False) -> Upload:
@@ -147,7 +150,28 @@ def upload_of(sent: Sequence[FileStorage], name: str | None) -> Upload:
         raise InvalidRequest.at("/file", f"The body has {len(sent)} files named `file`, but must have one.")
     filename = base_name(sent[0].filename or "")
     chosen = check_name(name) or name_of_file(filename)
-    return Upload(stream=sent[0].stream, filename=filename[:255], name=chosen)  # type: ignore[arg-type]
+    return Upload(
+        stream=sent[0].stream,  # type: ignore[arg-type]
+        filename=filename[:255],
+        name=chosen,
+        media_type=sent[0].mimetype,
+    )
+
+
+def column_of(upload: Upload, name: str | None, table: TableFormat | None) -> Column | None:
+    """Return the column to take of an upload, if one is named. Raises InvalidRequest."""
+    if name is None:
+        if table is not None:
+            raise InvalidRequest.at("/column", "column is missing: the name of the column to take of the table")
+        return None
+    table = table or format_of(upload.filename, upload.media_type)
+    if table is None:
+        raise InvalidRequest.at(
+            "/column",
+            "column: the file's name doesn't say which format its table has; name it .csv, .tsv or .jsonl, or send "
+            "format csv, tsv or jsonl",
+        )
+    return Column(name=name, format=table)
 
 
 def pasted(text: str) -> tuple[BinaryIO, str]:

@@ -44,6 +44,7 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
         "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "preview": "Here is Edward Bear, coming downstairs now, bump, bump, bump,",
         "created_at": "2026-11-24T12:00:00.000Z",
+        "column": None,
         "items": None,
     },
     Job: {

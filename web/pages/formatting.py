@@ -9,6 +9,7 @@ from typing import Any
 
 from shared.jobs.record import Job, JobType, Status
 from shared.sizes import size
+from shared.text.items import between
 
 STATES = {
     Status.QUEUED: "Waiting",
@@ -51,6 +52,8 @@ def option(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Mapping):
+        if "separator" in value:
+            return f"a list, {between(value['separator'])}"
         return ", ".join(f"{key}: {text}" for key, text in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
@@ -149,6 +152,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "loss": loss,
     "tenths": tenths,
     "option": option,
+    "between": between,
     "visible": visible,
     "blank_runs": blank_runs,
     "ord": ord,

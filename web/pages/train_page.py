@@ -10,7 +10,7 @@ from shared.errors import InvalidRequest, NotFound, TooLarge, UnknownEncoding
 from shared.jobs.record import JobType
 from shared.requests.options import TRAIN_REQUESTS, ClassicRequest, StreamRequest
 from shared.text.encodings import ENCODINGS, encoding_of
-from web.http.uploads import check_name, name_of_file, pasted
+from web.http.uploads import check_name, column_of, pasted, upload_of
 from web.pages import csrf
 from web.pages.form_fields import errors_by_field, values_of
 from web.pages.recipe_panels import Recipe, recipe_of, vocabulary_of, wished
@@ -61,12 +61,13 @@ def send_text() -> AnyResponse:
     try:
         name = check_name(form.get("name"))
         if file is not None and file.filename:
-            name = name or name_of_file(file.filename)
+            upload = upload_of([file], name)
             corpus, _ = here.volume.corpora.add(
-                file.stream,  # type: ignore[arg-type]
-                name=name,
+                upload.stream,
+                name=upload.name,
                 max_bytes=limit,
                 encoding=encoding,
+                column=column_of(upload, form.get("column") or None, None),
             )
         elif text.strip():
             stream, first_line = pasted(text)

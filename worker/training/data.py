@@ -104,9 +104,10 @@ class Chunks:
     character is a target once.
     """
 
-    def __init__(self, codes: Codes, *, seq_length: int, batch_size: int, seed: int) -> None:
+    def __init__(self, codes: Codes, *, seq_length: int, batch_size: int, seed: int, size: int | None = None) -> None:
         self._codes, self._seed = codes, seed
-        share = len(codes) // batch_size
+        self._size = len(codes) if size is None else size
+        share = self._size // batch_size
         self.batches = -(-share // seq_length)
         self.length = share // self.batches
         self.characters = batch_size * self.length * self.batches
@@ -115,11 +116,15 @@ class Chunks:
 
     def training(self, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
         """Return a chunk of an epoch: inputs and targets, each (B, T) int64, targets shifted by one character."""
-        size = len(self._codes)
-        entrance = int(rng(self._seed, "chunks", epoch).integers(size))
-        places = (entrance + batch * self.length + self._rows + self._offsets) % size
-        both = torch.from_numpy(self._codes[places].astype(np.int64))
+        entrance = int(rng(self._seed, "chunks", epoch).integers(self._size))
+        places = (entrance + batch * self.length + self._rows + self._offsets) % self._size
+        both = torch.from_numpy(self._read(epoch, places).astype(np.int64))
         return both[:, :-1], both[:, 1:]
+
+    def _read(self, _epoch: int, places: NDArray[np.int64]) -> Codes:
+        """Return the codes at these places of an epoch's text."""
+        found: Codes = self._codes[places]
+        return found
 
 
 class Continuation:

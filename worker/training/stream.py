@@ -12,7 +12,8 @@ from torch.nn import functional
 from shared.requests.options import StreamRequest
 from worker.nn.fused import Carried
 from worker.nn.model import CharLSTM
-from worker.training.data import Chunks, Codes, Continuation
+from worker.training.data import Codes, Continuation
+from worker.training.lists import Listing, cut
 
 #: The learning rate rises for this share of the steps, at most that many, and decays to this share of its peak.
 WARM_UP_SHARE, WARM_UP_STEPS, LAST_RATE = 0.1, 100, 0.01
@@ -23,19 +24,25 @@ EVALUATION_COST = 0.4
 
 
 class Stream:
-    """Training batches over the text's first part, evaluation batches over its last."""
+    """Training batches over the text's first part, evaluation batches over its last; of a list, over its items."""
 
     #: The learning rate decays until the last step, and losses are reported as means.
     decays, reports_sums = True, False
 
-    def __init__(self, request: StreamRequest, model: CharLSTM, codes: Codes, *, seed: int, bfloat16: bool) -> None:
+    def __init__(
+        self,
+        request: StreamRequest,
+        model: CharLSTM,
+        codes: Codes,
+        *,
+        seed: int,
+        bfloat16: bool,
+        listing: Listing | None = None,
+    ) -> None:
         self._model, self._bfloat16 = model, bfloat16
-        validation_chars = int(len(codes) * request.validation_fraction)
-        train_chars = len(codes) - validation_chars
-        self._chunks = Chunks(
-            codes[:train_chars], seq_length=request.seq_length, batch_size=request.batch_size, seed=seed
-        )
-        self._validation = Continuation(codes, start=train_chars, length=EVALUATION_LENGTH)
+        self._chunks, read, begin = cut(codes, listing, request, seed=seed)
+        self._validation = Continuation(read, start=begin, length=EVALUATION_LENGTH)
+        validation_chars = self._validation.count
         self.batches, self.evaluation_batches = self._chunks.batches, self._validation.batches
         per_batch = self._chunks.characters / self.batches
         self.evaluation_cost = EVALUATION_COST * min(EVALUATION_LENGTH, max(1, validation_chars)) / per_batch

@@ -27,6 +27,7 @@ from worker.training.classic import Classic
 from worker.training.data import Codes, Survey, encode, survey
 from worker.training.events import TrainEvent
 from worker.training.extension import extended
+from worker.training.lists import Listing
 from worker.training.state import TrainState
 from worker.training.stream import Stream
 from worker.training.trainer import TrainContext, Trainer
@@ -78,7 +79,8 @@ def train(
     if request.seed is None:
         raise ValueError("train() takes a request whose seed is set")
     facts = state.facts if state is not None else {}
-    found = survey(_pieces(request, text))
+    listing = Listing(request.items.separator) if isinstance(request, StreamRequest) and request.items else None
+    found = survey(_pieces(request, text, listing))
     sizes = {
         "hidden_size": request.hidden_size,
         "layers": request.layers,
@@ -90,7 +92,7 @@ def train(
         if request.kind.has_embedding:
             start = _extended(start, found.vocabulary, note)
     vocabulary = Vocabulary(facts["vocabulary"]) if facts else start.vocabulary if start else found.vocabulary
-    codes = _encoded(request, text, found, vocabulary)
+    codes = _encoded(request, _pieces(request, text, listing), found, vocabulary)
     seed_torch(request.seed, "weights")
     dropout = Dropout(units=request.dropout, weights=request.weight_dropout)
     model = CharLSTM(vocab_size=len(vocabulary), **sizes, dropout=dropout)
@@ -115,7 +117,7 @@ def train(
     if isinstance(request, ClassicRequest):
         recipe = Classic(request, model, codes, seed=seed, bfloat16=bfloat16)
     else:
-        recipe = Stream(request, model, codes, seed=seed, bfloat16=bfloat16)
+        recipe = Stream(request, model, codes, seed=seed, bfloat16=bfloat16, listing=listing)
     context = TrainContext(
         request=request,
         vocabulary=vocabulary,
@@ -124,6 +126,7 @@ def train(
         bfloat16=bfloat16,
         muon=muon,
         evaluates_first=start is not None and request.kind.has_embedding,
+        items=None if listing is None else listing.described(),
     )
     yield from Trainer(context, model, recipe, clock=clock, state=state).run()
 
@@ -136,10 +139,13 @@ def _threads(most: int, request: ClassicRequest | StreamRequest, model: CharLSTM
     return max(1, min(most, request.batch_size // ROWS_A_THREAD)) if model.fused else most
 
 
-def _pieces(request: ClassicRequest | StreamRequest, text: str | Callable[[], Iterable[str]]) -> Iterable[str]:
+def _pieces(
+    request: ClassicRequest | StreamRequest, text: str | Callable[[], Iterable[str]], listing: Listing | None
+) -> Iterable[str]:
     """Return the text in parts, as the recipe reads it."""
     parts = (text,) if isinstance(text, str) else text()
-    return normalized_chunks(parts, lowercase=request.lowercase, drop_bom=request.kind.drops_bom)
+    pieces = normalized_chunks(parts, lowercase=request.lowercase, drop_bom=request.kind.drops_bom)
+    return pieces if listing is None else listing.read(pieces)
 
 
 def _extended(start: Start, text: Vocabulary, note: Callable[[str], None]) -> Start:
@@ -152,10 +158,7 @@ def _extended(start: Start, text: Vocabulary, note: Callable[[str], None]) -> St
 
 
 def _encoded(
-    request: ClassicRequest | StreamRequest,
-    text: str | Callable[[], Iterable[str]],
-    found: Survey,
-    vocabulary: Vocabulary,
+    request: ClassicRequest | StreamRequest, pieces: Iterable[str], found: Survey, vocabulary: Vocabulary
 ) -> Codes:
     """Return the text as the recipe reads it, in integers. Raises JobFailed if it doesn't fit."""
     if unknown := vocabulary.unknown(found.vocabulary.characters):
@@ -165,4 +168,4 @@ def _encoded(
     needed = request.kind.min_chars(batch_size=request.batch_size, seq_length=request.seq_length)
     if found.chars < needed:
         raise JobFailed(f"the text has {found.chars} characters; these options need {needed}", code="text_too_short")
-    return encode(_pieces(request, text), vocabulary, chars=found.chars)
+    return encode(pieces, vocabulary, chars=found.chars)

@@ -39,6 +39,7 @@ from charloom.events import (
 )
 from charloom.options import GenerateOptions, ItemsOption, TrainOptions, Webhook
 from charloom.records import (
+    Column,
     Copied,
     Corpus,
     Estimate,
@@ -61,7 +62,7 @@ from charloom.records import (
 from charloom.stream import Silence
 from charloom.text import Texts
 from charloom.transport import Retrying
-from charloom.values import FinishReason, Format, JobStatus, JobType, Recipe, StopReason, WebhookEvent
+from charloom.values import FinishReason, Format, JobStatus, JobType, Recipe, StopReason, TableFormat, WebhookEvent
 
 __all__ = [
     "AnyEvent",
@@ -69,6 +70,7 @@ __all__ = [
     "AsyncCharloom",
     "Charloom",
     "CharloomError",
+    "Column",
     "Conflict",
     "Copied",
     "Corpus",
@@ -115,6 +117,7 @@ __all__ = [
     "StatusEvent",
     "StopReason",
     "SucceededJob",
+    "TableFormat",
     "TextData",
     "TextEvent",
     "Texts",

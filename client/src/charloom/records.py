@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
 from charloom.errors import CharloomError
-from charloom.values import FinishReason, Format, JobStatus, JobType, Open, Recipe, StopReason
+from charloom.values import FinishReason, Format, JobStatus, JobType, Open, Recipe, StopReason, TableFormat
 
 #: Statuses after which nothing more happens to a job.
 ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
@@ -47,6 +47,13 @@ class Items(ModelItems):
     longest: int
 
 
+class Column(Record):
+    """A column of an uploaded table."""
+
+    name: str
+    format: Annotated[TableFormat, Open()]
+
+
 class Corpus(Record):
     """A text to train on."""
 
@@ -63,6 +70,8 @@ class Corpus(Record):
     sha256: str
     preview: str
     created_at: Time
+    #: The column that it is of the table that was sent; None if it is all that was sent.
+    column: Column | None = None
     #: None if it isn't a list.
     items: Items | None = None
 

@@ -1,6 +1,7 @@
 """Texts come in whole or not at all."""
 
 import io
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,8 @@ FIELDS = {
     "sha256",
     "preview",
     "created_at",
+    "column",
+    "items",
 }
 
 CUT_SHORT = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nhello\r\n'
@@ -125,3 +128,45 @@ def test_strange_fields_and_names_are_refused(world: World) -> None:
 def test_a_name_that_can_not_be_shown_is_not_taken_from_the_file(world: World) -> None:
     answer = world.http.post(f"{API}/corpora", data={"file": (io.BytesIO(BOOK.encode()), "../../\x01.txt")})
     assert answer.json["name"] == "Untitled"
+
+
+def test_a_column_of_a_table_is_a_list(world: World) -> None:
+    table = "id,name\n" + "".join(f"{number},name {number % 40}\n" for number in range(200))
+
+    def send(query: str, filename: str = "names.csv") -> Any:
+        return world.http.post(f"{API}/corpora{query}", data={"file": (io.BytesIO(table.encode()), filename)})
+
+    corpus = send("?column=name").json
+    assert corpus["column"] == {"name": "name", "format": "csv"}
+    assert corpus["items"] == {"separator": "\n", "count": 200, "unique": 40, "longest": 7}
+    assert world.get(f"/corpora/{corpus['id']}/text").text.startswith("name 0\nname 1\n")
+    assert send("?column=name&format=csv", "names").json["id"] == corpus["id"]
+    for query, filename, pointer in [
+        ("?column=surname", "a.csv", "/column"),
+        ("?column=name", "names.txt", "/column"),
+        ("?format=csv", "a.csv", "/column"),
+        ("?column=name&format=xls", "a.csv", "/format"),
+    ]:
+        refused = send(query, filename)
+        assert (refused.status_code, pointers(refused)) == (422, [pointer])
+    assert "The columns are 'id', 'name'." in send("?column=surname").json["detail"]
+
+
+def test_a_training_on_a_list_records_its_separator(world: World) -> None:
+    names = world.corpus("".join(f"name {number % 400}\n" for number in range(500)))
+    prose = world.corpus()
+    for corpus_id, given, separator in [
+        (names, {}, "\n"),
+        (names, {"items": None}, None),
+        (names, {"items": {"separator": "e"}}, "e"),
+        (prose, {}, None),
+        (prose, {"items": {"separator": "\n"}}, "\n"),
+    ]:
+        params = world.train(corpus_id, **given).json["params"]
+        assert params["items"] == (None if separator is None else {"separator": separator})
+    for wrong in ({"separator": ""}, {"separator": "x" * 21}, {"separator": "never there"}, {}, "\n"):
+        refused = world.train(names, items=wrong)
+        assert refused.status_code == 422
+        assert next(iter(pointers(refused))).startswith("/items")
+    assert "a single item" in world.train(names, items={"separator": "|"}).json["detail"]
+    assert world.train(names, recipe="classic", items=None).status_code == 422

@@ -1,0 +1,139 @@
+"""A list as a text: its items in another order in each epoch, whole items held out. Knows no models.
+
+The text stays as it was encoded. In addition to it there are some 30 bytes per item, and none per character.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.requests.estimate import MAX_ROWS, WARM_UP_CHARS
+from shared.requests.options import StreamRequest
+from shared.text.items import ModelItems, split
+from worker.nn.randomness import Permutation, derive
+from worker.training.data import Chunks, Codes
+
+#: Items that are joined at a time, and positions of a permutation that are computed at a time.
+_JOINED, _PERMUTED = 1000, 1 << 16
+#: The held-out part takes at most this multiple of its share: an item can be as long as all others together.
+_MOST = 2.0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The items of a text in their order, collected while it is read."""
+
+    separator: str
+    #: Of each item: its characters, the separator included, and the hash that decides whether it is held out.
+    _lengths: "array[int]" = field(default_factory=lambda: array("I"))
+    _hashes: "array[int]" = field(default_factory=lambda: array("Q"))
+
+    def read(self, pieces: Iterable[str]) -> Iterator[str]:
+        """Yield a text's items, each followed by the separator, in pieces; the first reading collects them."""
+        items, known = split(pieces, self.separator), bool(self._lengths)
+        while some := list(islice(items, _JOINED)):
+            if not known:
+                self._lengths.extend(len(item) + len(self.separator) for item in some)
+                self._hashes.frombytes(b"".join(blake2b(item.encode(), digest_size=8).digest() for item in some))
+            yield self.separator.join([*some, ""])
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """The characters of each item, its separator included, (N,)."""
+        return np.array(self._lengths, dtype=np.int64)
+
+    @property
+    def hashes(self) -> NDArray[np.uint64]:
+        """The hash of each item, (N,): equal items have equal ones."""
+        return np.array(self._hashes, dtype=np.uint64)
+
+    def described(self) -> ModelItems:
+        """Return what a model records of the list that it was trained on."""
+        return ModelItems(separator=self.separator, count=len(self._lengths), unique=len(np.unique(self.hashes)))
+
+
+def held_out(
+    lengths: NDArray[np.int64], hashes: NDArray[np.uint64], *, fraction: float, needed: int
+) -> NDArray[np.bool_]:
+    """Return which items are held out for validation, (N,): those with the lowest hashes, equal items together.
+
+    An item's hash alone decides, so it stays held out when the list grows. Too long ones are trained on all the same.
+
+    Args:
+        lengths: characters of each item, (N,).
+        hashes: of each item, (N,), uniformly distributed.
+        fraction: share of the items to hold out.
+        needed: characters that have to be left to train on.
+    """
+    found = np.zeros(len(lengths), dtype=bool)
+    low = np.flatnonzero(hashes < np.uint64(fraction * 2.0**64))
+    total = int(lengths.sum())
+    most = min(_MOST * fraction * total, (1 + fraction) / 2 * total, total - needed)
+    _, kind = np.unique(hashes[low], return_inverse=True)
+    sizes = np.bincount(kind, weights=lengths[low])
+    short = sizes <= most
+    found[low] = (short & (np.cumsum(np.where(short, sizes, 0)) <= most))[kind]
+    return found
+
+
+class ShuffledChunks(Chunks):
+    """The chunks of a text that is made of the same items in another order in each epoch."""
+
+    def __init__(
+        self,
+        codes: Codes,
+        *,
+        starts: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        seq_length: int,
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        super().__init__(codes, size=int(lengths.sum()), seq_length=seq_length, batch_size=batch_size, seed=seed)
+        self._starts, self._lengths = starts, lengths
+        self._epoch = -1
+
+    def _read(self, epoch: int, places: NDArray[np.int64]) -> Codes:
+        if epoch != self._epoch:
+            self._shuffle(epoch)
+        item = np.searchsorted(self._ends, places, side="right")
+        found: Codes = self._codes[places - self._ends[item] + self._sources[item]]
+        return found
+
+    def _shuffle(self, epoch: int) -> None:
+        """Compute where each item of the epoch's text ends, there and in the text as it is stored."""
+        count = len(self._starts)
+        permutation = Permutation(count, derive(self._seed, "items", epoch))
+        order = np.empty(count, dtype=np.int64)
+        for begin in range(0, count, _PERMUTED):
+            order[begin : begin + _PERMUTED] = permutation(np.arange(begin, min(begin + _PERMUTED, count)))
+        lengths = self._lengths[order]
+        self._ends = np.cumsum(lengths)
+        self._sources = self._starts[order]
+        self._sources += lengths
+        self._epoch = epoch
+
+
+def cut(codes: Codes, listing: Listing | None, request: StreamRequest, *, seed: int) -> tuple[Chunks, Codes, int]:
+    """Cut a text in two: chunks of what is trained on, and a text whose end, from a place on, is held out.
+
+    A text that isn't a list is cut at one place.
+    """
+    sizes = {"seq_length": request.seq_length, "batch_size": request.batch_size}
+    if listing is None:
+        end = len(codes) - int(len(codes) * request.validation_fraction)
+        return Chunks(codes[:end], **sizes, seed=seed), codes, end
+    lengths = listing.lengths
+    starts = np.cumsum(lengths) - lengths
+    held = held_out(lengths, listing.hashes, fraction=request.validation_fraction, needed=request.batch_size)
+    chunks = ShuffledChunks(codes, starts=starts[~held], lengths=lengths[~held], **sizes, seed=seed)
+    # Items to train on come first, since the state of the held-out part's batch rows warms up on what precedes it.
+    before = int(np.searchsorted(np.cumsum(lengths[~held]), MAX_ROWS * WARM_UP_CHARS)) + 1
+    items = np.concatenate([np.flatnonzero(~held)[:before], np.flatnonzero(held)])
+    text = np.concatenate([codes[starts[item] : starts[item] + lengths[item]] for item in items])
+    return chunks, text, len(text) - int(lengths[held].sum())
