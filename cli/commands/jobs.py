@@ -183,6 +183,7 @@ def _card(job: Job) -> list[tuple[str, str]]:
         ("resumes", job.parent_id or ""),
         ("progress", ", ".join(figure for figure in figures if figure) if _has_progress(job) else ""),
         ("losses", f"{', '.join(losses)} (nats per character)" if losses else ""),
+        ("baselines", formatting.baselines(job.metrics.baselines)),
         ("ended", formatting.stop_reason(job)),
         ("options", ", ".join(options)),
         ("metadata", formatting.pairs(job.metadata)),

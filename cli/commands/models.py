@@ -213,6 +213,7 @@ def _card(model: Model) -> list[tuple[str, str]]:
         ("parameters", number(model.parameters)),
         ("shape", ", ".join(shape)),
         ("losses", f"{', '.join(losses)} (nats per character)" if losses else ""),
+        ("baselines", formatting.baselines(model.baselines)),
         ("characters", f"{model.vocab_size}: {' '.join(model.vocabulary.split())}"),
         ("text", model.corpus_id or ""),
         ("job", model.job_id),

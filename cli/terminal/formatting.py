@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from charloom import Corpus, Items, Job
+from charloom import Baselines, Corpus, Items, Job
+from shared.jobs.comparison import compare, describe_baselines
 from shared.text.items import between
 
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
@@ -51,6 +52,11 @@ def losses(*, training: float | None, validation: float | None) -> list[str]:
     return [f"{name} {loss(value)}" for name, value in known if value is not None]
 
 
+def baselines(known: Baselines | None) -> str:
+    """Name the losses of a training's baselines; "" for None."""
+    return f"{describe_baselines(known.model_dump())} (nats per character)" if known else ""
+
+
 def pairs(metadata: dict[str, str]) -> str:
     """Format metadata: "mood=calm, language=en"."""
     return ", ".join(f"{key}={value}" for key, value in metadata.items())
@@ -63,9 +69,11 @@ def stop_reason(job: Job) -> str:
 
 
 def describe_training(job: Job) -> str:
-    """Describe a training that succeeded: "Trained: time limit reached; best loss 1.432 in epoch 3."."""
-    best = f"; best loss {loss(job.metrics.best_loss)} in epoch {job.metrics.best_epoch}"
-    return f"Trained: {stop_reason(job)}{'' if job.metrics.best_loss is None else best}."
+    """Describe a training that succeeded: "Trained: time limit reached; best loss 1.432 in epoch 3.", and baselines."""
+    best, baselines = job.metrics.best_loss, job.metrics.baselines
+    found = "" if best is None else f"; best loss {loss(best)} in epoch {job.metrics.best_epoch}"
+    compared = compare(best, baselines and baselines.model_dump(), job.params, job.stop_reason or "")
+    return f"Trained: {stop_reason(job)}{found}.{f' {compared.text}' if compared else ''}"
 
 
 def describe_corpus(corpus: Corpus) -> str:

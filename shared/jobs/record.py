@@ -88,6 +88,8 @@ class Losses:
     validation_loss: float | None = None
     best_loss: float | None = None
     best_epoch: int | None = None
+    #: `Baselines` of shared/jobs/rows.py; None before the first step and where there are none.
+    baselines: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,18 +48,40 @@ class SampleRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NGram:
+    """The loss of an n-gram model: `order` - 1 characters predict the next one."""
+
+    order: Count
+    loss: Number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baselines:
+    """Losses on the validation part that need no network, mean nats per character."""
+
+    #: By the characters' frequencies in the training part.
+    unigram: Number
+    #: By an interpolated Kneser-Ney model of the training part.
+    ngram: NGram
+    #: What the validation part adds to the training part's size under xz.
+    xz: Number
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelLosses:
     """Losses of the best epoch, mean nats per character; `validation` is classic's evaluation; None: not measured."""
 
     train: Number | None = None
     validation: Number | None = None
     best_epoch: Epoch | None = None
+    baselines: Baselines | None = None
 
 
 Row = TypeVar("Row", MetricRow, SampleRow)
 
 METRICS: TypeAdapter[MetricRow] = TypeAdapter(MetricRow)
 SAMPLES: TypeAdapter[SampleRow] = TypeAdapter(SampleRow)
+BASELINES: TypeAdapter[Baselines] = TypeAdapter(Baselines)
 
 
 def read_rows(file: BinaryIO, kind: TypeAdapter[Row], *, max_rows: int) -> list[Row]:

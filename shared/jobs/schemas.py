@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.jobs import record
-from shared.jobs.shapes import Described, Params, Result
+from shared.jobs.shapes import Baselines, Described, Params, Result
 
 
 class View(BaseModel):
@@ -40,6 +40,7 @@ class Losses(View):
     validation_loss: float | None
     best_loss: float | None
     best_epoch: int | None
+    baselines: Baselines | None = Field(description="Null before the first step and without a validation part.")
 
 
 class JobError(View):

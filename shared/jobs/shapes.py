@@ -37,11 +37,31 @@ class Omitted(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class NGram(BaseModel):
+    """The loss of an n-gram model."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    order: int = Field(description="Its longest n-grams: `order` - 1 characters predict the next one.")
+    loss: float
+
+
+class Baselines(BaseModel):
+    """Losses on the validation part that need no network, mean nats per character."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    unigram: float = Field(description="Guessing by the characters' frequencies in the training part.")
+    ngram: NGram = Field(description="An interpolated Kneser-Ney model of the training part.")
+    xz: float = Field(description="What the validation part adds to the size of the training part under xz.")
+
+
 class TrainResult(BaseModel):
     """The result of a training."""
 
     model_id: str
     stop_reason: Literal["completed", "early_stopped", "time_limit"]
+    baselines: Baselines | None = Field(None, description="Null without a validation part, so for `classic`.")
 
 
 class ImportResult(BaseModel):

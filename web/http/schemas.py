@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema
 from shared import volume
 from shared.jobs.events import EventType, StoredEvent
 from shared.jobs.schemas import Job, View, format_time
+from shared.jobs.shapes import Baselines
 from shared.store import WorkerInfo
 from web.http.event_schemas import AnyEvent
 
@@ -121,6 +122,7 @@ class Model(View):
     )
     parameters: int
     losses: ModelLosses
+    baselines: Baselines | None = Field(description="Null where the training had no validation part.")
     formats: list[str] = Field(description="The formats that it can be downloaded in.")
     bytes: int = Field(description="Size of the bundle.")
     created_at: str
@@ -145,6 +147,7 @@ class Model(View):
             vocabulary=model.vocabulary[:LISTED_CHARS] if listed else model.vocabulary,
             parameters=model.parameters,
             losses=ModelLosses.model_validate(model.losses),
+            baselines=Baselines.model_validate(model.losses.baselines) if model.losses.baselines else None,
             formats=[name for name in ("bundle", "pth") if name in model.files],
             bytes=whole.bytes if whole else sum(file.bytes for file in model.files.values()),
             created_at=model.created_at,

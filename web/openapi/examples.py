@@ -13,7 +13,14 @@ _CORPUS, _JOB, _MODEL = (
     "job_01m86z6zv2e5vq8r8b3z3w8k4d",
     "mod_01m86z6zv2e5vq8r8b3z3w8k4d",
 )
-_LOSSES = {"train_loss": 1.842, "validation_loss": 1.913, "best_loss": 1.913, "best_epoch": 4}
+_BASELINES = {"unigram": 3.012, "ngram": {"order": 6, "loss": 1.797}, "xz": 1.931}
+_LOSSES = {
+    "train_loss": 1.842,
+    "validation_loss": 1.913,
+    "best_loss": 1.913,
+    "best_epoch": 4,
+    "baselines": _BASELINES,
+}
 _EVENT = {"id": "1764000000000-0", "type": "metric", "data": {"step": 240, "epoch": 4, "validation_loss": 1.913}}
 
 TRAIN: Mapping[str, Any] = {
@@ -103,6 +110,7 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
         "vocabulary": "\n abt",
         "parameters": 341_284,
         "losses": {"train": 1.171, "validation": 1.602, "best_epoch": 11},
+        "baselines": _BASELINES,
         "formats": ["bundle"],
         "bytes": 1_402_112,
         "created_at": "2026-11-24T12:01:00.000Z",

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from werkzeug.wrappers import Response as AnyResponse
 
 from shared.errors import Conflict
+from shared.jobs.comparison import Comparison, compare
 from shared.jobs.events import EventType
 from shared.jobs.record import Job, JobType, Status
 from shared.requests.recipes import RECIPES
@@ -100,6 +101,7 @@ def show(job_id: str) -> Response:
         corpus=corpus,
         runs=runs,
         curve=draw(runs),
+        comparison=_comparison(job) if job.status is Status.SUCCEEDED else None,
         samples=here.store.jobs.samples(job_id)[: -_SAMPLES - 1 : -1],
         texts=written(job, events[::-1]) if writes else [],
         lines=[event for event in events if event.type in (EventType.STATUS, EventType.LOG)][:_LINES],
@@ -160,6 +162,11 @@ def _filters(name: str, choices: list[tuple[str, str]]) -> list[Filter]:
     ]
 
 
+def _comparison(job: Job) -> Comparison | None:
+    reason = (job.result or {}).get("stop_reason", "")
+    return compare(job.metrics.best_loss, job.metrics.baselines, job.params, reason)
+
+
 def _shown(job: Job) -> dict[str, Any]:
     """Return the options that are set, without the prompt, which has a place of its own."""
     return {name: value for name, value in job.params.items() if value not in (None, {}, []) and name != "prompt"}
@@ -174,5 +181,6 @@ def _run(job: Job, measured: Sequence[Mapping[str, Any]]) -> Run:
         name=str(job.params["name"]),
         metrics=[row.model_dump() for row in rows_of(measured)],
         best_epoch=job.metrics.best_epoch,
+        baselines=job.metrics.baselines,
         awaited=["train_loss", *([recipe.loss_metric] if keeps_back else [])],
     )

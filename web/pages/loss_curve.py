@@ -26,6 +26,8 @@ class Run:
     trouble: str | None = None
     #: 1: all that was measured is here; 2: every second row; and so on.
     every: int = 1
+    #: `Baselines` of shared/jobs/rows.py, as JSON.
+    baselines: Mapping[str, Any] | None = None
 
     @property
     def measured(self) -> Mapping[str, str]:
@@ -46,6 +48,17 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Level:
+    """A baseline: a line across the plot, and its name, which is apart from the others' names."""
+
+    name: str
+    y: float
+    #: Where the name's "start" or "end" is.
+    x: float
+    anchor: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Curve:
     """What the template draws, in the SVG's own units."""
 
@@ -56,6 +69,7 @@ class Curve:
     #: (index of the run, its point)
     bests: Sequence[tuple[int, Point]]
     x_name: str
+    levels: Sequence[Level] = ()
     width: int = WIDTH
     height: int = HEIGHT
     left: int = _LEFT
@@ -79,7 +93,10 @@ def draw(runs: Sequence[Run]) -> Curve | None:
     if len({x for x, _ in every}) < 2:
         return None
     x_low, x_high = min(x for x, _ in every), max(x for x, _ in every)
-    y_least, y_most = min(y for _, y in every), max(y for _, y in every)
+    baselines = _baselines(runs)
+    # The n-gram model's is always shown, the others where there is room.
+    ys = [*(y for _, y in every), *(loss for _, loss, _, _ in baselines[:1])]
+    y_least, y_most = min(ys), max(ys)
     x_ticks = _ticks(x_low, x_high, most=8, whole=True)
     y_ticks = _ticks(y_least, y_most, most=6)
     y_low, y_high = min(y_ticks[0], y_least), max(y_ticks[-1], y_most)
@@ -107,6 +124,23 @@ def draw(runs: Sequence[Run]) -> Curve | None:
         y_ticks=[(place_of(x_low, y)[1], f"{y:g}") for y in y_ticks],
         bests=[(place, place_of(*point)) for place, point in bests],
         x_name="epoch" if by_epoch else "step",
+        levels=[
+            Level(name=f"{name} {loss:.2f}", y=place_of(x_low, loss)[1], x=x, anchor=anchor)
+            for name, loss, x, anchor in baselines
+            if y_low <= loss <= y_high
+        ],
+    )
+
+
+def _baselines(runs: Sequence[Run]) -> Sequence[tuple[str, float, float, str]]:
+    """Return the baselines of a run that is alone: names, losses, places of the names. The n-gram model's is first."""
+    known = runs[0].baselines if len(runs) == 1 else None
+    if not known:
+        return ()
+    return (
+        (f"{known['ngram']['order']}-gram", known["ngram"]["loss"], _LEFT + 6, "start"),
+        ("xz", known["xz"], _LEFT + 150, "start"),
+        ("unigram", known["unigram"], WIDTH - _RIGHT, "end"),
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from werkzeug.wrappers import Response as AnyResponse
 
 from shared.errors import Damaged, InvalidRequest
+from shared.jobs.comparison import compare
 from shared.jobs.rows import MetricRow
 from shared.requests.options import ModelPatch
 from shared.volume import Model
@@ -116,6 +117,7 @@ def _one(here: Services, model_id: str, *, errors: dict[str, str] | None = None,
         line=lineage.trace(here.volume.models, model),
         run=run,
         curve=draw([run]),
+        comparison=compare(model.losses.validation, model.losses.baselines, model.params),
         job=here.store.jobs.find(model.job_id),
         jobs=here.store.jobs.page(model_id=model_id, limit=10).jobs,
         errors=errors or {},
@@ -137,6 +139,7 @@ def run_of(here: Services, model: Model) -> Run:
         name=model.name,
         metrics=[asdict(row) for row in metrics[::-every][::-1]],
         best_epoch=model.losses.best_epoch,
+        baselines=asdict(model.losses.baselines) if model.losses.baselines else None,
         trouble=trouble,
         every=every,
     )

@@ -35,13 +35,20 @@ export class Chart {
     this.later();
   }
 
+  // Draws the losses that need no network.
+  compare(baselines, run = this.runs[0]) {
+    if (!baselines || run.baselines) return;
+    run.table.dataset.baselines = JSON.stringify(baselines);
+    this.later();
+  }
+
   // Takes over the tables of a page that was fetched again.
   reread(page) {
     for (const run of this.runs) {
       const fresh = page.querySelector(`table[data-run="${run.table.dataset.run}"]`);
       if (!fresh) continue;
       run.table.tBodies[0].replaceWith(document.importNode(fresh.tBodies[0], true));
-      if (fresh.dataset.best) run.table.dataset.best = fresh.dataset.best;
+      for (const name of ["best", "baselines"]) if (fresh.dataset[name]) run.table.dataset[name] = fresh.dataset[name];
       run.read();
     }
     this.later();
@@ -197,11 +204,12 @@ export class Chart {
     this.tell(along);
     const width = this.plot.clientWidth, height = this.plot.clientHeight;
     if (!width) return;
-    const drawing = new Drawing({ width, height, shown: this.shown(), series: this.visible(), all: this.series, log: this.log });
+    const baselines = this.runs.length === 1 ? this.runs[0].baselines : null;
+    const drawing = new Drawing({ width, height, shown: this.shown(), series: this.visible(), all: this.series, log: this.log, baselines, whole: !this.range });
     this.x = drawing.x;
     this.y = drawing.y;
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    this.svg.replaceChildren(...drawing.axes(), drawing.lines(), ...drawing.bests(this.runs), ...this.reading(height));
+    this.svg.replaceChildren(...drawing.axes(), ...drawing.levels(), drawing.lines(), ...drawing.bests(this.runs), ...this.reading(height));
     this.tools.querySelectorAll(".zoom button").forEach((button, place) => (button.disabled = place !== 1 && !this.range));
   }
 
@@ -249,7 +257,8 @@ export class Chart {
     const many = this.runs.length > 1;
     const kinds = Object.values(LOSSES).filter((kind) => this.series.some((one) => one.kind === kind));
     const entries = many ? this.runs.map((run, place) => [place, run.name, `run-${place} many`]) : kinds.map((kind) => [kind, kind, kind]);
-    const shape = JSON.stringify([entries, along, [...this.hidden], this.runs.map((run) => run.best)]);
+    const compared = !many && this.runs[0].baselines;
+    const shape = JSON.stringify([entries, along, [...this.hidden], this.runs.map((run) => run.best), compared]);
     if (shape === this.shape) return;
     this.shape = shape;
     const focused = [...this.legend.querySelectorAll("button")].indexOf(document.activeElement);
@@ -264,6 +273,7 @@ export class Chart {
     });
     const marks = many ? ['<span class="key plain">validation</span>', '<span class="key plain training">training</span>'] : [];
     if (this.runs.some((run) => run.best)) marks.push('<span class="key best">best</span>');
+    if (compared) marks.push('<span class="key level">without a network</span>');
     this.legend.replaceChildren(...buttons, ...marks.map(html), `Mean nats per character, by ${{ seconds: "second of computing" }[along] || along}.`);
     if (focused >= 0) buttons[focused]?.focus();
   }

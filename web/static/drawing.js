@@ -27,13 +27,15 @@ export function classesOf(run, kind, runs) {
 }
 
 export class Drawing {
-  // `shown` is the range of x; `series` are the visible lines of `all`; `log` asks for a logarithmic axis.
-  constructor({ width, height, shown, series, all, log }) {
-    Object.assign(this, { width, height, shown, series });
+  // `shown` is the range of x; `series` are the visible lines of `all`; `log` asks for a logarithmic axis. `baselines` are those
+  // of the only run, or null; the n-gram model's is always in sight when the `whole` x axis is.
+  constructor({ width, height, shown, series, all, log, baselines, whole }) {
+    Object.assign(this, { width, height, shown, series, baselines });
     this.x = scale(shown, [LEFT, width - RIGHT]);
     const within = ({ x }) => x >= shown[0] && x <= shown[1];
     let ys = series.flatMap(({ points }) => points.filter(within).map(({ y }) => y));
     if (!ys.length) ys = all.flatMap(({ points }) => points.map(({ y }) => y));
+    if (baselines && whole) ys.push(baselines.ngram.loss);
     const [least, most] = [Math.min(...ys), Math.max(...ys)];
     this.log = log && least > 0;
     const margin = (most - least) * MARGIN || 0.01;
@@ -51,6 +53,19 @@ export class Drawing {
     }
     for (const value of ticks(...shown, Math.max(2, width / 80), { whole: shown[1] - shown[0] > 4 })) {
       yield make("text", { class: "tick", x: this.x(value), y: height - BOTTOM + 19, "text-anchor": "middle" }, format.format(value));
+    }
+  }
+
+  // The baselines, with their names at different places.
+  *levels() {
+    if (!this.baselines) return;
+    const { ngram, xz, unigram } = this.baselines;
+    const right = this.width - RIGHT;
+    for (const [name, value, x, anchor] of [[`${ngram.order}-gram`, ngram.loss, LEFT + 6, "start"], ["xz", xz, LEFT + 90, "start"], ["unigram", unigram, right, "end"]]) {
+      if (value < this.range[0] || value > this.range[1]) continue;
+      const at = this.y(value);
+      yield make("line", { class: "level", x1: LEFT, x2: right, y1: at, y2: at });
+      yield make("text", { class: "tick level", x, y: at - 4, "text-anchor": anchor }, `${name} ${value.toFixed(2)}`);
     }
   }
 

@@ -82,6 +82,7 @@ export class JobView {
     const best = metrics.best_loss === null ? null : loss(metrics.best_loss);
     this.figure("best", best && (metrics.best_epoch ? `${best} in epoch ${metrics.best_epoch}` : best));
     this.chart?.mark(metrics.best_epoch);
+    this.chart?.compare(metrics.baselines);
   }
 
   figure(name, said) {

@@ -20,6 +20,11 @@ export class Run {
     return this.table.dataset.best ? Number(this.table.dataset.best) : null;
   }
 
+  // Losses that need no network, as the service has them; null where there are none.
+  get baselines() {
+    return this.table.dataset.baselines ? JSON.parse(this.table.dataset.baselines) : null;
+  }
+
   // Reads the rows of the table, oldest first.
   read() {
     this.rows = [...this.table.tBodies[0].rows].reverse().map((line) => {

@@ -3,7 +3,9 @@
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -11,6 +13,7 @@ from shared.errors import VolumeUnavailable
 from shared.ids import model_id_of
 from shared.jobs.events import EventType
 from shared.jobs.record import Losses, Progress
+from shared.jobs.rows import Baselines
 from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamRequest
 from worker.formats.bundle import BUNDLE, read_bundle
 from worker.jobs.attempt import Attempt, Outcome, Stopped
@@ -73,7 +76,8 @@ def run_train(attempt: Attempt) -> Outcome:
                     samples=event.samples,
                     items=event.items,
                 )
-                return build_and_seal(attempt, build, result={"stop_reason": event.stop_reason})
+                result = {"stop_reason": event.stop_reason, "baselines": _plain(event.losses.baselines)}
+                return build_and_seal(attempt, build, result=result)
             if stop is not None:
                 checkpointer.save(event.state())
                 attempt.reporter.stopped(step=event.step)
@@ -115,7 +119,12 @@ def _last(done: events.Done) -> Losses:
         validation_loss=measured[-1] if measured else None,
         best_loss=done.best_loss,
         best_epoch=done.losses.best_epoch,
+        baselines=_plain(done.losses.baselines),
     )
+
+
+def _plain(baselines: Baselines | None) -> dict[str, Any] | None:
+    return None if baselines is None else asdict(baselines)
 
 
 def _newest_state(attempt: Attempt) -> TrainState | None:
@@ -147,6 +156,7 @@ def _tell(attempt: Attempt, event: events.TrainEvent) -> None:
         case events.Progress():
             progress = {name: getattr(event, name) for name in Progress.__dataclass_fields__}
             losses = {name: getattr(event, name) for name in Losses.__dataclass_fields__}
+            losses["baselines"] = _plain(event.baselines)
             reporter.progress(Progress(**progress), Losses(**losses))
         case events.Metric():
             reporter.add(EventType.METRIC, events.row(event))

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from shared.errors import Diverged
-from shared.jobs.rows import MetricRow, ModelLosses, SampleRow
+from shared.jobs.rows import Baselines, MetricRow, ModelLosses, SampleRow
 from shared.text.items import ModelItems
 from shared.text.vocabulary import Vocabulary
 from worker.training.state import TrainState
@@ -50,6 +50,7 @@ class Progress(Tick):
     #: What the best epoch is chosen by: validation, evaluation in classic, or training without a validation part.
     best_loss: float | None
     best_epoch: int | None
+    baselines: Baselines | None
 
 
 @dataclass(frozen=True, kw_only=True)

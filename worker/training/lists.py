@@ -16,6 +16,7 @@ from shared.requests.estimate import MAX_ROWS, WARM_UP_CHARS
 from shared.requests.options import StreamRequest
 from shared.text.items import ModelItems, split
 from worker.nn.randomness import Permutation, derive
+from worker.training.baselines import MAX_TRAINING
 from worker.training.data import Chunks, Codes
 
 #: Items that are joined at a time, and positions of a permutation that are computed at a time.
@@ -119,21 +120,31 @@ class ShuffledChunks(Chunks):
         self._epoch = epoch
 
 
-def cut(codes: Codes, listing: Listing | None, request: StreamRequest, *, seed: int) -> tuple[Chunks, Codes, int]:
-    """Cut a text in two: chunks of what is trained on, and a text whose end, from a place on, is held out.
+def cut(
+    codes: Codes, listing: Listing | None, request: StreamRequest, *, seed: int
+) -> tuple[Chunks, Codes, Codes, int]:
+    """Cut a text in two: chunks of what is trained on and their text, and a text whose end, from a place on, is held out.
 
-    A text that isn't a list is cut at one place.
+    A text that isn't a list is cut at one place. Of a list's text to train on only its end is returned, as much as
+    baselines read.
     """
     sizes = {"seq_length": request.seq_length, "batch_size": request.batch_size}
     if listing is None:
         end = len(codes) - int(len(codes) * request.validation_fraction)
-        return Chunks(codes[:end], **sizes, seed=seed), codes, end
+        return Chunks(codes[:end], **sizes, seed=seed), codes[:end], codes, end
     lengths = listing.lengths
     starts = np.cumsum(lengths) - lengths
     held = held_out(lengths, listing.hashes, fraction=request.validation_fraction, needed=request.batch_size)
     chunks = ShuffledChunks(codes, starts=starts[~held], lengths=lengths[~held], **sizes, seed=seed)
     # Items to train on come first, since the state of the held-out part's batch rows warms up on what precedes it.
     before = int(np.searchsorted(np.cumsum(lengths[~held]), MAX_ROWS * WARM_UP_CHARS)) + 1
-    items = np.concatenate([np.flatnonzero(~held)[:before], np.flatnonzero(held)])
-    text = np.concatenate([codes[starts[item] : starts[item] + lengths[item]] for item in items])
-    return chunks, text, len(text) - int(lengths[held].sum())
+    trained = np.flatnonzero(~held)
+    text = _joined(codes, starts, lengths, np.concatenate([trained[:before], np.flatnonzero(held)]))
+    from_end = np.cumsum(lengths[trained][::-1])
+    last = trained[max(0, len(trained) - int(np.searchsorted(from_end, MAX_TRAINING)) - 1) :]
+    return chunks, _joined(codes, starts, lengths, last), text, len(text) - int(lengths[held].sum())
+
+
+def _joined(codes: Codes, starts: NDArray[np.int64], lengths: NDArray[np.int64], items: NDArray[np.int64]) -> Codes:
+    parts = [codes[starts[item] : starts[item] + lengths[item]] for item in items]
+    return np.concatenate(parts) if parts else codes[:0]

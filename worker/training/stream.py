@@ -40,7 +40,9 @@ class Stream:
         listing: Listing | None = None,
     ) -> None:
         self._model, self._bfloat16 = model, bfloat16
-        self._chunks, read, begin = cut(codes, listing, request, seed=seed)
+        self._chunks, training, read, begin = cut(codes, listing, request, seed=seed)
+        #: The training part, or the items at a list's end that are trained on, and the validation part.
+        self.parts = training, read[begin:]
         self._validation = Continuation(read, start=begin, length=EVALUATION_LENGTH)
         validation_chars = self._validation.count
         self.batches, self.evaluation_batches = self._chunks.batches, self._validation.batches

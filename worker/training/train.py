@@ -23,6 +23,7 @@ from worker.nn.kernel import load
 from worker.nn.model import CharLSTM, faults, shapes
 from worker.nn.precision import can_compute_bfloat16, takes_bfloat16
 from worker.nn.randomness import derive, seed_torch
+from worker.training.baselines import measure_baselines
 from worker.training.classic import Classic
 from worker.training.data import Codes, Survey, encode, survey
 from worker.training.events import TrainEvent
@@ -127,6 +128,7 @@ def train(
         muon=muon,
         evaluates_first=start is not None and request.kind.has_embedding,
         items=None if listing is None else listing.described(),
+        baselines=measure_baselines(*recipe.parts, vocabulary.characters),
     )
     yield from Trainer(context, model, recipe, clock=clock, state=state).run()
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from shared.errors import JobFailed
-from shared.jobs.rows import MAX_SAMPLES, MetricRow, ModelLosses, SampleRow
+from shared.jobs.rows import MAX_SAMPLES, Baselines, MetricRow, ModelLosses, SampleRow
 from shared.requests.options import ClassicRequest, StreamRequest
 from shared.text.items import ModelItems
 from shared.text.vocabulary import Vocabulary
@@ -67,6 +67,7 @@ class TrainContext:
     evaluates_first: bool = False
     #: The list that the text is trained on as, if it is.
     items: ModelItems | None = None
+    baselines: Baselines | None = None
 
 
 class Trainer:
@@ -341,6 +342,7 @@ class Trainer:
             validation_loss=loop.validation_loss,
             best_loss=loop.best_loss,
             best_epoch=loop.best_epoch,
+            baselines=self._context.baselines,
         )
 
     def _done(self) -> Done:
@@ -351,7 +353,12 @@ class Trainer:
             weights={name: value.clone() for name, value in self._best.items()},
             vocabulary=self._context.vocabulary,
             stop_reason=loop.stop_reason or "completed",
-            losses=ModelLosses(train=loop.best_train, validation=loop.best_validation, best_epoch=loop.best_epoch),
+            losses=ModelLosses(
+                train=loop.best_train,
+                validation=loop.best_validation,
+                best_epoch=loop.best_epoch,
+                baselines=self._context.baselines,
+            ),
             best_loss=loop.best_loss,
             metrics=tuple(MetricRow(**values) for values in loop.metrics),
             samples=tuple(SampleRow(**values) for values in loop.samples),

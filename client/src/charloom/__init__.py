@@ -39,6 +39,7 @@ from charloom.events import (
 )
 from charloom.options import GenerateOptions, ItemsOption, TrainOptions, Webhook
 from charloom.records import (
+    Baselines,
     Column,
     Copied,
     Corpus,
@@ -52,6 +53,7 @@ from charloom.records import (
     Model,
     ModelItems,
     ModelLosses,
+    NGram,
     Outcome,
     Output,
     Progress,
@@ -68,6 +70,7 @@ __all__ = [
     "AnyEvent",
     "ApiError",
     "AsyncCharloom",
+    "Baselines",
     "Charloom",
     "CharloomError",
     "Column",
@@ -99,6 +102,7 @@ __all__ = [
     "Model",
     "ModelItems",
     "ModelLosses",
+    "NGram",
     "NotFound",
     "Outcome",
     "Output",

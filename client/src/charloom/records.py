@@ -89,6 +89,24 @@ class Progress(Record):
     eta_seconds: float | None = None
 
 
+class NGram(Record):
+    """The loss of an n-gram model: `order` - 1 characters predict the next one."""
+
+    order: int
+    loss: float
+
+
+class Baselines(Record):
+    """Losses on the validation part that need no network, mean nats per character."""
+
+    #: By the characters' frequencies in the training part.
+    unigram: float
+    #: By an interpolated Kneser-Ney model of the training part.
+    ngram: NGram
+    #: What the validation part adds to the size of the training part under xz.
+    xz: float
+
+
 class Losses(Record):
     """The newest losses of a training, mean nats per character."""
 
@@ -96,6 +114,8 @@ class Losses(Record):
     validation_loss: float | None = None
     best_loss: float | None = None
     best_epoch: int | None = None
+    #: None before the first step and without a validation part.
+    baselines: Baselines | None = None
 
 
 class JobError(Record):
@@ -244,6 +264,8 @@ class Model(Record):
     vocabulary: str
     parameters: int
     losses: ModelLosses = ModelLosses()
+    #: None where the training had no validation part.
+    baselines: Baselines | None = None
     #: What can be downloaded.
     formats: list[Annotated[Format, Open()]] = []
     bytes: int

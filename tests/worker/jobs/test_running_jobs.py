@@ -1,6 +1,7 @@
 """Jobs on a real worker end as they should."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,11 @@ pytestmark = pytest.mark.usefixtures("steady_worker")
 
 
 def test_a_training_ends_as_a_model_and_leaves_no_state(cluster: Cluster, made: Job) -> None:
-    assert made.result == {"model_id": model_id_of(made.id), "stop_reason": "completed"}
     model = cluster.volume.models.get(model_id_of(made.id))
+    assert model.losses.baselines is not None
+    baselines = asdict(model.losses.baselines)
+    assert made.result == {"model_id": model.id, "stop_reason": "completed", "baselines": baselines}
+    assert made.metrics.baselines == baselines
     assert (model.name, model.recipe, model.job_id, set(model.files)) == ("a model", "stream", made.id, {"bundle"})
     assert cluster.volume.jobs.states(made.id) == []
     assert cluster.volume.jobs.min_token(made.id) == 0
