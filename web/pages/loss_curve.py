@@ -139,8 +139,8 @@ def _baselines(runs: Sequence[Run]) -> Sequence[tuple[str, float, float, str]]:
         return ()
     return (
         (f"{known['ngram']['order']}-gram", known["ngram"]["loss"], _LEFT + 6, "start"),
-        ("xz", known["xz"], _LEFT + 150, "start"),
-        ("unigram", known["unigram"], WIDTH - _RIGHT, "end"),
+        ("xz", known["xz"], WIDTH - _RIGHT - 156, "end"),
+        ("unigram", known["unigram"], WIDTH - _RIGHT - 6, "end"),
     )
 
 

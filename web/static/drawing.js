@@ -61,7 +61,7 @@ export class Drawing {
     if (!this.baselines) return;
     const { ngram, xz, unigram } = this.baselines;
     const right = this.width - RIGHT;
-    for (const [name, value, x, anchor] of [[`${ngram.order}-gram`, ngram.loss, LEFT + 6, "start"], ["xz", xz, LEFT + 90, "start"], ["unigram", unigram, right, "end"]]) {
+    for (const [name, value, x, anchor] of [[`${ngram.order}-gram`, ngram.loss, LEFT + 6, "start"], ["xz", xz, right - 96, "end"], ["unigram", unigram, right - 6, "end"]]) {
       if (value < this.range[0] || value > this.range[1]) continue;
       const at = this.y(value);
       yield make("line", { class: "level", x1: LEFT, x2: right, y1: at, y2: at });

@@ -13,6 +13,7 @@ from tests.web.serving import Served
 from tests.web.world import BOOK, World
 
 EPOCHS, STEPS = 12, 34
+BASELINES = {"unigram": 2.4, "ngram": {"order": 6, "loss": 1.3}, "xz": 5.0}
 
 
 @pytest.fixture
@@ -30,7 +31,8 @@ def trained(live: World) -> str:
             "validation_loss": None if half % 2 else 1.2 + 0.01 * (epoch - 9) ** 2,
         }
         live.record(claim, (EventType.METRIC, row))
-    live.record(claim, losses={"best_loss": 1.2, "best_epoch": 9, "train_loss": 0.7, "validation_loss": 1.29})
+    figures = {"best_loss": 1.2, "best_epoch": 9, "train_loss": 0.7, "validation_loss": 1.29, "baselines": BASELINES}
+    live.record(claim, losses=figures)
     live.finish(claim, {"model_id": "x", "stop_reason": "completed"})
     return job_id
 
@@ -129,3 +131,35 @@ def test_table_csv_and_curve_tell_the_same(browser: Browser, served: Served, tra
     told = [[row[name] for name in ("step", "epoch", "seconds", "train_loss", "validation_loss")] for row in table]
     assert rows[::-1] == told
     assert len(told) == 2 * EPOCHS
+
+
+def test_baselines_are_lines_with_names_and_the_model_is_compared_with_them(
+    browser: Browser, served: Served, trained: str
+) -> None:
+    with tab(browser, served) as page:
+        page.goto(f"/jobs/{trained}")
+        assert page.locator(".plot text.level").all_text_contents() == ["6-gram 1.30", "unigram 2.40"], (
+            "xz is far above"
+        )
+        assert page.locator(".plot line.level").count() == 2
+        expect(page.locator(".legend .level")).to_have_text("without a network")
+        expect(
+            page.get_by_text("Guessing by the last five letters reaches 1.30 nats; this model 1.20.")
+        ).to_be_visible()
+
+
+def test_baselines_appear_while_a_training_runs(browser: Browser, served: Served, live: World) -> None:
+    job_id = live.train(live.corpus(BOOK * 3)).json["id"]
+    claim = live.claim(job_id)
+    with tab(browser, served) as page:
+        page.goto(f"/jobs/{job_id}")
+        for step in (34, 68):
+            row = {"step": step, "epoch": step // 34, "seconds": 1.0, "train_loss": 100 / step, "validation_loss": 3.0}
+            live.record(claim, (EventType.METRIC, row))
+        expect(page.locator(".plot polyline.validation")).to_have_count(1)
+        live.record(claim, progress={"step": 68, "fraction": 0.5}, losses={"best_loss": 3.0, "baselines": BASELINES})
+        expect(page.locator(".plot text.level").first).to_have_text("6-gram 1.30")
+        assert points(page, "validation")[-1][1] < 150, "the axis reaches down to the n-gram model"
+    live.finish(claim, {"model_id": "x", "stop_reason": "completed", "baselines": BASELINES})
+    answer = live.http.get(f"/jobs/{job_id}").text
+    assert "This model is worse than guessing by letter frequencies: 3.00 nats against 2.40. Try more epochs." in answer

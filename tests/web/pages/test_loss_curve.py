@@ -32,6 +32,19 @@ def test_a_curve_stays_within_its_frame_and_marks_the_best() -> None:
     assert len(curve.x_ticks) <= 10
 
 
+def test_baselines_are_levels_in_a_frame_that_reaches_the_ngram_models() -> None:
+    baselines = {"unigram": 9.0, "ngram": {"order": 5, "loss": 1.5}, "xz": 2.5}
+    metrics = [row(10 * epoch, epoch, 4.0, 5.0 - epoch) for epoch in (1, 2)]
+    run = Run(id="job_1", name="one", metrics=metrics, best_epoch=2, baselines=baselines)
+    curve = draw_runs([run])
+    assert curve is not None
+    assert [level.name for level in curve.levels] == ["5-gram 1.50", "xz 2.50"], "unigram is above the frame"
+    assert curve.lines[1].last[1] < curve.levels[1].y < curve.levels[0].y <= curve.bottom
+    several = draw_runs([run, run])
+    assert several is not None
+    assert several.levels == []
+
+
 def test_losses_within_an_epoch_stand_side_by_side() -> None:
     rows = [row(25 * n, 1 + (25 * n - 1) // 100, 5 / n, 3.0 if 25 * n % 100 == 0 else None) for n in range(1, 9)]
     curve = draw(rows, best_epoch=2)
