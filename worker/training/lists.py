@@ -123,7 +123,7 @@ class ShuffledChunks(Chunks):
 def cut(
     codes: Codes, listing: Listing | None, request: StreamRequest, *, seed: int
 ) -> tuple[Chunks, Codes, Codes, int]:
-    """Cut a text in two: chunks of what is trained on and their text, and a text whose end, from a place on, is held out.
+    """Cut a text: chunks of what is trained on, and their text; a text whose end, from a place on, is held out.
 
     A text that isn't a list is cut at one place. Of a list's text to train on only its end is returned, as much as
     baselines read.
