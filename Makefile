@@ -2,7 +2,7 @@
 
 SHELL = /bin/sh
 .DEFAULT_GOAL = help
-.PHONY: help setup setup-dev demo up test lint types unit audit bench bench-full chaos pictures clean
+.PHONY: help setup setup-dev demo up test lint types unit audit bench bench-full chaos pictures base clean
 
 # From the command line into the recipes' environment, where "$$TEXT" keeps the spaces of a path together.
 export TEXT SHAKESPEARE DATA PORT NAME OUT SECONDS SEED
@@ -19,6 +19,7 @@ help:
 	@echo "make bench-full          run the long benchmarks; TEXT=book.txt, SHAKESPEARE=tinyshakespeare.txt"
 	@echo "make chaos               inject random faults into a service and check it; SECONDS=600, SEED=1"
 	@echo "make pictures            take screenshots of every page; OUT=pictures"
+	@echo "make base                make the base that comes along anew: fetch its texts, train it, pack it; SECONDS=3000"
 	@echo "make setup               create .venv and install into it (the other targets do so first)"
 	@echo "make clean               remove .venv and caches, but no data"
 
@@ -62,6 +63,10 @@ chaos: setup-dev
 
 pictures: setup-dev
 	@exec $(RUN) scripts.pictures "$${OUT:-pictures}"
+
+base: setup-dev
+	@.venv/bin/pip install --quiet pysword
+	@exec $(RUN) scripts.base $${SECONDS:+--seconds "$$SECONDS"}
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

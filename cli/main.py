@@ -13,6 +13,7 @@ GROUPS = {
         "train": "cli.commands.train",
         "estimate": "cli.commands.train",
         "write": "cli.commands.write",
+        "base": "cli.commands.base",
     },
     "Jobs": {
         "jobs": "cli.commands.jobs",

@@ -34,6 +34,11 @@ def new_id(kind: str) -> str:
     return f"{kind}_{_encode(_numbers.next())}"
 
 
+def fixed_id(kind: str, digest: bytes) -> str:
+    """Make an id from a digest, always the same one; it sorts before every id that was made at a time."""
+    return f"{kind}_{_encode(int.from_bytes(digest[:10], 'big'))}"
+
+
 def is_id(text: str, kind: str) -> bool:
     """Return True if `text` has the form of an id of `kind`. Whatever passes is safe as a file name and a key."""
     return _PATTERN.fullmatch(text) is not None and text.startswith(f"{kind}_")

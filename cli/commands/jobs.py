@@ -177,6 +177,7 @@ def _card(job: Job) -> list[tuple[str, str]]:
         ("prompt", str(job.params.get("prompt") or "")),
         ("model", job.model_id or ""),
         ("text", str(job.params.get("corpus_id") or "")),
+        ("starts from", formatting.describe_start(job.starting_point)),
         ("created", f"{age(job.created_at)} ago"),
         ("took", took),
         ("worker", f"{job.worker}, attempt {job.attempt}" if job.worker else ""),

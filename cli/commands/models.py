@@ -25,7 +25,7 @@ _COLUMNS = (
     Column(title="LOSS", rank=1, right=True),
     Column(title="SIZE", rank=3, right=True),
     Column(title="AGE", rank=2, right=True),
-    Column(title="RECIPE", rank=4),
+    Column(title="KIND", rank=4),
 )
 
 
@@ -48,21 +48,27 @@ def models(ctx: CliContext, limit: int | None) -> None:
         "charloom model reeds",
         'charloom model x7k2pq --name "Reeds, second try"',
         "charloom model reeds --metadata mood=calm",
+        "charloom model reeds --base",
     )
 )
 @click.argument("model", metavar="MODEL")
 @click.option("--name", help="The model's new name.")
 @click.option("--metadata", multiple=True, type=Pair(), help="New metadata, replacing the old. Repeatable.")
+@click.option(
+    "--base/--no-base", default=None, help="Whether trainings on texts of its language start from it by themselves."
+)
 @server_command
-def model(ctx: CliContext, model: str, name: str | None, metadata: Sequence[tuple[str, str]]) -> None:
-    """Show a model, or change its name or metadata.
+def model(
+    ctx: CliContext, model: str, name: str | None, metadata: Sequence[tuple[str, str]], base: bool | None
+) -> None:
+    """Show a model, or change its name or metadata, or make it a base.
 
     MODEL is a model's name, its id, or the start or end of its id.
     """
-    changes = name is not None or bool(metadata)
+    changes = name is not None or bool(metadata) or base is not None
     found = find_model(ctx, model, newest=not changes)
     if changes:
-        found = ctx.client.models.patch(found, name=name, metadata=dict(metadata) if metadata else None)
+        found = ctx.client.models.patch(found, name=name, metadata=dict(metadata) if metadata else None, base=base)
     if ctx.json:
         ctx.print_json(found)
     else:
@@ -194,7 +200,8 @@ def _find_model_or_corpus(ctx: CliContext, name: str) -> Model | Corpus:
 
 def _row(model: Model) -> Sequence[str]:
     kept = model.losses.train if model.losses.validation is None else model.losses.validation
-    return model.id, model.name, loss(kept), size(model.bytes), age(model.created_at), model.recipe
+    kind = "base" if model.base else model.recipe
+    return model.id, model.name, loss(kept), size(model.bytes), age(model.created_at), kind
 
 
 def _card(model: Model) -> list[tuple[str, str]]:
@@ -217,7 +224,8 @@ def _card(model: Model) -> list[tuple[str, str]]:
         ("characters", f"{model.vocab_size}: {' '.join(model.vocabulary.split())}"),
         ("text", model.corpus_id or ""),
         ("job", model.job_id),
-        ("started from", model.parent_model_id or ""),
+        ("started from", formatting.describe_start(model.starting_point) or model.parent_model_id or ""),
+        ("base", "yes: trainings on texts of its language start from it" if model.base else ""),
         ("size", f"{size(model.bytes)}; formats: {', '.join(model.formats)}"),
         ("created", f"{age(model.created_at)} ago"),
         ("metadata", formatting.pairs(model.metadata)),

@@ -10,12 +10,12 @@ from cli.common.corpus_argument import resolve_corpus, take_upload_options, uplo
 from cli.common.follow import follow_job
 from cli.common.lookup import find_model
 from cli.common.options import check_request, given_options, request_options
-from cli.terminal.formatting import duration, number
+from cli.terminal.formatting import describe_start, duration, number
 from cli.terminal.tables import print_card
-from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamRequest, TrainRequest
+from shared.requests.options import AUTO, AnyTrainRequest, ClassicRequest, StreamRequest, TrainRequest
 from shared.sizes import size
 
-_REQUEST: TypeAdapter[Any] = TypeAdapter(AnyTrainRequest)
+REQUEST: TypeAdapter[Any] = TypeAdapter(AnyTrainRequest)
 _options = request_options(StreamRequest, ClassicRequest, leave_out=["corpus_id"], help_of=TrainRequest)
 
 
@@ -86,14 +86,19 @@ def estimate(ctx: CliContext, text: str, **options: Any) -> None:
             ("steps", number(found.steps)),
             ("time", unknown if found.seconds is None else f"about {duration(found.seconds)}"),
             ("memory", f"at most {size(found.memory_bytes)}"),
+            ("starts from", describe_start(found.starting_point)),
         ],
     )
+
+
+def _starting_model(ctx: CliContext, word: str) -> str | None:
+    return {AUTO: AUTO, "random": None}[word] if word in (AUTO, "random") else find_model(ctx, word).id
 
 
 def _checked_options(ctx: CliContext, options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given, checked before anything is sent."""
     given = given_options(options)
     if "init_from" in given:
-        given["init_from"] = find_model(ctx, given["init_from"]).id
-    check_request(_REQUEST, {"corpus_id": "", **given})
+        given["init_from"] = _starting_model(ctx, given["init_from"])
+    check_request(REQUEST, {"corpus_id": "", **given})
     return given

@@ -13,8 +13,8 @@ from cli.terminal.progress import TrainingProgress
 from cli.terminal.prompts import ask
 
 
-def follow_job(ctx: CliContext, job: Job) -> None:
-    """Follow a job of any type. With --json, print the job, its events and the ended job as lines of JSON.
+def follow_job(ctx: CliContext, job: Job) -> Job:
+    """Follow a job of any type and return it, ended. With --json, print it, its events and its end as lines of JSON.
 
     Raises:
         Failure, JobFailed: it ended without success.
@@ -22,13 +22,15 @@ def follow_job(ctx: CliContext, job: Job) -> None:
     if job.type == "train":
         if ctx.json:
             ctx.print_json_line(job)
-        _report_training(ctx, _follow(ctx, job))
+        ended = _follow(ctx, job)
+        _report_training(ctx, ended)
     elif job.type == "generate" and not ctx.json:
-        show_generation(ctx, job, cancel_on_exit=False).check()
+        ended = show_generation(ctx, job, cancel_on_exit=False).check()
     else:
         ended = _follow(ctx, job).check()
         if not ctx.json and ended.model_id:
             ctx.print_result(ended.model_id, f"Model: {ended.model_id}")
+    return ended
 
 
 def _follow(ctx: CliContext, job: Job) -> Job:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from charloom import Baselines, Corpus, Items, Job
+from charloom import Baselines, Corpus, Items, Job, StartingPoint
 from shared.jobs.comparison import compare, describe_baselines
 from shared.text.items import between
 
@@ -74,6 +74,13 @@ def describe_training(job: Job) -> str:
     found = "" if best is None else f"; best loss {loss(best)} in epoch {job.metrics.best_epoch}"
     compared = compare(best, baselines and baselines.model_dump(), job.params, job.stop_reason or "")
     return f"Trained: {stop_reason(job)}{found}.{f' {compared.text}' if compared else ''}"
+
+
+def describe_start(point: StartingPoint | None) -> str:
+    """Say what a training starts from, and why: "English: it predicts …"; "" if that isn't known."""
+    if point is None:
+        return ""
+    return f"{point.name or 'random weights'}: {point.reason}"
 
 
 def describe_corpus(corpus: Corpus) -> str:

@@ -93,6 +93,22 @@ class Losses:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StartingPoint:
+    """The weights that a training starts from, and why these."""
+
+    #: None: random weights.
+    model_id: str | None = None
+    #: The model's name when the job was sent, and the sha256 of its bundle.
+    name: str | None = None
+    sha256: str | None = None
+    #: One sentence.
+    reason: str
+    #: Where bases were tried on the text: the best one's loss, and that of counts of letter pairs, nats per character.
+    loss: float | None = None
+    pairs_loss: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class NewJob:
     """What is known of a job when it is sent."""
 
@@ -103,6 +119,8 @@ class NewJob:
     metadata: Mapping[str, str] = field(default_factory=dict)
     #: The model that this job makes, or writes with.
     model_id: str
+    #: Of a training; None in jobs of earlier versions.
+    starting_point: StartingPoint | None = None
     #: Corpora and models that must not be deleted while this job lives.
     uses: tuple[str, ...] = ()
     parent_id: str | None = None
@@ -128,6 +146,8 @@ class Job:
     params: Mapping[str, Any]
     metadata: Mapping[str, str]
     model_id: str
+    #: Of a training; None in jobs of earlier versions.
+    starting_point: StartingPoint | None = None
     uses: tuple[str, ...]
     parent_id: str | None
     created_ms: int

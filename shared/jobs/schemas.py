@@ -51,6 +51,19 @@ class JobError(View):
     retryable: bool
 
 
+class StartingPoint(View):
+    """The weights that a training starts from, and why these."""
+
+    model_id: str | None = Field(description="The model; null: random weights.")
+    name: str | None = Field(description="The model's name when the job was sent.")
+    sha256: str | None = Field(description="SHA-256 of the model's bundle.")
+    reason: str
+    loss: float | None = Field(
+        description="Where bases were tried: the loss of the best one on a sample of the text, nats per character."
+    )
+    pairs_loss: float | None = Field(description="The loss of counts of letter pairs on the same sample.")
+
+
 class Links(View):
     """Related addresses; null where there is none."""
 
@@ -82,6 +95,7 @@ class Job(View):
     result: Annotated[dict[str, Any] | None, Described(Result | None)] = Field(description="Null before the end.")
     error: JobError | None
     metadata: dict[str, str]
+    starting_point: StartingPoint | None = Field(description="Of a training; null in those of earlier versions.")
     links: Links
 
     @classmethod
@@ -106,6 +120,7 @@ class Job(View):
             result=None if job.result is None else dict(job.result),
             error=None if job.error is None else JobError.model_validate(job.error),
             metadata=dict(job.metadata),
+            starting_point=None if job.starting_point is None else StartingPoint.model_validate(job.starting_point),
             links=Links(
                 self=here,
                 events=f"{here}/events",

@@ -29,6 +29,8 @@ PATIENCE = 10
 STEPS_AN_EPOCH = 64
 #: A batch with fewer rows than this takes as long as with so many: the weights have to be loaded for each position.
 FULL_ROWS = 16
+#: A base is chosen up to this multiple of its width: where there is time for a wider model, that one learns more.
+MAX_BASE_FACTOR = 1.5
 
 
 def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 from shared.errors import FieldError, InvalidRequest
 from shared.requests.defaults import STEPS_AN_EPOCH, chosen
 from shared.requests.flops import flops, optimizer_flops, parameters
-from shared.requests.options import RATE_FROM_MODEL, ClassicRequest, StreamRequest
+from shared.requests.options import AUTO, RATE_FROM_MODEL, ClassicRequest, StreamRequest
 
 R = TypeVar("R", bound=ClassicRequest | StreamRequest)
 
@@ -98,7 +98,7 @@ def _fit_stream(request: R, chars: int) -> R:
         raise InvalidRequest.at(
             "/corpus_id", f"the text has {chars:,} characters; stream needs {MIN_STREAM_CHARS:,}. Take a longer text"
         )
-    if request.init_from is not None and "learning_rate" not in given:
+    if request.init_from not in (None, AUTO) and "learning_rate" not in given:
         request = _with(request, learning_rate=RATE_FROM_MODEL)
     if "validation_fraction" not in given:
         share = 0.0 if chars < MIN_VALIDATED_CHARS else request.validation_fraction

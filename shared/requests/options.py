@@ -24,6 +24,8 @@ from shared.requests.webhook_urls import MAX_URL_CHARS, parse
 from shared.settings import WEBHOOK_KEY_PATTERN, check_webhook_secret
 from shared.text.items import MAX_SEPARATOR
 
+#: The value of `init_from` that lets the service choose among the bases.
+AUTO = "auto"
 #: Default learning rate of a `stream` training that starts from a model: at 0.01 it first forgets (bench/LOG.md).
 RATE_FROM_MODEL = 3e-3
 #: Largest seed: 2**63 - 1, what torch and numpy both take.
@@ -121,8 +123,7 @@ class TrainRequest(Request):
     name: Name | None = Field(None, description="The model's name; the corpus's if omitted.")
     init_from: str | None = Field(
         None,
-        description="Start from this model's weights instead of random ones. Its sizes are used; a stream model is "
-        "extended by characters that it doesn't know.",
+        description="Start from this model's weights instead of random ones. Its sizes are used.",
     )
     lowercase: bool = Field(description="Convert the text to lower case: fewer characters to learn.")
     seq_length: SeqLength = Field(100, description="Sequence length: how many characters back the network learns from.")
@@ -191,6 +192,12 @@ class StreamRequest(TrainRequest):
     kind = STREAM
     recipe: Literal["stream"] = Field(
         "stream", description="Every character is a target and the state is carried on: a good model quickly."
+    )
+    init_from: str | None = Field(
+        AUTO,
+        description="What to start from. auto: a base that knows the text's language, if there is one, else random "
+        "weights; null: random weights; or a model's id: its sizes are used, and it is extended by characters that it "
+        "doesn't know.",
     )
     lowercase: bool = Field(
         False,
@@ -331,3 +338,6 @@ class ModelPatch(Request):
 
     name: Name | None = Field(None, description="The new name.")
     metadata: Metadata | None = Field(None, description="The new metadata, replacing the old.")
+    base: bool | None = Field(
+        None, description="Whether stream trainings on texts of its language start from it by themselves."
+    )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from shared.jobs.record import Job, JobError, JobType, Losses, NewJob, Progress, Status
+from shared.jobs.record import Job, JobError, JobType, Losses, NewJob, Progress, StartingPoint, Status
 
 #: A record or a part of one: a dataclass.
 Part = TypeVar("Part", bound=Any)
@@ -23,6 +23,7 @@ def to_hash(job: NewJob) -> dict[str, str]:
         "webhook": dump(job.params["webhook"]) if job.params.get("webhook") else "",
         "webhook_secret": job.webhook_secret or "",
         "model_id": job.model_id,
+        "starting_point": dump_part(job.starting_point) if job.starting_point else "",
         "uses": dump(job.uses),
         "parent_id": job.parent_id or "",
         "max_attempts": str(job.max_attempts),
@@ -58,6 +59,7 @@ def from_hash(fields: Mapping[str, str], queue_position: int | None) -> Job:
         params=json.loads(fields["params"]),
         metadata=json.loads(fields["metadata"]),
         model_id=fields["model_id"],
+        starting_point=known(StartingPoint, fields.get("starting_point", "")),
         uses=tuple(json.loads(fields["uses"])),
         parent_id=fields["parent_id"] or None,
         created_ms=int(fields["created"]),
@@ -89,7 +91,7 @@ def known(kind: type[Part], text: str) -> Part | None:
     return part
 
 
-def dump_part(part: Progress | Losses | JobError) -> str:
+def dump_part(part: Progress | Losses | JobError | StartingPoint) -> str:
     """Return a part of the record as JSON."""
     return dump(asdict(part))
 

@@ -12,7 +12,7 @@ jobs/<id>/end.json          how it ends; written before the record says so
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -78,7 +78,7 @@ class JobFolders:
                 if upload is not None:
                     _copy(upload, folder / "upload", max_bytes)
             synced = job.type is not JobType.GENERATE
-            write_json(folder / "job.json", vars(job), synced=synced)
+            write_json(folder / "job.json", asdict(job), synced=synced)
             if synced:
                 with translated():
                     sync_folder(self._folder)

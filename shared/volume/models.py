@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from shared.errors import Damaged, NotFound
 from shared.ids import is_id
+from shared.jobs.record import StartingPoint
 from shared.jobs.rows import MAX_METRICS, METRICS, MetricRow, ModelLosses, read_rows
 from shared.requests.recipes import RecipeName
 from shared.text.items import ModelItems
@@ -55,6 +56,8 @@ class Model:
     metadata: Mapping[str, str] = field(default_factory=dict)
     #: The list that it was trained on; None for other texts, and for models older than this field.
     items: ModelItems | None = None
+    #: Of a trained model; None in those of earlier versions.
+    starting_point: StartingPoint | None = None
 
 
 _MODEL = TypeAdapter(Model)
@@ -64,7 +67,9 @@ class Models:
     """The folder of models. Any method raises VolumeUnavailable."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = self.path = folder
+        #: An empty file for each base, named by its id; and one for each base that ever came with Charloom.
+        self._bases, self._packaged = folder / ".bases", folder / ".packaged"
 
     def publish(self, built: Path, model_id: str) -> None:
         """Move a folder that holds a whole model into place. If it exists, an earlier attempt has published it."""
@@ -122,9 +127,47 @@ class Models:
             raise NotFound(f"{model_id} has just been deleted.")
         return model
 
-    def edit(self, model_id: str, *, name: str | None, metadata: Mapping[str, str] | None) -> Model:
-        """Change the name or metadata of a model; None keeps what there is. Raises NotFound."""
+    def bases(self) -> Sequence[Model]:
+        """Return the models that are marked as bases, oldest first. Damaged ones are left out."""
+        return [model for name in list_ids(self._bases) if (model := self.find(name))]
+
+    def is_base(self, model_id: str) -> bool:
+        """Return True if trainings may start from this model by themselves."""
+        with translated():
+            return (self._bases / model_id).exists()
+
+    def mark_base(self, model_id: str, *, base: bool) -> None:
+        """Mark a model as a base, or remove the mark. Raises NotFound."""
+        self.folder(model_id)
+        with translated():
+            if base:
+                self._bases.mkdir(exist_ok=True)
+                (self._bases / model_id).touch()
+            else:
+                (self._bases / model_id).unlink(missing_ok=True)
+
+    def was_packaged(self, model_id: str) -> bool:
+        """Return True if this model was put here from Charloom's package, even if it has been deleted since."""
+        with translated():
+            return (self._packaged / model_id).exists()
+
+    def note_packaged(self, model_id: str) -> None:
+        """Remember that this model was put here from Charloom's package."""
+        with translated():
+            self._packaged.mkdir(exist_ok=True)
+            (self._packaged / model_id).touch()
+
+    def weights_path(self, model_id: str) -> Path:
+        """Return the path of a model's weights, a safetensors file. Raises NotFound."""
+        return self.folder(model_id) / "weights.safetensors"
+
+    def edit(
+        self, model_id: str, *, name: str | None, metadata: Mapping[str, str] | None, base: bool | None = None
+    ) -> Model:
+        """Change the name or metadata of a model, or its mark as a base; None keeps what there is. Raises NotFound."""
         model = self.get(model_id)
+        if base is not None:
+            self.mark_base(model_id, base=base)
         if name is not None:
             model = replace(model, name=name)
         if metadata is not None:
@@ -134,7 +177,9 @@ class Models:
 
     def delete(self, model_id: str) -> None:
         """Remove a model. Raises NotFound."""
-        remove_tree(self.folder(model_id))
+        folder = self.folder(model_id)
+        self.mark_base(model_id, base=False)
+        remove_tree(folder)
 
 
 def write_meta(folder: Path, model: Model) -> None:

@@ -30,6 +30,7 @@ def clean_environment() -> dict[str, str]:
     """Return the environment without variables that change what a command does."""
     # COLUMNS would override a terminal's own width; other tests in this process may set it.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHARLOOM_")}
+    kept["CHARLOOM_PACKAGED_BASES"] = "0"
     return {name: value for name, value in kept.items() if name not in ("COLUMNS", "LINES")}
 
 

@@ -31,7 +31,14 @@ from worker.jobs.step_log import StepLog
 
 ROOT = Path(__file__).parents[2]
 #: A training of a second or two on the repository's own sample.
-SMALL: Mapping[str, Any] = {"hidden_size": 32, "epochs": 2, "sample_chars": 20, "seed": 7, "batch_size": 16}
+SMALL: Mapping[str, Any] = {
+    "init_from": None,
+    "hidden_size": 32,
+    "epochs": 2,
+    "sample_chars": 20,
+    "seed": 7,
+    "batch_size": 16,
+}
 
 _LONGER: Mapping[str, Any] = {**SMALL, "hidden_size": 64, "patience": 0, "checkpoint_seconds": 1}
 #: Some seconds long, saved every second: time to be stopped in.
@@ -54,7 +61,7 @@ class Cluster:
     @classmethod
     def make(cls, redis_url: str, data_dir: Path, logs: Path, **settings: str) -> "Cluster":
         """Make one without workers; `settings` are CHARLOOM_ variables without their prefix, in lower case."""
-        own = {"redis_url": redis_url, "data_dir": str(data_dir), **settings}
+        own = {"redis_url": redis_url, "data_dir": str(data_dir), "packaged_bases": "0", **settings}
         variables = {f"CHARLOOM_{name.upper()}": value for name, value in own.items()}
         read = load(variables)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CHARLOOM_")}

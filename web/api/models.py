@@ -5,8 +5,10 @@ import threading
 
 from flask import Response
 
-from shared.errors import NotFound
+from shared.errors import InvalidRequest, NotFound
 from shared.requests.options import ModelPatch
+from shared.requests.recipes import STREAM
+from shared.volume import Models
 from web.http.conditional import check_preconditions, reply_file
 from web.http.endpoints import API, ResponseSpec
 from web.http.queries import DownloadQuery, ModelsQuery
@@ -37,10 +39,10 @@ def list_models(query: ModelsQuery) -> Response:
 
     Newest first, unless `order` says otherwise; `after` takes the `last_id` of the page before.
     """
-    found, has_more = services().volume.models.list(
-        after=query.after, limit=query.limit, newest_first=query.order == "desc"
-    )
-    return reply(page_of([ModelView.of(model, listed=True) for model in found], has_more=has_more))
+    models = services().volume.models
+    found, has_more = models.list(after=query.after, limit=query.limit, newest_first=query.order == "desc")
+    views = [ModelView.of(model, base=models.is_base(model.id), listed=True) for model in found]
+    return reply(page_of(views, has_more=has_more))
 
 
 @api.call(
@@ -58,7 +60,7 @@ def get_model(model_id: str) -> Response:
 
     Its `ETag` is what `If-Match` of a change takes.
     """
-    return reply_versioned(ModelView.of(services().volume.models.get(model_id)))
+    return reply_versioned(_view(services().volume.models, model_id))
 
 
 @api.call(
@@ -71,14 +73,17 @@ def get_model(model_id: str) -> Response:
     problems=(400, 404, 412, 413, 415, 422),
 )
 def update_model(model_id: str, body: ModelPatch) -> Response:
-    """Change a model's name or metadata.
+    """Change a model's name or metadata, or make it a base.
 
     Fields that are left out stay as they are. With `If-Match`, the change is made only to the version with this ETag.
     """
     models = services().volume.models
     with _editing:
-        check_preconditions(lambda: etag_of_view(ModelView.of(models.get(model_id))))
-        return reply_versioned(ModelView.of(models.edit(model_id, name=body.name, metadata=body.metadata)))
+        check_preconditions(lambda: etag_of_view(_view(models, model_id)))
+        if body.base and models.get(model_id).recipe != STREAM.name:
+            raise InvalidRequest.at("/base", "Only a stream model can be a base.")
+        models.edit(model_id, name=body.name, metadata=body.metadata, base=body.base)
+        return reply_versioned(_view(models, model_id))
 
 
 @api.call(
@@ -95,7 +100,7 @@ def delete_model(model_id: str) -> Response:
     """
     here = services()
     here.volume.models.folder(model_id)
-    check_preconditions(lambda: etag_of_view(ModelView.of(here.volume.models.get(model_id))))
+    check_preconditions(lambda: etag_of_view(_view(here.volume.models, model_id)))
     here.store.jobs.retire(model_id)
     here.volume.models.delete(model_id)
     return reply_empty()
@@ -134,6 +139,10 @@ def download_model(model_id: str, query: DownloadQuery) -> Response:
         )
     except FileNotFoundError as exc:
         raise NotFound(f"{model_id} has just been deleted.") from exc
+
+
+def _view(models: Models, model_id: str) -> ModelView:
+    return ModelView.of(models.get(model_id), base=models.is_base(model_id))
 
 
 def _as_file_name(name: str) -> str:

@@ -1,5 +1,6 @@
 """Requests that take a while: train, generate, import, resume. Each creates a job."""
 
+from dataclasses import asdict
 from functools import partial
 
 from flask import Response
@@ -75,7 +76,9 @@ def estimate_training(body: training.Training) -> Response:
     slowest worker now seen, without waiting in the queue.
     """
     here = services()
-    return reply(Estimate.model_validate(training.estimate_training(here, training.resolve(here, body, seed=0))))
+    resolved = training.resolve(here, body, seed=0)
+    estimate = training.estimate_training(here, resolved)
+    return reply(Estimate.model_validate(asdict(estimate) | {"starting_point": resolved.starting_point}))
 
 
 @api.call("POST", "/jobs/<job_id>/resume", headers=HEADER, answers=_QUEUED, problems=(404, 409, 422))

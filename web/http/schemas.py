@@ -9,7 +9,7 @@ from pydantic_core import CoreSchema
 
 from shared import volume
 from shared.jobs.events import EventType, StoredEvent
-from shared.jobs.schemas import Job, View, format_time
+from shared.jobs.schemas import Job, StartingPoint, View, format_time
 from shared.jobs.shapes import Baselines
 from shared.store import WorkerInfo
 from web.http.event_schemas import AnyEvent
@@ -78,6 +78,7 @@ class Estimate(View):
         "for patience. Null while no worker's speed is known: none is seen, or one has just started."
     )
     memory_bytes: int = Field(description="The most memory that it takes on a worker.")
+    starting_point: StartingPoint
 
 
 class Metric(View):
@@ -130,10 +131,14 @@ class Model(View):
     items: ModelItems | None = Field(
         description="The list that it was trained on; null for other texts, and for models that are older than lists."
     )
+    base: bool = Field(description="Whether stream trainings on texts of its language start from it by themselves.")
+    starting_point: StartingPoint | None = Field(
+        description="Null for an imported model, and for those of earlier versions."
+    )
 
     @classmethod
-    def of(cls, model: volume.Model, *, listed: bool = False) -> "Model":
-        """Make the representation of a model, alone or as one of a list."""
+    def of(cls, model: volume.Model, *, base: bool, listed: bool = False) -> "Model":
+        """Make the representation of a model, alone or as one of a list; base: whether it is marked as one."""
         whole = model.files.get("bundle")
         return cls(
             id=model.id,
@@ -153,6 +158,8 @@ class Model(View):
             created_at=model.created_at,
             metadata=dict(model.metadata),
             items=None if model.items is None else ModelItems.model_validate(model.items),
+            base=base,
+            starting_point=None if model.starting_point is None else StartingPoint.model_validate(model.starting_point),
         )
 
 

@@ -13,6 +13,7 @@ _CORPUS, _JOB, _MODEL = (
     "job_01m86z6zv2e5vq8r8b3z3w8k4d",
     "mod_01m86z6zv2e5vq8r8b3z3w8k4d",
 )
+_BASE = "mod_00000000004e3f6w5b9m2v8s7k"
 _BASELINES = {"unigram": 3.012, "ngram": {"order": 6, "loss": 1.797}, "xz": 1.931}
 _LOSSES = {
     "train_loss": 1.842,
@@ -22,9 +23,18 @@ _LOSSES = {
     "baselines": _BASELINES,
 }
 _EVENT = {"id": "1764000000000-0", "type": "metric", "data": {"step": 240, "epoch": 4, "validation_loss": 1.913}}
+_STARTING_POINT = {
+    "model_id": _BASE,
+    "name": "English",
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "reason": "English predicts a sample of the text with 1.68 nats per character, counts of letter pairs with 2.43",
+    "loss": 1.6812,
+    "pairs_loss": 2.4305,
+}
 
 TRAIN: Mapping[str, Any] = {
     "a minute of stream": {"corpus_id": _CORPUS, "max_seconds": 60, "metadata": {"who": "me"}},
+    "from random weights": {"corpus_id": _CORPUS, "max_seconds": 60, "init_from": None},
     "in lower case": {"corpus_id": _CORPUS, "max_seconds": 60, "lowercase": True},
     "the seed document's recipe": {"corpus_id": _CORPUS, "recipe": "classic", "epochs": 5, "seed": 1},
     "a list, one item per line": {"corpus_id": _CORPUS, "items": {"separator": "\n"}},
@@ -34,7 +44,7 @@ GENERATE: Mapping[str, Any] = {
     "continue a prompt": {"model_id": _MODEL, "prompt": "There was a ", "length": 400, "temperature": 0.7},
     "three variants": {"model_id": _MODEL, "n": 3, "top_k": 20, "stop": ["\n\n"], "seed": 7},
 }
-PATCH: Mapping[str, Any] = {"a new name": {"name": "Pooh, twelve epochs"}}
+PATCH: Mapping[str, Any] = {"a new name": {"name": "Pooh, twelve epochs"}, "a base": {"base": True}}
 
 #: Examples of responses, by their type.
 VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
@@ -80,6 +90,7 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
         "result": None,
         "error": None,
         "metadata": {"who": "me"},
+        "starting_point": _STARTING_POINT,
         "links": {
             "self": f"/api/v1/jobs/{_JOB}",
             "events": f"/api/v1/jobs/{_JOB}/events",
@@ -87,7 +98,13 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
             "model": None,
         },
     },
-    schemas.Estimate: {"parameters": 341_284, "steps": 1008, "seconds": 46.2, "memory_bytes": 451_000_000},
+    schemas.Estimate: {
+        "parameters": 341_284,
+        "steps": 1008,
+        "seconds": 46.2,
+        "memory_bytes": 451_000_000,
+        "starting_point": _STARTING_POINT,
+    },
     schemas.Metric: {
         "step": 240,
         "epoch": 4,
@@ -116,6 +133,8 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
         "created_at": "2026-11-24T12:01:00.000Z",
         "metadata": {},
         "items": None,
+        "base": False,
+        "starting_point": _STARTING_POINT,
     },
     schemas.Worker: {
         "name": "celery@loom-1",

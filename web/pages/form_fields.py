@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.errors import InvalidRequest
-from shared.requests.options import is_chosen, is_default
+from shared.requests.options import AUTO, is_chosen, is_default
 from web.openapi.words import limits_of, words_of
 
 _LABELS = {
@@ -23,14 +23,16 @@ _LABELS = {
     "validation_fraction": "Validation fraction",
     "sample_chars": "Sample length",
     "checkpoint_seconds": "Seconds between saves",
-    "init_from": "Start from a model",
     "items": "List",
+    "init_from": "Start from",
     "lowercase": "Lower case",
     "top_k": "Top k",
     "top_p": "Top p",
     "n": "Variants",
     "unknown_chars": "Unknown characters",
 }
+#: What `init_from` is in a form where the API has null.
+RANDOM = "random"
 #: What an omitted option becomes if its value depends on the text.
 CHOSEN = "chosen by the text"
 #: Labels of a Boolean option: (true, false).
@@ -94,6 +96,8 @@ def values_of(params: Mapping[str, Any], model: type[BaseModel]) -> dict[str, st
         value = params.get(name)
         if name == "items" and name in params:
             typed[name] = json.dumps(value)
+        if name == "init_from" and value is None and field.default == AUTO:
+            typed[name] = RANDOM
         if value is None or is_default(field, value) or isinstance(value, dict):
             continue
         typed[name] = "\n".join(value) if isinstance(value, list) else _format(value)

@@ -8,10 +8,11 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from pydantic import TypeAdapter
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared.errors import Damaged, InvalidRequest
+from shared.errors import Damaged, InvalidRequest, NotFound
 from shared.jobs.comparison import compare
 from shared.jobs.rows import MetricRow
 from shared.requests.options import ModelPatch
+from shared.requests.recipes import STREAM
 from shared.volume import Model
 from web.http.loss_rows import reply_csv
 from web.http.queries import ModelsQuery
@@ -65,6 +66,17 @@ def rename(model_id: str) -> AnyResponse:
     return redirect(f"/models/{model_id}", 303)
 
 
+@blueprint.post("/models/<model_id>/base")
+def mark_base(model_id: str) -> AnyResponse:
+    """Mark a model as a base, or remove the mark."""
+    here = services()
+    form = csrf.form()
+    if here.volume.models.get(model_id).recipe != STREAM.name:
+        raise NotFound("Only a stream model can be a base.")
+    here.volume.models.mark_base(model_id, base=form.get("base") == "true")
+    return redirect(f"/models/{model_id}", 303)
+
+
 @blueprint.post("/models/<model_id>/delete")
 def delete(model_id: str) -> AnyResponse:
     """Delete a model."""
@@ -99,6 +111,7 @@ def _list(here: Services, *, errors: dict[str, str] | None = None, status: int =
     page = render_template(
         "models.html",
         models=models,
+        bases={base.id for base in here.volume.models.bases()},
         next_page=f"/models?after={models[-1].id}" if more and models else None,
         first_page="/models" if query.after else None,
         errors=errors or {},
@@ -113,6 +126,7 @@ def _one(here: Services, model_id: str, *, errors: dict[str, str] | None = None,
     page = render_template(
         "model.html",
         model=model,
+        base=here.volume.models.is_base(model_id),
         corpus=here.volume.corpora.find(model.corpus_id) if model.corpus_id else None,
         line=lineage.trace(here.volume.models, model),
         run=run,

@@ -10,12 +10,13 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from shared.errors import InvalidRequest
+from shared.jobs.record import StartingPoint
 from shared.requests.estimate import Estimate
 from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamRequest
 from shared.text import text_stream
 from shared.volume import Corpus
 from web.http.validation import check_strings
-from web.pages.form_fields import FormField, errors_by_field, fields_of
+from web.pages.form_fields import RANDOM, FormField, errors_by_field, fields_of
 from web.services import Services
 from web.submission import training
 
@@ -43,6 +44,7 @@ class Recipe:
     #: The training with every option set, and its estimate; None if the options can't be used.
     fitted: training.Training | None = None
     estimate: Estimate | None = None
+    starting_point: StartingPoint | None = None
     #: Why they can't, as a whole and by field.
     refusal: str | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -57,7 +59,14 @@ def recipe_of(
     try:
         resolved = training.resolve(here, wished({**typed, "corpus_id": corpus.id, "recipe": name}), seed=0)
         estimate = training.estimate_training(here, resolved)
-        return Recipe(name=name, about=_ABOUT[name], fields=fields, fitted=resolved.request, estimate=estimate)
+        return Recipe(
+            name=name,
+            about=_ABOUT[name],
+            fields=fields,
+            fitted=resolved.request,
+            estimate=estimate,
+            starting_point=resolved.starting_point,
+        )
     except InvalidRequest as exc:
         return Recipe(name=name, about=_ABOUT[name], fields=fields, refusal=exc.detail, errors=errors_by_field(exc))
 
@@ -65,6 +74,8 @@ def recipe_of(
 def wished(typed: Mapping[str, str]) -> training.Training:
     """Return the request of a form's fields; empty ones are omitted. Raises InvalidRequest."""
     sent: dict[str, Any] = {name: value.strip() for name, value in typed.items() if value.strip()}
+    if sent.get("init_from") == RANDOM:
+        sent["init_from"] = None
     if "items" in sent:
         sent["items"] = _items(sent["items"])
     wish: training.Training = check_strings(_REQUEST, sent)

@@ -18,6 +18,7 @@ def prepare(services: Services, job: Job, job_id: str) -> NewJob:
         metadata=job.metadata,
         webhook_secret=asked.webhook_secret if asked is not None else None,
         model_id=model_id_of(job_id),
+        starting_point=job.starting_point,
         uses=job.uses,
         parent_id=job.id,
         max_attempts=services.settings.max_attempts,

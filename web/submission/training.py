@@ -1,6 +1,8 @@
 """From a train request to a queued job: its corpus and its starting model looked up, every option made concrete."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter
@@ -8,15 +10,16 @@ from pydantic import TypeAdapter
 from shared import volume
 from shared.errors import InvalidRequest
 from shared.ids import model_id_of, seed_of
-from shared.jobs.record import JobType, NewJob
+from shared.jobs.record import JobType, NewJob, StartingPoint
 from shared.requests.estimate import Estimate, Speed, estimate
 from shared.requests.fit import fit, memory_bytes
-from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamRequest
+from shared.requests.options import AUTO, AnyTrainRequest, ClassicRequest, StreamRequest
 from shared.requests.webhook_urls import parse, refusal_of
 from shared.settings import PREFIX
 from shared.text import text_stream
 from shared.text.vocabulary import Vocabulary, name_characters
 from web.services import Services
+from web.submission import bases
 from web.submission.lists import resolve_items
 
 Training: TypeAlias = ClassicRequest | StreamRequest
@@ -36,12 +39,13 @@ class Resolved:
     chars: int
     #: Distinct characters: the text's, and those of a model to start from.
     vocab_size: int
+    starting_point: StartingPoint
 
 
 def prepare(services: Services, request: Training, job_id: str) -> NewJob:
     """Return the job of a train request. Raises InvalidRequest where it doesn't fit its text or its model."""
-    resolved = resolve(services, request, seed=seed_of(job_id)).request
-    webhook = resolved.webhook
+    found = resolve(services, request, seed=seed_of(job_id))
+    resolved, webhook = found.request, found.request.webhook
     return NewJob(
         id=job_id,
         type=JobType.TRAIN,
@@ -50,6 +54,7 @@ def prepare(services: Services, request: Training, job_id: str) -> NewJob:
         webhook_secret=webhook.secret.get_secret_value() if webhook and webhook.secret else None,
         metadata=resolved.metadata,
         model_id=model_id_of(job_id),
+        starting_point=found.starting_point,
         uses=tuple(id_ for id_ in (resolved.corpus_id, resolved.init_from) if id_ is not None),
         max_attempts=services.settings.max_attempts,
     )
@@ -63,18 +68,57 @@ def resolve(services: Services, request: Training, *, seed: int) -> Resolved:
         raise InvalidRequest.at(
             "/corpus_id", f"There is no corpus {request.corpus_id[:60]!r}. GET /api/v1/corpora lists those there are."
         )
-    chars, vocab_size = size_of(corpus, request)
-    if request.init_from is not None:
-        model = _model_to_start_from(services, request, request.init_from)
-        request = _with_sizes_of(model, request)
-        chars, _ = size_of(corpus, request)
-        vocab_size = len(_vocabulary(services, corpus, request, model))
     if isinstance(request, StreamRequest):
         request = request.model_copy(update={"items": resolve_items(services, corpus, request)})
-    fitted = fit_to(services, request, chars=chars, vocab_size=vocab_size)
+    if request.init_from == AUTO:
+        resolved = _choose(services, request, corpus)
+    elif request.init_from is None:
+        resolved = _from_random(services, request, corpus, "random weights were asked for")
+    else:
+        model = _model_to_start_from(services, request, request.init_from)
+        resolved = _from_model(services, request, corpus, model, StartingPoint(reason="this model was asked for"))
+    fitted = resolved.request
     seed = seed if fitted.seed is None else fitted.seed
     concrete = fitted.model_copy(update={"name": fitted.name or corpus.name, "seed": seed})
-    return Resolved(request=concrete, chars=chars, vocab_size=vocab_size)
+    return replace(resolved, request=concrete)
+
+
+def _choose(services: Services, request: Training, corpus: volume.Corpus) -> Resolved:
+    """Resolve a request that leaves the choice to the service: a base where one helps, else random weights."""
+    random = _from_random(services, request, corpus, "")
+    base, why = bases.choose(services.volume, random.request, corpus)
+    if base is None:
+        return replace(random, starting_point=why)
+    try:
+        return _from_model(services, request, corpus, base, why)
+    except InvalidRequest as exc:
+        return replace(random, starting_point=replace(why, reason=f"{base.name} can't be used: {exc.detail}"))
+
+
+def _from_random(services: Services, request: Training, corpus: volume.Corpus, reason: str) -> Resolved:
+    chars, vocab_size = size_of(corpus, request)
+    request = _REQUEST.validate_python(request.model_dump(exclude_unset=True) | {"init_from": None})
+    return Resolved(
+        request=fit_to(services, request, chars=chars, vocab_size=vocab_size),
+        chars=chars,
+        vocab_size=vocab_size,
+        starting_point=StartingPoint(reason=reason),
+    )
+
+
+def _from_model(
+    services: Services, request: Training, corpus: volume.Corpus, model: volume.Model, why: StartingPoint
+) -> Resolved:
+    request = _with_sizes_of(model, request)
+    chars, _ = size_of(corpus, request)
+    vocab_size = len(_vocabulary(services, corpus, request, model))
+    bundle = model.files.get("bundle")
+    return Resolved(
+        request=fit_to(services, request, chars=chars, vocab_size=vocab_size),
+        chars=chars,
+        vocab_size=vocab_size,
+        starting_point=replace(why, model_id=model.id, name=model.name, sha256=bundle.sha256 if bundle else None),
+    )
 
 
 def fit_to(services: Services, request: Training, *, chars: int, vocab_size: int) -> Training:
@@ -150,16 +194,14 @@ def _with_sizes_of(model: volume.Model, request: Training) -> Training:
                 f"/{name}", f"{name} is {given[name]}, but {model.id} has {value}; leave it out to take the model's"
             )
     lowercase = {"lowercase": model.params["lowercase"]} if "lowercase" in model.params else {}
-    return _REQUEST.validate_python({"recipe": request.recipe} | lowercase | given | fixed)
+    return _REQUEST.validate_python({"recipe": request.recipe} | lowercase | given | fixed | {"init_from": model.id})
 
 
 def _vocabulary(services: Services, corpus: volume.Corpus, request: Training, model: volume.Model) -> Vocabulary:
     """Return the characters of a training that starts from a model: those of `stream` are extended by the text's."""
     known = Vocabulary(model.vocabulary)
-    found: set[str] = set()
-    stored = text_stream.read(services.volume.corpora.text_path(corpus.id))
-    for part in text_stream.normalized_chunks(stored, lowercase=request.lowercase, drop_bom=request.kind.drops_bom):
-        found.update(part)
+    text = services.volume.corpora.text_path(corpus.id)
+    found = _characters(text, request.lowercase, request.kind.drops_bom)
     if not any(character in known for character in found if not character.isspace()):
         raise InvalidRequest.at(
             "/init_from", f"The text and {model.id} have no character in common. Start from random weights."
@@ -172,3 +214,11 @@ def _vocabulary(services: Services, corpus: volume.Corpus, request: Training, mo
             "Classic models can't be extended: start from random weights, or remove them from the text.",
         )
     return Vocabulary.of(known.characters + "".join(unknown))
+
+
+@lru_cache(maxsize=64)
+def _characters(text: Path, lowercase: bool, drop_bom: bool) -> frozenset[str]:
+    found: set[str] = set()
+    for part in text_stream.normalized_chunks(text_stream.read(text), lowercase=lowercase, drop_bom=drop_bom):
+        found.update(part)
+    return frozenset(found)

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from shared.errors import BadModelFile
 from shared.jobs import rows
+from shared.jobs.record import StartingPoint
 from shared.jobs.rows import MetricRow, ModelLosses, SampleRow
 from shared.text.items import ModelItems
 from shared.text.vocabulary import Vocabulary
@@ -78,6 +79,7 @@ def write_model(
     metrics: Iterable[MetricRow] = (),
     samples: Iterable[SampleRow] = (),
     items: ModelItems | None = None,
+    starting_point: StartingPoint | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Write a model's files and describe those to download.
 
@@ -90,6 +92,7 @@ def write_model(
         metrics: rows of losses, oldest first.
         samples: rows of samples, oldest first.
         items: the list that it was trained on, if it was one.
+        starting_point: the model that the training started from; its name and sha256 are kept.
 
     Returns:
         `{"bundle": {"name": str, "bytes": int, "sha256": str}, "pth": {…}}`, the latter for classic models.
@@ -112,6 +115,8 @@ def write_model(
         "losses": asdict(losses),
         "items": None if items is None else asdict(items),
     }
+    if starting_point is not None and starting_point.model_id is not None:
+        config["started_from"] = {"name": starting_point.name, "sha256": starting_point.sha256}
     for name, content in parts.items():
         with committed(folder / name) as temporary:
             temporary.write_bytes(content)

@@ -98,6 +98,7 @@ def build_model(
         metrics=metrics,
         samples=samples,
         items=items,
+        starting_point=job.starting_point,
     )
     model = Model(
         id=model_id_of(job.id),
@@ -114,6 +115,7 @@ def build_model(
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         metadata=job.metadata,
         items=items,
+        starting_point=job.starting_point,
     )
     write_meta(folder, model)
     return str(files["bundle"]["sha256"])

@@ -3,11 +3,14 @@
 They start once the pool has forked its first children; children forked later don't use them.
 """
 
+import logging
 from typing import Any
 
 from celery import bootsteps
 
+from shared.bases import packaged
 from shared.broker import Broker
+from shared.errors import CharloomError
 from shared.settings import Settings
 from shared.store import Store
 from shared.volume import Volume
@@ -15,6 +18,16 @@ from worker.maintenance.heartbeat import Heartbeat, describe, train_threads
 from worker.maintenance.reaper import Reaper
 from worker.maintenance.throughput import ThroughputMeter
 from worker.webhooks.sender import WebhookSender
+
+log = logging.getLogger(__name__)
+
+
+def _install_bases(volume: Volume, settings: Settings) -> None:
+    try:
+        if settings.packaged_bases:
+            packaged.install(volume)
+    except CharloomError as exc:
+        log.warning("The bases couldn't be put on the volume; the next worker that starts tries again: %s", exc)
 
 
 class MaintenanceStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
@@ -27,6 +40,7 @@ class MaintenanceStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery 
         settings: Settings = parent.app.conf.charloom_settings
         store = Store.of(settings)
         volume = Volume.of(settings)
+        _install_bases(volume, settings)
         # It forks, so it comes before the threads.
         throughput = ThroughputMeter(store, volume, threads=train_threads(settings) if settings.train_slots else 0)
         self._parts = (

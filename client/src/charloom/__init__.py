@@ -58,6 +58,7 @@ from charloom.records import (
     Output,
     Progress,
     Readiness,
+    StartingPoint,
     SucceededJob,
     Worker,
 )
@@ -117,6 +118,7 @@ __all__ = [
     "SampleEvent",
     "ServerError",
     "Silence",
+    "StartingPoint",
     "StatusData",
     "StatusEvent",
     "StopReason",

@@ -18,6 +18,8 @@ from charloom.transport import Retrying, Transport
 
 #: Where `charloom up` serves by default.
 DEFAULT_URL = "http://127.0.0.1:8000"
+#: `init_from`: the server chooses.
+AUTO = "auto"
 
 
 def named_url() -> str | None:
@@ -73,7 +75,7 @@ class Client(Calls[M]):
         self,
         corpus: Corpus | str,
         *,
-        init_from: Model | str | None = None,
+        init_from: Model | str | None = AUTO,
         idempotency_key: str | None = None,
         **options: Unpack[TrainOptions],
     ) -> Job:
@@ -81,7 +83,8 @@ class Client(Calls[M]):
 
         Args:
             corpus: the text to train on.
-            init_from: a model to start from, instead of random weights.
+            init_from: a model to start from; "auto": the server chooses a base that knows the text's language, if there
+                is one; None: random weights.
             idempotency_key: identifies this request: sent again with the same key, it returns the first job.
             options: see TrainOptions; the server chooses those left out.
 
@@ -92,7 +95,7 @@ class Client(Calls[M]):
 
     @call
     async def estimate(
-        self, corpus: Corpus | str, *, init_from: Model | str | None = None, **options: Unpack[TrainOptions]
+        self, corpus: Corpus | str, *, init_from: Model | str | None = AUTO, **options: Unpack[TrainOptions]
     ) -> Estimate:
         """Return what a training would take on the workers now seen; nothing is queued. Raises as `train`."""
         body = _training(corpus, init_from, options)
@@ -167,6 +170,8 @@ class AsyncCharloom(Client[Awaited]):
 
 def _training(corpus: Corpus | str, init_from: Model | str | None, options: TrainOptions) -> dict[str, Any]:
     body: dict[str, Any] = {"corpus_id": id_of(corpus, "cor"), **options}
-    if init_from is not None:
+    if init_from is None:
+        body["init_from"] = None
+    elif init_from != AUTO:
         body["init_from"] = id_of(init_from, "mod")
     return body

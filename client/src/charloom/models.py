@@ -33,10 +33,19 @@ class Models(Calls[M]):
 
     @call
     async def patch(
-        self, model: Model | str, *, name: str | None = None, metadata: Mapping[str, str] | None = None
+        self,
+        model: Model | str,
+        *,
+        name: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        base: bool | None = None,
     ) -> Model:
-        """Change name or metadata of a model, and return it; what is left out stays. Raises NotFound, Invalid."""
-        changes = {"name": name, "metadata": None if metadata is None else dict(metadata)}
+        """Change name or metadata of a model, or whether it is a base, and return it; what is left out stays.
+
+        Raises:
+            NotFound, Invalid
+        """
+        changes = {"name": name, "metadata": None if metadata is None else dict(metadata), "base": base}
         changes = {field: value for field, value in changes.items() if value is not None}
         return await self._transport.record(Model, "PATCH", api_path("models", id_of(model, "mod")), json=changes)
 

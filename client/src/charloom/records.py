@@ -147,6 +147,20 @@ class Output(Record):
     copied: Copied | None = None
 
 
+class StartingPoint(Record):
+    """The weights that a training starts from, and why these."""
+
+    #: The model; None: random weights.
+    model_id: str | None = None
+    #: The model's name when the job was sent, and the SHA-256 of its bundle.
+    name: str | None = None
+    sha256: str | None = None
+    reason: str = ""
+    #: Where bases were tried on a sample of the text: the best one's loss, and that of counts of letter pairs.
+    loss: float | None = None
+    pairs_loss: float | None = None
+
+
 class Outcome(Record):
     """The status of a job and, once it has ended, its result or error."""
 
@@ -194,6 +208,8 @@ class Job(Outcome):
     #: The request, with the value of every option.
     params: dict[str, Any] = {}
     metadata: dict[str, str] = {}
+    #: Of a training.
+    starting_point: StartingPoint | None = None
     links: dict[str, str | None] = {}
 
     @property
@@ -273,6 +289,9 @@ class Model(Record):
     metadata: dict[str, str] = {}
     #: The list that it was trained on; None for other texts.
     items: ModelItems | None = None
+    #: Whether trainings on texts of its language start from it by themselves.
+    base: bool = False
+    starting_point: StartingPoint | None = None
 
 
 class Worker(Record):
@@ -296,6 +315,7 @@ class Estimate(Record):
     steps: int
     seconds: float | None = None
     memory_bytes: int
+    starting_point: StartingPoint | None = None
 
 
 class Readiness(Record):

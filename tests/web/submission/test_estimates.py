@@ -28,7 +28,7 @@ def test_a_training_is_estimated_as_it_would_be_queued(world: World, recipe: str
     left = world.traces()
     answer = estimate(world, corpus_id, recipe=recipe)
     assert answer.status_code == 200
-    assert set(answer.json) == {"parameters", "steps", "seconds", "memory_bytes"}
+    assert set(answer.json) == {"parameters", "steps", "seconds", "memory_bytes", "starting_point"}
     assert answer.json["seconds"] > 0
     assert world.traces() == left, "nothing is queued, nothing kept"
     halved = estimate(world, corpus_id, recipe=recipe, epochs=1).json
@@ -68,7 +68,10 @@ def test_a_model_to_start_from_gives_the_sizes(world: World) -> None:
     fast_worker(world)
     model = world.model(corpus_id, hidden_size=96, layers=2)
     own = estimate(world, corpus_id, hidden_size=96, layers=2, lowercase=True).json
-    assert estimate(world, corpus_id, init_from=model.id).json == own
+    further = estimate(world, corpus_id, init_from=model.id).json
+    assert further.pop("starting_point")["model_id"] == model.id
+    assert own.pop("starting_point")["model_id"] is None
+    assert further == own
     assert own["parameters"] > estimate(world, corpus_id, hidden_size=64, layers=1).json["parameters"]
 
 

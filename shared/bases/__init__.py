@@ -1,0 +1,1 @@
+"""Bases: models of a language, from which trainings on a text of that language start."""

@@ -1,0 +1,80 @@
+"""The bases that come with Charloom: bundles in this folder, put on the volume once."""
+
+import json
+import logging
+import shutil
+import zipfile
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from safetensors.numpy import load
+
+from shared.ids import fixed_id
+from shared.jobs.rows import ModelLosses
+from shared.volume import Model, Volume
+from shared.volume.files import building, translated
+from shared.volume.models import ModelFile, write_meta
+
+log = logging.getLogger(__name__)
+
+FOLDER = Path(__file__).parent
+_BUNDLE, _CONFIG = "bundle.zip", "config.json"
+_SIZES = ("recipe", "seq_length", "hidden_size", "layers", "embedding_size", "lowercase")
+
+
+def install(volume: Volume, folder: Path = FOLDER) -> list[str]:
+    """Put the bases on a volume that hasn't had them yet; return the ids of those that were added.
+
+    One that somebody deleted or unmarked isn't put back. Their ids are made from the files, so that hosts which do this
+    at the same time make the same models.
+
+    Raises:
+        VolumeUnavailable
+    """
+    added = []
+    for path in sorted(folder.glob("*.zip")):
+        content = path.read_bytes()
+        model_id = fixed_id("mod", sha256(content).digest())
+        if volume.models.was_packaged(model_id):
+            continue
+        with building(volume.models.path) as built:
+            _unpack(path, built, model_id)
+            volume.models.publish(built, model_id)
+        volume.models.mark_base(model_id, base=True)
+        volume.models.note_packaged(model_id)
+        log.info("The base %s is on the volume: %s", path.stem, model_id)
+        added.append(model_id)
+    return added
+
+
+def _unpack(path: Path, folder: Path, model_id: str) -> None:
+    """Write a model's files from its bundle, which is one of ours: nothing is checked."""
+    with translated(), zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read(_CONFIG))
+        for name in archive.namelist():
+            if name != _CONFIG:
+                archive.extract(name, folder)
+        weights = load(archive.read("weights.safetensors"))
+        shutil.copyfile(path, folder / _BUNDLE)
+    write_meta(
+        folder,
+        Model(
+            id=model_id,
+            name=path.stem.capitalize(),
+            recipe=config["recipe"],
+            job_id=f"job_{model_id.removeprefix('mod_')}",
+            parent_model_id=None,
+            corpus_id=None,
+            params=config["params"] | {name: config[name] for name in _SIZES},
+            vocabulary="".join(config["vocabulary"]),
+            parameters=sum(value.size for value in weights.values()),
+            losses=ModelLosses(**config["losses"]),
+            files={
+                "bundle": ModelFile(
+                    name=_BUNDLE, bytes=path.stat().st_size, sha256=sha256(path.read_bytes()).hexdigest()
+                )
+            },
+            created_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        ),
+    )
