@@ -47,7 +47,7 @@ COPY --from=wheel /wheel /tmp/wheel
 RUN pip install --no-deps /tmp/wheel/*.whl
 # The layer that training takes most of its time in, compiled into the package; the compiler isn't kept.
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev \
-    && python -m worker.nn.kernel && ls "$(python -c 'import worker.nn.kernel; print(*worker.nn.kernel.__path__)')"/*.so \
+    && python -m worker.nn.kernel all && ls "$(python -c 'import worker.nn.kernel; print(*worker.nn.kernel.__path__)')"/*.so \
     && apt-get purge -y -qq --auto-remove gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 USER charloom
 # Healthy while Redis has a recent heartbeat of a worker on this host: each container is its own host.

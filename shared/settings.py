@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
@@ -209,6 +209,11 @@ class Settings(BaseModel):
     train_threads: int = Field(
         0, ge=0, le=1024, description="Threads of one training at most; 0 shares all cores among the slots."
     )
+    kernel: Literal["auto", "amx", "bf16", "avx512", "avx2", "neon", "none"] = Field(
+        "auto",
+        description="Instructions that the compiled LSTM layer uses: auto, the best that the processor has; amx, bf16 "
+        "(AVX-512 with bfloat16), avx512, avx2 or neon; none: torch's own layer, which is slower.",
+    )
     step_log: Path | None = Field(
         None, description="Folder where workers log every training step, its attempt and times; for tests."
     )
@@ -318,6 +323,11 @@ def _check_tls(settings: Settings) -> None:
 def set_umask(settings: Settings) -> None:
     """Create files with the permissions of the settings from now on, in this process and its children."""
     os.umask(int(settings.umask, 8))
+
+
+def kernel_choice() -> str:
+    """Return the setting `kernel`, for the code below all jobs, to which no settings are passed."""
+    return os.environ.get(f"{PREFIX}KERNEL", "auto")
 
 
 def user_cache_dir() -> Path:

@@ -3,5 +3,5 @@
 from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
-#: Whether the processor has AVX-512, and so the compiled layer; elsewhere a step takes several times as long.
+#: True if the processor has AVX-512; elsewhere a step of a small model takes several times as long.
 TRAINS_FAST = _CPUINFO.exists() and "avx512f" in _CPUINFO.read_text()

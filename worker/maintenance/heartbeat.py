@@ -13,6 +13,7 @@ from shared.settings import Settings
 from shared.store import Store, WorkerInfo
 from worker.maintenance.throughput import ThroughputMeter
 from worker.nn.kernel import load
+from worker.nn.kernel.compilation import processor_flags
 
 log = logging.getLogger(__name__)
 
@@ -108,12 +109,9 @@ class Heartbeat:
 
 
 def _has_bfloat16() -> bool:
-    """Return True if the processor's flags include bfloat16 products: no torch operation may run in the parent."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text("ascii", errors="replace")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    """Return True if trainings are faster in bfloat16 here; no torch operation may run in the parent."""
+    kernel = load()
+    return "avx512_bf16" in processor_flags() if kernel is None else kernel.bfloat16 is not None
 
 
 def _memory_bytes() -> int:

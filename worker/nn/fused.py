@@ -64,7 +64,9 @@ class Fused:
     @property
     def name(self) -> str:
         """The code that computes the steps, as stored in a training's state."""
-        return f"lstm.c, {self._kernel.bfloat16.name.lower() if self._kernel.bfloat16 else Kind.FLOAT32.name.lower()}"
+        kind, family = self._kernel.bfloat16 or Kind.FLOAT32, self._kernel.family
+        # States from before the layer was compiled for others have no name of a processor.
+        return f"lstm.c, {kind.name.lower()}" + ("" if family.header == "avx512.h" else f", {family.name}")
 
     def __call__(self, codes: Tensor, carried: Carried | None, dropout: Dropout = NONE) -> tuple[Tensor, Carried]:
         """Return h after each character, (T, B, H), valid until the next call, and the state to carry.

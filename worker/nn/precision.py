@@ -8,15 +8,17 @@ from torch import nn
 
 from shared.requests import estimate
 from shared.requests.options import ClassicRequest, StreamRequest
+from worker.nn.kernel import load
 
 log = logging.getLogger(__name__)
 
 
 def has_bfloat16() -> bool:
-    """Return True if this processor has bfloat16 instructions (AVX-512 BF16 or AMX) that torch can use."""
-    # torch has no public names for these yet.
-    flagged = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # noqa: SLF001
-    return bool(flagged) and can_compute_bfloat16()
+    """Return True if the code that computes the steps, ours or torch's, has fast products of bfloat16."""
+    kernel = load()
+    # torch has no public name for this yet.
+    fast = torch.cpu._is_avx512_bf16_supported() if kernel is None else kernel.bfloat16 is not None  # noqa: SLF001
+    return bool(fast) and can_compute_bfloat16()
 
 
 @cache

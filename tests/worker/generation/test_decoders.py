@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shared.requests.options import GenerateRequest
+from tests.worker.layer import compiled_layer
 from tests.worker.models import small_model
 from worker.generation.decoders import Decoder, WindowDecoder, decoder_for, packed
 from worker.generation.fallback_decoders import FallbackDecoder, fallback_decoder
@@ -26,10 +27,8 @@ GREEDY, FREE = Options(temperature=0), Options(temperature=0.9)
 
 @pytest.fixture(autouse=True)
 def compiled() -> kernel.Kernel:
-    if torch.backends.cpu.get_cpu_capability() != "AVX512":
-        pytest.skip("this processor has no AVX-512")
     torch.set_num_threads(1)
-    return kernel.find()
+    return compiled_layer()
 
 
 def module(vocab_size: int, **sizes: Any) -> CharLSTM:

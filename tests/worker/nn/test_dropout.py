@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tests.worker.layer import compiled_layer
 from worker.nn import kernel
 from worker.nn.dropout import NONE, Dropout
 from worker.nn.model import CharLSTM
@@ -14,9 +15,7 @@ from worker.nn.model import CharLSTM
 def fused(request: pytest.FixtureRequest) -> kernel.Kernel | None:
     if request.param == "torch":
         return None
-    if torch.backends.cpu.get_cpu_capability() != "AVX512":
-        pytest.skip("this processor has no AVX-512")
-    return kernel.find()
+    return compiled_layer()
 
 
 def model(fused: kernel.Kernel | None, dropout: Dropout, layers: int = 2) -> CharLSTM:
@@ -77,10 +76,8 @@ def test_weights_are_missing_for_a_whole_step(fused: kernel.Kernel | None, monke
 
 @pytest.mark.parametrize("layers", [1, 3])
 def test_the_compiled_layer_is_silenced_as_torchs_is(layers: int) -> None:
-    if torch.backends.cpu.get_cpu_capability() != "AVX512":
-        pytest.skip("this processor has no AVX-512")
     (logits, grads), (wanted, wanted_grads) = (
-        logits_and_gradients(model(way, Dropout(units=0.3), layers)) for way in (kernel.find(), None)
+        logits_and_gradients(model(way, Dropout(units=0.3), layers)) for way in (compiled_layer(), None)
     )
     torch.testing.assert_close(logits, wanted, rtol=1e-4, atol=1e-6)
     assert grads.keys() == wanted_grads.keys()

@@ -13,31 +13,28 @@ from torch.nn import functional
 
 from tests.worker.short_trainings import assert_same, classic, run, sample_text, stream
 from worker.nn import kernel
-from worker.nn.kernel import Kernel, KernelUnavailable, Kind
+from worker.nn.kernel import Kernel, KernelUnavailable, Kind, compilation
+from worker.nn.kernel.compilation import FAMILIES, Family, build, file_name, processor_flags
 from worker.nn.model import CharLSTM
-from worker.nn.precision import has_bfloat16
 from worker.training.train import train
 
 #: Relative error of gradients: rounding to float32, and to bfloat16's eight bits.
 EXACT, ROUNDED = 2e-6, 1.5e-2
 
 
-@pytest.fixture(scope="module")
-def compiled() -> Kernel:
-    if torch.backends.cpu.get_cpu_capability() != "AVX512":
-        pytest.skip("this processor has no AVX-512")
-    return kernel.find()
+@pytest.fixture(scope="module", params=FAMILIES, ids=lambda family: family.name)
+def compiled(request: pytest.FixtureRequest) -> Kernel:
+    """The layer as compiled for each family of processors that this one belongs to."""
+    family: Family = request.param
+    if not processor_flags().issuperset(family.needs):
+        pytest.skip(f"this processor has no {family.title}")
+    return Kernel(family)
 
 
-@pytest.fixture(params=list(Kind))
-def kind(request: pytest.FixtureRequest, compiled: Kernel, monkeypatch: pytest.MonkeyPatch) -> Kind:
-    """Each kind of products that this processor has."""
-    wanted: Kind = request.param
-    if wanted is not Kind.FLOAT32:
-        if compiled.bfloat16 is None or compiled.bfloat16 < wanted:
-            pytest.skip(f"this processor has no {wanted.name}")
-        monkeypatch.setattr(compiled, "bfloat16", wanted)
-    return wanted
+@pytest.fixture
+def kind(compiled: Kernel) -> Kind:
+    """The kind of products."""
+    return compiled.bfloat16 or Kind.FLOAT32
 
 
 def gradients(model: CharLSTM, codes: Tensor, *, bfloat16: bool, last: bool) -> tuple[Tensor, dict[str, Tensor]]:
@@ -159,13 +156,14 @@ def test_a_training_learns_as_it_does_in_torch(recipe: str, precision: str) -> N
     text = sample_text(3000)
     fused, plain = (run(request, text, fused=fused)[1] for fused in (True, False))
     assert (plain.state().facts["kernel_path"]) == "nn.LSTM"
-    if torch.backends.cpu.get_cpu_capability() == "AVX512" and (precision == "float32" or has_bfloat16()):
+    kernel_here = kernel.load()
+    if kernel_here is not None and (precision == "float32" or kernel_here.bfloat16):
         assert fused.state().facts["kernel_path"].startswith("lstm.c")
     limit = 1e-4 if precision == "float32" else 1e-2
     assert fused.best_loss == pytest.approx(plain.best_loss, rel=limit)
 
 
-@pytest.mark.usefixtures("compiled")
+@pytest.mark.skipif(kernel.load() is None, reason="this processor belongs to no family")
 def test_a_state_goes_on_where_the_layer_isnt_compiled() -> None:
     request, text = stream(hidden_size=32, sample_chars=0, dropout=0.0), sample_text(3000)
     _, whole = run(request, text)
@@ -182,15 +180,19 @@ def test_a_size_that_the_layer_doesnt_have_takes_torch() -> None:
     assert done.state().facts["kernel_path"] == "nn.LSTM"
 
 
+#: Any compiler for x86-64 compiles it, whatever the processor.
+FAMILY = next(family for family in FAMILIES if family.name == "avx2")
+
+
 class Elsewhere:
     """A folder with the sources alone."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
-        self.sources = sorted(kernel.SOURCES + kernel.HEADERS)
+        self.sources = sorted(compilation.SOURCES + compilation.HEADERS)
         for name in self.sources:
-            (folder / name).write_bytes((kernel.FOLDER / name).read_bytes())
-        monkeypatch.setattr(kernel, "FOLDER", folder)
+            (folder / name).write_bytes((compilation.FOLDER / name).read_bytes())
+        monkeypatch.setattr(compilation, "FOLDER", folder)
         monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
 
     def files(self) -> list[str]:
@@ -206,43 +208,52 @@ def test_where_the_package_takes_no_files_the_users_cache_does(
     elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = elsewhere.folder / "cache" / "charloom"
-    monkeypatch.setattr(kernel, "folders", lambda: [Path("/proc/no-such-place"), cache])
-    assert kernel.build() == cache / kernel.file_name()
-    assert kernel.build() == cache / kernel.file_name()
-    assert [path.name for path in cache.iterdir()] == [kernel.file_name()]
-    monkeypatch.setattr(kernel, "folders", lambda: [Path("/proc/no-such-place"), Path("/proc/nor-this")])
+    monkeypatch.setattr(compilation, "folders", lambda: [Path("/proc/no-such-place"), cache])
+    assert build(FAMILY) == cache / file_name(FAMILY)
+    assert build(FAMILY) == cache / file_name(FAMILY)
+    assert [path.name for path in cache.iterdir()] == [file_name(FAMILY)]
+    monkeypatch.setattr(compilation, "folders", lambda: [Path("/proc/no-such-place"), Path("/proc/nor-this")])
     with pytest.raises(KernelUnavailable, match=r"no-such-place takes no files.*nor-this takes no files"):
-        kernel.build()
+        build(FAMILY)
 
 
 def test_it_is_compiled_once_and_again_when_its_source_changes(elsewhere: Elsewhere) -> None:
-    first = kernel.build()
+    first = build(FAMILY)
     made = first.stat().st_mtime_ns
-    assert kernel.build() == first
+    assert build(FAMILY) == first
     assert first.stat().st_mtime_ns == made
     for source in elsewhere.sources:
         with (elsewhere.folder / source).open("a") as file:
             file.write("/* more */\n")
-        second = kernel.build()
+        second = build(FAMILY)
         assert elsewhere.files() == sorted([*elsewhere.sources, second.name])
         assert second != first
         first = second
 
 
+def with_flags(patch: pytest.MonkeyPatch, *flags: str) -> None:
+    patch.setattr(compilation, "processor_flags", lambda: frozenset(flags))
+
+
 def compile_nothing(patch: pytest.MonkeyPatch) -> None:
-    """Have the compiler write no library, and torch find AVX-512, which is asked for first."""
-    patch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
-    patch.setattr(kernel, "FLAGS", (*kernel.FLAGS, "-fsyntax-only"))
+    """Have the compiler write no library."""
+    with_flags(patch, "avx2", "fma")
+    patch.setattr(compilation, "FLAGS", (*compilation.FLAGS, "-fsyntax-only"))
 
 
 @pytest.mark.parametrize(
     ("hurt", "why"),
     [
         (lambda patch: patch.setenv("PATH", "/nowhere"), "no C compiler"),
-        (lambda _: (kernel.FOLDER / "write.c").write_text("int nonsense = ;"), "refused it"),
-        (lambda patch: patch.setattr(platform, "machine", lambda: "aarch64"), "not for Linux aarch64"),
+        (lambda _: (compilation.FOLDER / "write.c").write_text("int nonsense = ;"), "refused it"),
+        (lambda patch: patch.setattr(platform, "machine", lambda: "riscv64"), "not for Linux riscv64"),
         (compile_nothing, "can't be loaded"),
-        (lambda patch: patch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2"), "no AVX-512"),
+        (lambda patch: with_flags(patch, "avx2"), "neither AVX-512 nor AVX2"),
+        (
+            lambda patch: patch.setenv("CHARLOOM_KERNEL", "neon"),
+            "CHARLOOM_KERNEL is neon, which this processor doesn't",
+        ),
+        (lambda patch: patch.setenv("CHARLOOM_KERNEL", "none"), "CHARLOOM_KERNEL is none"),
     ],
 )
 def test_without_it_the_reason_is_said_and_nothing_is_left(
@@ -257,7 +268,7 @@ def test_without_it_the_reason_is_said_and_nothing_is_left(
 def test_a_process_without_it_logs_the_reason_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setenv("CHARLOOM_KERNEL", "none")
     kernel.load.cache_clear()
     try:
         assert kernel.load() is None
@@ -268,6 +279,30 @@ def test_a_process_without_it_logs_the_reason_once(
     assert line.startswith("The LSTM layer is torch's own, which is several times slower: ")
 
 
+def test_the_best_family_is_taken_and_a_slower_one_where_its_file_cannot_be_made(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    every = {flag for family in FAMILIES if family.machine == platform.machine() for flag in family.needs}
+    if not processor_flags().issuperset(FAMILY.needs):
+        pytest.skip(f"this processor has no {FAMILY.title}")
+    with_flags(monkeypatch, *every)
+    made: list[str] = []
+
+    def refusing(family: Family) -> Path:
+        made.append(family.name)
+        if family is not FAMILY:
+            raise KernelUnavailable("the compiler doesn't know these instructions")
+        return build(family)
+
+    monkeypatch.setattr(kernel, "build", refusing)
+    assert kernel.find("auto").family is FAMILY
+    assert made == ["amx", "bf16", "avx512", "avx2"]
+    assert caplog.text.count("isn't used: the compiler doesn't know these instructions") == 3
+    made.clear()
+    assert kernel.find("avx2").family is FAMILY
+    assert made == ["avx2"]
+
+
 def test_a_user_without_a_home_directory_has_the_packages_folder(
     elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,8 +311,8 @@ def test_a_user_without_a_home_directory_has_the_packages_folder(
 
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(Path, "home", homeless)
-    assert kernel.folders() == [elsewhere.folder]
-    assert kernel.build().parent == elsewhere.folder
+    assert compilation.folders() == [elsewhere.folder]
+    assert build(FAMILY).parent == elsewhere.folder
 
 
 def test_the_command_says_how_it_went() -> None:
@@ -285,4 +320,4 @@ def test_the_command_says_how_it_went() -> None:
     for environment in (None, {"PATH": "/nowhere"}):  # the second finds it compiled
         said = subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout
         assert said.startswith("The LSTM layer is ")
-        assert ("compiled, with products in" in said) is (kernel.load() is not None)
+        assert ("is compiled for" in said) is (kernel.load() is not None)

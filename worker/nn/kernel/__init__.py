@@ -1,46 +1,31 @@
-"""The LSTM layer as one compiled pass over a sequence: building it, finding it, calling it. Knows no models.
+"""The LSTM layer as one compiled pass over a sequence: finding it, calling it. Knows no models.
 
-`lstm.c` computes the layer, `write.c` writes with it (`lanes.py` calls that). Both are compiled into one file by the
-machine's C compiler when Charloom is set up, and by a worker that starts without it. Where
-there is no compiler, or the processor has no AVX-512, `load` returns None and callers take torch's own LSTM: the same
-mathematics, slower, other last digits.
+`lstm.c` computes the layer, `write.c` generates text with it (`lanes.py` calls that). Both are compiled once for each
+family of processors (`compilation.py`) by the machine's C compiler when Charloom is set up, and by a worker that starts
+without it. Where there is no compiler, or the processor belongs to no family, `load` returns None and callers take
+torch's own LSTM: the same mathematics, slower, other last digits.
 """
 
 import ctypes
-import hashlib
 import logging
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shared.settings import user_cache_dir
+from shared.settings import kernel_choice
+from worker.nn.kernel.compilation import Family, KernelUnavailable, build, supported
+from worker.nn.kernel.threads import in_threads
 
 log = logging.getLogger(__name__)
 
-FOLDER = Path(__file__).parent
-#: What is compiled, and what that includes.
-SOURCES, HEADERS = ("lstm.c", "write.c"), ("vectors.h",)
-#: No -march=native: an image may be built on one processor and run on another. Wider ones are asked for in the source.
-FLAGS = ("-O3", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma", "-fopenmp", "-shared", "-fPIC")
 #: The units of a layer must be a multiple of this.
 UNITS = 32
-_MAX_COMPILING_S = 120
 _INT, _POINTER = ctypes.c_int64, ctypes.c_void_p
-
-
-class KernelUnavailable(Exception):
-    """There is no compiled layer here, and why."""
 
 
 class Kind(IntEnum):
@@ -60,11 +45,11 @@ class _Sequence(ctypes.Structure):
     """`struct sequence` of lstm.c."""
 
     _fields_ = (
-        ("kind", _INT), ("positions", _INT), ("rows", _INT), ("units", _INT), ("threads", _INT),
+        ("kind", _INT), ("positions", _INT), ("rows", _INT), ("units", _INT),
         ("weights", _POINTER), ("inputs", _POINTER), ("index", _POINTER), ("inputs_bf16", _INT),
         ("h", _POINTER), ("c", _POINTER), ("gates", _POINTER), ("stride", _INT),
         ("out_grads", _POINTER), ("last_grads", _POINTER), ("table_grads", _POINTER), ("table_rows", _INT),
-        ("weight_grads", _POINTER),
+        ("weight_grads", _POINTER), ("room", _POINTER),
     )  # fmt: skip
 
 
@@ -86,24 +71,35 @@ class Pass:
     gates: Tensor | None
 
 
-class Kernel:
-    """The compiled layer. Arrays must be contiguous; nothing is checked, so this is for fused.py and lanes.py alone."""
+#: Kind of bfloat16 products of each family that has them.
+_BFLOAT16 = {"amx": Kind.BFLOAT16_TILES, "bf16": Kind.BFLOAT16}
 
-    def __init__(self, library: ctypes.CDLL) -> None:
-        self._library = library
-        library.charloom_forward.argtypes = library.charloom_backward.argtypes = [ctypes.POINTER(_Sequence)]
-        library.charloom_forward.restype = library.charloom_pack.restype = None
-        library.charloom_pack.argtypes = [_INT, _INT, _POINTER, _POINTER, _POINTER]
-        library.charloom_dropout.restype = None
-        library.charloom_dropout.argtypes = [_INT, _INT, ctypes.c_uint32, ctypes.c_double, _POINTER, _POINTER]
-        library.charloom_read.restype = library.charloom_write.restype = None
-        library.charloom_read.argtypes = [_POINTER, _INT, _POINTER, _POINTER]
-        library.charloom_write.argtypes = [_POINTER, _INT, _POINTER, _POINTER]
-        # torch has no public names for these yet.
-        tiles = torch.cpu._is_amx_tile_supported() and not library.charloom_ask_for_tiles()  # noqa: SLF001
-        dot = torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001
+
+class Kernel:
+    """The compiled layer. Arrays must be contiguous; nothing is checked, so this is for fused.py and lanes.py alone.
+
+    Raises KernelUnavailable if it can't be compiled or loaded, or the system refuses the registers that it needs.
+    """
+
+    def __init__(self, family: Family) -> None:
+        path = build(family)
+        try:
+            self._library = library = ctypes.CDLL(str(path))
+            library.charloom_forward.argtypes = [ctypes.POINTER(_Sequence), _INT, _INT]
+            library.charloom_backward.argtypes = [ctypes.POINTER(_Sequence), _INT, _INT]
+            library.charloom_pack.argtypes = [_INT, _INT, _POINTER, _POINTER, _POINTER]
+            library.charloom_dropout.argtypes = [_INT, _INT, ctypes.c_uint32, ctypes.c_double, _POINTER, _POINTER]
+            library.charloom_read.argtypes = [_POINTER, _INT, _POINTER, _POINTER]
+            library.charloom_write.argtypes = [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER]
+            #: Columns of weights that are packed side by side.
+            self.strip = _INT.in_dll(library, "charloom_strip").value
+            if family.name == "amx" and library.charloom_ask_for_tiles():
+                raise KernelUnavailable("the system doesn't give the registers of AMX")
+        except (OSError, AttributeError, ValueError) as exc:
+            raise KernelUnavailable(f"{path.name} can't be loaded: {exc}") from exc
+        self.family = family
         #: Kind of bfloat16 products here, or None.
-        self.bfloat16 = Kind.BFLOAT16_TILES if tiles and dot else Kind.BFLOAT16 if dot else None
+        self.bfloat16 = _BFLOAT16.get(family.name)
 
     def pack(self, kind: Kind, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Return the recurrent weights, (4 H, H) float32 in torch's order, as each direction reads them."""
@@ -115,7 +111,10 @@ class Kernel:
 
     def forward(self, arrays: Pass, weights: Tensor) -> None:
         """Fill `h`, `c` and `gates`."""
-        self._library.charloom_forward(ctypes.byref(_sequence(arrays, weights)))
+        sequence = _sequence(arrays, weights)
+        in_threads(
+            lambda number, all_: self._library.charloom_forward(ctypes.byref(sequence), number, all_), arrays.threads
+        )
 
     def backward(
         self,
@@ -141,26 +140,42 @@ class Kernel:
         sequence.out_grads, sequence.last_grads = _place(out_grads), _place(last_grads)
         sequence.table_grads, sequence.weight_grads = _place(table_grads), _place(weight_grads)
         sequence.table_rows = 0 if table_grads is None else table_grads.shape[1]
-        if self._library.charloom_backward(ctypes.byref(sequence)):
-            raise MemoryError("the backward pass got no memory")
+        rows, units = arrays.h.shape[1:]
+        copies = 0 if weight_grads is None else arrays.threads * 128 * 5 * (units + 64)
+        room = torch.empty(rows * (-(-units // 64) * 64 + units) + copies)
+        sequence.room = room.data_ptr()
+        in_threads(
+            lambda number, all_: self._library.charloom_backward(ctypes.byref(sequence), number, all_), arrays.threads
+        )
 
     def dropout(self, numbers: Tensor, *, share: float, seed: int, threads: int) -> Tensor:
         """Return numbers of which that share is zero, the others scaled up; the seed (32 bits) says which.
 
-        numbers: of any shape, contiguous, float32, a multiple of 16 of them.
+        numbers: of any shape, contiguous, float32.
         """
-        found = torch.empty_like(numbers)
-        self._library.charloom_dropout(threads, numbers.numel(), seed, share, numbers.data_ptr(), found.data_ptr())
+        found, count = torch.empty_like(numbers), numbers.numel()
+
+        def drop(number: int, all_: int) -> None:
+            begin, end = count * number // all_, count * (number + 1) // all_
+            self._library.charloom_dropout(begin, end, seed, share, numbers.data_ptr(), found.data_ptr())
+
+        in_threads(drop, threads)
         return found
 
     def read(self, writing: ctypes.Structure, codes: NDArray[np.int32], room: Tensor) -> None:
         """Let a text read more of its prompt, (T,); without a window there is room for 5 T H numbers."""
         self._library.charloom_read(ctypes.byref(writing), len(codes), codes.ctypes.data, room.data_ptr())
 
-    def write(self, writing: ctypes.Structure, draws: NDArray[np.float64] | None, codes: NDArray[np.int32]) -> None:
+    def write(
+        self, writing: ctypes.Structure, draws: NDArray[np.float64] | None, codes: NDArray[np.int32], *, threads: int
+    ) -> None:
         """Write as many characters of each text as there is room for, (texts, T), by as many numbers in 0..1."""
-        place = None if draws is None else draws.ctypes.data
-        self._library.charloom_write(ctypes.byref(writing), codes.shape[1], place, codes.ctypes.data)
+        count, place = codes.shape[1], None if draws is None else draws.ctypes.data
+
+        def write(number: int, all_: int) -> None:
+            self._library.charloom_write(ctypes.byref(writing), number, all_, count, place, codes.ctypes.data)
+
+        in_threads(write, threads)
 
 
 def _place(array: Tensor | None) -> int | None:
@@ -174,7 +189,6 @@ def _sequence(arrays: Pass, weights: Tensor) -> _Sequence:
         positions=positions - 1,
         rows=rows,
         units=units,
-        threads=arrays.threads,
         weights=weights.data_ptr(),
         inputs=arrays.inputs.data_ptr(),
         index=_place(arrays.index),
@@ -186,76 +200,26 @@ def _sequence(arrays: Pass, weights: Tensor) -> _Sequence:
     )
 
 
-def file_name() -> str:
-    """Return the compiled file's name, which changes with all that it is made from."""
-    digest = hashlib.sha256(" ".join(FLAGS).encode())
-    for name in SOURCES + HEADERS:
-        digest.update((FOLDER / name).read_bytes())
-    return f"lstm-{digest.hexdigest()[:12]}.so"
+def find(choice: str | None = None) -> Kernel:
+    """Return the compiled layer for this processor, compiled first where it isn't.
 
+    choice: a family's name, "auto" or "none"; the setting `kernel` when not given.
 
-def folders() -> list[Path]:
-    """Return where the compiled file is looked for, and made: beside its sources, else in the user's cache."""
-    try:
-        return [FOLDER, user_cache_dir()]
-    except RuntimeError:  # a user without a home directory
-        return [FOLDER]
-
-
-def build() -> Path:
-    """Return the compiled file, made first where it isn't there. Raises KernelUnavailable."""
-    name = file_name()
-    for folder in folders():
-        if (folder / name).exists():
-            return folder / name
-    if platform.machine() != "x86_64" or platform.system() != "Linux":
-        raise KernelUnavailable(f"it is written for Linux on x86_64, not for {platform.system()} {platform.machine()}")
-    compiler = next((found for command in ("gcc", "cc") if (found := shutil.which(command))), None)
-    if compiler is None:
-        raise KernelUnavailable("there is no C compiler (gcc) here")
-    made = _temporary_file()
-    try:
-        words = [compiler, *FLAGS, "-o", str(made), *(str(FOLDER / source) for source in SOURCES)]
-        subprocess.run(words, check=True, capture_output=True, text=True, timeout=_MAX_COMPILING_S)
-        made.chmod(0o644)
-        path = made.replace(made.with_name(name))
-    except subprocess.CalledProcessError as exc:
-        raise KernelUnavailable(f"{compiler} refused it: {exc.stderr.strip()[:500]}") from exc
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        raise KernelUnavailable(f"it couldn't be compiled: {exc}") from exc
-    finally:
-        made.unlink(missing_ok=True)
-    for old in path.parent.glob("lstm-*.so"):
-        if old != path:
-            old.unlink(missing_ok=True)
-    return path
-
-
-def _temporary_file() -> Path:
-    """Make a file to compile into, in the first of the folders that takes one. Raises KernelUnavailable."""
-    refused: list[str] = []
-    for folder in folders():
+    Raises KernelUnavailable, saying why there is none.
+    """
+    choice = choice or kernel_choice()
+    if choice == "none":
+        raise KernelUnavailable("CHARLOOM_KERNEL is none")
+    found = [family for family in supported() if choice in ("auto", family.name)]
+    if not found:
+        raise KernelUnavailable(f"CHARLOOM_KERNEL is {choice}, which this processor doesn't support")
+    for slower in found[1:]:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            handle, made = tempfile.mkstemp(dir=folder, prefix=".lstm-", suffix=".so")
-        except OSError as exc:
-            refused.append(f"{folder} takes no files: {exc.strerror}")
-            continue
-        os.close(handle)
-        return Path(made)
-    raise KernelUnavailable("; ".join(refused))
-
-
-def find() -> Kernel:
-    """Return the compiled layer, compiled first where it isn't. Raises KernelUnavailable, saying why there is none."""
-    path = build()
-    if torch.backends.cpu.get_cpu_capability() != "AVX512":
-        raise KernelUnavailable("this processor has no AVX-512")
-    try:
-        # torch is loaded, and with it the OpenMP that both then share.
-        return Kernel(ctypes.CDLL(str(path)))
-    except (OSError, AttributeError) as exc:
-        raise KernelUnavailable(f"{path.name} can't be loaded: {exc}") from exc
+            return Kernel(found[0])
+        except KernelUnavailable as exc:
+            log.warning("The LSTM layer for %s isn't used: %s", found[0].title, exc)
+            found[0] = slower
+    return Kernel(found[0])
 
 
 @cache

@@ -1,8 +1,16 @@
-"""Compile the LSTM layer and say how it went: `python -m worker.nn.kernel`. Succeeds without a compiler, too."""
+"""Compile the LSTM layer and say how it went: `python -m worker.nn.kernel`. Succeeds without a compiler, too.
 
-from worker.nn.kernel import KernelUnavailable, Kind, find
+`python -m worker.nn.kernel all` compiles it for all processors of this architecture: an image may be built on one and
+run on another.
+"""
 
-_PRODUCTS = {None: "float32", Kind.BFLOAT16: "bfloat16 by AVX-512", Kind.BFLOAT16_TILES: "bfloat16 by AMX"}
+import platform
+import sys
+
+from worker.nn.kernel import Kind, find
+from worker.nn.kernel.compilation import FAMILIES, KernelUnavailable, build
+
+_PRODUCTS = {None: "float32", Kind.BFLOAT16: "bfloat16", Kind.BFLOAT16_TILES: "bfloat16 by AMX"}
 
 
 def main() -> None:
@@ -12,7 +20,13 @@ def main() -> None:
     except KernelUnavailable as exc:
         print(f"The LSTM layer is torch's own, which is several times slower: {exc}.")
     else:
-        print(f"The LSTM layer is compiled, with products in {_PRODUCTS[kernel.bfloat16]}.")
+        print(f"The LSTM layer is compiled for {kernel.family.title}, with products in {_PRODUCTS[kernel.bfloat16]}.")
+    for family in FAMILIES if sys.argv[1:] == ["all"] else ():
+        if family.machine == platform.machine():
+            try:
+                print(build(family))
+            except KernelUnavailable as exc:
+                print(f"Not compiled for {family.title}: {exc}.")
 
 
 if __name__ == "__main__":

@@ -34,14 +34,14 @@ class Writing(ctypes.Structure):
         ("out", _POINTER), ("out_biases", _POINTER),
         ("lanes", _INT), ("window", _INT), ("last", _INT), ("read", _INT),
         ("h", _POINTER), ("c", _POINTER), ("newest", _POINTER), ("entering", _POINTER), ("logits", _POINTER),
-        ("temperature", _DOUBLE), ("top_p", _DOUBLE), ("top_k", _INT),
-        ("threads", _INT), ("weights", _POINTER), ("heap", _POINTER),
+        ("temperature", _DOUBLE), ("top_p", _DOUBLE), ("top_k", _INT), ("choices", _INT),
+        ("weights", _POINTER), ("heap", _POINTER),
     )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Packed:
-    """One model's weights: V characters, H units, G = 4 H gate sums in the order of lstm.c. Shapes: see write.c."""
+    """One model's weights: V characters, H units, G = 4 H gate sums in the order of vectors.h. Shapes: see write.c."""
 
     kernel: Kernel
     units: int
@@ -91,19 +91,20 @@ def pack(
         layers=len(recurrent),
         characters=characters,
         table=table.view(characters, *gates).transpose(1, 2).contiguous(),
-        recurrent=_packed([weights.view(*gates, units).transpose(0, 1) for weights in recurrent], units),
-        inputs=_packed([weights.view(*gates, units).transpose(0, 1) for weights in inputs], units),
+        recurrent=_packed(recurrent, units, kernel.strip),
+        inputs=_packed(inputs, units, kernel.strip),
         biases=torch.cat([part.view(gates).transpose(0, 1).reshape(1, -1) for part in biases] or [torch.empty(0)]),
         out=torch.cat([out, torch.zeros(missing, units)]).view(-1, _UNITS, units).transpose(1, 2).contiguous(),
         out_biases=torch.cat([out_biases, torch.zeros(missing)]),
     )
 
 
-def _packed(layers: list[Tensor], units: int) -> Tensor:
-    """Return (layers n, H, 4, 16) of layers (n, 4, 16, H)."""
+def _packed(layers: list[Tensor], units: int, strip: int) -> Tensor:
+    """Return (layers, G / strip, H, strip) of layers (G, H) in torch's order of the gates: the layout of vectors.h."""
     if not layers:
-        return torch.empty(0, units, _GATES, _UNITS)
-    return torch.cat(layers).permute(0, 3, 1, 2).contiguous()
+        return torch.empty(0)
+    blocks = torch.stack(layers).view(-1, _GATES, units // _UNITS, _UNITS, units).transpose(1, 2)
+    return blocks.reshape(len(layers), -1, strip, units).transpose(2, 3).contiguous()
 
 
 class SamplingOptions(Protocol):
@@ -143,7 +144,7 @@ class Lanes:
     def _bind(self, *, read: int) -> None:
         """Make room for logits and choices, and tell write.c where everything is."""
         packed, options, texts = self._packed, self._options, len(self._newest)
-        threads = max(1, min(len(os.sched_getaffinity(0)), texts // _TEXTS_A_THREAD))
+        self._threads = threads = max(1, min(len(os.sched_getaffinity(0)), texts // _TEXTS_A_THREAD))
         self._logits = torch.empty(texts, len(packed.out_biases))
         self._weights = torch.empty(threads, packed.characters + -packed.characters % 8, dtype=torch.float64)
         self._heap = torch.empty(threads, packed.characters, dtype=torch.int32)
@@ -168,7 +169,7 @@ class Lanes:
             temperature=options.temperature,
             top_k=min(options.top_k or 0, packed.characters),
             top_p=1.0 if options.top_p is None else options.top_p,
-            threads=threads,
+            choices=packed.characters,
             weights=self._weights.data_ptr(),
             heap=self._heap.data_ptr(),
         )
@@ -183,7 +184,8 @@ class Lanes:
     def write(self, count: int, draws: NDArray[np.float64] | None) -> NDArray[np.int32]:
         """Write `count` characters of each text, (texts, count), by as many numbers in 0..1; greedily by None."""
         codes = np.empty((len(self._newest), count), np.int32)
-        self._packed.kernel.write(self._writing, draws, codes)
+        self._packed.kernel.write(self._writing, draws, codes, threads=self._threads)
+        self._writing.read += count
         return codes
 
     def keep(self, lanes: list[int]) -> None:

@@ -1,155 +1,168 @@
 /* What the layer (lstm.c) and writing (write.c) have in common: sixteen numbers at once, their squashing, products
- * whose sums stay in registers, the tiles' settings. Processors: AVX-512 F, BW, DQ, VL at least.
+ * whose sums stay in registers. The only difference between families of processors is the header FAMILY.
+ *
+ * Weights of H units in a product with rows of `depth` numbers have G = 4 H columns, one for each gate sum. They are
+ * sorted in blocks of 16 units, in a block by gate: input, forget, cell, output:
+ *
+ *            block 0 (units 0..15)               block 1 (units 16..31)            H / 16 blocks
+ *      |<------------- 64 ------------->|  |<------------- 64 ------------->|
+ *      [ i x16 | f x16 | g x16 | o x16 ]   [ i x16 | f x16 | g x16 | o x16 ]   ...
+ *
+ * Memory holds one strip of columns after the other, row by row, so that a product reads it from front to back. A strip
+ * is as wide as the registers can sum at once: a block (AVX-512), or one gate of it (AVX2).
+ *
+ *      strip 0: [k = 0: STRIP numbers][k = 1: STRIP numbers] ... [k = depth - 1]   strip 1: ...
+ *
+ * A family's header defines:
+ *   vec                  sixteen float32
+ *   vload, vstore        from and to any address; vstream: past the caches, to a multiple of 64 bytes
+ *   vsplat               sixteen times one number
+ *   vadd, vsub, vmul     a + b, a - b, a b; vmin, vmax: b if either is NaN
+ *   vfma, vfms, vfnma    a b + c, a b - c, c - a b, rounded once
+ *   vround               to the nearest whole number; vscale: x 2^power, power whole and below 127
+ *   vreciprocal          1 / x to a rounding
+ *   flush_denormals      count numbers below 1e-38 as zero, since gradients that vanish would take a hundred times as
+ *                        long; returns the mode before for `restore`
+ *   STRIP, OUTER         columns of a strip; groups of 16 columns that an outer product sums at once
+ *   GROUPS(count)        groups of 16 columns that a product of `count` rows sums at once: STRIP / 16 or more
+ *   BFLOAT16             1 if bfloat16.h is supported
  */
 #ifndef CHARLOOM_VECTORS_H
 #define CHARLOOM_VECTORS_H
 
-#include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 typedef uint16_t bf16;
-typedef __m512 vec;
+typedef unsigned fp_mode;
 
 #define INLINE static inline __attribute__((always_inline))
-#define BF16 __attribute__((target("avx512bf16")))
-#define AMX __attribute__((target("avx512bf16,amx-tile,amx-bf16")))
-enum { UNITS = 16, GATES = 4, BLOCK = UNITS * GATES, MAX_ROWS = 6, TILE_ROWS = 16, DEPTH = 32, TILE = DEPTH * 16 };
+#define NOINLINE static __attribute__((noinline, unused))
+/* Loops over arrays that must become registers. */
+#define UNROLLED(i, end) _Pragma("GCC unroll 6") for (int i = 0; i < (end); i++)
+enum { UNITS = 16, GATES = 4, BLOCK = UNITS * GATES, MAX_ROWS = 6 };
 enum { FLOAT32, BF16_DOT, BF16_TILES };
 
-INLINE vec splat(float x) { return _mm512_set1_ps(x); }
+#include FAMILY
+
+#ifndef BFLOAT16
+#define BFLOAT16 0
+#endif
+
+INLINE vec polynomial(const int degree, vec x, const float *coefficients)
+{
+    vec p = vsplat(coefficients[0]);
+#pragma GCC unroll 6
+    for (int i = 1; i <= degree; i++) p = vfma(p, x, vsplat(coefficients[i]));
+    return p;
+}
 
 /* 2^x, |x| < 126, to a rounding: interpolated on -1/2..1/2 at Chebyshev's seven nodes (to 3e-9). NaN stays NaN. */
 INLINE vec power_of_two(vec x)
 {
-    const vec whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    const vec r = _mm512_sub_ps(x, whole);
-    vec p = splat(1.5461444691e-4f);
-    p = _mm512_fmadd_ps(p, r, splat(1.3400428178e-3f));
-    p = _mm512_fmadd_ps(p, r, splat(9.6180566785e-3f));
-    p = _mm512_fmadd_ps(p, r, splat(5.5503272267e-2f));
-    p = _mm512_fmadd_ps(p, r, splat(2.4022650922e-1f));
-    p = _mm512_fmadd_ps(p, r, splat(6.9314720670e-1f));
-    p = _mm512_fmadd_ps(p, r, splat(1.0f));
-    return _mm512_scalef_ps(p, whole);
+    const float coefficients[] = {1.5461444691e-4f, 1.3400428178e-3f, 9.6180566785e-3f, 5.5503272267e-2f,
+                                  2.4022650922e-1f, 6.9314720670e-1f, 1.0f};
+    const vec whole = vround(x);
+    return vscale(polynomial(6, vsub(x, whole), coefficients), whole);
 }
 
+#if BFLOAT16
 /* The same to 1e-4, enough where what follows is rounded to bfloat16's eight bits: interpolated at four nodes. */
 INLINE vec rough_power_of_two(vec x)
 {
-    const vec whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    const vec r = _mm512_sub_ps(x, whole);
-    vec p = splat(5.5838282946e-2f);
-    p = _mm512_fmadd_ps(p, r, splat(2.4263947855e-1f));
-    p = _mm512_fmadd_ps(p, r, splat(6.9313673388e-1f));
-    p = _mm512_fmadd_ps(p, r, splat(9.9992455695e-1f));
-    return _mm512_scalef_ps(p, whole);
+    const float coefficients[] = {5.5838282946e-2f, 2.4263947855e-1f, 6.9313673388e-1f, 9.9992455695e-1f};
+    const vec whole = vround(x);
+    return vscale(polynomial(3, vsub(x, whole), coefficients), whole);
 }
+#endif
 
 /* 1 / (1 + 2^(scale x)). */
-INLINE vec logistic(int rough, vec x, float scale)
+INLINE vec logistic(const int rough, vec x, float scale)
 {
-    if (rough) return _mm512_rcp14_ps(_mm512_add_ps(splat(1.0f), rough_power_of_two(_mm512_mul_ps(x, splat(scale)))));
-    const vec e = power_of_two(_mm512_min_ps(splat(125.0f), _mm512_mul_ps(x, splat(scale))));
-    const vec d = _mm512_add_ps(splat(1.0f), e);
-    const vec y = _mm512_rcp14_ps(d);
-    return _mm512_mul_ps(y, _mm512_fnmadd_ps(d, y, splat(2.0f)));
+#if BFLOAT16
+    if (rough) return _mm512_rcp14_ps(vadd(vsplat(1.0f), rough_power_of_two(vmul(x, vsplat(scale)))));
+#endif
+    (void)rough;
+    return vreciprocal(vadd(vsplat(1.0f), power_of_two(vmin(vsplat(125.0f), vmul(x, vsplat(scale))))));
 }
 
-INLINE vec sigmoid(int rough, vec x) { return logistic(rough, x, -1.44269504f); }
-INLINE vec tanh_of(int rough, vec x)
+INLINE vec sigmoid(const int rough, vec x) { return logistic(rough, x, -1.44269504f); }
+INLINE vec tanh_of(const int rough, vec x)
 {
-    return _mm512_fmsub_ps(splat(2.0f), logistic(rough, x, -2.88539008f), splat(1.0f));
+    return vfms(vsplat(2.0f), logistic(rough, x, -2.88539008f), vsplat(1.0f));
 }
 
-INLINE vec widen(const bf16 *from)
+/* The gates of 16 units, and their state after them. */
+struct cell { vec i, f, g, o, c, h; };
+
+/* From four gate sums, 16 numbers apart, what enters them in addition, and c before. */
+INLINE struct cell cell_of(const int rough, const float *sums, const vec entering[GATES], vec c)
 {
-    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)from));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+    struct cell made;
+    made.i = sigmoid(rough, vadd(vload(sums), entering[0]));
+    made.f = sigmoid(rough, vadd(vload(sums + UNITS), entering[1]));
+    made.g = tanh_of(rough, vadd(vload(sums + 2 * UNITS), entering[2]));
+    made.o = sigmoid(rough, vadd(vload(sums + 3 * UNITS), entering[3]));
+    made.c = vfma(made.f, c, vmul(made.i, made.g));
+    made.h = vmul(made.o, tanh_of(rough, made.c));
+    return made;
 }
 
-BF16 INLINE void narrow(bf16 *to, vec x) { _mm256_storeu_si256((void *)to, (__m256i)_mm512_cvtneps_pbh(x)); }
+/* Where column n of weights begins, depth numbers each. */
+INLINE size_t column_place(size_t n, size_t depth) { return n / STRIP * STRIP * depth + n % STRIP; }
 
-/* The 16 numbers of place i. */
-INLINE vec get(int narrowed, const void *from, size_t i)
+/* Up to this many of m rows at once, all parts of nearly one height. */
+INLINE size_t height(size_t m, size_t most)
 {
-    return narrowed ? widen((const bf16 *)from + i) : _mm512_loadu_ps((const float *)from + i);
+    const size_t parts = (m + most - 1) / most;
+    return (m + parts - 1) / parts;
 }
 
-/* Nothing yet, in `count` rows of sums. */
-INLINE void no_sums(const int count, vec sums[MAX_ROWS][GATES])
-{
-#pragma GCC unroll 6
-    for (int r = 0; r < count; r++)
-#pragma GCC unroll 4
-        for (int g = 0; g < GATES; g++) sums[r][g] = _mm512_setzero_ps();
-}
+/* The rest for a constant count of 1 to 6. */
+#define WITH_COUNT(n, ...)                                                                                             \
+    switch (n) {                                                                                                       \
+    case 1: { enum { count = 1 }; __VA_ARGS__; break; }                                                                \
+    case 2: { enum { count = 2 }; __VA_ARGS__; break; }                                                                \
+    case 3: { enum { count = 3 }; __VA_ARGS__; break; }                                                                \
+    case 4: { enum { count = 4 }; __VA_ARGS__; break; }                                                                \
+    case 5: { enum { count = 5 }; __VA_ARGS__; break; }                                                                \
+    default: { enum { count = 6 }; __VA_ARGS__; break; }                                                               \
+    }
 
-/* sums[r][g] += 16 columns of group g of the product of `count` rows (stride apart) with a packed group of weights,
- * (depth, 4, 16). `count` is a constant wherever this is inlined, so that sums stay in registers. */
-INLINE void add_product_f32(const int count, const float *rows, size_t stride, const float *weights, size_t depth,
-                            vec sums[MAX_ROWS][GATES])
+/* sums[r][g] += group g of 16 columns of the product of `count` rows, `stride` apart, with weights whose rows are
+ * `pitch` apart and whose groups `apart`. All but addresses are constants, so that sums stay in registers. */
+INLINE void add_product(const int count, const int groups, const float *rows, size_t stride, const float *weights,
+                        size_t pitch, size_t apart, size_t depth, vec sums[MAX_ROWS][GATES])
 {
 #pragma GCC unroll 2
     for (size_t k = 0; k < depth; k++) {
-        const float *w = weights + k * BLOCK;
-        const vec w0 = _mm512_loadu_ps(w), w1 = _mm512_loadu_ps(w + 16), w2 = _mm512_loadu_ps(w + 32),
-                  w3 = _mm512_loadu_ps(w + 48);
-#pragma GCC unroll 6
-        for (int r = 0; r < count; r++) {
-            const vec a = splat(rows[r * stride + k]);
-            sums[r][0] = _mm512_fmadd_ps(a, w0, sums[r][0]);
-            sums[r][1] = _mm512_fmadd_ps(a, w1, sums[r][1]);
-            sums[r][2] = _mm512_fmadd_ps(a, w2, sums[r][2]);
-            sums[r][3] = _mm512_fmadd_ps(a, w3, sums[r][3]);
+        vec w[GATES];
+        UNROLLED(g, groups) w[g] = vload(weights + k * pitch + g * apart);
+        UNROLLED(r, count) {
+            const vec a = vsplat(rows[r * stride + k]);
+            UNROLLED(g, groups) sums[r][g] = vfma(a, w[g], sums[r][g]);
         }
     }
 }
 
-/* The same from nothing. */
-INLINE void product_f32(const int count, const float *rows, size_t stride, const float *weights, size_t depth,
-                        vec sums[MAX_ROWS][GATES])
+/* Put the product of up to 6 rows with a block's 64 columns at `to`, rows `to_stride` apart, or add it to what is
+ * there. A function of its own: inlined, what comes after would take registers from the sums. */
+NOINLINE void multiply_f32(const int add, size_t n, const float *rows, size_t stride, const float *weights,
+                           size_t depth, float *to, size_t to_stride)
 {
-    no_sums(count, sums);
-    add_product_f32(count, rows, stride, weights, depth, sums);
+    const size_t apart = STRIP < BLOCK ? depth * STRIP : UNITS;
+    WITH_COUNT(n, {
+        enum { groups = GROUPS(count) };
+        for (int first = 0; first < GATES; first += groups) {
+            float *at = to + first * UNITS;
+            vec sums[MAX_ROWS][GATES];
+            UNROLLED(r, count) UNROLLED(g, groups)
+                sums[r][g] = add ? vload(at + r * to_stride + g * UNITS) : vsplat(0.0f);
+            add_product(count, groups, rows, stride, weights + first * apart, STRIP, apart, depth, sums);
+            UNROLLED(r, count) UNROLLED(g, groups) vstore(at + r * to_stride + g * UNITS, sums[r][g]);
+        }
+    })
 }
-
-/* Up to this many rows of m at once, all tiles of nearly one height. */
-INLINE size_t height(size_t m, size_t most)
-{
-    const size_t tiles = (m + most - 1) / most;
-    return (m + tiles - 1) / tiles;
-}
-
-/* Puts sums[0..count - 1] at `to`, rows `stride` apart. A loop that isn't unrolled would have kept them in memory. */
-#define KEEP(count, sums, to, stride)                                                                                  \
-    _Pragma("GCC unroll 6") for (int r = 0; r < count; r++)                                                            \
-        _Pragma("GCC unroll 4") for (int g = 0; g < GATES; g++)                                                        \
-            _mm512_storeu_ps((to) + r * (stride) + g * UNITS, sums[r][g])
-
-/* BODY for a constant count of 1 to 6. */
-#define WITH_COUNT(n, BODY)                                                                                            \
-    switch (n) {                                                                                                       \
-    case 1: { enum { count = 1 }; BODY; break; }                                                                       \
-    case 2: { enum { count = 2 }; BODY; break; }                                                                       \
-    case 3: { enum { count = 3 }; BODY; break; }                                                                       \
-    case 4: { enum { count = 4 }; BODY; break; }                                                                       \
-    case 5: { enum { count = 5 }; BODY; break; }                                                                       \
-    default: { enum { count = 6 }; BODY; break; }                                                                      \
-    }
-
-/* Numbers below 1e-38 count as zero here: gradients that vanish would take a hundred times as long. */
-enum { FLUSH = 0x8040 };
-
-/* The settings of tiles, as the processor reads them. */
-struct tile_config {
-    uint8_t palette, start, reserved[14];
-    uint16_t bytes[16];
-    uint8_t rows[16];
-} __attribute__((aligned(64)));
-
-/* Tiles 0 and 1 are sums of the upper rows, 2 and 3 of the lower, 4 and 5 the rows themselves, 6 and 7 weights. With no
- * lower rows, 0 to 3 are sums of the upper ones, 4 these rows. */
 
 #endif

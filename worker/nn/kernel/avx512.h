@@ -1,0 +1,42 @@
+/* AVX-512 F, BW, DQ and VL: one register holds sixteen numbers; 32 registers. With __AVX512BF16__ products of bfloat16
+ * pairs as well, with __AMX_BF16__ tiles. The names are explained in vectors.h. */
+#include <immintrin.h>
+
+typedef __m512 vec;
+#define STRIP 64
+#define OUTER 4
+#define GROUPS(count) 4
+#ifdef __AVX512BF16__
+#define BFLOAT16 1
+#endif
+
+INLINE vec vsplat(float x) { return _mm512_set1_ps(x); }
+INLINE vec vload(const float *from) { return _mm512_loadu_ps(from); }
+INLINE void vstore(float *to, vec x) { _mm512_storeu_ps(to, x); }
+INLINE void vstream(float *to, vec x) { _mm512_stream_ps(to, x); }
+INLINE vec vadd(vec a, vec b) { return _mm512_add_ps(a, b); }
+INLINE vec vsub(vec a, vec b) { return _mm512_sub_ps(a, b); }
+INLINE vec vmul(vec a, vec b) { return _mm512_mul_ps(a, b); }
+INLINE vec vmin(vec a, vec b) { return _mm512_min_ps(a, b); }
+INLINE vec vmax(vec a, vec b) { return _mm512_max_ps(a, b); }
+INLINE vec vfma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE vec vfms(vec a, vec b, vec c) { return _mm512_fmsub_ps(a, b, c); }
+INLINE vec vfnma(vec a, vec b, vec c) { return _mm512_fnmadd_ps(a, b, c); }
+INLINE vec vscale(vec x, vec power) { return _mm512_scalef_ps(x, power); }
+
+INLINE vec vround(vec x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+
+/* An estimate of 14 bits and one step of Newton's. */
+INLINE vec vreciprocal(vec x)
+{
+    const vec y = _mm512_rcp14_ps(x);
+    return _mm512_mul_ps(y, _mm512_fnmadd_ps(x, y, vsplat(2.0f)));
+}
+
+INLINE fp_mode flush_denormals(void)
+{
+    const fp_mode before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040);
+    return before;
+}
+INLINE void restore(fp_mode before) { _mm_setcsr(before); }
