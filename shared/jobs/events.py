@@ -7,12 +7,13 @@ from typing import Any
 
 
 class EventType(StrEnum):
-    """Kinds of events; the first five come from the worker, STATUS and DONE from the store, RESET from the reader."""
+    """Kinds of events; the first six come from the worker, STATUS and DONE from the store, RESET from the reader."""
 
     PROGRESS = "progress"
     METRIC = "metric"
     SAMPLE = "sample"
     TEXT = "text"
+    ITEMS = "items"
     LOG = "log"
     STATUS = "status"
     DONE = "done"

@@ -87,11 +87,26 @@ class Output(BaseModel):
     copied: Copied | None = Field(description="Null if the corpus is gone.")
 
 
+class ItemsResult(BaseModel):
+    """How a list was written; GET /jobs/{job_id}/items has its items. Each try is counted in one place at most."""
+
+    written: int = Field(description="Items of the list.")
+    tries: int = Field(description="Items that were begun, including those left out.")
+    doubled: int = Field(description="Tries that repeated an earlier one.")
+    known: int | None = Field(description="Different items that the training text has. Null if the text is gone.")
+    short: int = Field(description="Tries that had fewer than min_chars characters.")
+    cut: int = Field(description="Tries that hadn't ended after max_chars characters.")
+    separator: str
+    finish_reason: Literal["count", "exhausted", "cancelled"]
+    detail: str = Field(description="Why it ended, in words.")
+
+
 class GenerateResult(BaseModel):
     """The result of a generate job."""
 
     prompt: str
-    outputs: list[Output]
+    outputs: list[Output] = Field(description="Empty if `items` were requested.")
+    items: ItemsResult | None = Field(None, description="Null unless `items` were requested.")
     seed: int
 
 

@@ -16,6 +16,7 @@ from pydantic import (
     StringConstraints,
     Tag,
     field_validator,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 
@@ -30,6 +31,8 @@ AUTO = "auto"
 RATE_FROM_MODEL = 3e-3
 #: Largest seed: 2**63 - 1, what torch and numpy both take.
 MAX_SEED = 2**63 - 1
+#: Most characters of all items of a request together.
+MAX_ITEMS_CHARS = 100_000_000
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -296,6 +299,33 @@ AnyTrainRequest = Annotated[
 ]
 
 StopString = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Separator = Annotated[str, StringConstraints(min_length=1, max_length=MAX_SEPARATOR)]
+
+
+class WriteItems(Request):
+    """Whole items of a list, instead of one text."""
+
+    count: int = Field(ge=1, le=100_000, description="Number of items to write.")
+    unique: bool = Field(True, description="Write each item once.")
+    new: bool = Field(False, description="Leave out items that the training text has.")
+    min_chars: int = Field(1, ge=1, le=10_000, description="Leave out shorter items.")
+    max_chars: int = Field(
+        1000, ge=1, le=10_000, description="Drop an item that hasn't ended after so many characters."
+    )
+    separator: Separator | None = Field(
+        None, description="What ends an item; the model's own if omitted. Required if it wasn't trained on a list."
+    )
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> "WriteItems":
+        if self.min_chars > self.max_chars:
+            raise ValueError(f"has min_chars {self.min_chars:,}, more than max_chars, {self.max_chars:,}")
+        if self.count * self.max_chars > MAX_ITEMS_CHARS:
+            raise ValueError(
+                f"has count {self.count:,} and max_chars {self.max_chars:,}, up to {self.count * self.max_chars:,} "
+                f"characters; {MAX_ITEMS_CHARS:,} are allowed. Lower one of them"
+            )
+        return self
 
 
 class GenerateRequest(Request):
@@ -306,7 +336,8 @@ class GenerateRequest(Request):
         None,
         min_length=1,
         max_length=100_000,
-        description="The text to continue; a random passage of the model's corpus if omitted.",
+        description="The text to continue; a random passage of the model's corpus if omitted. With `items`, the "
+        "beginning of each item.",
     )
     length: int = Field(1000, ge=1, le=100_000, description="Number of characters to generate.")
     temperature: float = Field(
@@ -324,6 +355,9 @@ class GenerateRequest(Request):
         None, min_length=1, max_length=8, description="Stop before the first of these strings."
     )
     n: int = Field(1, ge=1, le=64, description="Number of variants.")
+    items: WriteItems | None = Field(
+        None, description="Write whole items of a list, instead of a text of `length` characters."
+    )
     seed: Seed | None = Field(
         None, description="The same request with the same seed gives the same text; random if omitted."
     )

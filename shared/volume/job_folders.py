@@ -7,6 +7,7 @@ jobs/<id>/upload            an import's file
 jobs/<id>/t<token>/         one attempt's own: nobody else writes there
     state-<step>.safetensors, state.json (the manifest, last)
     model/                  a model being built
+jobs/<id>/items.jsonl       the items that a generate job wrote (shared/volume/item_lists.py)
 jobs/<id>/cancel.json       its end was requested while it ran
 jobs/<id>/end.json          how it ends; written before the record says so
 """
@@ -155,6 +156,10 @@ class JobFolders:
     def built_model(self, job_id: str, token: int) -> Path:
         """Return the folder in which the attempt with this token builds its model."""
         return self._folder / job_id / f"t{token}" / "model"
+
+    def items(self, job_id: str) -> Path:
+        """Return the path of the items that a job wrote."""
+        return self._folder / job_id / "items.jsonl"
 
     def end(self, job_id: str, outcome: Mapping[str, Any], *, synced: bool = True) -> None:
         """Commit how a job ends, before its record says so."""

@@ -28,6 +28,7 @@ from charloom import (
     Texts,
     TimedOut,
     UnknownEvent,
+    WriteItems,
 )
 from shared.store import keys
 from tests.client.scripted import Cutting, Reply, Scripted
@@ -55,6 +56,47 @@ def test_a_text_uploaded_as_file_bytes_or_string_is_one_corpus(loom: Charloom, t
     loom.corpora.delete(corpus)
     with pytest.raises(NotFound):
         loom.corpora.get(corpus.id)
+
+
+def test_items_of_a_list_are_written_and_read(loom: Charloom, stack: Stack) -> None:
+    # Given a model of prose, whose items are words
+    model = stack.model()
+    words = set(SAMPLE.read_text().split(" "))
+    asked: WriteItems = {"count": 1100, "separator": " ", "max_chars": 30}
+    # When
+    job = loom.generate(model, seed=1, temperature=0.5, items=asked)
+    events = [event for event in loom.jobs.events(job) if event.type == "items"]
+    done = loom.jobs.wait(job).check()
+    items = list(loom.jobs.items(done))
+    # Then
+    assert done.items is not None
+    assert (done.items.written, done.items.finish_reason, done.outputs) == (1100, "count", [])
+    assert [item.index for item in items] == list(range(1100))
+    assert len({item.text for item in items}) == 1100
+    assert all(item.known == (item.text in words) for item in items if "\n" not in item.text)
+    assert done.items.known == sum(bool(item.known) for item in items) > 0
+    assert all(item.logprob < 0 for item in items)
+    assert events[0].data.items == [item.text for item in items[: len(events[0].data.items)]]
+    assert list(loom.jobs.items(job, after=1050, limit=30)) == items[1051:1081]
+    text = httpx.get(f"{loom.url}/api/v1/jobs/{job.id}/items?format=text", trust_env=False).text
+    assert text == "".join(item.text + " " for item in items)
+    # And the same seed gives the same items, of which the new ones can be asked for alone
+    new = loom.jobs.wait(loom.generate(model, seed=1, temperature=0.5, items={**asked, "count": 300, "new": True}))
+    assert [item.text for item in loom.jobs.items(new)] == [item.text for item in items if not item.known][:300]
+    assert new.items is not None
+    assert new.items.known
+
+
+def test_items_end_with_what_there_is(loom: Charloom, stack: Stack) -> None:
+    asked: WriteItems = {"count": 50, "separator": " ", "max_chars": 30}
+    job = loom.jobs.wait(loom.generate(stack.model(), prompt="the", temperature=0, items=asked)).check()
+    assert job.items is not None
+    assert (job.items.written, job.items.finish_reason) == (1, "exhausted")
+    assert "1,000 repeated an earlier one" in job.items.detail
+    with pytest.raises(Invalid, match=r"items\.separator is missing"):
+        loom.generate(stack.model(), items={"count": 5})
+    with pytest.raises(NotFound):
+        list(loom.jobs.items(loom.generate(stack.model(), prompt="the", length=1)))
 
 
 def test_lists_request_their_next_pages(loom: Charloom) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from charloom import Format, GenerateOptions, JobStatus, JobType, Recipe, TrainOptions, Webhook
+from charloom import Format, GenerateOptions, JobStatus, JobType, Recipe, TrainOptions, Webhook, WriteItems
 from charloom.events import KnownEvent
 from charloom.records import ENDED
 from shared.jobs.events import EventType
@@ -42,6 +42,7 @@ def plain(kind: Any) -> Any:
         (TrainOptions, (StreamRequest, ClassicRequest), {"corpus_id", "init_from"}),
         (GenerateOptions, (GenerateRequest,), {"model_id"}),
         (Webhook, (options.Webhook,), set()),
+        (WriteItems, (options.WriteItems,), set()),
     ],
 )
 def test_options_are_those_of_the_requests(ours: Any, theirs: tuple[type[BaseModel], ...], named: set[str]) -> None:

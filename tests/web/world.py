@@ -119,6 +119,7 @@ class World:
         formats: Sequence[str] = ("bundle",),
         parent_model_id: str | None = None,
         epochs_measured: int = 0,
+        items: Mapping[str, Any] | None = None,
         **params: Any,
     ) -> Model:
         """Publish a model that was trained on a text, as a worker leaves it on the volume."""
@@ -157,6 +158,7 @@ class World:
             losses=ModelLosses(train=1.25, validation=1.5, best_epoch=3),
             files=files,
             created_at="2026-11-24T12:00:00.000Z",
+            items=items,
         )
         write_meta(folder, model)
         return model

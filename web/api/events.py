@@ -25,7 +25,7 @@ api = API("events")
     },
     answers={
         200: ResponseSpec(
-            description="Events: status, progress, metric, sample, text, log, done, and reset with the whole job where "
+            description="Events: status, progress, metric, sample, text, items, log, done, and reset with the whole job where "
             "some are missing.",
             content={"application/json": Page[Event], "text/event-stream": str},
         ),

@@ -93,6 +93,20 @@ class TextEvent(_Event):
     data: TextData
 
 
+class ItemsData(BaseModel):
+    """Some of the items written."""
+
+    offset: int = Field(description="Index of the first of them.")
+    items: list[str]
+
+
+class ItemsEvent(_Event):
+    """A generate job has written items; events have some of the first ones, GET /jobs/{job_id}/items has all."""
+
+    type: Literal["items"]
+    data: ItemsData
+
+
 class LogData(BaseModel):
     """A line for people."""
 
@@ -129,6 +143,14 @@ class ResetEvent(_Event):
 
 
 AnyEvent = Annotated[
-    StatusEvent | ProgressEvent | MetricEvent | SampleEvent | TextEvent | LogEvent | DoneEvent | ResetEvent,
+    StatusEvent
+    | ProgressEvent
+    | MetricEvent
+    | SampleEvent
+    | TextEvent
+    | ItemsEvent
+    | LogEvent
+    | DoneEvent
+    | ResetEvent,
     Discriminator("type"),
 ]

@@ -89,6 +89,14 @@ class JobQuery(Query):
     wait: float = Field(0, ge=0, le=30, description="Respond when the job ends, or after this many seconds.")
 
 
+class ItemsQuery(Query):
+    """A page of the items that a job has written, or all of them as a file."""
+
+    after: int | None = Field(None, ge=0, description="Continue after the item with this index: `last_id` of a page.")
+    limit: int = Field(100, ge=1, le=1000, description="The most items of a page; CSV and text have all.")
+    format: Literal["json", "csv", "text"] | None = Field(None, description="Overrides `Accept`.")
+
+
 class EventsQuery(Query):
     """A page of events, or where a stream begins."""
 

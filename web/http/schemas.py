@@ -163,6 +163,19 @@ class Model(View):
         )
 
 
+class ListItem(View):
+    """An item that a generate job has written."""
+
+    object: Literal["item"] = "item"
+    index: int = Field(description="Its place in the list, from 0.")
+    text: str
+    logprob: float = Field(
+        description="Natural logarithm of the probability that the model writes it: the sum over its characters and "
+        "the separator after it, by the model's own distribution (temperature 1)."
+    )
+    known: bool | None = Field(description="Whether the training text has it. Null if that text is gone.")
+
+
 class Worker(View):
     """A worker seen lately."""
 
@@ -223,7 +236,7 @@ class Page(View, Generic[Item]):
 
 def page_of(items: Sequence[View], *, has_more: bool = False, key: str | None = "id") -> Page[Any]:
     """Put items into a page; `key` names the attribute for `first_id` and `last_id`, None if there is none."""
-    first, last = (getattr(items[0], key), getattr(items[-1], key)) if items and key else (None, None)
+    first, last = (str(getattr(items[0], key)), str(getattr(items[-1], key))) if items and key else (None, None)
     return Page[Any](data=list(items), has_more=has_more, first_id=first, last_id=last)
 
 

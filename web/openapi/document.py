@@ -24,6 +24,7 @@ _TAGS = {
     "submissions": "Requests that take a while: each creates a job.",
     "jobs": "The state of jobs.",
     "events": "What happens to a job, as it happens.",
+    "items": "Lists that generate jobs have written.",
     "models": "Trained and imported models.",
     "workers": "The processes that run jobs.",
     "health": "Probes for those who operate the service.",

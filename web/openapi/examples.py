@@ -136,6 +136,7 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
         "base": False,
         "starting_point": _STARTING_POINT,
     },
+    schemas.ListItem: {"object": "item", "index": 0, "text": "Ruprecht", "logprob": -17.3051, "known": False},
     schemas.Worker: {
         "name": "celery@loom-1",
         "host": "loom-1",

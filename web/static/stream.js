@@ -5,7 +5,7 @@
 // tries a stream again now and then. It continues after the last event it has passed on, so that none is lost. A hidden page
 // keeps no stream open: browsers allow six connections to one host.
 
-const KINDS = ["status", "progress", "metric", "sample", "text", "log", "done", "reset"];
+const KINDS = ["status", "progress", "metric", "sample", "text", "items", "log", "done", "reset"];
 // Time between two polls, and before a stream is tried again, ms.
 const ASK_MS = 1000;
 const RETRY_MS = 15000;

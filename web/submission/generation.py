@@ -9,6 +9,7 @@ from shared.requests.recipes import RECIPES
 from shared.text import prompt
 from shared.text.vocabulary import BOM, Vocabulary
 from web.services import Services
+from web.submission.list_items import items_for
 
 #: Characters of a random passage where a model's request doesn't tell a sequence length.
 _PASSAGE = 100
@@ -23,13 +24,16 @@ def prepare(services: Services, request: GenerateRequest, job_id: str) -> NewJob
         )
     seed = seed_of(job_id) if request.seed is None else request.seed
     corpus = services.volume.corpora.find(model.corpus_id) if model.corpus_id else None
-    text = _chosen(services, model, corpus, seed) if request.prompt is None else _fitted(request, model, request.prompt)
+    text = None if request.prompt is None else _fitted(request, model, request.prompt)
+    items = None if request.items is None else items_for(request, model, text, has_corpus=corpus is not None)
+    if text is None and items is None:
+        text = _chosen(services, model, corpus, seed)
     stop = [fitted_to(model, one) for one in request.stop] if request.stop else None
-    resolved = request.model_copy(update={"prompt": text, "seed": seed, "stop": stop})
+    resolved = request.model_copy(update={"prompt": text, "seed": seed, "stop": stop, "items": items})
     return NewJob(
         id=job_id,
         type=JobType.GENERATE,
-        params=resolved.model_dump(mode="json"),
+        params=resolved.model_dump(mode="json", exclude={"length"} if items else None),
         metadata=resolved.metadata,
         model_id=model.id,
         uses=(model.id, corpus.id) if corpus else (model.id,),

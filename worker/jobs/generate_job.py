@@ -11,6 +11,7 @@ from shared.volume import Model
 from worker.generation.generate import Output, Text, generate
 from worker.generation.overlap import find_overlaps
 from worker.jobs.attempt import Attempt, Outcome, Stopped, Written
+from worker.jobs.items_job import run_items
 from worker.jobs.lease import Lease, StopRequest, StopRequested
 from worker.jobs.model_cache import ModelCache
 
@@ -25,6 +26,8 @@ def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotoni
     model = host.volume.models.get(request.model_id)
     loaded = host.model_cache.model(model)
     lease.tick()
+    if request.items is not None:
+        return run_items(attempt, request, request.items, model, loaded, clock=clock)
     total = request.length * request.n
     written, begun = 0, clock()
     stop: StopRequest | None = None

@@ -23,6 +23,8 @@ from charloom.events import (
     AnyEvent,
     DoneEvent,
     Event,
+    ItemsData,
+    ItemsEvent,
     LogData,
     LogEvent,
     MetricEvent,
@@ -37,14 +39,16 @@ from charloom.events import (
     TextEvent,
     UnknownEvent,
 )
-from charloom.options import GenerateOptions, ItemsOption, TrainOptions, Webhook
+from charloom.options import GenerateOptions, ItemsOption, TrainOptions, Webhook, WriteItems
 from charloom.records import (
     Baselines,
     Column,
     Copied,
     Corpus,
     Estimate,
+    Item,
     Items,
+    ItemsResult,
     Job,
     JobError,
     JobFailed,
@@ -65,7 +69,17 @@ from charloom.records import (
 from charloom.stream import Silence
 from charloom.text import Texts
 from charloom.transport import Retrying
-from charloom.values import FinishReason, Format, JobStatus, JobType, Recipe, StopReason, TableFormat, WebhookEvent
+from charloom.values import (
+    FinishReason,
+    Format,
+    ItemsFinishReason,
+    JobStatus,
+    JobType,
+    Recipe,
+    StopReason,
+    TableFormat,
+    WebhookEvent,
+)
 
 __all__ = [
     "AnyEvent",
@@ -88,8 +102,13 @@ __all__ = [
     "GenerateOptions",
     "Invalid",
     "InvalidId",
+    "Item",
     "Items",
+    "ItemsData",
+    "ItemsEvent",
+    "ItemsFinishReason",
     "ItemsOption",
+    "ItemsResult",
     "Job",
     "JobError",
     "JobFailed",
@@ -138,5 +157,6 @@ __all__ = [
     "Webhook",
     "WebhookEvent",
     "Worker",
+    "WriteItems",
     "WrongValue",
 ]

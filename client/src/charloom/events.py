@@ -41,6 +41,13 @@ class TextData(Record):
     delta: str
 
 
+class ItemsData(Record):
+    """Some of the items of a list: the first of them is item `offset`."""
+
+    offset: int
+    items: list[str]
+
+
 class LogData(Record):
     """A message for people."""
 
@@ -92,6 +99,13 @@ class TextEvent(Event):
     data: TextData
 
 
+class ItemsEvent(Event):
+    """A model has written items. Events have some of the first ones; `jobs.items` has all."""
+
+    type: Literal["items"] = "items"
+    data: ItemsData
+
+
 class LogEvent(Event):
     """The worker has logged something."""
 
@@ -122,7 +136,9 @@ class UnknownEvent(Event):
     data: dict[str, Any]
 
 
-KnownEvent = StatusEvent | ProgressEvent | MetricEvent | SampleEvent | TextEvent | LogEvent | ResetEvent | DoneEvent
+KnownEvent = (
+    StatusEvent | ProgressEvent | MetricEvent | SampleEvent | TextEvent | ItemsEvent | LogEvent | ResetEvent | DoneEvent
+)
 AnyEvent = KnownEvent | UnknownEvent
 
 _KNOWN: TypeAdapter[KnownEvent] = TypeAdapter(Annotated[KnownEvent, Field(discriminator="type")])

@@ -10,7 +10,7 @@ from charloom.errors import TimedOut, TooManyRequests, Unavailable, Unreachable
 from charloom.events import AnyEvent
 from charloom.ids import api_path, check_event_id, id_of
 from charloom.listing import items, joined
-from charloom.records import Job, Listing, Metric
+from charloom.records import Item, Job, Listing, Metric
 from charloom.stream import PATIENCE_S, SILENCE_S, Silence, watch
 from charloom.values import JobStatus, JobType, Order
 
@@ -18,6 +18,8 @@ from charloom.values import JobStatus, JobType, Order
 POLL_S = 20.0
 #: Seconds between two requests if the server doesn't wait.
 LOOK_S = 1.0
+#: Items of a list that one request brings.
+ITEMS_PAGE = 1000
 
 
 class Jobs(Calls[M]):
@@ -136,6 +138,24 @@ class Jobs(Calls[M]):
         """Return every loss measured, oldest first. Raises NotFound."""
         page = await self._transport.record(Listing, "GET", api_path("jobs", id_of(job, "job"), "metrics"))
         return [self._transport.read(Metric, row) for row in page.data]
+
+    @iterate
+    async def items(
+        self, job: Job | str, *, after: int | None = None, limit: int | None = None
+    ) -> AsyncGenerator[Item, None]:
+        """Yield the items that a generate job has written, in order.
+
+        Args:
+            job: the job, which has ended.
+            after: only items after the one with this index.
+            limit: how many at most.
+
+        Raises:
+            Conflict: the job is live. NotFound: it wrote no items.
+        """
+        path = api_path("jobs", id_of(job, "job"), "items")
+        async for item in items(self._transport, Item, path, {"after": after}, limit=limit, page=ITEMS_PAGE):
+            yield item
 
     async def _get(self, job: Job | str, *, wait_s: float) -> Job:
         params = {"wait": f"{wait_s:g}"} if wait_s else {}

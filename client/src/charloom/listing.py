@@ -13,7 +13,13 @@ MAX_PAGE = 100
 
 
 async def items(
-    transport: Transport, kind: type[R], path: str, query: Mapping[str, Any], *, limit: int | None = None
+    transport: Transport,
+    kind: type[R],
+    path: str,
+    query: Mapping[str, Any],
+    *,
+    limit: int | None = None,
+    page: int = MAX_PAGE,
 ) -> AsyncGenerator[R, None]:
     """Yield the records of a list.
 
@@ -23,6 +29,7 @@ async def items(
         path: the list.
         query: filters; those that are None or empty are left out.
         limit: how many records at most; all if None.
+        page: how many records one request brings at most.
 
     Raises:
         Unreachable, ApiError.
@@ -30,14 +37,14 @@ async def items(
     params = {name: value for name, value in query.items() if value not in (None, "", [])}
     count = 0
     while limit is None or count < limit:
-        params["limit"] = MAX_PAGE if limit is None else min(MAX_PAGE, limit - count)
-        page = await transport.record(Listing, "GET", path, params=params)
-        for item in page.data:
+        params["limit"] = page if limit is None else min(page, limit - count)
+        found = await transport.record(Listing, "GET", path, params=params)
+        for item in found.data:
             yield transport.read(kind, item)
-        count += len(page.data)
-        if not page.has_more or not page.last_id:
+        count += len(found.data)
+        if not found.has_more or not found.last_id:
             return
-        params["after"] = page.last_id
+        params["after"] = found.last_id
 
 
 def joined(values: str | Sequence[str] | None) -> str | None:

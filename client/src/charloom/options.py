@@ -54,6 +54,17 @@ class TrainOptions(TypedDict, total=False):
     metadata: Mapping[str, str]
 
 
+class WriteItems(TypedDict, total=False):
+    """Whole items of a list, instead of one text."""
+
+    count: Required[int]
+    unique: bool
+    new: bool
+    min_chars: int
+    max_chars: int
+    separator: str
+
+
 class GenerateOptions(TypedDict, total=False):
     """The options of a generation."""
 
@@ -64,6 +75,7 @@ class GenerateOptions(TypedDict, total=False):
     top_p: float
     stop: Sequence[str]
     n: int
+    items: WriteItems
     seed: int
     unknown_chars: Literal["error", "drop"]
     metadata: Mapping[str, str]

@@ -11,7 +11,17 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
 from charloom.errors import CharloomError
-from charloom.values import FinishReason, Format, JobStatus, JobType, Open, Recipe, StopReason, TableFormat
+from charloom.values import (
+    FinishReason,
+    Format,
+    ItemsFinishReason,
+    JobStatus,
+    JobType,
+    Open,
+    Recipe,
+    StopReason,
+    TableFormat,
+)
 
 #: Statuses after which nothing more happens to a job.
 ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
@@ -161,6 +171,37 @@ class StartingPoint(Record):
     pairs_loss: float | None = None
 
 
+class Item(Record):
+    """One item of a list that was written."""
+
+    object: str = "item"
+    #: Its place in the list, from 0.
+    index: int
+    text: str
+    #: Natural logarithm of the probability that the model writes it.
+    logprob: float
+    #: Whether the training text has it; None if that text is gone.
+    known: bool | None = None
+
+
+class ItemsResult(Record):
+    """How a list was written."""
+
+    #: Items of the list.
+    written: int
+    #: Items that were begun, and those of them that repeated an earlier one, were too short, or had no end.
+    tries: int
+    doubled: int
+    short: int
+    cut: int
+    #: Different items that the training text has; None if that text is gone.
+    known: int | None = None
+    separator: str
+    finish_reason: Annotated[ItemsFinishReason, Open()]
+    #: Why it ended, in words.
+    detail: str = ""
+
+
 class Outcome(Record):
     """The status of a job and, once it has ended, its result or error."""
 
@@ -182,6 +223,13 @@ class Outcome(Record):
             with suppress(ValidationError):
                 found.append(Output.model_validate(output))
         return found
+
+    @property
+    def items(self) -> ItemsResult | None:
+        """How the list was written; None before the end, and unless `items` were requested. See `jobs.items`."""
+        with suppress(ValidationError):
+            return ItemsResult.model_validate((self.result or {}).get("items"))
+        return None
 
     @property
     def stop_reason(self) -> StopReason | None:

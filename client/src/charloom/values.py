@@ -17,6 +17,8 @@ TableFormat = Literal["csv", "tsv", "jsonl"]
 #: Why a training ended, and why a text ends.
 StopReason = Literal["completed", "early_stopped", "time_limit"]
 FinishReason = Literal["length", "stop", "cancelled"]
+#: Why a list of items ends.
+ItemsFinishReason = Literal["count", "exhausted", "cancelled"]
 
 
 class Open:

@@ -31,6 +31,7 @@ CONTRACT = {
     "POST /api/v1/jobs/{job_id}/resume",
     "GET /api/v1/jobs/{job_id}/events",
     "GET /api/v1/jobs/{job_id}/metrics",
+    "GET /api/v1/jobs/{job_id}/items",
     "GET /api/v1/models",
     "GET /api/v1/models/{model_id}",
     "PATCH /api/v1/models/{model_id}",
@@ -129,7 +130,11 @@ def test_what_jobs_and_events_hold_is_what_the_document_says(world: World, docum
     copied = {"longest": 2, "share": 0.5, "spans": [[0, 2]]}
     outputs = [{"index": 0, "text": "ab", "finish_reason": "length", "copied": copied}]
     claim = world.claim(write)
-    world.record(claim, (EventType.TEXT, {"index": 0, "offset": 0, "delta": "ab"}))
+    world.record(
+        claim,
+        (EventType.TEXT, {"index": 0, "offset": 0, "delta": "ab"}),
+        (EventType.ITEMS, {"offset": 0, "items": ["ab"]}),
+    )
     world.finish(claim, {"prompt": "the", "outputs": [*outputs, {**outputs[0], "copied": None}], "seed": 1})
     world.fail(world.claim(imported))
 

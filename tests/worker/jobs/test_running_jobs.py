@@ -15,6 +15,7 @@ from shared.jobs.record import Job, JobType, Queue, Status
 from shared.requests.options import ClassicRequest
 from shared.store import keys
 from shared.volume import Corpus
+from shared.volume.item_lists import read_items
 from tests.waiting import eventually
 from tests.worker.cluster import ENDLESS, MIDDLING, Cluster
 
@@ -79,6 +80,21 @@ def test_a_cancelled_writing_keeps_what_it_wrote(cluster: Cluster, made: Job) ->
     assert job.result is not None
     assert {output["finish_reason"] for output in job.result["outputs"]} == {"cancelled"}
     assert job.result["outputs"][0]["text"]
+
+
+def test_a_cancelled_list_keeps_its_items(cluster: Cluster, made: Job) -> None:
+    wanted = {"count": 100_000, "unique": False, "separator": " "}
+    job_id = cluster.write(made.model_id, items=wanted)
+    cluster.running(job_id)
+    cluster.store.jobs.cancel(job_id)
+    job = cluster.ended(job_id)
+    assert job.status is Status.CANCELLED
+    assert job.result is not None
+    items = job.result["items"]
+    assert items["finish_reason"] == "cancelled"
+    assert items["written"] == len(list(read_items(cluster.volume.jobs.items(job_id)))) < 100_000
+    folder = cluster.volume.folder / "jobs" / job_id
+    assert {path.name for path in folder.iterdir()} <= {"job.json", "end.json", "items.jsonl", "cancel.json"}
 
 
 def test_a_cancelled_training_keeps_its_newest_state(cluster: Cluster, corpus: Corpus) -> None:
