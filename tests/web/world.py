@@ -21,6 +21,7 @@ from shared.requests.estimate import Speed
 from shared.requests.recipes import RecipeName
 from shared.settings import Settings, load
 from shared.store import Claim, WorkerInfo
+from shared.text.items import ModelItems
 from shared.text.vocabulary import Vocabulary
 from shared.volume import Model, SavedState
 from shared.volume.models import ModelFile, write_meta
@@ -119,7 +120,7 @@ class World:
         formats: Sequence[str] = ("bundle",),
         parent_model_id: str | None = None,
         epochs_measured: int = 0,
-        items: Mapping[str, Any] | None = None,
+        items: ModelItems | None = None,
         **params: Any,
     ) -> Model:
         """Publish a model that was trained on a text, as a worker leaves it on the volume."""

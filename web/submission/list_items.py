@@ -23,7 +23,7 @@ def items_for(request: GenerateRequest, model: Model, prompt: str | None, *, has
     items = request.items
     if items is None:
         raise ValueError("the request has no items")
-    separator = model.items["separator"] if model.items else None
+    separator = model.items.separator if model.items else None
     if items.separator is not None:
         separator = normalise(items.separator, lowercase=bool(model.params.get("lowercase", True)))
     errors = list(_contradictions(request))

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from shared.ids import new_id
+from shared.text.items import ModelItems
 from shared.volume.item_lists import Item, writing_items
 from tests.web.world import API, World, pointers
 
-LIST = {"separator": "\n", "count": 75, "unique": 20}
+LIST = ModelItems(separator="\n", count=75, unique=3)
 ITEMS = ["the wind", 'a "reed", heard', "=river", "song\u2028sang"]
 
 
