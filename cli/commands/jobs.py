@@ -9,6 +9,7 @@ from charloom import Job, JobStatus, JobType
 from cli.common.context import CliContext, examples, limit_options, server_command
 from cli.common.exit_codes import Exit, Failure
 from cli.common.follow import follow_job
+from cli.common.items import describe_items, print_items
 from cli.common.lookup import find_job, find_model
 from cli.terminal import formatting
 from cli.terminal.formatting import age, duration, loss, number
@@ -63,13 +64,19 @@ def jobs(ctx: CliContext, types: str | None, statuses: str | None, model: str | 
 
 
 @click.command(
-    epilog=examples("charloom job", "charloom job 4k2p9x --follow", "charloom job job_01jd --losses > losses.txt")
+    epilog=examples(
+        "charloom job",
+        "charloom job 4k2p9x --follow",
+        "charloom job job_01jd --losses > losses.txt",
+        "charloom job job_01jd --items > names.txt",
+    )
 )
 @click.argument("job", metavar="[JOB]", required=False)
 @click.option("--follow", "-f", "following", is_flag=True, help="Show the progress and wait for the end.")
 @click.option("--losses", is_flag=True, help="Print all losses of a training, in nats per character.")
+@click.option("--items", is_flag=True, help="Print the items that the job has written.")
 @server_command
-def job(ctx: CliContext, job: str | None, following: bool, losses: bool) -> None:
+def job(ctx: CliContext, job: str | None, following: bool, losses: bool, items: bool) -> None:
     """Show or follow a job.
 
     JOB is a job's id, or the start or end of it; the newest job if it isn't given.
@@ -79,6 +86,12 @@ def job(ctx: CliContext, job: str | None, following: bool, losses: bool) -> None
         raise Failure("There are no jobs. `charloom train FILE` starts one.", Exit.NOT_FOUND)
     if losses:
         _print_losses(ctx, found)
+    elif items and ctx.json:
+        ctx.print_json_list(ctx.client.jobs.items(found))
+    elif items:
+        if found.items is None:
+            raise Failure(f"{found.id} has written no items{'' if found.ended else ' yet'}.", Exit.NOT_FOUND)
+        print_items(ctx, found)
     elif following:
         follow_job(ctx, found)
     elif ctx.json:
@@ -157,7 +170,7 @@ def _card(job: Job) -> list[tuple[str, str]]:
     took = ""
     if job.started_at is not None and job.finished_at is not None:
         took = duration((job.finished_at - job.started_at).total_seconds())
-    unit = "character" if job.type == "generate" else "step"
+    unit = "item" if job.params.get("items") else "character" if job.type == "generate" else "step"
     figures = [
         f"{progress.fraction:.0%}",
         "" if progress.epoch is None else f"epoch {progress.epoch} of {progress.total_epochs}",
@@ -185,6 +198,7 @@ def _card(job: Job) -> list[tuple[str, str]]:
         ("progress", ", ".join(figure for figure in figures if figure) if _has_progress(job) else ""),
         ("losses", f"{', '.join(losses)} (nats per character)" if losses else ""),
         ("baselines", formatting.baselines(job.metrics.baselines)),
+        ("items", describe_items(job)),
         ("ended", formatting.stop_reason(job)),
         ("options", ", ".join(options)),
         ("metadata", formatting.pairs(job.metadata)),

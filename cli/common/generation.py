@@ -5,6 +5,7 @@ import sys
 from charloom import CharloomError, Copied, Event, Job, Texts
 from cli.common.context import CliContext, close_output
 from cli.common.exit_codes import Exit
+from cli.common.items import ItemsProgress, describe_items, print_items
 from cli.common.watch import watch
 from cli.terminal.console import printable
 from cli.terminal.line_wrapper import LineWrapper
@@ -14,28 +15,48 @@ PROMPT_CHARS = 300
 
 
 def show_generation(ctx: CliContext, job: Job, *, cancel_on_exit: bool) -> Job:
-    """Print the texts of a generate job as they come, and return the job once it has ended.
+    """Print the texts of a generate job as they come, or its items at the end, and return the job once it has ended.
 
     Ctrl-C or a closed pipe exits the command, and cancels the job where `cancel_on_exit`.
     """
-    view = _GeneratedTexts(ctx, job)
+    writes_items = bool(job.params.get("items"))
+    view = None if writes_items else _GeneratedTexts(ctx, job)
     try:
-        for _ in watch(ctx, job, view):
-            pass
-        job = ctx.client.jobs.wait(job)
-        view.finish(job)
+        job = _show_text(ctx, job, view) if view else _show_items(ctx, job)
     except KeyboardInterrupt:
-        view.end_line()
+        if view:
+            view.end_line()
         if cancel_on_exit:
             _cancel(ctx, job)
         state = "Stopped" if cancel_on_exit else "The job goes on"
-        ctx.stderr.print(f"{state}. `charloom job {job.id}` shows the text.", style="dim")
+        shows = "--items` prints the items" if writes_items else "` shows the text"
+        ctx.stderr.print(f"{state}. `charloom job {job.id}{' ' * writes_items}{shows}.", style="dim")
         sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:
         close_output()
         if cancel_on_exit:
             _cancel(ctx, job)
         sys.exit(Exit.CLOSED)
+    return job
+
+
+def _show_text(ctx: CliContext, job: Job, view: "_GeneratedTexts") -> Job:
+    for _ in watch(ctx, job, view):
+        pass
+    job = ctx.client.jobs.wait(job)
+    view.finish(job)
+    return job
+
+
+def _show_items(ctx: CliContext, job: Job) -> Job:
+    with ItemsProgress(ctx) as view:
+        for _ in watch(ctx, job, view):
+            pass
+    job = ctx.client.jobs.wait(job)
+    if not ctx.json:
+        print_items(ctx, job)
+        if ctx.stderr.is_terminal or (job.items and job.items.finish_reason != "count"):
+            ctx.stderr.print(describe_items(job), style="dim")
     return job
 
 

@@ -319,11 +319,11 @@ class WriteItems(Request):
     @model_validator(mode="after")
     def _check_sizes(self) -> "WriteItems":
         if self.min_chars > self.max_chars:
-            raise ValueError(f"has min_chars {self.min_chars:,}, more than max_chars, {self.max_chars:,}")
+            raise ValueError(f"need max_chars of at least min_chars, {self.min_chars:,}, not {self.max_chars:,}")
         if self.count * self.max_chars > MAX_ITEMS_CHARS:
             raise ValueError(
-                f"has count {self.count:,} and max_chars {self.max_chars:,}, up to {self.count * self.max_chars:,} "
-                f"characters; {MAX_ITEMS_CHARS:,} are allowed. Lower one of them"
+                f"may have {MAX_ITEMS_CHARS:,} characters together; count {self.count:,} times max_chars "
+                f"{self.max_chars:,} is more"
             )
         return self
 

@@ -25,8 +25,8 @@ api = API("events")
     },
     answers={
         200: ResponseSpec(
-            description="Events: status, progress, metric, sample, text, items, log, done, and reset with the whole job "
-            "where some are missing.",
+            description="Events: status, progress, metric, sample, text, items, log, done, and reset with the whole "
+            "job where some are missing.",
             content={"application/json": Page[Event], "text/event-stream": str},
         ),
         204: ResponseSpec(description="In a stream: the job has ended, and nothing came after that event."),

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.jobs.record import Job, JobType
-from shared.requests.options import TRAIN_REQUESTS, GenerateRequest, is_default
+from shared.requests.options import TRAIN_REQUESTS, GenerateRequest, WriteItems, is_default
 
 #: Ids, and options that the command line doesn't have.
 _ARGUMENTS = ("corpus_id", "model_id", "metadata", "webhook")
@@ -35,7 +35,7 @@ def of(job: Job, *, host_url: str, recognized: bool = False) -> Commands | None:
         return None
     kind = _kind(job)
     body = {name: value for name, value in job.params.items() if name == "recipe" or _differs(kind, name, value)}
-    if recognized and job.params.get("items", {}) is None:
+    if recognized and job.type is JobType.TRAIN and job.params.get("items", {}) is None:
         body["items"] = None
     path = "generate-jobs" if job.type is JobType.GENERATE else "train-jobs"
     verb = ["write", body["model_id"]] if job.type is JobType.GENERATE else ["train", body["corpus_id"]]
@@ -62,6 +62,10 @@ def _differs(kind: type[BaseModel], name: str, value: Any) -> bool:
 def _options(kind: type[BaseModel], body: Mapping[str, Any]) -> Iterator[str]:
     for name, value in body.items():
         option = name.replace("_", "-")
+        if name == "items" and kind is GenerateRequest:
+            yield from ("--items", str(value["count"]))
+            yield from _options(WriteItems, {name: one for name, one in value.items() if name != "count"})
+            continue
         if name == "items":
             yield from ("--items", "none" if value is None else value["separator"].replace("\n", r"\n"))
             continue

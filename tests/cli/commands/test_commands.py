@@ -61,6 +61,38 @@ def test_a_prompt_comes_through_a_pipe(cli: Cli, model_id: str) -> None:
     assert cli("write", model_id, "--prompt", "-", stdin=b"\xff\xfe").exit_code == 2
 
 
+def test_items_are_written_printed_and_printed_again(cli: Cli, model_id: str) -> None:
+    options = ("--items", "30", "--separator", " ", "--max-chars", "30", "--seed", "1")
+    written = cli("write", model_id, *options)
+    words = written.stdout.split(" ")[:-1]
+    assert (written.exit_code, written.stderr, len(words), len(set(words))) == (0, "", 30, 30)
+    job_id = cli("jobs", "--json", "--limit", "1").json["data"][0]["id"]
+    assert cli("job", job_id, "--items").stdout == written.stdout
+    assert [item["text"] for item in cli("job", job_id, "--items", "--json").json["data"]] == words
+    assert "30 items in " in cli("job", job_id).stdout
+    few = cli("write", model_id, "--items", "9", "--separator", " ", "--prompt", "the", "--temperature", "0")
+    assert few.stdout.count(" ") == 1
+    assert "1 of 9 items were written: too few tries" in few.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code", "words"),
+    [
+        (("--new",), 2, "--new needs --items N."),
+        (("--items", "0"), 2, "0 is not in the range"),
+        (("--items", "5", "--max-chars", "0"), 2, "--max-chars is 0"),
+        (("--items", "5", "--min-chars", "9", "--max-chars", "5"), 2, "max_chars of at least min_chars, 9"),
+        (("--items", "5", "--length", "9"), 4, "length can't be combined with items"),
+    ],
+)
+def test_options_of_items_are_checked(
+    cli: Cli, model_id: str, options: tuple[str, ...], exit_code: int, words: str
+) -> None:
+    refused = cli("write", model_id, *options)
+    assert refused.exit_code == exit_code
+    assert words in " ".join(refused.stderr.split())
+
+
 def test_events_come_as_lines_of_json_and_the_job_last(cli: Cli, model_id: str, stack: Stack) -> None:
     job_id = stack.loom.models.get(model_id).job_id
     lines = cli("job", job_id, "--follow", "--json").lines

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import pytest
 
+from cli.common.items import nest_items
 from cli.common.options import given_options
 from cli.main import main
 from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest
@@ -29,7 +30,7 @@ def understood(words: list[str]) -> dict[str, Any]:
     assert command is not None
     parsed = command.make_context(words[1], words[2:]).params
     asked = {"text", "model", "following", "url", "as_json", "json"}
-    return given_options({name: value for name, value in parsed.items() if name not in asked})
+    return nest_items(given_options({name: value for name, value in parsed.items() if name not in asked}))
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,14 @@ def test_the_commands_of_a_writing_ask_for_the_same(world: World) -> None:
     again = GenerateRequest.model_validate({"model_id": charloom[2], **understood(charloom)})
     assert again.model_dump(mode="json") == job["params"]
     assert GenerateRequest.model_validate(json.loads(curl[-1])).model_dump(mode="json") == job["params"]
+
+
+def test_the_commands_of_a_list_ask_for_the_same(world: World) -> None:
+    model = world.model(world.corpus())
+    items = {"count": 30, "unique": False, "new": True, "min_chars": 2, "separator": "\n"}
+    job = world.write(model.id, seed=3, items=items).json
+    charloom, curl = commands_of(world, job["id"])
+    assert charloom[3:5] == ["--items", "30"]
+    for given in ({"model_id": charloom[2], **understood(charloom)}, json.loads(curl[-1])):
+        again = GenerateRequest.model_validate(given)
+        assert again.model_dump(mode="json", exclude={"length"}) == job["params"]
