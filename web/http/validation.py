@@ -83,7 +83,7 @@ def _explain(error: ErrorDetails, *, flat: bool) -> FieldError:
     if place and place[0] in _TAGS:
         place = place[1:]
     if flat:
-        place = place[:1]
+        place = [part for part in place if isinstance(part, str)]
     if error["type"] == "recipe":
         place = ["recipe"]
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in place)

@@ -52,9 +52,9 @@ def option(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Mapping):
-        if "separator" in value:
+        if value.keys() == {"separator"}:
             return f"a list, {between(value['separator'])}"
-        return ", ".join(f"{key}: {text}" for key, text in value.items())
+        return ", ".join(f"{key}: {option(part)}" for key, part in value.items()).replace("\n", r"\n")
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -133,6 +133,9 @@ def kind(job: Job) -> str:
 
 def subject(job: Job) -> str:
     """Return what a job is about: the model's name, the first words of a prompt, the file."""
+    if job.type is JobType.GENERATE and job.params.get("items"):
+        begin = f" that begin with “{job.params['prompt']}”" if job.params.get("prompt") else ""
+        return f"{job.params['items']['count']:,} items{begin}"
     if job.type is JobType.GENERATE:
         prompt = " ".join(str(job.params.get("prompt") or "").split())
         return f"“{prompt[:48]}{'…' if len(prompt) > 48 else ''}”"

@@ -21,6 +21,7 @@ from web.http.queries import JobsQuery
 from web.http.validation import check_strings
 from web.pages import commands, csrf
 from web.pages.formatting import KINDS, STATES, running_time
+from web.pages.item_table import newest_items, table_of
 from web.pages.loss_curve import Run, draw
 from web.pages.passages import written
 from web.services import Services, services
@@ -103,7 +104,9 @@ def show(job_id: str) -> Response:
         curve=draw(runs),
         comparison=_comparison(job) if job.status is Status.SUCCEEDED else None,
         samples=here.store.jobs.samples(job_id)[: -_SAMPLES - 1 : -1],
-        texts=written(job, events[::-1]) if writes else [],
+        texts=written(job, events[::-1]) if writes and not job.params.get("items") else [],
+        table=table_of(here, job, request.args),
+        coming=newest_items(events),
         lines=[event for event in events if event.type in (EventType.STATUS, EventType.LOG)][:_LINES],
         params=_shown(job),
         commands=commands.of(job, host_url=request.host_url, recognized=bool(corpus and corpus.items)),

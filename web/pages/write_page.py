@@ -1,6 +1,7 @@
 """The page that generates text with a model."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
@@ -10,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from shared import volume
 from shared.errors import InvalidRequest, NotFound
 from shared.jobs.record import JobType
-from shared.requests.options import GenerateRequest
+from shared.requests.options import GenerateRequest, WriteItems
 from shared.text.vocabulary import Vocabulary
 from web.http.validation import check_strings
 from web.pages import csrf
@@ -26,6 +27,8 @@ _REQUEST: TypeAdapter[GenerateRequest] = TypeAdapter(GenerateRequest)
 _MODELS = 100
 #: Always shown, and folded away.
 _FIRST = ("length", "n")
+#: Prefix of the form's fields for items, and how many a model of a list is asked for unless the form says otherwise.
+_ITEMS, _COUNT = "items.", "100"
 _FOLDED = ("seed", "top_k", "top_p", "unknown_chars")
 
 
@@ -52,6 +55,9 @@ def show() -> Response:
     if job.type is not JobType.GENERATE:
         raise NotFound(f"{again} is not a generate job.")
     typed = values_of(job.params, GenerateRequest)
+    if items := job.params.get("items"):
+        typed |= {f"{_ITEMS}{name}": value for name, value in values_of(items, WriteItems).items()}
+        typed["items.separator"] = typed["items.separator"].replace("\n", r"\n")
     if shown:
         return _page(here, typed, shown=job.id)
     if request.args.get("seed") == "new":
@@ -71,6 +77,10 @@ def write() -> AnyResponse:
     }
     if "stop" in wish:
         wish["stop"] = [line for line in typed["stop"].splitlines() if line]
+    items = {name.removeprefix(_ITEMS): wish.pop(name) for name in list(wish) if name.startswith(_ITEMS)}
+    if "count" in items:
+        items = {name: str(value).replace(r"\n", "\n") for name, value in items.items()}
+        wish["items"] = items
     try:
         job = submit(here, partial(generation.prepare, here, check_strings(_REQUEST, wish)))
     except InvalidRequest as exc:
@@ -92,6 +102,8 @@ def _page(
     if model is not None and model.id not in {one.id for one in models}:
         models = [model, *models]
     fields = fields_of(GenerateRequest)
+    if not typed.keys() - {"model_id"} and model is not None and model.items is not None:
+        typed = {**typed, "items.count": _COUNT}
     page = render_template(
         "write.html",
         models=models,
@@ -102,6 +114,7 @@ def _page(
         scale=_SCALE,
         first=[fields[name] for name in _FIRST],
         folded=[fields[name] for name in _FOLDED],
+        item_fields=[replace(one, name=_ITEMS + one.name) for one in fields_of(WriteItems).values()],
         typed=typed,
         errors=errors or {},
         marked=_marked(model, typed.get("prompt", "")) if errors and "prompt" in errors and model else [],

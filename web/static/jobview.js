@@ -8,6 +8,8 @@ import { duration, loss, number, percent } from "./words.js";
 const TURNS = ["status", "sample", "log", "done", "reset"];
 // Seconds between two looks at the queue and the workers, while the job waits.
 const QUEUE_S = 5;
+// Most items that are shown while further ones are written.
+const COMING = 100;
 
 export class JobView {
   // `root` contains the job's parts; `chart` draws its losses, if it has any; `asks`: poll instead of opening a stream.
@@ -27,6 +29,7 @@ export class JobView {
     if (kind === "progress") this.progress(data);
     else if (kind === "metric") this.measure({ id, data });
     else if (kind === "text") this.text(data);
+    else if (kind === "items") this.items(data);
     if (kind === "reset" || (kind === "status" && data.status === "running")) this.staleSince = id;
     if (kind === "gone") this.stop();
     if (TURNS.includes(kind)) this.parts.refresh();
@@ -118,6 +121,15 @@ export class JobView {
     characters.push(...delta);
     if (follows) place.lastChild.appendData(delta);
     else place.textContent = characters.join("");
+  }
+
+  // Puts the newest items first.
+  items({ items }) {
+    const list = this.root.querySelector("[data-coming]");
+    if (!list) return;
+    const rows = items.map((text) => Object.assign(document.createElement("li"), { dir: "auto", textContent: text }));
+    list.prepend(...rows.reverse());
+    while (list.children.length > COMING) list.lastChild.remove();
   }
 
   // Stops the job without leaving the page.

@@ -6,6 +6,8 @@ const sheet = document.querySelector("[data-sheet]");
 const PARTS = ["state", "link", "standing", "actions", "texts", "seed"];
 // Most earlier texts that stay on the page.
 const MAX_EARLIER = 12;
+// Items that a model of a list is asked for unless another number is typed.
+const COUNT = 100;
 let view = null;
 
 const parse = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -13,9 +15,20 @@ const parse = async (answer) => new DOMParser().parseFromString(await answer.tex
 function ready(form) {
   marking(form);
   dial(form);
+  offering(form);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     write(form);
+  });
+}
+
+// Offers a model of a list to write items.
+function offering(form) {
+  const { model_id: model, "items.count": count } = form.elements;
+  model.addEventListener("change", () => {
+    const list = "list" in model.selectedOptions[0].dataset;
+    form.querySelector("[data-items]").open = list;
+    count.value = list ? count.value || COUNT : "";
   });
 }
 
@@ -71,7 +84,7 @@ function keep() {
   const fold = document.createElement("details");
   fold.className = "fold earlier";
   const title = document.createElement("summary");
-  const text = work.querySelector(".written")?.textContent.trim() || "";
+  const text = work.querySelector(".written, .items td:nth-child(2)")?.textContent.trim() || "";
   title.innerHTML = `Seed <code></code> <bdi class="quiet"></bdi>`;
   title.querySelector("code").textContent = work.querySelector('[data-part="seed"] code')?.textContent || "";
   title.querySelector("bdi").textContent = [...text].slice(0, 60).join("");
