@@ -336,7 +336,7 @@ class GenerateRequest(Request):
         None,
         min_length=1,
         max_length=100_000,
-        description="The text to continue; a random passage of the model's corpus if omitted. With `items`, the "
+        description="The text to continue; a random passage of the model's corpus if omitted. With items, the "
         "beginning of each item.",
     )
     length: int = Field(1000, ge=1, le=100_000, description="Number of characters to generate.")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.ids import new_id
+from shared.store import Claim
 from shared.text.items import ModelItems
 from shared.volume.item_lists import Item, writing_items
 from tests.web.world import API, World, pointers
@@ -24,15 +25,18 @@ def asked(world: World, **options: Any) -> Any:
 def written(world: World, items: list[str], **result: Any) -> str:
     """Write items as a worker does, and return the job's id."""
     job_id = str(asked(world).json["id"])
-    claim = world.claim(job_id)
-    with writing_items(world.services.volume.jobs.items(job_id)) as add:
-        add(
-            [Item(index=n, text=text, logprob=-n / 4, known=(True, False, None)[n % 3]) for n, text in enumerate(items)]
-        )
+    finish_list(world, world.claim(job_id), items, **result)
+    return job_id
+
+
+def finish_list(world: World, claim: Claim, items: list[str], **result: Any) -> None:
+    """End a job that has written these items."""
+    known = (True, False, None)
+    with writing_items(world.services.volume.jobs.items(claim.job.id)) as add:
+        add([Item(index=n, text=text, logprob=-n / 4, known=known[n % 3]) for n, text in enumerate(items)])
     counts = {"written": len(items), "tries": 300, "doubled": 9, "known": 2, "short": 0, "cut": 0}
     told = {"separator": "\n", "finish_reason": "count", "detail": "All items were written.", **counts, **result}
     world.finish(claim, {"prompt": "", "outputs": [], "seed": 1, "items": told})
-    return job_id
 
 
 def test_a_request_for_items_is_queued_without_length_and_with_its_separator(world: World) -> None:

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from shared.jobs.events import EventType
+from tests.web.api.test_items import LIST, finish_list
 from tests.web.browsing import tab, violations
 from tests.web.serving import Served
 from tests.web.world import BOOK, World
@@ -218,3 +219,34 @@ def test_models_are_picked_compared_and_write_side_by_side(browser: Browser, ser
             live.record(live.claim(job_id), text(f" wind {place}"))
         expect(page.locator(".written")).to_have_text(["the wind 0", "the wind 1"])
         assert page.evaluate("window.untouched")
+
+
+def test_a_model_of_a_list_writes_items_into_a_table_that_sorts(browser: Browser, served: Served, live: World) -> None:
+    corpus_id = live.corpus()
+    live.model(corpus_id, name="Words", items=LIST)
+    live.model(corpus_id, name="Prose")
+    with tab(browser, served) as page:
+        page.goto("/write")
+        count = page.get_by_label("Number of items")
+        expect(count).to_be_hidden()
+        page.get_by_label("Model").select_option(label="Words (stream)")
+        expect(count).to_have_value("100")
+        assert violations(page) == []
+        count.fill("3")
+        page.get_by_role("button", name="Write", exact=True).click()
+        job_id = job_of(page)
+        claim = live.claim(job_id)
+        live.record(claim, (EventType.ITEMS, {"offset": 0, "items": ["reeds", "wind"]}))
+        live.record(claim, (EventType.ITEMS, {"offset": 2, "items": ["<b>river</b>"]}))
+        expect(page.locator("[data-coming] li")).to_have_text(["<b>river</b>", "wind", "reeds"])
+        finish_list(live, claim, ["reeds", "wind", "<b>river</b>"])
+        items = page.locator("table.items td:nth-child(2)")
+        expect(items).to_have_text(["reeds", "wind", "<b>river</b>"])
+        assert violations(page) == []
+        page.get_by_role("link", name="Item", exact=True).click()
+        expect(page.get_by_role("columnheader", name="Item")).to_have_attribute("aria-sort", "ascending")
+        expect(items).to_have_text(["<b>river</b>", "reeds", "wind"])
+        assert violations(page) == []
+        with page.expect_download() as download:
+            page.get_by_role("link", name="CSV").click()
+        assert download.value.suggested_filename == f"{job_id}-items.csv"
