@@ -10,6 +10,7 @@ from charloom import (
     Charloom,
     Copied,
     Corpus,
+    ItemsResult,
     Job,
     JobStatus,
     Losses,
@@ -73,9 +74,12 @@ def see(event: AnyEvent) -> None:
         assert_type(event.data.metrics, Losses | None)
     elif event.type == "text":
         assert_type(event.data.delta, str)
+    elif event.type == "items":
+        assert_type(event.data.items, list[str])
     elif event.type == "done":
         assert_type(event.data, Outcome)
         assert_type(event.data.outputs[0].copied, Copied | None)
+        assert_type(event.data.items, ItemsResult | None)
     elif event.type == "reset":
         assert_type(event.data.id, str)
     elif event.type == "unknown":

@@ -99,7 +99,7 @@ def values_of(params: Mapping[str, Any], model: type[BaseModel]) -> dict[str, st
     typed = {}
     for name, field in model.model_fields.items():
         value = params.get(name)
-        if name == "items" and name in params:
+        if name == "items" and name in params and is_chosen(field):
             typed[name] = json.dumps(value)
         if name == "init_from" and value is None and field.default == AUTO:
             typed[name] = RANDOM

@@ -16,6 +16,6 @@ class KnownItems:
         self._hashes = np.fromiter(map(hash, items), np.int64)
         self._hashes.sort()
 
-    def __contains__(self, item: str) -> bool:
+    def __contains__(self, item: object) -> bool:
         place = int(self._hashes.searchsorted(hash(item)))
         return place < len(self._hashes) and int(self._hashes[place]) == hash(item)

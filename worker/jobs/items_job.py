@@ -58,7 +58,7 @@ def run_items(
         if stop is StopRequest.DRAIN:
             raise StopRequested(stop)  # nothing is kept; another worker writes the same items
         lease.check()
-    result = {
+    result: dict[str, object] = {
         "prompt": request.prompt or "",
         "outputs": [],
         "items": {**asdict(counts), "separator": wanted.separator, "detail": counts.detail(wanted.count)},

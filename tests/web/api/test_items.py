@@ -101,7 +101,8 @@ def test_items_are_refused_where_the_model_can_not_tell_them(world: World) -> No
 
 def test_items_come_in_pages(world: World) -> None:
     job_id = written(world, [f"item {number}" for number in range(250)])
-    found, after = [], {}
+    found: list[Any] = []
+    after: dict[str, str] = {}
     for size in (100, 100, 50):
         page = world.get(f"/jobs/{job_id}/items", query_string=after).json
         assert (len(page["data"]), page["has_more"]) == (size, size == 100)
