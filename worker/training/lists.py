@@ -44,22 +44,24 @@ class Listing:
             yield self.separator.join([*some, ""])
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> NDArray[np.uint32]:
         """The characters of each item, its separator included, (N,)."""
-        return np.array(self._lengths, dtype=np.int64)
+        return np.frombuffer(self._lengths, dtype=np.uint32)
 
     @property
     def hashes(self) -> NDArray[np.uint64]:
         """The hash of each item, (N,): equal items have equal ones."""
-        return np.array(self._hashes, dtype=np.uint64)
+        return np.frombuffer(self._hashes, dtype=np.uint64)
 
     def described(self) -> ModelItems:
         """Return what a model records of the list that it was trained on."""
-        return ModelItems(separator=self.separator, count=len(self._lengths), unique=len(np.unique(self.hashes)))
+        hashes = np.sort(self.hashes)
+        unique = 1 + np.count_nonzero(hashes[1:] != hashes[:-1])
+        return ModelItems(separator=self.separator, count=len(hashes), unique=int(unique))
 
 
 def held_out(
-    lengths: NDArray[np.int64], hashes: NDArray[np.uint64], *, fraction: float, needed: int
+    lengths: NDArray[np.uint32], hashes: NDArray[np.uint64], *, fraction: float, needed: int
 ) -> NDArray[np.bool_]:
     """Return which items are held out for validation, (N,): those with the lowest hashes, equal items together.
 
@@ -90,7 +92,7 @@ class ShuffledChunks(Chunks):
         codes: Codes,
         *,
         starts: NDArray[np.int64],
-        lengths: NDArray[np.int64],
+        lengths: NDArray[np.uint32],
         seq_length: int,
         batch_size: int,
         seed: int,
@@ -108,13 +110,9 @@ class ShuffledChunks(Chunks):
 
     def _shuffle(self, epoch: int) -> None:
         """Compute where each item of the epoch's text ends, there and in the text as it is stored."""
-        count = len(self._starts)
-        permutation = Permutation(count, derive(self._seed, "items", epoch))
-        order = np.empty(count, dtype=np.int64)
-        for begin in range(0, count, _PERMUTED):
-            order[begin : begin + _PERMUTED] = permutation(np.arange(begin, min(begin + _PERMUTED, count)))
+        order = _shuffled(len(self._starts), derive(self._seed, "items", epoch))
         lengths = self._lengths[order]
-        self._ends = np.cumsum(lengths)
+        self._ends = np.cumsum(lengths, dtype=np.int64)
         self._sources = self._starts[order]
         self._sources += lengths
         self._epoch = epoch
@@ -133,18 +131,30 @@ def cut(
         end = len(codes) - int(len(codes) * request.validation_fraction)
         return Chunks(codes[:end], **sizes, seed=seed), codes[:end], codes, end
     lengths = listing.lengths
-    starts = np.cumsum(lengths) - lengths
+    starts = np.cumsum(lengths, dtype=np.int64) - lengths
     held = held_out(lengths, listing.hashes, fraction=request.validation_fraction, needed=request.batch_size)
     chunks = ShuffledChunks(codes, starts=starts[~held], lengths=lengths[~held], **sizes, seed=seed)
     # Items to train on come first, since the state of the held-out part's batch rows warms up on what precedes it.
     before = int(np.searchsorted(np.cumsum(lengths[~held]), MAX_ROWS * WARM_UP_CHARS)) + 1
     trained = np.flatnonzero(~held)
-    text = _joined(codes, starts, lengths, np.concatenate([trained[:before], np.flatnonzero(held)]))
+    # What is held out is shuffled too: in a sorted list, an item's neighbours would help to predict it.
+    out = np.flatnonzero(held)
+    out = out[_shuffled(len(out), derive(seed, "held out"))]
+    text = _joined(codes, starts, lengths, np.concatenate([trained[:before], out]))
     from_end = np.cumsum(lengths[trained][::-1])
     last = trained[max(0, len(trained) - int(np.searchsorted(from_end, MAX_TRAINING)) - 1) :]
     return chunks, _joined(codes, starts, lengths, last), text, len(text) - int(lengths[held].sum())
 
 
-def _joined(codes: Codes, starts: NDArray[np.int64], lengths: NDArray[np.int64], items: NDArray[np.int64]) -> Codes:
+def _shuffled(count: int, key: int) -> NDArray[np.int64]:
+    """Return 0..count-1 in an order that the key decides."""
+    permutation = Permutation(count, key)
+    order = np.empty(count, dtype=np.int64)
+    for begin in range(0, count, _PERMUTED):
+        order[begin : begin + _PERMUTED] = permutation(np.arange(begin, min(begin + _PERMUTED, count)))
+    return order
+
+
+def _joined(codes: Codes, starts: NDArray[np.int64], lengths: NDArray[np.uint32], items: NDArray[np.int64]) -> Codes:
     parts = [codes[starts[item] : starts[item] + lengths[item]] for item in items]
     return np.concatenate(parts) if parts else codes[:0]

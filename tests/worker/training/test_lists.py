@@ -44,7 +44,7 @@ def test_an_epoch_is_all_items_to_train_on_in_an_order_of_its_own() -> None:
 @pytest.mark.parametrize("fraction", [0.1, 0.3])
 def test_an_item_is_held_out_by_its_hash_alone(fraction: float) -> None:
     hashes = np.random.default_rng(1).integers(2**64, size=20_000, dtype=np.uint64)
-    lengths = np.full(20_000, 8)
+    lengths = np.full(20_000, 8, dtype=np.uint32)
     held = held_out(lengths, hashes, fraction=fraction, needed=1)
     assert held.mean() == pytest.approx(fraction, rel=0.1)
     assert (held[:500] == held_out(lengths[:500], hashes[:500], fraction=fraction, needed=1)).all()
@@ -52,7 +52,7 @@ def test_an_item_is_held_out_by_its_hash_alone(fraction: float) -> None:
 
 def test_an_item_that_is_most_of_the_text_is_trained_on() -> None:
     hashes = np.array([0, 5, 5, *[2**63] * 97], dtype=np.uint64)
-    lengths = np.array([10_000, *[10] * 99])
+    lengths = np.array([10_000, *[10] * 99], dtype=np.uint32)
     held = held_out(lengths, hashes, fraction=0.1, needed=1)
     assert np.flatnonzero(held).tolist() == [1, 2]
 
