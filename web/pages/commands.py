@@ -66,7 +66,7 @@ def _options(kind: type[BaseModel], body: Mapping[str, Any]) -> Iterator[str]:
             yield from ("--items", str(value["count"]))
             yield from _options(WriteItems, {name: one for name, one in value.items() if name != "count"})
             continue
-        if name == "items":
+        if name == "items" and (value is None or "separator" in value):
             yield from ("--items", "none" if value is None else value["separator"].replace("\n", r"\n"))
             continue
         if name in _ARGUMENTS or not _differs(kind, name, value):

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.errors import InvalidRequest
-from shared.requests.options import AUTO, is_chosen, is_default
+from shared.requests.options import AUTO, ItemsOption, is_chosen, is_default
 from web.openapi.words import limits_of, words_of
 
 _LABELS = {
@@ -99,7 +99,7 @@ def values_of(params: Mapping[str, Any], model: type[BaseModel]) -> dict[str, st
     typed = {}
     for name, field in model.model_fields.items():
         value = params.get(name)
-        if name == "items" and name in params and is_chosen(field):
+        if field.annotation == ItemsOption | None and name in params:
             typed[name] = json.dumps(value)
         if name == "init_from" and value is None and field.default == AUTO:
             typed[name] = RANDOM
@@ -127,7 +127,7 @@ def _field(name: str, schema: Mapping[str, Any], given: Mapping[str, Any], said:
     elif "enum" in given:
         choices = [(value, _CHOICES.get(value, value)) for value in given["enum"]]
         said = _CHOICES.get(said, said)
-    elif name == "items":
+    elif str(given.get("$ref", "")).endswith("/ItemsOption"):
         choices = list(ITEMS.items())
     is_number = given.get("type") in ("integer", "number")
     return FormField(

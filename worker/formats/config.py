@@ -19,7 +19,7 @@ from pydantic import (
 from shared.errors import BadModelFile
 from shared.jobs.rows import ModelLosses, first_error
 from shared.requests.options import TRAIN_REQUESTS, TrainRequest
-from shared.text.items import ModelItems
+from shared.text.items import MAX_SEPARATOR, ModelItems
 from worker.generation.loaded import Sizes
 
 #: A vocabulary has at most as many characters as Unicode has code points.
@@ -53,6 +53,13 @@ class Config(BaseModel):
         if len(set(vocabulary)) != len(vocabulary):
             raise ValueError("has a character twice")
         return vocabulary
+
+    @field_validator("items")
+    @classmethod
+    def _possible(cls, items: ModelItems | None) -> ModelItems | None:
+        if items is not None and not (0 < len(items.separator) <= MAX_SEPARATOR and 0 < items.unique <= items.count):
+            raise ValueError("is not a list")
+        return items
 
 
 def _options(request: type[TrainRequest]) -> type[BaseModel]:

@@ -2,6 +2,7 @@
 
 import html
 import io
+import json
 import re
 from typing import Any
 
@@ -159,6 +160,26 @@ def test_each_recipe_tells_what_it_would_take(world: World) -> None:
     assert "not known" not in page
     assert len(re.findall(r"Time, about [\d.]+ \w+.*? Steps [\d,]+ Parameters [\d,]+ Memory [\d.]+ MiB", page)) == 2
     assert f"All {len(set(BOOK))} different characters" in page
+
+
+def test_a_list_is_shown_as_one_and_can_be_trained_on_as_a_text(world: World) -> None:
+    names = "".join(f"{number},name {number % 400}\n" for number in range(500))
+    missing = post(world, "/corpora", file=(io.BytesIO(f"id,name\n{names}".encode()), "names.csv"), column="surname")
+    assert missing.status_code == 422
+    assert "There is no column 'surname'. The columns are 'id', 'name'." in text_of(missing)
+    sent = post(world, "/corpora", file=(io.BytesIO(f"id,name\n{names}".encode()), "names.csv"), column="name")
+    assert "A list of 500 items, one per line (400 different)" in text_of(world.http.get(sent.headers["Location"]))
+    corpus_id = world.get("/corpora").json["data"][0]["id"]
+    for typed, decided in [("", {"separator": "\n"}), ("null", None), ('{"separator": "\\n\\n"}', None)]:
+        queued = post(world, "/train", corpus_id=corpus_id, recipe="stream", items=typed)
+        if queued.status_code == 422:
+            assert "a single item" in text_of(queued)
+            continue
+        job_id = queued.headers["Location"].rpartition("/")[2]
+        assert world.get(f"/jobs/{job_id}").json["params"]["items"] == decided
+        again = world.http.get(f"/?again={job_id}").text
+        assert f'<option value="{html.escape(json.dumps(decided))}" selected>' in again.replace("&#34;", "&quot;")
+        assert ("--items none" in text_of(world.http.get(f"/jobs/{job_id}"))) == (decided is None)
 
 
 def test_what_is_typed_is_looked_at_without_queueing_anything(world: World) -> None:

@@ -12,12 +12,15 @@ from safetensors.torch import save
 
 from shared.errors import BadModelFile
 from shared.jobs.rows import MetricRow, ModelLosses, SampleRow
+from shared.text.items import ModelItems
 from tests.worker.models import small_model
 from worker.formats.bundle import load_model, read_bundle, read_upload, write_model
 
 METRICS = [MetricRow(step=1, epoch=1, seconds=0.5, train_loss=2.5), MetricRow(step=2, epoch=1, seconds=1.0)]
 METRIC = b'{"step": 1, "epoch": 1, "seconds": 0.5}'
 SAMPLES = [SampleRow(step=2, epoch=1, text="pooh\n€🐻", prompt="said", temperature=0.7)]
+
+ITEMS = ModelItems(separator="\n%\n", count=3, unique=2)
 
 
 def written(folder: Path, recipe: str = "stream") -> dict[str, Any]:
@@ -43,6 +46,7 @@ def written(folder: Path, recipe: str = "stream") -> dict[str, Any]:
         losses=ModelLosses(train=1.5, validation=1.75, best_epoch=3),
         metrics=METRICS,
         samples=SAMPLES,
+        items=ITEMS if recipe == "stream" else None,
     )
 
 
@@ -55,6 +59,7 @@ def test_a_model_comes_back_as_it_was(tmp_path: Path, recipe: str) -> None:
         assert (len(content), hashlib.sha256(content).hexdigest()) == (file["bytes"], file["sha256"])
     read, model = read_bundle(tmp_path / "bundle.zip"), small_model(recipe)
     assert (read.metrics, read.samples) == (tuple(METRICS), tuple(SAMPLES))
+    assert read.items == (ITEMS if recipe == "stream" else None)
     assert (read.sizes.recipe, read.losses, read.vocabulary) == (
         recipe,
         ModelLosses(train=1.5, validation=1.75, best_epoch=3),
@@ -131,6 +136,7 @@ def test_a_bundle_that_someone_has_zipped_anew_is_read(tmp_path: Path) -> None:
         ({"vocabulary": ["ab", "c"]}, "vocabulary.0: String should have at most 1 character"),
         ({"vocabulary": [1, 2]}, "vocabulary.0: "),
         ({"vocabulary": ["\ud800"]}, "config.json"),
+        ({"items": {"separator": "\n", "count": 1, "unique": 2}}, "items: is not a list"),
         ({"vocabulary": []}, "vocabulary: "),
         ({"params": []}, "params"),
         ({"params": {"epochs": "12"}}, "epochs: "),
