@@ -123,8 +123,8 @@ def cut(
 ) -> tuple[Chunks, Codes, Codes, int]:
     """Cut a text: chunks of what is trained on, and their text; a text whose end, from a place on, is held out.
 
-    A text that isn't a list is cut at one place. Of a list's text to train on only its end is returned, as much as
-    baselines read.
+    A text that isn't a list is cut at one place. Of a long list's text to train on, only as many items as baselines
+    read are returned.
     """
     sizes = {"seq_length": request.seq_length, "batch_size": request.batch_size}
     if listing is None:
@@ -134,24 +134,22 @@ def cut(
     starts = np.cumsum(lengths, dtype=np.int64) - lengths
     held = held_out(lengths, listing.hashes, fraction=request.validation_fraction, needed=request.batch_size)
     chunks = ShuffledChunks(codes, starts=starts[~held], lengths=lengths[~held], **sizes, seed=seed)
-    # Items to train on come first, since the state of the held-out part's batch rows warms up on what precedes it.
-    before = int(np.searchsorted(np.cumsum(lengths[~held]), MAX_ROWS * WARM_UP_CHARS)) + 1
-    trained = np.flatnonzero(~held)
-    # What is held out is shuffled too: in a sorted list, an item's neighbours would help to predict it.
-    out = np.flatnonzero(held)
-    out = out[_shuffled(len(out), derive(seed, "held out"))]
-    text = _joined(codes, starts, lengths, np.concatenate([trained[:before], out]))
-    from_end = np.cumsum(lengths[trained][::-1])
-    last = trained[max(0, len(trained) - int(np.searchsorted(from_end, MAX_TRAINING)) - 1) :]
-    return chunks, _joined(codes, starts, lengths, last), text, len(text) - int(lengths[held].sum())
+    trained, out = np.flatnonzero(~held), np.flatnonzero(held)
+    # Both are shuffled: in a sorted list, an item's neighbours would help to predict it.
+    some = trained[_shuffled(len(trained), derive(seed, "some"), most=int(MAX_TRAINING / lengths.mean()))]
+    training = _joined(codes, starts, lengths, some)
+    held_text = _joined(codes, starts, lengths, out[_shuffled(len(out), derive(seed, "held out"))])
+    # The state of the held-out part's batch rows warms up on what precedes it.
+    text = np.concatenate([training[: MAX_ROWS * WARM_UP_CHARS], held_text])
+    return chunks, training, text, len(text) - len(held_text)
 
 
-def _shuffled(count: int, key: int) -> NDArray[np.int64]:
-    """Return 0..count-1 in an order that the key decides."""
+def _shuffled(count: int, key: int, *, most: int | None = None) -> NDArray[np.int64]:
+    """Return 0..count-1, or the first `most` of them, in an order that the key decides."""
     permutation = Permutation(count, key)
-    order = np.empty(count, dtype=np.int64)
-    for begin in range(0, count, _PERMUTED):
-        order[begin : begin + _PERMUTED] = permutation(np.arange(begin, min(begin + _PERMUTED, count)))
+    order = np.empty(count if most is None else min(count, most), dtype=np.int64)
+    for begin in range(0, len(order), _PERMUTED):
+        order[begin : begin + _PERMUTED] = permutation(np.arange(begin, min(begin + _PERMUTED, len(order))))
     return order
 
 

@@ -41,7 +41,7 @@ class Stream:
     ) -> None:
         self._model, self._bfloat16 = model, bfloat16
         self._chunks, training, read, begin = cut(codes, listing, request, seed=seed)
-        #: The training part, or the items at a list's end that are trained on, and the validation part.
+        #: The training part, of a long list only some of its items, and the validation part.
         self.parts = training, read[begin:]
         self._validation = Continuation(read, start=begin, length=EVALUATION_LENGTH)
         validation_chars = self._validation.count
