@@ -15,6 +15,7 @@ import tempfile
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,7 +26,7 @@ from worker.formats.bundle import write_model
 from worker.training import events
 from worker.training.train import Start, train
 
-OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "hidden_size": 384,
     "embedding_size": 64,
     "seq_length": 128,
@@ -84,8 +85,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         text = english(arguments.shelf or Path(folder))
-    limits = {"epochs": arguments.epochs, "max_seconds": arguments.seconds}
-    request = StreamRequest(corpus_id="", init_from=None, **limits, **OPTIONS)
+    request = StreamRequest(
+        corpus_id="", init_from=None, epochs=arguments.epochs, max_seconds=arguments.seconds, **OPTIONS
+    )
     done, sample = learn(request, text, threads=arguments.threads)
     write(request, done, sample, text)
 

@@ -93,7 +93,7 @@ def _addresses(package: Path) -> Iterator[str]:
 
 
 def _bible(package: Path) -> Iterator[str]:
-    from pysword.modules import SwordModules  # noqa: PLC0415 (only this needs it)
+    from pysword.modules import SwordModules  # type: ignore[import-not-found]  # noqa: PLC0415 (only this needs it)
 
     modules = SwordModules(str(package / "usr/share/sword"))
     modules.parse_modules()

@@ -9,7 +9,7 @@ import click
 
 from cli.commands.train import REQUEST
 from cli.common.context import CliContext, examples, server_command
-from cli.common.corpus_argument import encoding_option
+from cli.common.corpus_argument import take_upload_options, upload_options
 from cli.common.exit_codes import Exit, Failure
 from cli.common.follow import follow_job
 from cli.common.options import check_request, given_options, request_options
@@ -32,15 +32,16 @@ _options = request_options(StreamRequest, leave_out=["corpus_id", "init_from", "
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--name", required=True, help="The base's name.")
-@encoding_option
+@upload_options
 @_options
 @server_command
-def base(ctx: CliContext, files: Sequence[Path], name: str, encoding: str | None, **options: Any) -> None:
+def base(ctx: CliContext, files: Sequence[Path], name: str, **options: Any) -> None:
     """Train a base on the texts of a shelf.
 
     Later trainings on texts of that language start from it by themselves, where it helps, and learn more in less time.
     Give it megabytes of text and some minutes. Prints the model's id.
     """
+    upload = take_upload_options(options)
     given = given_options(options) | {"name": name, "init_from": None}
     check_request(REQUEST, {"corpus_id": "", **given})
     with tempfile.TemporaryDirectory(prefix="charloom-") as folder:
@@ -51,7 +52,7 @@ def base(ctx: CliContext, files: Sequence[Path], name: str, encoding: str | None
                     joined.write(path.read_bytes() + _GAP)
         except OSError as exc:
             raise Failure(f"{exc.filename} can't be read: {exc.strerror}.", Exit.USAGE) from exc
-        corpus = ctx.client.corpora.add(shelf, encoding=encoding)
+        corpus = ctx.client.corpora.add(shelf, **upload)
     ctx.stderr.print(describe_corpus(corpus))
     job = follow_job(ctx, ctx.client.train(corpus, **given))
     ctx.client.models.patch(job.model_id or "", base=True)

@@ -130,4 +130,5 @@ def _cell(
 
 
 def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.float32(0.5) * (np.tanh(np.float32(0.5) * x) + np.float32(1))
+    found: NDArray[np.float32] = np.float32(0.5) * (np.tanh(np.float32(0.5) * x) + np.float32(1))
+    return found

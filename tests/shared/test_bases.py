@@ -3,6 +3,7 @@
 import math
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from worker.formats.bundle import load_model, write_model
 from worker.nn.model import CharLSTM
 
 BOOK = "The wind was in the reeds.\nIt sang, and the river heard it all.\n" * 100
-SIZES = {"hidden_size": 24, "layers": 2, "embedding_size": 8}
+SIZES: dict[str, Any] = {"hidden_size": 24, "layers": 2, "embedding_size": 8}
 PARAMS = {"recipe": "stream", "lowercase": False, "seq_length": 50, **SIZES}
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from worker.nn.kernel import Kernel, KernelUnavailable, find
-from worker.nn.kernel.compilation import supported
+from worker.nn.kernel import Kernel, find
+from worker.nn.kernel.compilation import KernelUnavailable, supported
 
 
 def compiled_layer() -> Kernel:

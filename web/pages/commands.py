@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.jobs.record import Job, JobType
-from shared.requests.options import TRAIN_REQUESTS, GenerateRequest, WriteItems, is_default
+from shared.requests.options import AUTO, TRAIN_REQUESTS, GenerateRequest, WriteItems, is_default
 
 #: Ids, and options that the command line doesn't have.
 _ARGUMENTS = ("corpus_id", "model_id", "metadata", "webhook")
@@ -37,6 +37,8 @@ def of(job: Job, *, host_url: str, recognized: bool = False) -> Commands | None:
     body = {name: value for name, value in job.params.items() if name == "recipe" or _differs(kind, name, value)}
     if recognized and job.type is JobType.TRAIN and job.params.get("items", {}) is None:
         body["items"] = None
+    if job.params.get("init_from", AUTO) is None and kind.model_fields["init_from"].default == AUTO:
+        body["init_from"] = None
     path = "generate-jobs" if job.type is JobType.GENERATE else "train-jobs"
     verb = ["write", body["model_id"]] if job.type is JobType.GENERATE else ["train", body["corpus_id"]]
     words = ["charloom", *verb, *_options(kind, body)]
@@ -68,6 +70,9 @@ def _options(kind: type[BaseModel], body: Mapping[str, Any]) -> Iterator[str]:
             continue
         if name == "items" and (value is None or "separator" in value):
             yield from ("--items", "none" if value is None else value["separator"].replace("\n", r"\n"))
+            continue
+        if name == "init_from" and value is None:
+            yield from ("--init-from", "random")
             continue
         if name in _ARGUMENTS or not _differs(kind, name, value):
             continue

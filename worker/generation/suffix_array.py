@@ -103,4 +103,5 @@ def _words(text: Bytes) -> NDArray[np.uint64]:
 
 def _leading_zero_bytes(words: NDArray[np.uint64]) -> Places:
     shifts = np.arange(56, -1, -8, dtype=np.uint64)
-    return ((words[:, None] >> shifts) == 0).sum(axis=1)
+    found: Places = ((words[:, None] >> shifts) == 0).sum(axis=1)
+    return found

@@ -155,13 +155,14 @@ def test_a_column_of_a_table_is_a_list(world: World) -> None:
 def test_a_training_on_a_list_records_its_separator(world: World) -> None:
     names = world.corpus("".join(f"name {number % 400}\n" for number in range(500)))
     prose = world.corpus()
-    for corpus_id, given, separator in [
+    cases: list[tuple[str, dict[str, Any], str | None]] = [
         (names, {}, "\n"),
         (names, {"items": None}, None),
         (names, {"items": {"separator": "e"}}, "e"),
         (prose, {}, None),
         (prose, {"items": {"separator": "\n"}}, "\n"),
-    ]:
+    ]
+    for corpus_id, given, separator in cases:
         params = world.train(corpus_id, **given).json["params"]
         assert params["items"] == (None if separator is None else {"separator": separator})
     for wrong in ({"separator": ""}, {"separator": "x" * 21}, {"separator": "never there"}, {}, "\n"):

@@ -1,7 +1,6 @@
 """What a training starts from: a base where one knows the text's language, random weights, or the model asked for."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from worker.training.train import train
 
 #: What a base of the book's language has learned.
 SHELF = BOOK + "All the reeds sang in the wind.\n" * 10
-SIZES = {"hidden_size": 192, "layers": 1, "embedding_size": 64}
+SIZES: dict[str, Any] = {"hidden_size": 192, "layers": 1, "embedding_size": 64}
 STRANGE = "".join(chr(0x400 + (k * k // 5) % 40) for k in range(3000))
 
 
@@ -48,7 +47,7 @@ def knows_the_language(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def base_id(world: World, knows_the_language: Path) -> Iterator[str]:
+def base_id(world: World, knows_the_language: Path) -> str:
     """Give the id of a base on the world's volume."""
     model = world.model(text=SHELF, name="Riverside", lowercase=False, **SIZES)
     folder = world.services.volume.models.folder(model.id)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.errors import Damaged
 from tests.worker.short_trainings import sample_text
 from worker.generation import overlap as module
 from worker.generation import text_index
@@ -119,7 +120,7 @@ def shorten(path: Path) -> None:
 def test_a_damaged_index_is_noticed(tmp_path: Path, name: str, spoil: Any) -> None:
     folder = built(tmp_path, sample_text(20_000))
     spoil(folder / name)
-    with pytest.raises(text_index.Damaged):
+    with pytest.raises(Damaged):
         text_index.load(folder)
 
 
@@ -130,5 +131,5 @@ def test_an_index_that_is_not_there_or_of_another_version_is_none(tmp_path: Path
     assert text_index.load(tmp_path) is None
     (tmp_path / "order-0.npy").unlink()
     manifest.write_text(manifest.read_text().replace('"version": 99', '"version": 1'))
-    with pytest.raises(text_index.Damaged):
+    with pytest.raises(Damaged):
         text_index.load(tmp_path)

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from tests.worker.short_trainings import assert_same, classic, run, sample_text, stream
 from worker.nn import kernel
-from worker.nn.kernel import Kernel, KernelUnavailable, Kind, compilation
-from worker.nn.kernel.compilation import FAMILIES, Family, build, file_name, processor_flags
+from worker.nn.kernel import Kernel, Kind, compilation
+from worker.nn.kernel.compilation import FAMILIES, Family, KernelUnavailable, build, file_name, processor_flags
 from worker.nn.model import CharLSTM
 from worker.training.train import train
 
