@@ -16,7 +16,7 @@ from kombu import pools
 from shared.ids import model_id_of, new_id
 from shared.jobs.events import Event, EventType
 from shared.jobs.record import JobError, Losses, Progress, Status
-from shared.jobs.rows import ModelLosses
+from shared.jobs.rows import Baselines, ModelLosses, NGram
 from shared.requests.estimate import Speed
 from shared.requests.recipes import RecipeName
 from shared.settings import Settings, load
@@ -156,7 +156,12 @@ class World:
             params=params,
             vocabulary=Vocabulary.of(text.lower() if params["lowercase"] else text).characters,
             parameters=12_345,
-            losses=ModelLosses(train=1.25, validation=1.5, best_epoch=3),
+            losses=ModelLosses(
+                train=1.25,
+                validation=1.5,
+                best_epoch=3,
+                baselines=Baselines(unigram=3.0, ngram=NGram(order=6, loss=1.625), xz=1.875),
+            ),
             files=files,
             created_at="2026-11-24T12:00:00.000Z",
             items=items,

@@ -32,6 +32,7 @@ def test_a_training_is_followed_and_gives_its_model_which_writes(cli: Cli) -> No
     assert "book: 20,000 characters" in trained.stderr
     assert "sample after epoch" in trained.stderr
     assert "Trained: all epochs done; best loss" in trained.stderr
+    assert "worse than guessing by" in trained.stderr, "two epochs of a tiny model are"
     written = cli("write", trained.id, "--prompt", "there was a ", "--length", "150", "--seed", "3")
     assert (written.exit_code, len(written.stdout), written.stderr) == (0, 151, ""), (
         "the text and its line end, nothing else"

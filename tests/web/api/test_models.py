@@ -7,8 +7,10 @@ import pytest
 
 from tests.web.world import API, World, pointers, settings_of
 
+BASELINES = {"unigram": 3.0, "ngram": {"order": 6, "loss": 1.625}, "xz": 1.875}
 MODEL = "mod_" + "0" * 26
 FIELDS = {
+    "baselines",
     "id",
     "object",
     "name",
@@ -36,6 +38,7 @@ def test_a_model_is_shown_and_listed(world: World) -> None:
     assert (shown["object"], shown["formats"]) == ("model", ["bundle", "pth"])
     assert (shown["vocab_size"], shown["vocabulary"]) == (len(first.vocabulary), first.vocabulary)
     assert shown["losses"] == {"train": 1.25, "validation": 1.5, "best_epoch": 3}
+    assert shown["baselines"] == BASELINES
     assert shown["bytes"] == first.files["bundle"].bytes
     page = world.get("/models?limit=1").json
     assert ([one["id"] for one in page["data"]], page["has_more"]) == ([second.id], True)

@@ -11,11 +11,13 @@ import torch
 from safetensors.torch import save
 
 from shared.errors import BadModelFile
-from shared.jobs.rows import MetricRow, ModelLosses, SampleRow
+from shared.jobs.rows import Baselines, MetricRow, ModelLosses, NGram, SampleRow
 from shared.text.items import ModelItems
 from tests.worker.models import small_model
 from worker.formats.bundle import load_model, read_bundle, read_upload, write_model
 
+BASELINES = Baselines(unigram=3.0, ngram=NGram(order=6, loss=1.625), xz=1.875)
+LOSSES = ModelLosses(train=1.5, validation=1.75, best_epoch=3, baselines=BASELINES)
 METRICS = [MetricRow(step=1, epoch=1, seconds=0.5, train_loss=2.5), MetricRow(step=2, epoch=1, seconds=1.0)]
 METRIC = b'{"step": 1, "epoch": 1, "seconds": 0.5}'
 SAMPLES = [SampleRow(step=2, epoch=1, text="pooh\n€🐻", prompt="said", temperature=0.7)]
@@ -43,7 +45,7 @@ def written(folder: Path, recipe: str = "stream") -> dict[str, Any]:
         params=params,
         vocabulary=model.vocabulary,
         weights=model.module.weights(),
-        losses=ModelLosses(train=1.5, validation=1.75, best_epoch=3),
+        losses=LOSSES,
         metrics=METRICS,
         samples=SAMPLES,
         items=ITEMS if recipe == "stream" else None,
@@ -62,7 +64,7 @@ def test_a_model_comes_back_as_it_was(tmp_path: Path, recipe: str) -> None:
     assert read.items == (ITEMS if recipe == "stream" else None)
     assert (read.sizes.recipe, read.losses, read.vocabulary) == (
         recipe,
-        ModelLosses(train=1.5, validation=1.75, best_epoch=3),
+        LOSSES,
         model.vocabulary,
     )
     assert read.params["epochs"] == 3
