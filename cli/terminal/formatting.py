@@ -70,9 +70,9 @@ def stop_reason(job: Job) -> str:
 
 def describe_training(job: Job) -> str:
     """Describe a training that succeeded: "Trained: time limit reached; best loss 1.432 in epoch 3.", and baselines."""
-    best, baselines = job.metrics.best_loss, job.metrics.baselines
+    best, known = job.metrics.best_loss, job.metrics.baselines
     found = "" if best is None else f"; best loss {loss(best)} in epoch {job.metrics.best_epoch}"
-    compared = compare(best, baselines.model_dump() if baselines else None, job.params, job.stop_reason or "")
+    compared = compare(best, known.model_dump() if known else None, job.params, job.stop_reason or "")
     return f"Trained: {stop_reason(job)}{found}.{f' {compared.text}' if compared else ''}"
 
 

@@ -19,6 +19,7 @@ FIELDS = {
     "parent_model_id",
     "corpus_id",
     "params",
+    "items",
     "vocab_size",
     "vocabulary",
     "parameters",
