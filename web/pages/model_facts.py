@@ -32,6 +32,7 @@ def facts_of(here: Services, models: Sequence[Model]) -> Sequence[Fact]:
     names = dict.fromkeys(name for model in models for name in model.params if name not in _APART)
     return [
         Fact(name="Validation loss", values=[formatting.loss(model.losses.validation) for model in models]),
+        Fact(name="N-gram loss", values=[formatting.loss(_ngram_loss(model)) for model in models]),
         Fact(name="Training loss", values=[formatting.loss(model.losses.train) for model in models]),
         Fact(name="Best epoch", values=[formatting.option(model.losses.best_epoch) for model in models]),
         Fact(name="Parameters", values=[formatting.number(model.parameters) for model in models]),
@@ -42,3 +43,7 @@ def facts_of(here: Services, models: Sequence[Model]) -> Sequence[Fact]:
             for name in names
         ),
     ]
+
+
+def _ngram_loss(model: Model) -> float | None:
+    return model.losses.baselines.ngram.loss if model.losses.baselines else None

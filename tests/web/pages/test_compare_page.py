@@ -34,6 +34,7 @@ def test_what_differs_is_told_apart_from_what_does_not(world: World, three: list
     assert "Hidden size" in differing
     assert "Hidden size" not in shared
     assert "Sequence length" in shared
+    assert "N-gram loss" in shared
     assert "Sequence length" not in differing
 
 
