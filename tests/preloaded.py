@@ -1,7 +1,7 @@
-"""Starts Python programs with their libraries loaded: a worker starts in half a second instead of four.
+"""Starts Python programs with their modules loaded: a worker starts in half a second instead of four.
 
-Importing torch and Celery takes seconds of processor time, and the tests start some two hundred workers, web servers
-and commands. One process (tests/preloaded_process.py) imports the libraries and forks for each start. The fork runs
+Importing torch and Celery takes seconds of processor time, and the tests start hundreds of workers, web servers and
+commands. One process (tests/preloaded_process.py) imports the modules and forks for each start. The fork runs
 `python -m MODULE …` as a new interpreter would, with its own arguments, environment, directory and session. A new
 interpreter is started instead if the environment changes what libraries read while they load. `charloom up`, the
 containers' commands and the installed package always start new ones.

@@ -1,7 +1,4 @@
-"""The process that loads libraries once and forks for each program; tests/preloaded.py starts it and asks it.
-
-It imports none of this project's modules: each program loads these itself.
-"""
+"""The process that loads libraries once and forks for each program; tests/preloaded.py starts it and asks it."""
 
 import atexit
 import ctypes
@@ -39,6 +36,20 @@ _LIBRARIES = (
     "rich.console",
     "rich.progress",
     "rich.table",
+)
+#: This project's modules that take long to import. Importing them has no effects (but `worker`, see `_become`); those
+#: that read the environment, as `worker.celery` does, are imported by each program.
+_PROJECT = (
+    "cli.commands.corpora",
+    "cli.commands.jobs",
+    "cli.commands.models",
+    "cli.commands.train",
+    "cli.commands.workers",
+    "cli.commands.write",
+    "web",
+    "worker.consumer.consumer",
+    "worker.jobs.runner",
+    "worker.maintenance.bootsteps",
 )
 #: Longest message: arguments and environment.
 MESSAGE_BYTES = 1 << 20
@@ -104,6 +115,7 @@ def _become(program: Program) -> None:
     os.chdir(program["cwd"])
     os.environ.clear()
     os.environ.update(program["environment"])
+    importlib.reload(sys.modules["worker"])  # sets the variable again
     inherited = [entry for entry in sys.path[1:] if entry not in _python_path(_PATH_AT_START)]
     sys.path[:] = [program["cwd"], *_python_path(os.environ.get("PYTHONPATH", "")), *inherited]
     sys.argv[:] = [program["module"], *program["arguments"]]
@@ -136,10 +148,9 @@ def _exit(code: int) -> None:
 
 
 def _main() -> None:
-    importlib.import_module("worker")  # sets how threads wait, before torch is loaded; each worker sets it again
-    for name in _LIBRARIES:
+    importlib.import_module("worker")  # sets how threads wait, before torch is loaded
+    for name in (*_LIBRARIES, *_PROJECT):
         importlib.import_module(name)
-    del sys.modules["worker"]
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page of the libraries
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests handle Ctrl-C
