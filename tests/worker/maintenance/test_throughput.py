@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.worker.cluster import Cluster
 from tests.worker.short_trainings import classic, run, sample_text, stream
 from worker.training.events import Progress
 from worker.training.measure import measure
+from worker.training.train import train
 
 #: Seconds that a training is to run for: a worker looks at what it runs every two.
 SEEN_S = 6.0
@@ -34,27 +36,27 @@ def speed() -> Speed:
     return measure(1, clock=time.thread_time)
 
 
-@pytest.mark.parametrize("wish", SHAPES, ids=lambda wish: f"{wish.recipe}-{wish.hidden_size}-{wish.layers}")
-def test_a_training_takes_what_was_estimated_from_the_measured_speed(wish: Training, speed: Speed) -> None:
+@pytest.mark.parametrize("request_", SHAPES, ids=lambda one: f"{one.recipe}-{one.hidden_size}-{one.layers}")
+def test_a_training_takes_what_was_estimated_from_the_measured_speed(request_: Training, speed: Speed) -> None:
     text = sample_text(16_000).lower()
     # On one thread, by the processor's time: what else this machine does counts in neither.
-    _, done = run(wish, text, clock=time.thread_time)
+    _, done = run(request_, text, clock=time.thread_time)
     took = max(row.seconds for row in done.metrics)
-    told = seconds(wish, len(text), len(set(text)), speed)
-    assert told / 3 < took < told * 3, (told, took, os.getloadavg())
+    estimated = seconds(request_, len(text), len(set(text)), speed)
+    assert estimated / 3 < took < estimated * 3, (estimated, took, os.getloadavg())
 
 
 @pytest.mark.parametrize("chars", [1_000, 1_001, 4_999, 7_777])
 @pytest.mark.parametrize("options", [{}, {"batch_size": 7, "seq_length": 13}, {"seq_length": 100}, {"epochs": 3}])
 def test_steps_are_counted_as_the_trainer_counts_them(chars: int, options: dict[str, Any]) -> None:
     for kind in (stream, classic):
-        wish = kind(**{"hidden_size": 4, "sample_chars": 0, "epochs": 1} | options)
-        events, _ = run(wish, sample_text(chars))
-        told = next(event for event in events if isinstance(event, Progress))
-        assert wish.epochs * work_of(wish, chars).steps == told.total_steps
+        request = kind(**{"hidden_size": 4, "sample_chars": 0, "epochs": 1} | options)
+        with closing(train(request, sample_text(chars), threads=1)) as events:
+            progress = next(event for event in events if isinstance(event, Progress))
+        assert request.epochs * work_of(request, chars).steps == progress.total_steps
 
 
-def test_a_worker_tells_its_speed_and_learns_from_the_jobs_that_end_there(cluster: Cluster, corpus: Corpus) -> None:
+def test_a_worker_reports_its_speed_and_learns_from_the_jobs_that_end_there(cluster: Cluster, corpus: Corpus) -> None:
     some: dict[str, Any] = {"corpus_id": corpus.id, "name": "m", "seed": 1, "patience": 0, "hidden_size": 32}
     chars, vocab_size = corpus.normalized_size(lowercase=True, drop_bom=True)
     requests: list[Training] = [
@@ -65,22 +67,22 @@ def test_a_worker_tells_its_speed_and_learns_from_the_jobs_that_end_there(cluste
         eventually(lambda: speed_of(cluster), "the speed is measured")
         for once in requests:
             one = seconds(once.model_copy(update={"epochs": 1}), chars, vocab_size, speed_of(cluster))
-            wish = once.model_copy(update={"epochs": max(1, round(SEEN_S / one))})
-            job = cluster.ended(cluster.send(JobType.TRAIN, wish.model_dump(mode="json")))
+            request = once.model_copy(update={"epochs": max(1, round(SEEN_S / one))})
+            job = cluster.ended(cluster.send(JobType.TRAIN, request.model_dump(mode="json")))
             took = cluster.store.jobs.metrics(job.id)[-1]["seconds"]
-            eventually(partial(learnt, cluster, wish.recipe), f"it learns of {wish.recipe}")
-            told = estimate(wish, chars=chars, vocab_size=vocab_size, memory_bytes=0, speeds=[speed_of(cluster)])
-            assert job.progress.total_steps == told.steps
-            assert told.seconds is not None
-            # What else this machine does counts in both: the job has told what it was like.
-            assert told.seconds / 3 < took < told.seconds * 3, (told, took, os.getloadavg())
+            eventually(partial(has_learned, cluster, request.recipe), f"it learns of {request.recipe}")
+            found = estimate(request, chars=chars, vocab_size=vocab_size, memory_bytes=0, speeds=[speed_of(cluster)])
+            assert job.progress.total_steps == found.steps
+            assert found.seconds is not None
+            # What else this machine does counts in both, since the speed is corrected by the job.
+            assert found.seconds / 3 < took < found.seconds * 3, (found, took, os.getloadavg())
 
 
 def speed_of(cluster: Cluster) -> Any:
-    """Return the speed of the only worker, None while it has told none."""
+    """Return the speed of the only worker, None before it has reported one."""
     return next((speed for info in cluster.seen() if (speed := Speed.of(info.speed))), None)
 
 
-def learnt(cluster: Cluster, recipe: str) -> bool:
+def has_learned(cluster: Cluster, recipe: str) -> bool:
     """Return True if the only worker has corrected its speed by a training of this recipe."""
     return recipe in speed_of(cluster).factors
