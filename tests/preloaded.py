@@ -157,7 +157,7 @@ def popen(
         stdout: its standard output.
         stdin: its standard input; empty if left out.
         stderr: its standard error; `stdout` if left out.
-        new_session: start it in a new session.
+        new_session: start it in a new session, whose terminal is its standard input if that is one.
     """
     global _running  # noqa: PLW0603
     with Path(os.devnull).open("rb") as nothing:

@@ -2,6 +2,7 @@
 
 import atexit
 import ctypes
+import fcntl
 import gc
 import importlib
 import json
@@ -11,6 +12,7 @@ import selectors
 import signal
 import socket
 import sys
+import termios
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,11 +110,14 @@ def _become(program: Program) -> None:
     """Run a program as `python -m MODULE` would."""
     if program["new_session"]:
         os.setsid()
+        if os.isatty(0):
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     if program["namespace"]:
         with (Path("/run/netns") / program["namespace"]).open("rb") as namespace:
             if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _CLONE_NEWNET):
                 raise OSError(ctypes.get_errno(), f"no network namespace {program['namespace']}")
     os.chdir(program["cwd"])
+    _open_streams()
     os.environ.clear()
     os.environ.update(program["environment"])
     importlib.reload(sys.modules["worker"])  # sets the variable again
@@ -121,6 +126,16 @@ def _become(program: Program) -> None:
     sys.argv[:] = [program["module"], *program["arguments"]]
     _rename([sys.executable, "-m", *sys.argv])
     runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
+
+
+def _open_streams() -> None:
+    """Open the standard streams again: those of the process that forked remember what /dev/null can do."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        old = getattr(sys, name)
+        by_line = name == "stderr" or os.isatty(fd)
+        mode, buffering = ("w", 1 if by_line else -1) if fd else ("r", -1)
+        new = open(fd, mode, buffering, encoding=old.encoding, errors=old.errors, closefd=False)  # noqa: SIM115
+        setattr(sys, name, new)
 
 
 def _python_path(entries: str) -> list[str]:

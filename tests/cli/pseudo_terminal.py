@@ -4,14 +4,13 @@ import fcntl
 import os
 import pty
 import re
-import signal
 import struct
-import subprocess
 import termios
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.preloaded import popen
 from tests.waiting import eventually
 
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -23,17 +22,15 @@ class Terminal:
     def __init__(self, words: Sequence[str], environment: Mapping[str, str], *, cwd: Path, columns: int) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        self.process = subprocess.Popen(
-            words,
-            cwd=cwd,
-            env={**environment, "TERM": "xterm-256color"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            preexec_fn=_take_terminal,  # noqa: PLW1509 (one thread more, which only reads)
-        )
-        os.close(theirs)
+        with open(theirs, "r+b", buffering=0) as end:  # noqa: PTH123 (a descriptor has no path)
+            self.process = popen(
+                words,
+                cwd=cwd,
+                environment={**environment, "TERM": "xterm-256color"},
+                stdin=end,
+                stdout=end,
+                new_session=True,
+            )
         self.raw = ""
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
@@ -80,9 +77,3 @@ class Terminal:
             if not found:
                 return
             self.raw += found.decode("utf-8", "replace")
-
-
-def _take_terminal() -> None:
-    """Make standard input the session's terminal, and have Ctrl-C work even where the tests run in the background."""
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
