@@ -1,20 +1,23 @@
 """`charloom doctor` finds what is wrong and says how to fix it."""
 
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import redis
+from click.testing import CliRunner, Result
 from packaging.requirements import Requirement
 
 from charloom import Worker
 from cli.doctor import machine_checks
-from cli.doctor.findings import Finding, Level
+from cli.doctor.findings import Finding, Level, ok
 from cli.doctor.machine_checks import check_data, required
 from cli.doctor.service_checks import check_clocks, check_redis, check_redis_config, check_workers
+from cli.main import main
 from shared.settings import load
 from shared.store import ServerFacts, WorkerInfo
 from tests.cli.runner import Cli
@@ -33,7 +36,20 @@ def levels(findings: Iterable[Finding]) -> dict[str, Level]:
     return {one.subject: one.level for one in found}
 
 
-def test_a_good_installation_passes(cli: Cli, stack: Stack) -> None:
+@pytest.fixture
+def doctor(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run the command in this process, without loading torch in another: three seconds of processor time."""
+    monkeypatch.setattr(machine_checks, "_check_torch", lambda: [ok("torch", "2.13.0"), ok("kernel", "compiled")])
+    monkeypatch.chdir(cli.folder)
+
+    def run(*arguments: str, **environment: str) -> Result:
+        runner = CliRunner(env=cli.environment | environment, catch_exceptions=False)
+        return runner.invoke(main, ["doctor", *arguments])
+
+    return run
+
+
+def test_a_good_installation_passes(cli: Cli, doctor: Callable[..., Result], stack: Stack) -> None:
     redis_url = stack.cluster.settings.redis_url.get_secret_value()
     result = cli("doctor", CHARLOOM_REDIS_URL=redis_url, CHARLOOM_DATA_DIR=str(stack.cluster.volume.folder))
     assert result.exit_code == 0, result.stdout
@@ -48,15 +64,14 @@ def test_a_good_installation_passes(cli: Cli, stack: Stack) -> None:
     ):
         assert f"ok    {words}" in result.stdout or words in result.stdout, words
     assert f"web: {stack.url} responds and is ready" in result.stdout
-    rows = cli("doctor", "--json", CHARLOOM_REDIS_URL=redis_url).json["data"]
+    rows = json.loads(doctor("--json", CHARLOOM_REDIS_URL=redis_url).stdout)["data"]
     assert {row["what"] for row in rows} >= {"python", "packages", "torch", "kernel", "cores", "redis", "web"}
     assert all(set(row) == {"object", "what", "level", "said", "todo"} for row in rows)
 
 
-def test_of_a_server_elsewhere_no_local_data_are_expected(cli: Cli) -> None:
+def test_of_a_server_elsewhere_no_local_data_are_expected(cli: Cli, doctor: Callable[..., Result]) -> None:
     def checked(**environment: str) -> set[str]:
-        doctor = Cli(cli.folder, cli.environment | environment)
-        return {row["what"] for row in doctor("doctor", "--json").json["data"]}
+        return {row["what"] for row in json.loads(doctor("--json", **environment).stdout)["data"]}
 
     local = {"data", "disk", "redis"}
     assert not checked() & local, "CHARLOOM_URL names a server, and there are no data here"
@@ -66,25 +81,25 @@ def test_of_a_server_elsewhere_no_local_data_are_expected(cli: Cli) -> None:
     assert checked() >= local
 
 
-def test_what_is_unreachable_is_bad_and_the_exit_code_says_so(cli: Cli) -> None:
-    result = cli("doctor", "--url", "http://127.0.0.1:1", CHARLOOM_REDIS_URL="redis://127.0.0.1:1/0")
+def test_what_is_unreachable_is_bad_and_the_exit_code_says_so(doctor: Callable[..., Result]) -> None:
+    result = doctor("--url", "http://127.0.0.1:1", CHARLOOM_REDIS_URL="redis://127.0.0.1:1/0")
     assert result.exit_code == 3
     assert "bad   redis: " in result.stdout
     assert "bad   web: http://127.0.0.1:1 doesn't answer: Connection refused" in result.stdout
     assert "2 checks failed." in result.stderr
 
 
-def test_a_wrong_setting_is_named(cli: Cli) -> None:
-    result = cli("doctor", CHARLOOM_PROT="8001")
+def test_a_wrong_setting_is_named(doctor: Callable[..., Result]) -> None:
+    result = doctor(CHARLOOM_PROT="8001")
     assert result.exit_code == 3
     assert "bad   settings: CHARLOOM_PROT is not a setting of Charloom" in result.stdout
 
 
 @pytest.mark.parametrize("body", [b"<html>", b'{"hello": "world"}'])
-def test_another_program_at_the_address_is_recognized(cli: Cli, body: bytes) -> None:
+def test_another_program_at_the_address_is_recognized(doctor: Callable[..., Result], body: bytes) -> None:
     with Scripted() as server:
         server.replies = [Reply(body=body)]
-        result = cli("doctor", "--url", server.url)
+        result = doctor("--url", server.url)
     assert result.exit_code == 3
     assert f"bad   web: {server.url} responds" in result.stdout
     assert "sets another address" in result.stdout
