@@ -107,7 +107,9 @@ class _GeneratedTexts:
         if self._texts.changed:
             self._note(f"Another worker wrote a different text; `charloom job {job.id}` shows the one that counts.")
         for output in job.outputs:
-            self._note(_describe_overlap(output.index + 1 if self._count > 1 else None, output.copied))
+            number = output.index + 1 if self._count > 1 else None
+            self._note(_describe_overlap(number, output.copied))
+            self._note(_describe_cuts(number, output.runs_cut))
         if job.result:
             self._note(f"Seed {job.result.get('seed')}: the same request with --seed gives the same text.")
 
@@ -148,3 +150,11 @@ def _describe_overlap(number: int | None, copied: Copied | None) -> str:
     which = "" if number is None else f"{number}: "
     longest = f"at most {copied.longest:,} characters in a row"
     return f"{which}{copied.share:.0%} copied from the training text, {longest}."
+
+
+def _describe_cuts(number: int | None, count: int) -> str:
+    if not count:
+        return ""
+    which = "" if number is None else f"{number}: "
+    times = "once" if count == 1 else f"{count:,} times"
+    return f"{which}A run of one character was cut {times}; --max-run sets the limit, 0 removes it."

@@ -84,6 +84,7 @@ class Output(BaseModel):
     index: int
     text: str
     finish_reason: Literal["length", "stop", "cancelled"]
+    runs_cut: int = Field(0, description="How often a run of one character was cut by `max_run` or its default.")
     copied: Copied | None = Field(description="Null if the corpus is gone.")
 
 

@@ -351,6 +351,13 @@ class GenerateRequest(Request):
     top_p: float | None = Field(
         None, gt=0, le=1, description="Sample from the most likely characters that together have this probability."
     )
+    max_run: int | None = Field(
+        None,
+        ge=0,
+        le=100_000,
+        description="Longest run of one character, blanks included; 0 for no limit. If omitted, about the longest in "
+        "the model's corpus; none if that isn't known.",
+    )
     stop: list[StopString] | None = Field(
         None, min_length=1, max_length=8, description="Stop before the first of these strings."
     )

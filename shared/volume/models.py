@@ -58,6 +58,8 @@ class Model:
     items: ModelItems | None = None
     #: Of a trained model; None in those of earlier versions.
     starting_point: StartingPoint | None = None
+    #: Characters that follow themselves somewhere in its corpus, and how often in a row at most; None: not known.
+    longest_runs: Mapping[str, int] | None = None
 
 
 _MODEL = TypeAdapter(Model)

@@ -33,6 +33,7 @@ _LABELS = {
     "max_chars": "Longest item",
     "top_k": "Top k",
     "top_p": "Top p",
+    "max_run": "Longest run",
     "n": "Variants",
     "unknown_chars": "Unknown characters",
 }

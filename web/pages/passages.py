@@ -18,6 +18,8 @@ class Written:
     finish_reason: str | None = None
     #: {longest, share, spans}, or None if it isn't known.
     copied: Mapping[str, Any] | None = None
+    #: How often a run of one character was cut.
+    runs_cut: int = 0
 
 
 def written(job: Job, events: Iterable[StoredEvent]) -> list[Written]:
@@ -48,6 +50,7 @@ def _whole(output: Mapping[str, Any]) -> Written:
         pieces=cut(str(output["text"]), copied["spans"] if copied else ()),
         finish_reason=output.get("finish_reason"),
         copied=copied,
+        runs_cut=int(output.get("runs_cut", 0)),
     )
 
 

@@ -67,6 +67,8 @@ class ReadModel:
     samples: tuple[SampleRow, ...]
     #: The list that it was trained on.
     items: ModelItems | None = None
+    #: Of its corpus; None if they aren't known.
+    longest_runs: Mapping[str, int] | None = None
 
 
 def write_model(
@@ -80,6 +82,7 @@ def write_model(
     samples: Iterable[SampleRow] = (),
     items: ModelItems | None = None,
     starting_point: StartingPoint | None = None,
+    longest_runs: Mapping[str, int] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Write a model's files and describe those to download.
 
@@ -93,6 +96,7 @@ def write_model(
         samples: rows of samples, oldest first.
         items: the list that it was trained on, if it was one.
         starting_point: the model that the training started from; its name and sha256 are kept.
+        longest_runs: of the corpus; None if they aren't known.
 
     Returns:
         `{"bundle": {"name": str, "bytes": int, "sha256": str}, "pth": {…}}`, the latter for classic models.
@@ -114,6 +118,7 @@ def write_model(
         "params": {name: value for name, value in params.items() if name not in PRIVATE},
         "losses": asdict(losses),
         "items": None if items is None else asdict(items),
+        **({} if longest_runs is None else {"longest_runs": longest_runs}),
     }
     if starting_point is not None and starting_point.model_id is not None:
         config["started_from"] = {"name": starting_point.name, "sha256": starting_point.sha256}
@@ -208,6 +213,7 @@ def _read_members(archive: zipfile.ZipFile, with_rows: bool) -> ReadModel:
         params=params | asdict(sizes),
         losses=config.losses,
         items=config.items,
+        longest_runs=config.longest_runs,
         metrics=_rows(archive, METRICS, rows.METRICS, rows.MAX_METRICS) if with_rows else (),
         samples=_rows(archive, SAMPLES, rows.SAMPLES, rows.MAX_SAMPLES) if with_rows else (),
     )

@@ -46,6 +46,7 @@ class Config(BaseModel):
     losses: ModelLosses
     #: The list that it was trained on; older versions don't have it.
     items: ModelItems | None = None
+    longest_runs: dict[_Character, Annotated[int, Field(ge=1)]] | None = None
 
     @field_validator("vocabulary")
     @classmethod

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.generation.fallback_decoders import fallback_decoder, per_character
+from worker.generation.limited_writer import LimitedWriter
+from worker.generation.run_limits import Runs
 from worker.nn.kernel import UNITS, load
 from worker.nn.kernel.lanes import Lanes, Packed, pack
 from worker.nn.model import CharLSTM
@@ -40,8 +42,9 @@ class Decoder(Protocol):
 class StatefulDecoder:
     """One step of the LSTM for each character; the states are carried."""
 
-    def __init__(self, packed: Packed, samplers: Sequence[Sampler]) -> None:
+    def __init__(self, packed: Packed, samplers: Sequence[Sampler], *, runs: Runs | None = None) -> None:
         self._packed, self._samplers = packed, list(samplers)
+        self._writer = LimitedWriter(runs)
         self._lanes = Lanes(packed, self._samplers[0].options)
         self.burst = _at_once(packed, len(self._samplers), _MAX_WRITTEN)
 
@@ -54,11 +57,12 @@ class StatefulDecoder:
 
     def write(self, count: int) -> NDArray[np.int32]:
         """Write `count` characters of each text and return them, (lanes, count)."""
-        return self._lanes.write(count, _draws(self._samplers, count))
+        return self._writer.write(self._lanes, self._samplers, count)
 
     def keep(self, lanes: list[int]) -> None:
         """Continue with these lanes only, in this order."""
         self._samplers = [self._samplers[n] for n in lanes]
+        self._writer.keep(lanes)
         self._lanes.keep(lanes)
 
 
@@ -72,10 +76,14 @@ class WindowDecoder:
         samplers: one per text.
         window: characters from which the next one is predicted.
         length: most characters of a text.
+        runs: how long runs of one character may grow; None: without limit.
     """
 
-    def __init__(self, packed: Packed, samplers: Sequence[Sampler], *, window: int, length: int) -> None:
+    def __init__(
+        self, packed: Packed, samplers: Sequence[Sampler], *, window: int, length: int, runs: Runs | None = None
+    ) -> None:
         self._packed, self._samplers, self._window, self._length = packed, list(samplers), window, length
+        self._writer = LimitedWriter(runs)
         self._texts: list[Lanes] = []
         self.burst = _at_once(packed, window * len(self._samplers), _MAX_WRITTEN)
 
@@ -93,14 +101,15 @@ class WindowDecoder:
         """Write `count` characters of each text and return them, (lanes, count)."""
         return np.concatenate(
             [
-                text.write(count, _draws([sampler], count))
-                for text, sampler in zip(self._texts, self._samplers, strict=True)
+                self._writer.write(text, [sampler], count, first=lane)
+                for lane, (text, sampler) in enumerate(zip(self._texts, self._samplers, strict=True))
             ]
         )
 
     def keep(self, lanes: list[int]) -> None:
         """Continue with these lanes only, in this order."""
         self._samplers, self._texts = [self._samplers[n] for n in lanes], [self._texts[n] for n in lanes]
+        self._writer.keep(lanes)
 
 
 def packed(model: CharLSTM) -> Packed | None:
@@ -121,7 +130,13 @@ def packed(model: CharLSTM) -> Packed | None:
 
 
 def decoder_for(
-    model: CharLSTM, weights: Packed | None, samplers: Sequence[Sampler], *, window: int | None, length: int
+    model: CharLSTM,
+    weights: Packed | None,
+    samplers: Sequence[Sampler],
+    *,
+    window: int | None,
+    length: int,
+    runs: Runs | None = None,
 ) -> Decoder:
     """Return the fastest decoder for these texts.
 
@@ -131,12 +146,13 @@ def decoder_for(
         samplers: one per text, all with the same options.
         window: characters from which the next one is predicted, as in the seed document; None: the state is carried.
         length: most characters of a text.
+        runs: how long runs of one character may grow; None: without limit.
     """
     if weights is None or len(samplers) * (window or 0) * weights.layers * weights.units * 12 > _MAX_STATES:
-        return fallback_decoder(model, samplers, window=window)
+        return fallback_decoder(model, samplers, window=window, runs=runs)
     if window is None:
-        return StatefulDecoder(weights, samplers)
-    return WindowDecoder(weights, samplers, window=window, length=length)
+        return StatefulDecoder(weights, samplers, runs=runs)
+    return WindowDecoder(weights, samplers, window=window, length=length, runs=runs)
 
 
 def _at_once(weights: Packed, lanes: int, most: int) -> int:
@@ -146,10 +162,3 @@ def _at_once(weights: Packed, lanes: int, most: int) -> int:
 def _pieces(prompt: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int32]]:
     for begin in range(0, len(prompt), size):
         yield prompt[begin : begin + size].astype(np.int32)
-
-
-def _draws(samplers: Sequence[Sampler], count: int) -> NDArray[np.float64] | None:
-    """Return the next random numbers of each text, (texts, count), or None if none are drawn."""
-    if not samplers[0].options.temperature:
-        return None
-    return np.stack([sampler.draw(count) for sampler in samplers])

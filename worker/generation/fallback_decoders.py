@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from worker.generation.run_limits import Runs
 from worker.nn.blas import one_thread
 from worker.nn.fused import Carried
 from worker.nn.model import CharLSTM
@@ -30,8 +31,8 @@ class FallbackDecoder(ABC):
     #: Logits of the next character, (lanes, V) float32; overwritten for each character.
     _logits: NDArray[np.float32]
 
-    def __init__(self, model: CharLSTM, samplers: Sequence[Sampler]) -> None:
-        self._model, self._samplers = model, list(samplers)
+    def __init__(self, model: CharLSTM, samplers: Sequence[Sampler], *, runs: Runs | None = None) -> None:
+        self._model, self._samplers, self._runs = model, list(samplers), runs
         self._chosen: list[int] = []
 
     @abstractmethod
@@ -52,13 +53,25 @@ class FallbackDecoder(ABC):
         for _ in range(count):
             if self._chosen:
                 self._advance(self._chosen)
-            self._chosen = [s.choose(row) for s, row in zip(self._samplers, self._logits, strict=True)]
+            self._chosen = [self._choose(lane) for lane in range(len(self._samplers))]
             written.append(self._chosen)
         return np.array(written, np.int32).T
+
+    def _choose(self, lane: int) -> int:
+        sampler, logits, runs = self._samplers[lane], self._logits[lane], self._runs
+        chosen = sampler.choose(logits)
+        if runs is not None:
+            if chosen == runs.banned(lane):
+                chosen = sampler.choose_other(logits, chosen, sampler.last_draw)
+                runs.cut(lane)
+            runs.add(lane, chosen)
+        return chosen
 
     def keep(self, lanes: list[int]) -> None:
         """Continue with these lanes only, in this order."""
         self._samplers, self._chosen = [self._samplers[n] for n in lanes], [self._chosen[n] for n in lanes]
+        if self._runs is not None:
+            self._runs.keep(lanes)
         self._keep(lanes)
 
 
@@ -68,8 +81,8 @@ class FallbackWindowDecoder(FallbackDecoder):
     A prompt shorter than the window keeps its own length, as the document's code does.
     """
 
-    def __init__(self, model: CharLSTM, samplers: Sequence[Sampler], *, window: int) -> None:
-        super().__init__(model, samplers)
+    def __init__(self, model: CharLSTM, samplers: Sequence[Sampler], *, window: int, runs: Runs | None = None) -> None:
+        super().__init__(model, samplers, runs=runs)
         self._window = window
 
     def read(self, prompt: NDArray[np.int64]) -> Iterator[None]:
@@ -212,12 +225,15 @@ class FallbackSingleDecoder(_Stateful):
         """There is one lane."""
 
 
-def fallback_decoder(model: CharLSTM, samplers: Sequence[Sampler], *, window: int | None) -> FallbackDecoder:
+def fallback_decoder(
+    model: CharLSTM, samplers: Sequence[Sampler], *, window: int | None, runs: Runs | None = None
+) -> FallbackDecoder:
     """Return the fastest decoder for so many texts whose results don't depend on the number of threads."""
     if window is not None:
-        return FallbackWindowDecoder(model, samplers, window=window)
+        return FallbackWindowDecoder(model, samplers, window=window, runs=runs)
     single = len(samplers) == 1 and one_thread()
-    return FallbackSingleDecoder(model, samplers) if single else FallbackStatefulDecoder(model, samplers)
+    kind = FallbackSingleDecoder if single else FallbackStatefulDecoder
+    return kind(model, samplers, runs=runs)
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ kernel a variant doesn't depend on the number of variants or threads either.
 """
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +18,7 @@ from shared.text import prompt as prompts
 from shared.text.vocabulary import Vocabulary
 from worker.generation.decoders import Decoder, decoder_for
 from worker.generation.loaded import LoadedModel
+from worker.generation.run_limits import Runs, run_limits
 from worker.generation.stopping import StopStringFilter
 from worker.nn.randomness import rng
 from worker.nn.sampling import Options, Sampler
@@ -34,6 +35,8 @@ class Output:
     text: str
     #: "cancelled" means that the text has not ended (yet).
     finish_reason: Literal["length", "stop", "cancelled"]
+    #: Runs of one character that were cut (`worker/generation/run_limits.py`).
+    runs_cut: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +79,18 @@ def prepare_prompt(model: LoadedModel, prompt: str, unknown_chars: Literal["erro
 
 
 def generate(
-    model: LoadedModel, request: GenerateRequest, *, clock: Callable[[], float] = time.monotonic
+    model: LoadedModel,
+    request: GenerateRequest,
+    *,
+    longest_runs: Mapping[str, int] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Generator[GenerateEvent, None, None]:
     """Generate `request.n` texts of at most `request.length` characters that continue the prompt.
 
     Arguments:
         model: the model: classic predicts from the last `seq_length` characters, stream carries its state.
         request: `prompt` and `seed` set.
+        longest_runs: of the model's corpus, for a request without `max_run`; None if they aren't known.
         clock: seconds, for the interval of the events.
 
     Raises InvalidRequest as `prepare_prompt` does, before the first event. torch's number of threads stays at 1.
@@ -93,18 +101,25 @@ def generate(
     torch.set_num_threads(1)
     texts = [StopStringFilter(request.stop or ()) for _ in range(request.n)]
     ended = [False] * request.n
+    limits = run_limits(request.max_run, longest_runs, model.vocabulary)
+    runs = None if limits is None else Runs(limits, prompt, request.n)
 
     def outputs() -> tuple[Output, ...]:
         return tuple(
-            Output(index=i, text=t.text, finish_reason="stop" if t.stopped else "length" if ended[i] else "cancelled")
-            for i, t in enumerate(texts)
+            Output(
+                index=i,
+                text=text.text,
+                finish_reason="stop" if text.stopped else "length" if ended[i] else "cancelled",
+                runs_cut=0 if runs is None else runs.count_cuts(i, len(text)),
+            )
+            for i, text in enumerate(texts)
         )
 
     yield Tick(outputs=outputs)
     options = Options(temperature=request.temperature, top_k=request.top_k, top_p=request.top_p)
     samplers = [Sampler(options, rng(request.seed, "variant", index)) for index in range(request.n)]
     window = model.sizes.kind.window(model.sizes.seq_length)
-    decoder = decoder_for(model.module, model.packed, samplers, window=window, length=request.length)
+    decoder = decoder_for(model.module, model.packed, samplers, window=window, length=request.length, runs=runs)
     for _ in decoder.read(prompt):
         yield Tick(outputs=outputs)
     lanes, written = list(range(request.n)), 0

@@ -66,6 +66,7 @@ def build_model(
     metrics: Sequence[MetricRow],
     samples: Sequence[SampleRow],
     items: ModelItems | None = None,
+    longest_runs: Mapping[str, int] | None = None,
 ) -> str:
     """Write all files of a model.
 
@@ -80,6 +81,7 @@ def build_model(
         metrics: all losses measured.
         samples: what it wrote while it was trained.
         items: the list that it was trained on, if it was one.
+        longest_runs: of its corpus; None if they aren't known.
 
     Returns:
         The sha256 of its bundle.
@@ -99,6 +101,7 @@ def build_model(
         samples=samples,
         items=items,
         starting_point=job.starting_point,
+        longest_runs=longest_runs,
     )
     model = Model(
         id=model_id_of(job.id),
@@ -116,6 +119,7 @@ def build_model(
         metadata=job.metadata,
         items=items,
         starting_point=job.starting_point,
+        longest_runs=longest_runs,
     )
     write_meta(folder, model)
     return str(files["bundle"]["sha256"])

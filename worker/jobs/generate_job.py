@@ -32,7 +32,8 @@ def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotoni
     written, begun = 0, clock()
     stop: StopRequest | None = None
     outputs: Callable[[], tuple[Output, ...]] = tuple
-    for event in generate(loaded, request):
+    longest_runs = None if request.max_run is not None else _longest_runs(host.model_cache, model, lease)
+    for event in generate(loaded, request, longest_runs=longest_runs):
         if isinstance(event, Text):
             written += len(event.delta)
             reporter.add(EventType.TEXT, {"index": event.index, "offset": event.offset, "delta": event.delta})
@@ -67,6 +68,13 @@ def _progress(written: int, total: int, seconds: float) -> Progress:
         chars_per_second=speed or None,
         eta_seconds=(total - written) / speed if speed else None,
     )
+
+
+def _longest_runs(cache: ModelCache, model: Model, lease: Lease) -> Mapping[str, int] | None:
+    """Return the longest runs of a model's corpus, from its index for models that were made before they were noted."""
+    if model.longest_runs is None and (index := cache.index(model, lease)) is not None:
+        return index.longest_runs
+    return model.longest_runs
 
 
 def _copied(

@@ -44,4 +44,5 @@ def _import(job: Job, upload: Path, built: Path) -> str:
         metrics=read.metrics,
         samples=read.samples,
         items=read.items,
+        longest_runs=read.longest_runs,
     )

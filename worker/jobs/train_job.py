@@ -16,6 +16,7 @@ from shared.jobs.record import Losses, Progress
 from shared.jobs.rows import Baselines
 from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamRequest
 from worker.formats.bundle import BUNDLE, read_bundle
+from worker.generation.text_index import TextIndex
 from worker.jobs.attempt import Attempt, Outcome, Stopped
 from worker.jobs.build import build_and_seal, build_model
 from worker.jobs.checkpointer import Checkpointer
@@ -61,7 +62,7 @@ def run_train(attempt: Attempt) -> Outcome:
             stop = attempt.lease.check()
             _tell(attempt, event)
             if isinstance(event, events.Done):
-                _index(attempt, request)
+                index = _index(attempt, request)
                 attempt.reporter.complete(step=max((row.step for row in event.metrics), default=0), losses=_last(event))
                 build = partial(
                     build_model,
@@ -75,6 +76,7 @@ def run_train(attempt: Attempt) -> Outcome:
                     metrics=event.metrics,
                     samples=event.samples,
                     items=event.items,
+                    longest_runs=None if index is None else index.longest_runs,
                 )
                 result = {"stop_reason": event.stop_reason, "baselines": _plain(event.losses.baselines)}
                 return build_and_seal(attempt, build, result=result)
@@ -100,13 +102,16 @@ def _read(attempt: Attempt, corpus_id: str) -> Iterator[str]:
         yield part
 
 
-def _index(attempt: Attempt, request: StreamRequest | ClassicRequest) -> None:
+def _index(attempt: Attempt, request: StreamRequest | ClassicRequest) -> TextIndex | None:
     """Have the index of the text ready for the first text that the model generates. Raises LeaseLost.
 
     A request to stop is left to what follows; an index that is missing is built when it is needed.
     """
-    with suppress(StopRequested, VolumeUnavailable):
-        index_of(attempt.host.volume.corpora, request.corpus_id, lowercase=request.lowercase, lease=attempt.lease)
+    corpora = attempt.host.volume.corpora
+    try:
+        return index_of(corpora, request.corpus_id, lowercase=request.lowercase, lease=attempt.lease)
+    except (StopRequested, VolumeUnavailable):
+        return None
 
 
 def _last(done: events.Done) -> Losses:

@@ -38,12 +38,36 @@ class Sampler:
         self.options, self._rng = options, rng
         self._drawn: NDArray[np.float64] = np.empty(0)
         self._next = 0
+        #: The number that `choose` drew last.
+        self.last_draw = 0.0
 
     def choose(self, logits: NDArray[np.float32]) -> int:
         """Return the index of the next character; logits: (V,) float32."""
-        options = self.options
-        if not options.temperature:
+        if not self.options.temperature:
             return int(logits.argmax())
+        self.last_draw = float(self.draw(1)[0])
+        return _place(self._weights(logits), self.last_draw)
+
+    def choose_other(self, logits: NDArray[np.float32], chosen: int, draw: float) -> int:
+        """Return the index of another character than the one that was chosen by this number.
+
+        What the number says within the chosen character's share is the number for the others, so each of them has its
+        probability by the logits without the chosen one, and no further number is drawn.
+        """
+        if self.options.temperature:
+            weights = self._weights(logits)
+            sums = weights.cumsum()
+            within = (draw * sums[-1] - (sums[chosen] - weights[chosen])) / weights[chosen]
+            weights[chosen] = 0
+            if weights.any():
+                return _place(weights, min(max(within, 0.0), 1.0))
+        others = logits.astype(np.float64)
+        others[chosen] = -np.inf
+        return int(others.argmax())
+
+    def _weights(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return what the characters' probabilities are proportional to, (V,)."""
+        options = self.options
         weights = logits.astype(np.float64)
         weights -= np.maximum.reduce(weights)  # weights.max() takes twice as long
         weights /= options.temperature
@@ -54,10 +78,7 @@ class Sampler:
             order = np.argsort(-weights, kind="stable")
             sums = weights[order].cumsum()
             weights[order[int(sums.searchsorted(options.top_p * sums[-1])) + 1 :]] = 0
-        sums = weights.cumsum()
-        place = int(sums.searchsorted(self.draw(1)[0] * sums[-1], side="right"))
-        # A draw that is rounded up to the whole sum means the last character that has any probability.
-        return place if place < len(sums) else int(sums.searchsorted(sums[-1]))
+        return weights
 
     def draw(self, count: int) -> NDArray[np.float64]:
         """Return the next random numbers, one for each of `count` characters."""
@@ -66,3 +87,11 @@ class Sampler:
             self._drawn, self._next = np.concatenate([self._drawn[self._next :], more]), 0
         self._next += count
         return self._drawn[self._next - count : self._next]
+
+
+def _place(weights: NDArray[np.float64], draw: float) -> int:
+    """Return the index of the character whose share a number in 0..1 falls into."""
+    sums = weights.cumsum()
+    place = int(sums.searchsorted(draw * sums[-1], side="right"))
+    # A draw that is rounded up to the whole sum means the last character that has any probability.
+    return place if place < len(sums) else int(sums.searchsorted(sums[-1]))

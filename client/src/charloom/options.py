@@ -73,6 +73,7 @@ class GenerateOptions(TypedDict, total=False):
     temperature: float
     top_k: int
     top_p: float
+    max_run: int
     stop: Sequence[str]
     n: int
     items: WriteItems

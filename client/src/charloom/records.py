@@ -153,6 +153,8 @@ class Output(Record):
     index: int
     text: str
     finish_reason: Annotated[FinishReason, Open()] | None = None
+    #: How often a run of one character was cut by `max_run` or its default.
+    runs_cut: int = 0
     #: None if the corpus has been deleted.
     copied: Copied | None = None
 

@@ -100,6 +100,8 @@ def test_metadata_takes_sixteen_pairs_of_strings() -> None:
         {"top_k": 0},
         {"top_p": 0},
         {"top_p": 1.01},
+        {"max_run": -1},
+        {"max_run": 1.5},
         {"n": 0},
         {"n": 65},
         {"stop": []},

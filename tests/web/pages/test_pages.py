@@ -243,9 +243,10 @@ def test_copied_passages_are_underlined(world: World) -> None:
     job_id = world.write(world.model().id, prompt="the", seed=9).json["id"]
     text = "x <b> the wind was in the reeds"
     copied = {"longest": 25, "share": 0.8, "spans": [[6, len(text)]]}
-    output = {"index": 0, "text": text, "finish_reason": "length", "copied": copied}
+    output = {"index": 0, "text": text, "finish_reason": "length", "copied": copied, "runs_cut": 3}
     world.finish(world.claim(job_id), {"prompt": "the", "seed": 9, "outputs": [output]})
     page = world.http.get(f"/jobs/{job_id}").text
+    assert "A run of one character was cut 3 times." in page
     assert '<span class="prompt">the</span><span class="text">x &lt;b&gt; <mark class="copied"' in page
     assert "80\N{NO-BREAK SPACE}%" in page
 

@@ -49,6 +49,7 @@ def written(folder: Path, recipe: str = "stream") -> dict[str, Any]:
         metrics=METRICS,
         samples=SAMPLES,
         items=ITEMS if recipe == "stream" else None,
+        longest_runs={"\n": 3, "[": 2},
     )
 
 
@@ -67,7 +68,7 @@ def test_a_model_comes_back_as_it_was(tmp_path: Path, recipe: str) -> None:
         LOSSES,
         model.vocabulary,
     )
-    assert read.params["epochs"] == 3
+    assert (read.params["epochs"], read.longest_runs) == (3, {"\n": 3, "[": 2})
     for weights in (read.weights, load_model(tmp_path).module.weights()):
         assert all(torch.equal(weights[name], value) for name, value in model.module.weights().items())
 

@@ -1,15 +1,20 @@
 """What a process keeps from one writing job to the next is never more, and never other, than the volume has."""
 
+from dataclasses import replace
+from itertools import groupby
 from typing import Any, cast
 
 import pytest
+import torch
 
 from shared.jobs.record import Job
-from shared.volume import Corpus
+from shared.volume import Corpus, Model
+from shared.volume.models import write_meta
 from tests.worker.cluster import Cluster
+from worker.generation.loaded import LoadedModel
 from worker.generation.text_index import load
 from worker.jobs import model_cache as module
-from worker.jobs.attempt import Stopped
+from worker.jobs.attempt import Stopped, Written
 from worker.jobs.generate_job import run_generate
 from worker.jobs.lease import Lease, StopRequest, StopRequested
 from worker.jobs.model_cache import ModelCache
@@ -74,3 +79,33 @@ def test_a_stop_while_an_index_is_built_keeps_the_texts_unless_the_job_goes_on_e
         assert outcome.result is not None
         (output,) = cast("list[Any]", outcome.result["outputs"])
         assert (len(output["text"]), output["copied"]) == (20, None)
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_the_longest_runs_of_a_corpus_limit_the_runs_of_a_text(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, noted: bool
+) -> None:
+    # Given: a model that writes blanks only, made by this version or by one that didn't note the longest runs.
+    own = cluster.corpus_of("a      bbb" * 200)
+    folder = cluster.volume.models.folder(cluster.ended(cluster.train(own, epochs=1)).model_id)
+    model, load_model = cluster.volume.models.get(folder.name), ModelCache.model
+    assert model.longest_runs == {" ": 6, "b": 3}
+    if not noted:
+        write_meta(folder, replace(model, longest_runs=None))
+
+    def blank(cache: ModelCache, wanted: Model) -> LoadedModel:
+        loaded = load_model(cache, wanted)
+        with torch.no_grad():
+            loaded.module.linear.bias[loaded.vocabulary.index[" "]] += 1000
+        return loaded
+
+    monkeypatch.setattr(ModelCache, "model", blank)
+    # When
+    for max_run, longest in ((None, 6), (2, 2), (0, 50)):
+        options = {"prompt": "bab", "length": 50, "temperature": 0.0, "max_run": max_run}
+        outcome = run_generate(cluster.attempt(cluster.mute().write(model.id, **options)))
+        # Then
+        assert isinstance(outcome, Written)
+        (output,) = cast("list[Any]", outcome.result["outputs"])
+        assert max(len(list(run)) for _, run in groupby(output["text"])) == longest
+        assert (output["runs_cut"] > 0) is (max_run != 0)

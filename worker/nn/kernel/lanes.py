@@ -22,6 +22,8 @@ _UNITS, _GATES = 16, 4
 _STRETCH = 64
 #: Texts that make a thread worth its start.
 _TEXTS_A_THREAD = 8
+#: h, c, the newest characters, and how many have been read.
+Saved = tuple[Tensor, Tensor, Tensor, int]
 _INT, _POINTER, _DOUBLE = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
 
 
@@ -187,6 +189,25 @@ class Lanes:
         self._packed.kernel.write(self._writing, draws, codes, threads=self._threads)
         self._writing.read += count
         return codes
+
+    def logits(self, text: int) -> NDArray[np.float32]:
+        """Return the logits that a text's newest character was chosen by, (V,)."""
+        logits: NDArray[np.float32] = self._logits[text, : self._packed.characters].numpy()
+        return logits
+
+    def replace(self, text: int, code: int) -> None:
+        """Put another character in the place of a text's newest one."""
+        self._newest[text] = code
+
+    def save(self) -> Saved:
+        """Return the state of all texts."""
+        return self._h.clone(), self._c.clone(), self._newest.clone(), self._writing.read
+
+    def restore(self, saved: Saved) -> None:
+        """Return to a state of the same texts."""
+        for tensor, kept in zip((self._h, self._c, self._newest), saved[:3], strict=True):
+            tensor.copy_(kept)
+        self._writing.read = saved[3]
 
     def keep(self, lanes: list[int]) -> None:
         """Go on with these lanes of carried states, in this order; one may be taken several times."""
