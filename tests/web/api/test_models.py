@@ -16,6 +16,8 @@ FIELDS = {
     "name",
     "recipe",
     "job_id",
+    "base",
+    "starting_point",
     "parent_model_id",
     "corpus_id",
     "params",
