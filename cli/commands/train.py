@@ -91,14 +91,10 @@ def estimate(ctx: CliContext, text: str, **options: Any) -> None:
     )
 
 
-def _starting_model(ctx: CliContext, word: str) -> str | None:
-    return {AUTO: AUTO, "random": None}[word] if word in (AUTO, "random") else find_model(ctx, word).id
-
-
 def _checked_options(ctx: CliContext, options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given, checked before anything is sent."""
     given = given_options(options)
-    if "init_from" in given:
-        given["init_from"] = _starting_model(ctx, given["init_from"])
+    if given.get("init_from", AUTO) not in (None, AUTO):
+        given["init_from"] = find_model(ctx, given["init_from"]).id
     check_request(REQUEST, {"corpus_id": "", **given})
     return given

@@ -53,6 +53,13 @@ class _Items(click.ParamType[Any]):
         return {} if value == "none" else {"separator": str(value).replace(r"\n", "\n").replace(r"\t", "\t")}
 
 
+class _Start(click.ParamType[Any]):
+    name = "MODEL"
+
+    def convert(self, value: Any, _: click.Parameter | None, __: click.Context | None) -> Any:
+        return {} if value == "random" else str(value)  # an empty object is the null of "random", as above
+
+
 def request_options(
     *requests: type[BaseModel], leave_out: Sequence[str], help_of: type[BaseModel] | None = None
 ) -> Callable[[Command], Command]:
@@ -125,6 +132,8 @@ def _option(
     if get_origin(kind) in (list, dict):
         pairs = get_origin(kind) is dict
         return click.option(flag, name, multiple=True, type=Pair() if pairs else str, help=f"{words} Repeatable.")
+    if name == "init_from":
+        return click.option(flag, name, type=_Start(), help=words.replace("null:", "random:"))
     if kind is ItemsOption:
         separators = r"A separator such as '\n' (one item per line) or '\n%\n', or none: not a list."
         return click.option(flag, name, type=_Items(), help=words.partition(" null:")[0] + f" {separators}")
