@@ -17,7 +17,7 @@ from cli.common.exit_codes import Exit, Failure
 from shared.requests.options import ItemsOption, is_chosen
 
 #: Fields whose help differs between the recipes.
-_PER_RECIPE = ("recipe",)
+_PER_RECIPE = ("recipe", "init_from")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

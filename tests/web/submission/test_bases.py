@@ -182,3 +182,4 @@ def test_the_pages_show_what_a_training_starts_from(world: World, base_id: str) 
     assert "Make it a base" in world.http.get(f"/models/{base_id}").text
     assert post(f"/models/{base_id}/base", base="true").status_code == 303
     assert world.services.volume.models.is_base(base_id)
+    assert "built-in" not in form, "an option named as a method of dict has no error"
