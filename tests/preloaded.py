@@ -17,9 +17,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO
 
-from tests.preloaded_process import MESSAGE_BYTES, Program
+from tests.preloaded_process import MESSAGE_BYTES, Program, command_address
 
 _ROOT = Path(__file__).parents[1]
 #: Variables that Python or a library reads only while it is loaded.
@@ -38,6 +39,18 @@ _READ_ONCE = (
     "LD_",
 )
 _START_S = 120.0
+#: A shell's command that forks a program, with the shell's standard streams, and exits as it does.
+_COMMAND = """#!{python} -IS
+import json, os, socket, sys
+program = dict(module={module!r}, arguments=sys.argv[1:], cwd=os.getcwd(), environment=dict(os.environ))
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as there:
+    there.connect({address!r})
+    socket.send_fds(there, [json.dumps(program | dict(new_session=False, namespace=None)).encode()], [0, 1, 2])
+    answer = {{}}
+    while "code" not in answer:
+        answer = json.loads(there.recv(1 << 16))
+sys.exit(answer["code"])
+"""
 
 
 class Preloaded:
@@ -81,6 +94,11 @@ class Preloaded:
             if time.monotonic() >= deadline:
                 return None
             time.sleep(0.005)
+
+    @property
+    def address(self) -> str:
+        """The Unix address at which it takes programs from other processes."""
+        return command_address(self._process.pid)
 
     def close(self) -> None:
         """End the process; its children continue."""
@@ -136,6 +154,16 @@ def forking() -> Iterator[None]:
     if _running is not None:
         _running.close()
     _running = None
+
+
+def write_command(path: Path, module: str) -> None:
+    """Write a command that does what `python -m module` does, forked."""
+    global _running  # noqa: PLW0603
+    _running = _running or Preloaded()
+    with TemporaryFile() as output:  # a command that connects before the process listens would be refused
+        assert popen([sys.executable, "-m", "this"], cwd=_ROOT, environment=os.environ, stdout=output).wait() == 0
+    path.write_text(_COMMAND.format(python=sys.executable, module=module, address=_running.address))
+    path.chmod(0o755)
 
 
 def popen(

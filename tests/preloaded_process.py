@@ -1,6 +1,7 @@
 """The process that loads libraries once and forks for each program; tests/preloaded.py starts it and asks it."""
 
 import atexit
+import contextlib
 import ctypes
 import fcntl
 import gc
@@ -16,7 +17,7 @@ import termios
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, cast
 
 #: Outside packages of workers, web servers and commands.
 _LIBRARIES = (
@@ -70,29 +71,46 @@ class Program(TypedDict):
     namespace: str | None
 
 
+def command_address(pid: int) -> str:
+    """Return the abstract Unix address at which a preloaded process takes programs from anyone."""
+    return f"\0charloom-tests-{pid}"
+
+
 def _serve(channel: socket.socket) -> Program | None:
     """Fork for each message. Returns the program to run in each child, and None when the tests have ended."""
     waits = selectors.DefaultSelector()
-    waits.register(channel, selectors.EVENT_READ)
-    children: dict[int, int] = {}
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(command_address(os.getpid()))
+    listener.listen()
+    for end in (channel, listener):
+        waits.register(end, selectors.EVENT_READ)
+    children: dict[int, tuple[int, socket.socket]] = {}
     while True:
         for key, _ in waits.select():
-            if key.fileobj is not channel:
-                pid = children.pop(key.fd)
+            if key.fd in children:
+                pid, asked_by = children.pop(key.fd)
                 waits.unregister(key.fd)
                 os.close(key.fd)
                 code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-                channel.send(json.dumps({"pid": pid, "code": code}).encode())
+                with contextlib.suppress(OSError):  # a command may have been killed meanwhile
+                    asked_by.send(json.dumps({"pid": pid, "code": code}).encode())
                 continue
-            message, files, _, _ = socket.recv_fds(channel, MESSAGE_BYTES, 3)
+            end = cast(socket.socket, key.fileobj)
+            if end is listener:
+                waits.register(listener.accept()[0], selectors.EVENT_READ)
+                continue
+            message, files, _, _ = socket.recv_fds(end, MESSAGE_BYTES, 3)
             if not message:
-                return None
+                if end is channel:
+                    return None
+                waits.unregister(end)
+                end.close()
+                continue
             pid = os.fork()
             if pid == 0:
+                for other in list(waits.get_map().values()):
+                    os.close(other.fd)
                 waits.close()
-                channel.close()
-                for fd in children:
-                    os.close(fd)
                 for fd, file in enumerate(files):
                     os.dup2(file, fd)
                     os.close(file)
@@ -100,9 +118,9 @@ def _serve(channel: socket.socket) -> Program | None:
                 return program
             for file in files:
                 os.close(file)
-            channel.send(json.dumps({"started": pid}).encode())
+            end.send(json.dumps({"started": pid}).encode())
             watched = os.pidfd_open(pid)
-            children[watched] = pid
+            children[watched] = pid, end
             waits.register(watched, selectors.EVENT_READ)
 
 

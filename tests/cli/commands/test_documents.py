@@ -16,6 +16,7 @@ from cli.main import GROUPS, main
 from cli.service.service import ROOT
 from tests.cli.runner import Cli
 from tests.client.stack import SAMPLE
+from tests.preloaded import write_command
 
 CLI_PAGE, CLIENT_PAGE = ROOT / "docs" / "cli.md", ROOT / "docs" / "client.md"
 
@@ -37,8 +38,7 @@ def test_the_examples_of_the_command_line_work(cli: Cli, book: Path) -> None:
     assert book.exists()
     command = cli.folder / "bin" / "charloom"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cli.main "$@"\n')
-    command.chmod(0o755)
+    write_command(command, "cli.main")
     script = "\n".join(["set -euo pipefail", *blocks(CLI_PAGE, "sh")])
     environment = cli.environment | {"PATH": f"{command.parent}:{cli.environment['PATH']}"}
     done = subprocess.run(
