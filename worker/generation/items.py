@@ -2,12 +2,12 @@
 
 Each try begins from a zero state after a separator and has random numbers of its own: what it writes depends on the
 model, the request and its number alone, not on the tries beside it. (Without the compiled kernel, the last digits of a
-sum may.) The state isn't carried from item to item, whatever the training did: of molecules written that way, fewer are
-valid the further they are from the beginning.
+sum may.) The state isn't carried from item to item, whatever the training did: the first molecules that a model
+writes are valid as often as later ones, or more often (bench/LOG.md).
 """
 
 import time
-from collections.abc import Callable, Container, Generator, Iterator, Sequence
+from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +19,7 @@ from shared.requests.options import GenerateRequest, WriteItems
 from worker.generation.decoders import decoder_for
 from worker.generation.generate import BURST_S, prepare_prompt
 from worker.generation.loaded import LoadedModel
+from worker.generation.run_limits import Limits, Runs, run_limits
 from worker.generation.stopping import StopStringFilter
 from worker.nn.randomness import rng
 from worker.nn.sampling import Options, Sampler
@@ -90,6 +91,7 @@ def write_items(
     wanted: WriteItems,
     known: Container[str] | None,
     *,
+    longest_runs: Mapping[str, int] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Generator[Batch, None, None]:
     """Write items until there are enough of them, or until further tries hardly add any.
@@ -99,6 +101,7 @@ def write_items(
         request: `seed` set; its `prompt`, if any, begins each item.
         wanted: its items, `separator` set.
         known: the items of the training text; None if it is gone.
+        longest_runs: those of the model's corpus, as for `generate`.
         clock: seconds, for the interval of the events.
 
     Raises InvalidRequest as `prepare_prompt` does, before the first event. torch's number of threads stays at 1.
@@ -111,12 +114,13 @@ def write_items(
     counts = Counts(known=None if known is None else 0)
     seen: set[int] = set()  # hashes: strings of a million tries would take much more
     misses, lanes = 0, 0
+    limits = run_limits(request.max_run, longest_runs, model.vocabulary)
     most_tries = MAX_MISSES + _TRIES * wanted.count
     while counts.finish_reason == "cancelled":
         missing = wanted.count - counts.written
         lanes = min(_MAX_LANES, max(_MIN_LANES, missing + missing // 4, 2 * lanes))
         samplers = [Sampler(options, rng(request.seed, "item", counts.tries + lane)) for lane in range(lanes)]
-        wave = _write_wave(model, samplers, prefix, wanted, clock)
+        wave = _write_wave(model, samplers, prefix, wanted, limits, clock)
         while True:
             try:
                 next(wave)
@@ -144,13 +148,20 @@ def write_items(
 
 
 def _write_wave(
-    model: LoadedModel, samplers: Sequence[Sampler], prefix: str, wanted: WriteItems, clock: Callable[[], float]
+    model: LoadedModel,
+    samplers: Sequence[Sampler],
+    prefix: str,
+    wanted: WriteItems,
+    limits: Limits | None,
+    clock: Callable[[], float],
 ) -> Generator[None, None, list[str | None]]:
     """Write one item with each sampler, pausing now and then; None is one that had no end within `max_chars`."""
     separator = wanted.separator or ""
     length = wanted.max_chars - len(prefix) + len(separator)
-    decoder = decoder_for(model.module, model.packed, samplers, window=None, length=length)
-    yield from decoder.read(np.array(model.vocabulary.encode(separator + prefix)))
+    prompt = np.array(model.vocabulary.encode(separator + prefix))
+    runs = None if limits is None else Runs(limits, prompt, len(samplers))
+    decoder = decoder_for(model.module, model.packed, samplers, window=None, length=length, runs=runs)
+    yield from decoder.read(prompt)
     texts = [StopStringFilter((separator,)) for _ in samplers]
     lanes, written, until = list(range(len(samplers))), 0, clock() + BURST_S
     while lanes and written < length:

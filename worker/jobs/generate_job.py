@@ -26,13 +26,13 @@ def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotoni
     model = host.volume.models.get(request.model_id)
     loaded = host.model_cache.model(model)
     lease.tick()
+    longest_runs = None if request.max_run is not None else _longest_runs(host.model_cache, model, lease)
     if request.items is not None:
-        return run_items(attempt, request, request.items, model, loaded, clock=clock)
+        return run_items(attempt, request, request.items, model, loaded, longest_runs=longest_runs, clock=clock)
     total = request.length * request.n
     written, begun = 0, clock()
     stop: StopRequest | None = None
     outputs: Callable[[], tuple[Output, ...]] = tuple
-    longest_runs = None if request.max_run is not None else _longest_runs(host.model_cache, model, lease)
     for event in generate(loaded, request, longest_runs=longest_runs):
         if isinstance(event, Text):
             written += len(event.delta)

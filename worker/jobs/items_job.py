@@ -2,7 +2,7 @@
 
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import accumulate
 
@@ -32,6 +32,7 @@ def run_items(
     model: Model,
     loaded: LoadedModel,
     *,
+    longest_runs: Mapping[str, int] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Outcome:
     """Write the items to the end, or until the job is to stop. Raises as `run_generate`, and JobFailed."""
@@ -43,7 +44,7 @@ def run_items(
     stop: StopRequest | None = None
     path = host.volume.jobs.items(attempt.job.id)
     with writing_items(path) as add:
-        for batch in write_items(loaded, request, wanted, known):
+        for batch in write_items(loaded, request, wanted, known, longest_runs=longest_runs):
             first, counts = counts.written, replace(batch.counts)
             add([_row(item, index) for index, item in enumerate(batch.items, first)])
             written_chars += sum(len(item.text) for item in batch.items)

@@ -25,7 +25,7 @@ def few_letters(**options: Any) -> LoadedModel:
 
 def write(model: LoadedModel, known: Container[str] | None = (), **options: Any) -> tuple[list[WrittenItem], Counts]:
     wanted = {"separator": "\n", "count": 50, "max_chars": 40}
-    chosen = {name: options.pop(name) for name in ("temperature", "seed", "prompt") if name in options}
+    chosen = {name: options.pop(name) for name in ("temperature", "seed", "prompt", "max_run") if name in options}
     request = GenerateRequest.model_validate(
         {"model_id": "mod", "seed": 4, "temperature": 1.0, **chosen, "items": wanted | options}
     )
@@ -101,6 +101,14 @@ def test_the_probabilities_of_all_short_items_are_as_often_as_they_are_written()
         empty = log_probabilities(few_letters(), [""], "\n")[0]  # none is written without a character
         expected = torch.tensor(logprob).exp() / (1 - torch.tensor(empty).exp())
         assert share == pytest.approx(float(expected), abs=0.04)
+
+
+def test_runs_of_one_character_are_limited_as_in_texts() -> None:
+    model = few_letters()
+    free, _ = write(model, max_run=0)
+    assert any("aaa" in item.text for item in free)
+    limited, _ = write(model, max_run=2)
+    assert not [item.text for item in limited if re.search(r"(.)\1\1", item.text)]
 
 
 def test_a_prompt_begins_each_item() -> None:
