@@ -1,7 +1,7 @@
 """Jobs on a real worker end as they should."""
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +9,20 @@ import pytest
 import redis
 import torch
 
-from shared.ids import model_id_of
+from shared.errors import JobFailed
+from shared.ids import model_id_of, new_id
 from shared.jobs.events import EventType
 from shared.jobs.record import Job, JobType, Queue, Status
-from shared.requests.options import ClassicRequest
+from shared.requests.options import ClassicRequest, GenerateRequest
 from shared.store import keys
 from shared.volume import Corpus
 from shared.volume.item_lists import read_items
 from tests.waiting import eventually
 from tests.worker.cluster import ENDLESS, MIDDLING, Cluster
+from worker.jobs.attempt import Written
+from worker.jobs.generate_job import run_generate
+from worker.jobs.items_job import run_items
+from worker.jobs.lease import StopRequested
 
 pytestmark = pytest.mark.usefixtures("steady_worker")
 
@@ -95,6 +100,35 @@ def test_a_cancelled_list_keeps_its_items(cluster: Cluster, made: Job) -> None:
     assert items["written"] == len(list(read_items(cluster.volume.jobs.items(job_id)))) < 100_000
     folder = cluster.volume.folder / "jobs" / job_id
     assert {path.name for path in folder.iterdir()} <= {"job.json", "end.json", "items.jsonl", "cancel.json"}
+
+
+def test_a_drained_list_leaves_nothing_for_the_next_attempt_to_trip_over(cluster: Cluster, made: Job) -> None:
+    job_id = cluster.mute().write(made.model_id, items={"count": 50, "separator": " "})
+    with pytest.raises(StopRequested):
+        run_generate(cluster.attempt(job_id, draining=lambda: True))
+    assert {path.name for path in (cluster.volume.folder / "jobs" / job_id).iterdir()} == {"job.json"}
+    cluster.store.jobs.cancel(job_id)
+
+
+def test_new_items_need_the_training_text_and_others_do_without(cluster: Cluster, made: Job) -> None:
+    # Given a model whose text is deleted after the jobs were sent
+    model = cluster.volume.models.get(made.model_id)
+    orphan = replace(model, corpus_id=new_id("cor"))
+    for new in (True, False):
+        job_id = cluster.mute().write(model.id, items={"count": 5, "separator": " ", "new": new})
+        attempt = cluster.attempt(job_id)
+        request = GenerateRequest.model_validate(attempt.job.params)
+        loaded = attempt.host.model_cache.model(model)
+        assert request.items is not None
+        if new:
+            with pytest.raises(JobFailed, match="training text was deleted"):
+                run_items(attempt, request, request.items, orphan, loaded)
+        else:
+            ended = run_items(attempt, request, request.items, orphan, loaded)
+            assert isinstance(ended, Written)
+            assert ended.result["items"]["known"] is None  # type: ignore[index]
+            assert {item.known for item in read_items(cluster.volume.jobs.items(job_id))} == {None}
+        cluster.store.jobs.cancel(job_id)
 
 
 def test_a_cancelled_training_keeps_its_newest_state(cluster: Cluster, corpus: Corpus) -> None:
