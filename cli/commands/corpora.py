@@ -15,13 +15,19 @@ _COLUMNS = (
     Column(title="ID"),
     Column(title="NAME", truncate=True),
     Column(title="CHARACTERS", rank=1, right=True),
-    Column(title="DISTINCT", rank=3, right=True),
+    Column(title="DISTINCT", rank=4, right=True),
+    Column(title="ITEMS", rank=3, right=True),
     Column(title="AGE", rank=2, right=True),
 )
 
 
 @click.command(
-    epilog=examples("charloom corpora", "charloom corpora --add book.txt", "charloom corpora --text reeds > reeds.txt")
+    epilog=examples(
+        "charloom corpora",
+        "charloom corpora --add book.txt",
+        "charloom corpora --add posts.csv --column text",
+        "charloom corpora --text reeds > reeds.txt",
+    )
 )
 @click.option("--add", metavar="FILE", help="Upload this file (- for standard input) and print the text's id.")
 @click.option("--name", help="Name of the text that --add - uploads.")
@@ -54,5 +60,15 @@ def corpora(
     elif not found:
         ctx.stderr.print("There are no texts. `charloom corpora --add FILE` and `charloom train FILE` upload one.")
     else:
-        rows = [(one.id, one.name, number(one.chars), number(one.vocab_size), age(one.created_at)) for one in found]
+        rows = [
+            (
+                one.id,
+                one.name,
+                number(one.chars),
+                number(one.vocab_size),
+                "" if one.items is None else number(one.items.count),
+                age(one.created_at),
+            )
+            for one in found
+        ]
         print_table(ctx.stdout, _COLUMNS, rows)

@@ -116,10 +116,18 @@ class Chunks:
 
     def training(self, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
         """Return a chunk of an epoch: inputs and targets, each (B, T) int64, targets shifted by one character."""
-        entrance = int(rng(self._seed, "chunks", epoch).integers(self._size))
-        places = (entrance + batch * self.length + self._rows + self._offsets) % self._size
-        both = torch.from_numpy(self._read(epoch, places).astype(np.int64))
+        both = torch.from_numpy(self._read(epoch, self._places(epoch, batch)).astype(np.int64))
         return both[:, :-1], both[:, 1:]
+
+    def begins(self, _epoch: int, _batch: int) -> NDArray[np.bool_] | None:
+        """Return which rows of a chunk begin as a new text does, from a zero state, (B,); None if none does."""
+        return None
+
+    def _places(self, epoch: int, batch: int) -> NDArray[np.int64]:
+        """Return the places of a chunk, and the one after it, in an epoch's text, (B, T + 1)."""
+        entrance = int(rng(self._seed, "chunks", epoch).integers(self._size))
+        places: NDArray[np.int64] = (entrance + batch * self.length + self._rows + self._offsets) % self._size
+        return places
 
     def _read(self, _epoch: int, places: NDArray[np.int64]) -> Codes:
         """Return the codes at these places of an epoch's text."""

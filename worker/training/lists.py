@@ -93,13 +93,24 @@ class ShuffledChunks(Chunks):
         *,
         starts: NDArray[np.int64],
         lengths: NDArray[np.uint32],
+        between: int,
         seq_length: int,
         batch_size: int,
         seed: int,
     ) -> None:
         super().__init__(codes, size=int(lengths.sum()), seq_length=seq_length, batch_size=batch_size, seed=seed)
-        self._starts, self._lengths = starts, lengths
+        self._starts, self._lengths, self._between = starts, lengths, between
         self._epoch = -1
+
+    def begins(self, epoch: int, batch: int) -> NDArray[np.bool_] | None:
+        """Return which rows of a chunk begin with the separator before an item, (B,)."""
+        if epoch != self._epoch:
+            self._shuffle(epoch)
+        places = self._places(epoch, batch)[:, 0]
+        found: NDArray[np.bool_] = (
+            self._ends[np.searchsorted(self._ends, places, side="right")] - places == self._between
+        )
+        return found
 
     def _read(self, epoch: int, places: NDArray[np.int64]) -> Codes:
         if epoch != self._epoch:
@@ -133,7 +144,9 @@ def cut(
     lengths = listing.lengths
     starts = np.cumsum(lengths, dtype=np.int64) - lengths
     held = held_out(lengths, listing.hashes, fraction=request.validation_fraction, needed=request.batch_size)
-    chunks = ShuffledChunks(codes, starts=starts[~held], lengths=lengths[~held], **sizes, seed=seed)
+    chunks = ShuffledChunks(
+        codes, starts=starts[~held], lengths=lengths[~held], between=len(listing.separator), **sizes, seed=seed
+    )
     trained, out = np.flatnonzero(~held), np.flatnonzero(held)
     # Both are shuffled: in a sorted list, an item's neighbours would help to predict it.
     some = trained[_shuffled(len(trained), derive(seed, "some"), most=int(MAX_TRAINING / lengths.mean()))]

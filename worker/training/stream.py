@@ -67,6 +67,9 @@ class Stream:
     def train_batch(self, epoch: int, batch: int) -> tuple[float, int]:
         """Compute the gradients of one chunk; return its summed loss in nats and its targets."""
         codes, targets = self._chunks.training(epoch, batch)
+        if self._carried is not None and (begins := self._chunks.begins(epoch, batch)) is not None:
+            for part in self._carried:
+                part[:, torch.from_numpy(begins)] = 0.0
         with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
             logits, carried = self._model(codes, self._carried)
         loss = functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())

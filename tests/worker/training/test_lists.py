@@ -4,13 +4,17 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional
 
 from shared.text.items import ModelItems
 from shared.text.text_stream import _PART_CHARS
 from tests.worker.short_trainings import assert_same, rows, run, stream
+from worker.nn.model import CharLSTM
 from worker.training.data import encode, survey
 from worker.training.events import Done
 from worker.training.lists import Listing, cut, held_out
+from worker.training.stream import Stream
 from worker.training.train import train
 
 NAMES = [f"{first}{last}{number % 7}" for number in range(40) for first in ("an", "be") for last in ("na", "rta", "l")]
@@ -90,3 +94,26 @@ def test_a_list_is_read_in_pieces() -> None:
     pieces = list(listing.read(["item\n" * 10] * (_PART_CHARS // 10)))
     assert max(map(len, pieces)) < _PART_CHARS
     assert sum(map(len, pieces)) == int(listing.lengths.sum())
+
+
+def test_a_row_that_begins_with_a_separator_starts_from_a_zero_state() -> None:
+    text = TEXT.replace("\n", "\n%\n")
+    listing, codes, characters = read(text, "\n%\n")
+    request = stream(**LIST | {"seq_length": 5})
+    model = CharLSTM(vocab_size=len(characters), hidden_size=24, layers=1, embedding_size=8)
+    recipe = Stream(request, model, codes, seed=3, bfloat16=False, listing=listing)
+    some, none = 0, 0
+    for batch in range(recipe.batches):
+        inputs, targets = recipe._chunks.training(0, batch)
+        found = recipe._chunks.begins(0, batch)
+        first = ["".join(characters[code] for code in row[:3]) for row in inputs]
+        assert found.tolist() == [begin == "\n%\n" for begin in first]
+        some, none = some + int(found.sum()), none + int((~found).sum())
+        recipe._carried = (torch.ones(1, 2, 24), torch.ones(1, 2, 24))
+        loss, _ = recipe.train_batch(0, batch)
+        ones = torch.from_numpy(np.where(found[:, None], 0.0, 1.0)).float().expand(1, 2, 24)
+        with torch.no_grad():
+            logits, _ = model(inputs, (ones, ones))
+        mean = float(functional.cross_entropy(logits.flatten(0, 1), targets.flatten()))
+        assert loss == pytest.approx(mean * targets.numel())
+    assert 0 < some < none
