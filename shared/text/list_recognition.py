@@ -26,13 +26,16 @@ EXCEPTIONS, ALIKE = 0.02, 0.95
 MAX_LINE, MAX_WORDS, MAX_LINES = 1000, 30, 100
 #: Lines with more words than this on average are sentences rather than names: they have to look like whole ones.
 FEW_WORDS = 5
+#: Words that a sentence of a language without spaces counts as.
+SENTENCE = 15
 #: Share of lines that may end within a sentence, or begin like speech.
 UNFINISHED, SPEECH = 0.1, 0.1
 #: Wrapped lines: more than this share of them are nearly as long as the longest, `WIDE` characters at least.
 WRAPPED, NEARLY, WIDE = 0.5, 0.8, 30
 #: Parts that are judged whole, and lines that are judged of each later one.
 _WHOLE_PARTS, _LINES = 16, 100
-_QUOTES = ('"', "“", "„", "«", "‘", "'", "—", "–")
+_QUOTES = ('"', "“", "„", "«", "‘", "'", "—", "–", "「", "『")
+_FULL_STOPS = "。！？"
 _GOES_ON = (",", ";", ":", "-", "—", "–", "(", "{", "[", "\\", "、", "，", "；", "：")
 
 
@@ -60,11 +63,11 @@ class _Lines:
             self.percent += 1
         if not before.strip():
             self.heads[line[:2]] += 1
-        self.indented += line[0] in " \t"
+        self.indented += line[0].isspace()
         self.unfinished += text.endswith(_GOES_ON)
         self.speech += text.startswith(_QUOTES)
         self.lowercase += text[0].islower()
-        self.words += len(text.split())
+        self.words += len(text.split()) + SENTENCE * sum(map(text.count, _FULL_STOPS))
         self.lengths.append(len(line))
 
     def separator(self) -> str | None:

@@ -55,6 +55,8 @@ def wrapped(words: list[str]) -> str:
         pytest.param("\n".join(line for line in SAMPLE.split("\n") if line.strip()), None, id="no blank lines"),
         pytest.param("\n".join(" ".join(one.split()) for one in SAMPLE.split("\n\n")), None, id="a paragraph per line"),
         pytest.param(wrapped(SAMPLE.split()), None, id="one paragraph, wrapped"),
+        pytest.param("\n".join(f"{n}回。" + "天下大勢。" * (3 + n % 5) for n in range(40)), None, id="Chinese prose"),
+        pytest.param("\n".join(f"第{n}號菜" for n in range(90)), "\n", id="Chinese names"),
         pytest.param(VERSE * 30, None, id="verse"),
         pytest.param("\n\n".join(f"{name.upper()}:\n{VERSE}" for name in NAMES), None, id="a play"),
         pytest.param("".join(f"Ge1:{n} And {name} begat {name}:\n" for n, name in enumerate(NAMES)), None, id="verses"),

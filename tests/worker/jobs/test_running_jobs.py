@@ -15,6 +15,7 @@ from shared.jobs.events import EventType
 from shared.jobs.record import Job, JobType, Queue, Status
 from shared.requests.options import ClassicRequest, GenerateRequest
 from shared.store import keys
+from shared.text.items import Items, ModelItems
 from shared.volume import Corpus
 from shared.volume.item_lists import read_items
 from tests.waiting import eventually
@@ -85,6 +86,18 @@ def test_a_cancelled_writing_keeps_what_it_wrote(cluster: Cluster, made: Job) ->
     assert job.result is not None
     assert {output["finish_reason"] for output in job.result["outputs"]} == {"cancelled"}
     assert job.result["outputs"][0]["text"]
+
+
+def test_a_model_of_a_list_records_it_and_so_does_its_bundle(cluster: Cluster) -> None:
+    names = "".join(f"name {number % 90}\n" for number in range(300))
+    corpus = cluster.corpus_of(names)
+    assert corpus.items == Items(separator="\n", count=300, unique=90, longest=7)
+    job = cluster.ended(cluster.train(corpus, epochs=1, items={"separator": "\n"}))
+    recorded = ModelItems(separator="\n", count=300, unique=90)
+    assert cluster.volume.models.get(str(job.model_id)).items == recorded
+    bundle = cluster.volume.models.folder(str(job.model_id)) / "bundle.zip"
+    imported = cluster.ended(cluster.send(JobType.IMPORT, {"name": "theirs"}, upload=bundle))
+    assert cluster.volume.models.get(model_id_of(imported.id)).items == recorded
 
 
 def test_a_cancelled_list_keeps_its_items(cluster: Cluster, made: Job) -> None:
