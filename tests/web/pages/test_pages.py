@@ -163,12 +163,14 @@ def test_each_recipe_tells_what_it_would_take(world: World) -> None:
 
 
 def test_a_list_is_shown_as_one_and_can_be_trained_on_as_a_text(world: World) -> None:
-    names = "".join(f"{number},name {number % 400}\n" for number in range(500))
+    names = "".join(f"{number},name {number % 400}\n" for number in range(700))
     missing = post(world, "/corpora", file=(io.BytesIO(f"id,name\n{names}".encode()), "names.csv"), column="surname")
     assert missing.status_code == 422
     assert "There is no column 'surname'. The columns are 'id', 'name'." in text_of(missing)
     sent = post(world, "/corpora", file=(io.BytesIO(f"id,name\n{names}".encode()), "names.csv"), column="name")
-    assert "A list of 500 items, one per line (400 different)" in text_of(world.http.get(sent.headers["Location"]))
+    words = text_of(world.http.get(sent.headers["Location"]))
+    assert "A list of 700 items, one per line (400 different)" in words
+    assert "of the items held out" in words
     corpus_id = world.get("/corpora").json["data"][0]["id"]
     for typed, decided in [("", {"separator": "\n"}), ("null", None), ('{"separator": "\\n\\n"}', None)]:
         queued = post(world, "/train", corpus_id=corpus_id, recipe="stream", items=typed)
@@ -178,6 +180,7 @@ def test_a_list_is_shown_as_one_and_can_be_trained_on_as_a_text(world: World) ->
         job_id = queued.headers["Location"].rpartition("/")[2]
         assert world.get(f"/jobs/{job_id}").json["params"]["items"] == decided
         again = world.http.get(f"/?again={job_id}").text
+        assert ("of the items held out" in text_of(world.http.get(f"/?again={job_id}"))) == (decided is not None)
         assert f'<option value="{html.escape(json.dumps(decided))}" selected>' in again.replace("&#34;", "&quot;")
         assert ("--items none" in text_of(world.http.get(f"/jobs/{job_id}"))) == (decided is None)
 
