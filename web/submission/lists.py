@@ -7,6 +7,7 @@ from shared.errors import InvalidRequest
 from shared.requests.options import ItemsOption, StreamRequest
 from shared.text import text_stream
 from shared.text.items import Items, tally
+from shared.text.vocabulary import normalise
 from shared.volume import Corpus
 from web.services import Services
 
@@ -17,7 +18,7 @@ def resolve_items(services: Services, corpus: Corpus, request: StreamRequest) ->
         return None if corpus.items is None else ItemsOption(separator=corpus.items.separator)
     if request.items is None:
         return None
-    separator = request.items.separator
+    separator = normalise(request.items.separator, lowercase=False)
     found = corpus.items
     if found is None or found.separator != separator:
         found = _tally(services.volume.corpora.text_path(corpus.id), separator)

@@ -17,7 +17,7 @@ from shared.errors import JobFailed
 from shared.requests.flops import takes_muon
 from shared.requests.options import ClassicRequest, StreamRequest
 from shared.text.text_stream import normalized_chunks
-from shared.text.vocabulary import Vocabulary, name_characters
+from shared.text.vocabulary import Vocabulary, name_characters, normalise
 from worker.nn.dropout import Dropout
 from worker.nn.kernel import load
 from worker.nn.model import CharLSTM, faults, shapes
@@ -80,7 +80,9 @@ def train(
     if request.seed is None:
         raise ValueError("train() takes a request whose seed is set")
     facts = state.facts if state is not None else {}
-    listing = Listing(request.items.separator) if isinstance(request, StreamRequest) and request.items else None
+    listing = None
+    if isinstance(request, StreamRequest) and request.items is not None:
+        listing = Listing(normalise(request.items.separator, lowercase=request.lowercase))
     found = survey(_pieces(request, text, listing))
     sizes = {
         "hidden_size": request.hidden_size,

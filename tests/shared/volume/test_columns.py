@@ -71,5 +71,10 @@ def test_two_columns_of_the_same_bytes_are_two_corpora(data_dir: Path) -> None:
     assert first[2] == Items(separator="\n", count=100, unique=50, longest=8)
     assert second[2] is None
     assert add("a") == (first[0], False, first[2])
+    meta = corpora.folder(first[0]) / "meta.json"
+    old = {name: value for name, value in json.loads(meta.read_text()).items() if name not in ("items", "column")}
+    meta.write_text(json.dumps(old))
+    assert corpora.get(first[0]).items is None, "a corpus older than lists"
+    meta.write_text(json.dumps(old | {"column": {"name": "a", "format": "jsonl"}}))
     corpora.delete(first[0])
     assert add("a")[1]

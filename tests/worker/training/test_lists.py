@@ -77,6 +77,12 @@ def test_unusual_lists_are_trained_on(text: str, separator: str, items: ModelIte
     assert np.isfinite(done.losses.train or np.nan)
 
 
+def test_a_separator_is_brought_into_the_form_of_the_text() -> None:
+    request = stream(**LIST | {"items": {"separator": "\r\nEnd\r\n"}, "lowercase": True, "epochs": 1})
+    _, done = run(request, TEXT.upper().replace("\n", "\nEnd\n"))
+    assert done.items == ModelItems(separator="\nend\n", count=240, unique=42)
+
+
 def test_a_resumed_training_on_a_list_is_exact() -> None:
     request = stream(**LIST)
     _, whole = run(request, TEXT)
