@@ -112,6 +112,7 @@ def test_a_row_that_begins_with_a_separator_starts_from_a_zero_state() -> None:
     for batch in range(recipe.batches):
         inputs, targets = recipe._chunks.training(0, batch)
         found = recipe._chunks.begins(0, batch)
+        assert found is not None
         first = ["".join(characters[code] for code in row[:3]) for row in inputs]
         assert found.tolist() == [begin == "\n%\n" for begin in first]
         some, none = some + int(found.sum()), none + int((~found).sum())
