@@ -2,8 +2,8 @@
 
 Each try begins from a zero state after a separator and has random numbers of its own: what it writes depends on the
 model, the request and its number alone, not on the tries beside it. (Without the compiled kernel, the last digits of a
-sum may.) The state isn't carried from item to item, whatever the training did: the first molecules that a model writes are
-valid as often as later ones, or more often (bench/LOG.md).
+sum may.) The state isn't carried from item to item, whatever the training did: the first molecules that a model
+writes are valid as often as later ones, or more often (bench/LOG.md).
 """
 
 import time
