@@ -62,11 +62,13 @@ def split(parts: Iterable[str], separator: str) -> Iterator[str]:
 
 def tally(parts: Iterable[str], separator: str) -> Items:
     """Count the items of a text. Takes 8 bytes for each item."""
-    count = longest = 0
+    longest = 0
     hashes = [array("q") for _ in range(_GROUPS)]
+    appends = [group.append for group in hashes]
     for item in split(parts, separator):
-        count += 1
-        longest = max(longest, len(item))
+        if len(item) > longest:
+            longest = len(item)
         number = hash(item)
-        hashes[number % _GROUPS].append(number)
+        appends[number % _GROUPS](number)
+    count = sum(map(len, hashes))
     return Items(separator=separator, count=count, unique=sum(len(set(group)) for group in hashes), longest=longest)
