@@ -85,7 +85,7 @@ class Output(BaseModel):
     text: str
     finish_reason: Literal["length", "stop", "cancelled"]
     runs_cut: int = Field(0, description="How often a run of one character was cut by `max_run` or its default.")
-    copied: Copied | None = Field(description="Null if the corpus is gone.")
+    copied: Copied | None = Field(description="Null if the corpus is gone or couldn't be searched.")
 
 
 class ItemsResult(BaseModel):

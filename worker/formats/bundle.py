@@ -118,7 +118,7 @@ def write_model(
         "params": {name: value for name, value in params.items() if name not in PRIVATE},
         "losses": asdict(losses),
         "items": None if items is None else asdict(items),
-        **({} if longest_runs is None else {"longest_runs": longest_runs}),
+        "longest_runs": longest_runs,
     }
     if starting_point is not None and starting_point.model_id is not None:
         config["started_from"] = {"name": starting_point.name, "sha256": starting_point.sha256}

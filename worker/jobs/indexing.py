@@ -7,6 +7,7 @@ corpus's folder. Two processes may build the same index at the same time: the fi
 import logging
 import os
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -23,12 +24,23 @@ log = logging.getLogger(__name__)
 #: Memory for building: a piece, a copy of it, its suffix array, and all else.
 MEMORY_BYTES = 6 * (PIECE_BYTES + OVERLAP_BYTES) + (256 << 20)
 
+#: Size of a text whose indexing is noted: it takes a second or more.
+NOTED_BYTES = 8 << 20
 
-def index_of(corpora: Corpora, corpus_id: str, *, lowercase: bool, lease: Lease) -> TextIndex | None:
+
+def index_of(
+    corpora: Corpora,
+    corpus_id: str,
+    *,
+    lowercase: bool,
+    lease: Lease,
+    note: Callable[[str], None] = lambda _: None,
+) -> TextIndex | None:
     """Return the index of a corpus as a model reads it; it is built if there is none, or if it is damaged.
 
     If the volume takes no files, it is built in a temporary folder and is gone when this process drops it. None means
-    that the corpus is deleted, or that the index can't be built, which is logged.
+    that the corpus is deleted, or that the index can't be built, which is logged. `note` gets a message for the job's
+    log if building will take seconds.
 
     Raises:
         StopRequested, LeaseLost, VolumeUnavailable
@@ -43,6 +55,8 @@ def index_of(corpora: Corpora, corpus_id: str, *, lowercase: bool, lease: Lease)
             found = None
         if found is None:
             log.info("The index of %s is built", corpus_id)
+            if corpora.get(corpus_id).bytes >= NOTED_BYTES:
+                note("The text is being indexed, so that copied passages are found quickly.")
             found = _built(corpora, corpus_id, lowercase=lowercase, lease=lease)
     except (NotFound, FileNotFoundError):  # deleted before or meanwhile
         return None

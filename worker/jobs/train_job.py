@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from shared.errors import VolumeUnavailable
+from shared.errors import StoreUnavailable, VolumeUnavailable
 from shared.ids import model_id_of
 from shared.jobs.events import EventType
 from shared.jobs.record import Losses, Progress
@@ -106,9 +107,15 @@ def _index(attempt: Attempt, request: StreamRequest | ClassicRequest) -> TextInd
 
     A request to stop is left to what follows; an index that is missing is built when it is needed.
     """
+
+    def note(message: str) -> None:
+        attempt.reporter.log(message)
+        with suppress(StoreUnavailable):
+            attempt.reporter.flush(now=True)
+
     corpora = attempt.host.volume.corpora
     try:
-        return index_of(corpora, request.corpus_id, lowercase=request.lowercase, lease=attempt.lease)
+        return index_of(corpora, request.corpus_id, lowercase=request.lowercase, lease=attempt.lease, note=note)
     except (StopRequested, VolumeUnavailable):
         return None
 

@@ -155,7 +155,7 @@ class Output(Record):
     finish_reason: Annotated[FinishReason, Open()] | None = None
     #: How often a run of one character was cut by `max_run` or its default.
     runs_cut: int = 0
-    #: None if the corpus has been deleted.
+    #: None if the corpus is deleted or couldn't be searched.
     copied: Copied | None = None
 
 

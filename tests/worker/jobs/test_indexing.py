@@ -62,6 +62,16 @@ def test_it_is_built_once_for_each_way_of_reading_the_text(
     assert finds(index_of(corpora, corpus), TEXT)
 
 
+def test_building_the_index_of_a_large_text_is_noted_once(
+    corpora: Corpora, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "NOTED_BYTES", len(TEXT))
+    notes: list[str] = []
+    for _ in range(2):
+        indexing.index_of(corpora, corpus.id, lowercase=False, lease=cast("Lease", Held()), note=notes.append)
+    assert len(notes) == 1
+
+
 def test_a_damaged_one_is_built_again(corpora: Corpora, corpus: Corpus) -> None:
     index_of(corpora, corpus)
     path = corpora.index_folder(corpus.id, lowercase=False) / "order-0.npy"
