@@ -97,7 +97,9 @@ class Service:
             rank=1,
             grace_s=WORKER_GRACE_S,
         )
-        self._wait_until(self._is_ready, READY_S, lambda: self._not_ready, [web, worker])
+        # One client for all polls: each reads the certificates when it is made, 45 ms of processor time.
+        with httpx.Client(timeout=5, trust_env=False) as client:
+            self._wait_until(lambda: self._is_ready(client), READY_S, lambda: self._not_ready, [web, worker])
 
     def serve(self) -> None:
         """Keep the processes running until a shutdown signal comes."""
@@ -153,9 +155,9 @@ class Service:
         self._wait_until(lambda: valkey.responds(path), VALKEY_READY_S, lambda: "it doesn't respond", [child])
         return url
 
-    def _is_ready(self) -> bool:
+    def _is_ready(self, client: httpx.Client) -> bool:
         try:
-            response = httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False)
+            response = client.get(f"{self.url}/readyz")
         except httpx.HTTPError as exc:
             self._not_ready = f"the web server doesn't respond ({exc})"
             return False
