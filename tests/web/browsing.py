@@ -68,7 +68,8 @@ def tab(browser: Browser, served: Served | str, *, complains: bool = False, **op
 
 def violations(page: Page) -> list[str]:
     """Return what axe-core finds wrong with a page as it stands: the rule, how bad, and where."""
-    found = _AXE.run(page, options={"rules": {"target-size": {"enabled": True}}}).response["violations"]
+    options = {"rules": {"target-size": {"enabled": True}}, "resultTypes": ["violations"]}
+    found = _AXE.run(page, options=options).response["violations"]
     return [
         f"{rule['id']} ({rule['impact']}): {rule['help']}: {node['html'][:150]}"
         for rule in found
