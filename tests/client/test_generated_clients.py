@@ -52,17 +52,17 @@ def document(stack: Stack, folder: Path) -> Path:
     return path
 
 
-def check(stack: Stack, told: Mapping[str, Any]) -> None:
-    """Hold what a client got against what a bare request gets."""
-    assert len(told["text"]) == 40
-    assert told["pieces"] in (told["text"], ""), "a short text may be recorded at once"
-    assert told["code"] == "not_found"
-    corpus_id = told["params"]["corpus_id"]
+def check(stack: Stack, found: Mapping[str, Any]) -> None:
+    """Compare what a client found with the response to a bare request."""
+    assert len(found["text"]) == 40
+    assert found["pieces"] in (found["text"], ""), "a short text may be recorded at once"
+    assert found["code"] == "not_found"
+    corpus_id = found["params"]["corpus_id"]
     bare = httpx.post(
         f"{stack.url}/api/v1/train-jobs", json={"corpus_id": corpus_id, "max_seconds": 1}, trust_env=False
     ).json()
     stack.loom.jobs.cancel(bare["id"])
-    assert told["params"] | {"seed": 0} == bare["params"] | {"seed": 0}
+    assert found["params"] | {"seed": 0} == bare["params"] | {"seed": 0}
 
 
 def test_typescript_from_a_text_to_a_text(stack: Stack, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""A small world for the web's tests: an app on a real store and a real volume, and somebody who plays the worker.
+"""A small world for the web's tests: an app on a real store and a real volume, and methods that act as a worker.
 
-The worker is played by the store's own methods, so records and events are what a real one would leave.
+They call the store's own methods, so records and events are what a real one would leave.
 """
 
 import hashlib
@@ -85,13 +85,13 @@ class World:
 
     def record(self, claim: Claim, *events: tuple[EventType, Mapping[str, Any]], **figures: Any) -> None:
         """Report events and figures."""
-        told = [Event(type=kind, data=data) for kind, data in events]
+        reported = [Event(type=kind, data=data) for kind, data in events]
         progress = Progress(**figures["progress"]) if "progress" in figures else None
         losses = Losses(**figures["losses"]) if "losses" in figures else None
         if progress:
             data = {"progress": vars(progress), "metrics": vars(losses) if losses else None}
-            told.append(Event(type=EventType.PROGRESS, data=data))
-        self.services.store.jobs.record(claim.job.id, claim.token, progress=progress, losses=losses, events=told)
+            reported.append(Event(type=EventType.PROGRESS, data=data))
+        self.services.store.jobs.record(claim.job.id, claim.token, progress=progress, losses=losses, events=reported)
 
     def save_state(self, claim: Claim, step: int = 40) -> None:
         """Leave a training state on the volume."""
@@ -172,8 +172,8 @@ class World:
     def worker(
         self, *, memory_bytes: int = 8 << 30, name: str = "worker@loom-1", speed: float = 0, running: Sequence[str] = ()
     ) -> None:
-        """Let a worker tell of itself; its speed, where one is given, in multiples of a modest one."""
-        told = Speed(seconds_per_position=2e-5 / speed, flops_per_second=50e9 * speed).as_json() if speed else {}
+        """Report a worker; `speed`, if given, in multiples of a modest one."""
+        measured = Speed(seconds_per_position=2e-5 / speed, flops_per_second=50e9 * speed).as_json() if speed else {}
         info = WorkerInfo(
             name=name,
             host="loom-1",
@@ -182,7 +182,7 @@ class World:
             bfloat16=False,
             memory_bytes=memory_bytes,
             versions={"torch": "2.13"},
-            speed=told,
+            speed=measured,
             running=running,
         )
         self.services.store.workers.report(info)
