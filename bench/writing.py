@@ -3,7 +3,8 @@
 What: milliseconds a character of models of the default size: one text with its state carried, greedy and sampled; 64
 variants side by side; classic's window, whose characters are held against the document's.
 Peer: the document's loop (tests/worker/reference.py), on one thread or on all, whichever is faster.
-Bar: one text 40 times as fast, 64 variants 140 times each, classic's window 1.5 times and every character the same.
+Bar: one text 60 times as fast, 64 variants 150 times each, classic's window 1.5 times and every character the same; one
+text of wider models as fast as `WIDTHS` says.
 
 How long a character takes doesn't depend on what a model has learnt, but which characters come does: the classic model
 is one of random weights whose last layer is fitted to the text by least squares, and writes varied nonsense.
@@ -29,6 +30,8 @@ from worker.maintenance.heartbeat import cores
 from worker.nn.model import CharLSTM
 
 HIDDEN, WINDOW, ROUNDS = 256, 100, 5
+#: Characters a second of one text, at least, by units.
+WIDTHS = {384: 60_000, 512: 25_000, 768: 8_000, 1024: 4_000}
 #: Characters of a text of each way: some hundredths of a second to a second.
 LENGTHS = {"document": 200, "window": 200, "one": 4000, "many": 200}
 VARIANTS = 64
@@ -37,18 +40,18 @@ VARIANTS = 64
 WINDOWS, INPUT_SCALE, STATE_SCALE, RIDGE = 2000, 60.0, 2.0, 1e-4
 
 
-def made(recipe: Recipe, vocabulary: Vocabulary, text: str) -> LoadedModel:
-    """Make a model of the default size."""
+def made(recipe: Recipe, vocabulary: Vocabulary, text: str, *, units: int = HIDDEN) -> LoadedModel:
+    """Make a model of so many units."""
     torch.manual_seed(1)
     sizes = Sizes(
         recipe=recipe.name,
-        hidden_size=HIDDEN,
+        hidden_size=units,
         layers=1,
         embedding_size=64 if recipe.has_embedding else 0,
         seq_length=WINDOW,
         lowercase=True,
     )
-    module = CharLSTM(vocab_size=len(vocabulary), hidden_size=HIDDEN, embedding_size=sizes.embedding_size)
+    module = CharLSTM(vocab_size=len(vocabulary), hidden_size=units, embedding_size=sizes.embedding_size)
     if recipe is CLASSIC:
         fit_last_layer(module, torch.tensor(vocabulary.encode(text)))
     return assemble(sizes, vocabulary, module.weights(), {})
@@ -84,6 +87,7 @@ def main() -> None:
     text = text.lower()
     vocabulary = Vocabulary.of(text)
     classic, stream = made(CLASSIC, vocabulary, text), made(STREAM, vocabulary, text)
+    wide = {units: made(STREAM, vocabulary, text, units=units) for units in WIDTHS}
     prompts = [text[begin : begin + WINDOW] for begin in range(0, len(text) - WINDOW, len(text) // 4)][:4]
     texts: dict[str, str] = {}
 
@@ -115,9 +119,11 @@ def main() -> None:
             "one text": lambda prompt: ours(stream, prompt, LENGTHS["one"] // 4, 0.7),
             f"{VARIANTS} variants": lambda prompt: ours(stream, prompt, LENGTHS["many"] // 4, 0.7, VARIANTS),
         }
+        for units, model in wide.items():
+            acts[f"one text, {units} units"] = lambda prompt, model=model: ours(model, prompt, LENGTHS["one"] // 4, 0.7)
         turns = in_turns({name: writing(name, write) for name, write in acts.items()}, rounds=ROUNDS)
     peer = min(peers, key=turns.median)
-    wanted = {"one text, greedy": 40.0, "one text": 40.0, f"{VARIANTS} variants": 140.0, "classic's window": 1.5}
+    wanted = {"one text, greedy": 60.0, "one text": 60.0, f"{VARIANTS} variants": 150.0, "classic's window": 1.5}
     rows = [
         Row(
             what=f"a character, {name}",
@@ -129,6 +135,9 @@ def main() -> None:
         )
         for name, least in wanted.items()
     ]
+    for units, least in WIDTHS.items():
+        name = f"one text, {units} units"
+        rows.append(Row(what=f"a character, {name}", unit="ms", ours=turns.median(name) * 1000, most=1000 / least))
     theirs, again = texts["document, one thread"], texts["classic's window"]
     same = sum(a == b for a, b in zip(theirs, again, strict=True))
     rows.append(

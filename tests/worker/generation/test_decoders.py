@@ -118,15 +118,54 @@ def test_lanes_that_are_kept_go_on_in_their_new_order(window: int | None) -> Non
     assert (ends[0] == ends[1]).all()
 
 
+@pytest.mark.parametrize("hidden_size", [96, 288])
 @pytest.mark.parametrize("lanes", [2, 6, 7, 41])
-def test_a_lanes_states_dont_depend_on_the_lanes_beside_it(lanes: int) -> None:
-    model = module(40, embedding_size=8, hidden_size=96)
+def test_a_lanes_states_dont_depend_on_the_lanes_beside_it(lanes: int, hidden_size: int) -> None:
+    model = module(40, embedding_size=8, hidden_size=hidden_size)
     states = []
     for count in (1, lanes):
         decoder, _ = both(model, count, FREE)
         written(decoder, prompt(model, 10), 50)
         states.append(decoder._lanes._h[:, :, 0])  # type: ignore[attr-defined]
     assert torch.equal(*states)
+
+
+def in_eight_bits(model: CharLSTM) -> CharLSTM:
+    """Return a copy whose recurrent weights are rounded as those of wide `stream` models are in generation."""
+    rounded = CharLSTM(
+        vocab_size=model.vocab_size,
+        hidden_size=model.hidden_size,
+        layers=model.layers,
+        embedding_size=model.embedding_size,
+    )
+    weights = model.state_dict()
+    for name, value in weights.items():
+        if name.startswith("lstm.weight_hh") or (name.startswith("lstm.weight_ih") and not name.endswith("l0")):
+            scale = value.abs().amax(1, keepdim=True) / 127
+            weights[name] = (value / scale).round() * scale
+    rounded.load_state_dict(weights)
+    return rounded.eval()
+
+
+@pytest.mark.parametrize("lanes", [1, 3, 16])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_wide_model_is_computed_with_its_weights_in_eight_bits(layers: int, lanes: int) -> None:
+    model = module(40, embedding_size=8, hidden_size=288, layers=layers)
+    codes = prompt(model, 100)
+    decoder, _ = both(model, lanes, GREEDY)
+    written(decoder, codes, 1)
+    state = decoder._lanes  # type: ignore[attr-defined]
+    found = state._h[:, state._writing.read % 2, -1]
+    with torch.no_grad():
+        exact, rounded = (one(torch.tensor(codes[None]))[1][0][:, 0] for one in (model, in_eight_bits(model)))
+    assert float((found - rounded).norm()) < 0.2 * float((found - exact).norm())
+
+
+def test_a_wide_classic_model_writes_exactly_what_the_plain_one_writes() -> None:
+    model = module(40, hidden_size=288)
+    for window in (None, 20):
+        fast, plain = both(model, 3, FREE, window=window)
+        assert (written(fast, prompt(model, 40), 30) == written(plain, prompt(model, 40), 30)).all()
 
 
 class Fixed:

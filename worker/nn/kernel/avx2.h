@@ -53,6 +53,24 @@ INLINE void vstream(float *to, vec x)
     _mm256_stream_ps(to + 8, x.high);
 }
 
+typedef struct { __m256i low, high; } ivec;
+
+INLINE ivec izero(void) { return (ivec){_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+INLINE vec ifloat(ivec x) { return (vec){_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)}; }
+
+INLINE ivec ipairs(const int8_t *from)
+{
+    return (ivec){_mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)from)),
+                  _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(from + 16)))};
+}
+
+INLINE ivec idot(ivec sum, ivec pairs, int32_t pair)
+{
+    const __m256i both = _mm256_set1_epi32(pair);
+    return (ivec){_mm256_add_epi32(sum.low, _mm256_madd_epi16(pairs.low, both)),
+                  _mm256_add_epi32(sum.high, _mm256_madd_epi16(pairs.high, both))};
+}
+
 INLINE fp_mode flush_denormals(void)
 {
     const fp_mode before = _mm_getcsr();

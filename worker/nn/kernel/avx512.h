@@ -33,6 +33,17 @@ INLINE vec vreciprocal(vec x)
     return _mm512_mul_ps(y, _mm512_fnmadd_ps(x, y, vsplat(2.0f)));
 }
 
+typedef __m512i ivec;
+
+INLINE ivec izero(void) { return _mm512_setzero_si512(); }
+INLINE vec ifloat(ivec x) { return _mm512_cvtepi32_ps(x); }
+INLINE ivec ipairs(const int8_t *from) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const void *)from)); }
+
+INLINE ivec idot(ivec sum, ivec pairs, int32_t pair)
+{
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi32(pair)));
+}
+
 INLINE fp_mode flush_denormals(void)
 {
     const fp_mode before = _mm_getcsr();

@@ -1,6 +1,8 @@
 /* The choice of the next character; worker/nn/sampling.py has the rules. Plain C, which compilers turn into whatever the
  * processor has.
  */
+#include "vectors.h"
+
 #include <float.h>
 #include <math.h>
 

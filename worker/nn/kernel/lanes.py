@@ -7,7 +7,7 @@ import copy
 import ctypes
 import os
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from worker.nn.kernel import Kernel
 
 #: Units of a block, and its gates.
 _UNITS, _GATES = 16, 4
+#: narrow.h: the largest weight of a column, a unit of h; below this a column is all zeros.
+_LARGEST, _ROW_SCALE, _SMALLEST = 127.0, 4095.0, 1e-30
 #: Characters of a prompt that go through one layer before the next.
 _STRETCH = 64
 #: Texts that make a thread worth its start.
@@ -32,13 +34,28 @@ class Writing(ctypes.Structure):
 
     _fields_ = (
         ("units", _INT), ("layers", _INT), ("characters", _INT),
-        ("table", _POINTER), ("recurrent", _POINTER), ("inputs", _POINTER), ("biases", _POINTER),
+        ("table", _POINTER), ("recurrent", _POINTER), ("recurrent_narrow", _POINTER), ("recurrent_scales", _POINTER),
+        ("inputs", _POINTER), ("inputs_narrow", _POINTER), ("inputs_scales", _POINTER), ("biases", _POINTER),
         ("out", _POINTER), ("out_biases", _POINTER),
         ("lanes", _INT), ("window", _INT), ("last", _INT), ("read", _INT),
         ("h", _POINTER), ("c", _POINTER), ("newest", _POINTER), ("entering", _POINTER), ("logits", _POINTER),
         ("temperature", _DOUBLE), ("top_p", _DOUBLE), ("top_k", _INT), ("choices", _INT),
         ("weights", _POINTER), ("heap", _POINTER),
     )  # fmt: skip
+
+
+class Matrices(NamedTuple):
+    """Weights of products, (n, G, H) as packed: float32, or int8 with a scale for each column, (n, G)."""
+
+    weights: Tensor
+    scales: Tensor | None
+
+    @property
+    def places(self) -> tuple[int | None, int | None, int | None]:
+        """`struct matrices` of write.c."""
+        if self.scales is None:
+            return self.weights.data_ptr(), None, None
+        return None, self.weights.data_ptr(), self.scales.data_ptr()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +67,8 @@ class Packed:
     layers: int
     characters: int
     table: Tensor
-    recurrent: Tensor
-    inputs: Tensor
+    recurrent: Matrices
+    inputs: Matrices
     biases: Tensor
     out: Tensor
     out_biases: Tensor
@@ -72,6 +89,7 @@ def pack(
     biases: list[Tensor],
     out: Tensor,
     out_biases: Tensor,
+    narrow: bool = False,
 ) -> Packed:
     """Arrange a model's weights for writing, all float32 and in torch's order of the gates.
 
@@ -83,6 +101,7 @@ def pack(
         biases: (4 H,) of each layer but the first.
         out: (V, H), the output layer.
         out_biases: (V,), its biases.
+        narrow: round the weights of products to eight bits (narrow.h), all others stay float32.
     """
     characters, units = out.shape
     missing = -characters % _UNITS
@@ -93,20 +112,25 @@ def pack(
         layers=len(recurrent),
         characters=characters,
         table=table.view(characters, *gates).transpose(1, 2).contiguous(),
-        recurrent=_packed(recurrent, units, kernel.strip),
-        inputs=_packed(inputs, units, kernel.strip),
+        recurrent=_packed(recurrent, units, kernel.strip, narrow=narrow),
+        inputs=_packed(inputs, units, kernel.strip, narrow=narrow),
         biases=torch.cat([part.view(gates).transpose(0, 1).reshape(1, -1) for part in biases] or [torch.empty(0)]),
         out=torch.cat([out, torch.zeros(missing, units)]).view(-1, _UNITS, units).transpose(1, 2).contiguous(),
         out_biases=torch.cat([out_biases, torch.zeros(missing)]),
     )
 
 
-def _packed(layers: list[Tensor], units: int, strip: int) -> Tensor:
-    """Return (layers, G / strip, H, strip) of layers (G, H) in torch's order of the gates: the layout of vectors.h."""
+def _packed(layers: list[Tensor], units: int, strip: int, *, narrow: bool) -> Matrices:
+    """Return layers of (G, H), in torch's order of the gates, in the layout of vectors.h or of narrow.h."""
     if not layers:
-        return torch.empty(0)
-    blocks = torch.stack(layers).view(-1, _GATES, units // _UNITS, _UNITS, units).transpose(1, 2)
-    return blocks.reshape(len(layers), -1, strip, units).transpose(2, 3).contiguous()
+        return Matrices(torch.empty(0), None)
+    blocks = torch.stack(layers).view(-1, _GATES, units // _UNITS, _UNITS, units).transpose(1, 2).flatten(1, 3)
+    if not narrow:
+        return Matrices(blocks.reshape(len(layers), -1, strip, units).transpose(2, 3).contiguous(), None)
+    largest = blocks.abs().amax(2, keepdim=True).clamp_min(_SMALLEST)  # (n, G, 1)
+    rounded = (blocks * (_LARGEST / largest)).round().to(torch.int8)
+    pairs = rounded.view(len(layers), -1, _UNITS, units // 2, 2).transpose(2, 3).contiguous()
+    return Matrices(pairs, (largest / (_LARGEST * _ROW_SCALE)).contiguous())
 
 
 class SamplingOptions(Protocol):
@@ -155,8 +179,8 @@ class Lanes:
             layers=packed.layers,
             characters=packed.characters,
             table=packed.table.data_ptr(),
-            recurrent=packed.recurrent.data_ptr(),
-            inputs=packed.inputs.data_ptr(),
+            **dict(zip(("recurrent", "recurrent_narrow", "recurrent_scales"), packed.recurrent.places, strict=True)),
+            **dict(zip(("inputs", "inputs_narrow", "inputs_scales"), packed.inputs.places, strict=True)),
             biases=packed.biases.data_ptr(),
             out=packed.out.data_ptr(),
             out_biases=packed.out_biases.data_ptr(),

@@ -21,6 +21,8 @@
  *   vfma, vfms, vfnma    a b + c, a b - c, c - a b, rounded once
  *   vround               to the nearest whole number; vscale: x 2^power, power whole and below 127
  *   vreciprocal          1 / x to a rounding
+ *   ivec                 sixteen int32, or as many pairs of int16; izero, ifloat: to float32
+ *   ipairs               sixteen pairs of int8; idot: sum + the products of each pair with one pair of int16
  *   flush_denormals      count numbers below 1e-38 as zero, since gradients that vanish would take a hundred times as
  *                        long; returns the mode before for `restore`
  *   STRIP, OUTER         columns of a strip; groups of 16 columns that an outer product sums at once
@@ -29,6 +31,11 @@
  */
 #ifndef CHARLOOM_VECTORS_H
 #define CHARLOOM_VECTORS_H
+
+#if defined(__GNUC__) && !defined(__clang__)
+/* Partial redundancy elimination copies the sums of narrow.h from register to register, and to memory and back. */
+#pragma GCC optimize("no-tree-pre")
+#endif
 
 #include <stddef.h>
 #include <stdint.h>

@@ -5,19 +5,27 @@
  * That is one text with a lane for each window that has begun and isn't read to its end: what comes next moves all of
  * them on, in one product instead of `window` small ones, and the eldest gives the logits.
  *
- * All in float32. A lane's results don't depend on the lanes beside it, so threads share many lanes out among them and
+ * All in float32, but for the weights of wide layers (narrow.h). A lane's results don't depend on the lanes beside it, so threads share many lanes out among them and
  * need not wait for one another. The layout of weights is drawn in vectors.h;
  * shapes: V characters, H units (a multiple of 32), G = 4 H gate sums, R lanes.
  */
-#include "vectors.h"
 #include "choose.h"
+#include "narrow.h"
+#include "vectors.h"
+
+/* The weights of products, one (G, H) matrix after the other: float32, or else int8 with a scale for each column. */
+struct matrices {
+    const float *exact;
+    const int8_t *narrow;
+    const float *scales;
+};
 
 struct writing {
     /* The model. */
     int64_t units, layers, characters;
     const float *table;         /* (V, G): what the first layer takes from each character, biases included */
-    const float *recurrent;     /* packed, (layers, G, H) */
-    const float *inputs;        /* packed, (layers - 1, G, H): from the layer below */
+    struct matrices recurrent;  /* of each layer */
+    struct matrices inputs;     /* of each layer but the first: from the layer below */
     const float *biases;        /* (layers - 1, G) */
     const float *out;           /* (V / 16 rounded up, H, 16), zeros behind the last character */
     const float *out_biases;    /* (V rounded up to 16) */
@@ -72,24 +80,35 @@ NOINLINE void cells(struct writing *s, size_t layer, size_t block, size_t last, 
     }
 }
 
+/* Put the product of up to 6 rows of h with a block of one of the matrices at `to`, or add it to what is there.
+ * `rounded` holds the rows as narrow.h has them. */
+INLINE void multiply(const struct matrices *m, size_t matrix, size_t block, int add, size_t n, const float *rows,
+                     const int16_t *rounded, size_t units, float *to, size_t to_stride)
+{
+    const size_t column = matrix * GATES * units + block * BLOCK, at = column * units;
+    if (m->narrow) multiply_i8(add, n, rounded, units, m->narrow + at, m->scales + column, units, to, to_stride);
+    else multiply_f32(add, n, rows, units, m->exact + at, units, to, to_stride);
+}
+
 /* Move the lanes from..to - 1 of one layer on by the newest character. With `stacked` the layer below has been moved,
  * and its h is multiplied as well; otherwise all that enters is `entering`. */
 static void move_layer(struct writing *s, size_t layer, const int stacked, size_t from, size_t to)
 {
-    const size_t units = s->units, step = height(to - from, MAX_ROWS), block_size = BLOCK * units;
-    const size_t blocks = units / UNITS;
+    const size_t units = s->units, step = height(to - from, MAX_ROWS), blocks = units / UNITS;
     const float *h = h_of(s, layer, 0), *below = stacked ? h_of(s, layer - 1, 1) : NULL;
-    const float *weights = s->recurrent + layer * blocks * block_size;
-    const float *from_below = stacked ? s->inputs + (layer - 1) * blocks * block_size : NULL;
+    int16_t rounded[s->recurrent.narrow ? MAX_ROWS * units : 1], rounded_below[stacked ? sizeof rounded / 2 : 1];
     for (size_t block = 0; block < blocks; block += SPAN) {
         const size_t last = block + SPAN < blocks ? block + SPAN : blocks;
         for (size_t first = from; first < to; first += step) {
             float kept[SPAN][MAX_ROWS * BLOCK] __attribute__((aligned(64)));
             const size_t n = to - first < step ? to - first : step, lane = first * units;
+            if (s->recurrent.narrow) round_rows(n * units, h + lane, rounded);
+            if (s->recurrent.narrow && stacked) round_rows(n * units, below + lane, rounded_below);
             for (size_t i = block; i < last; i++) {
-                const size_t at = i * block_size;
-                multiply_f32(0, n, h + lane, units, weights + at, units, kept[i - block], BLOCK);
-                if (stacked) multiply_f32(1, n, below + lane, units, from_below + at, units, kept[i - block], BLOCK);
+                float *sums = kept[i - block];
+                multiply(&s->recurrent, layer, i, 0, n, h + lane, rounded, units, sums, BLOCK);
+                if (stacked)
+                    multiply(&s->inputs, layer - 1, i, 1, n, below + lane, rounded_below, units, sums, BLOCK);
             }
             cells(s, layer, block, last, first, n, kept);
         }
@@ -171,15 +190,18 @@ static void read_newest(struct writing *s)
 static void multiply_inputs(const struct writing *s, size_t layer, size_t n, const float *below, float *sums)
 {
     const size_t units = s->units, all = GATES * units, step = height(n, MAX_ROWS);
-    const float *weights = s->inputs + (layer - 1) * all * units, *biases = s->biases + (layer - 1) * all;
-    for (size_t column = 0; column < all; column += BLOCK)
+    const float *biases = s->biases + (layer - 1) * all;
+    int16_t rounded[s->inputs.narrow ? MAX_ROWS * units : 1];
+    for (size_t block = 0; block < units / UNITS; block++)
         for (size_t first = 0; first < n; first += step) {
             const size_t rows = n - first < step ? n - first : step;
-            float *at = sums + first * all + column;
-            multiply_f32(0, rows, below + first * units, units, weights + column * units, units, at, all);
+            const float *h = below + first * units;
+            float *at = sums + first * all + block * BLOCK;
+            if (s->inputs.narrow) round_rows(rows * units, h, rounded);
+            multiply(&s->inputs, layer - 1, block, 0, rows, h, rounded, units, at, all);
             for (size_t r = 0; r < rows; r++)
                 UNROLLED(g, GATES) vstore(at + r * all + g * UNITS, vadd(vload(at + r * all + g * UNITS),
-                                                                         vload(biases + column + g * UNITS)));
+                                                                         vload(biases + block * BLOCK + g * UNITS)));
         }
 }
 
