@@ -14,6 +14,7 @@ is one of random weights whose last layer is fitted to the text by least squares
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -91,6 +92,9 @@ def main() -> None:
     prompts = [text[begin : begin + WINDOW] for begin in range(0, len(text) - WINDOW, len(text) // 4)][:4]
     texts: dict[str, str] = {}
 
+    def one_text(model: LoadedModel, prompt: str) -> str:
+        return ours(model, prompt, LENGTHS["one"] // 4, 0.7)
+
     def writing(name: str, write: Callable[[str], str]) -> Callable[[], int]:
         def act() -> int:
             # With other processes around, the document is fifty times slower on all threads: one prompt will do.
@@ -112,15 +116,15 @@ def main() -> None:
             return write
 
         peers = {"document, one thread": document(1), "document, all threads": document(cores())}
-        acts = {
+        acts: dict[str, Callable[[str], str]] = {
             **peers,
             "classic's window": lambda prompt: ours(classic, prompt, LENGTHS["window"] // 4, 0.0),
             "one text, greedy": lambda prompt: ours(stream, prompt, LENGTHS["one"] // 4, 0.0),
-            "one text": lambda prompt: ours(stream, prompt, LENGTHS["one"] // 4, 0.7),
+            "one text": partial(one_text, stream),
             f"{VARIANTS} variants": lambda prompt: ours(stream, prompt, LENGTHS["many"] // 4, 0.7, VARIANTS),
         }
         for units, model in wide.items():
-            acts[f"one text, {units} units"] = lambda prompt, model=model: ours(model, prompt, LENGTHS["one"] // 4, 0.7)
+            acts[f"one text, {units} units"] = partial(one_text, model)
         turns = in_turns({name: writing(name, write) for name, write in acts.items()}, rounds=ROUNDS)
     peer = min(peers, key=turns.median)
     wanted = {"one text, greedy": 60.0, "one text": 60.0, f"{VARIANTS} variants": 150.0, "classic's window": 1.5}
