@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,12 @@ from worker.training.train import train
 STREAM = stream(validation_fraction=0.4, layers=2, dropout=0.3, epochs=3, hidden_size=32)
 CLASSIC = classic(layers=2, grad_clip=1.0, batch_size=32)
 TEXTS = {"stream": sample_text(12_000), "classic": sample_text(700)}
+
+
+@cache
+def undisturbed(recipe: str) -> tuple[list[TrainEvent], Done]:
+    """Train to the end, once for all tests."""
+    return run(STREAM if recipe == "stream" else CLASSIC, TEXTS[recipe])
 
 
 def broken_at(request: StreamRequest | ClassicRequest, phase: str, which: int) -> tuple[TrainState, list[TrainEvent]]:
@@ -56,7 +63,7 @@ def test_a_training_taken_up_from_its_file_ends_with_the_same_weights_and_losses
 ) -> None:
     # Given: one training to its end, and one that broke off on the way, its state in a file.
     text = TEXTS[request_.recipe]
-    whole, end = run(request_, text)
+    whole, end = undisturbed(request_.recipe)
     state, before = broken_at(request_, phase, which)
     path = tmp_path / "state.safetensors"
     loaded = load_state(path, save_state(path, state))
@@ -68,8 +75,8 @@ def test_a_training_taken_up_from_its_file_ends_with_the_same_weights_and_losses
     assert rows(end.metrics) == rows(resumed.metrics)
     assert (end.samples, end.losses) == (resumed.samples, resumed.losses)
     for kind in (Metric, Sample):
-        told: list[Any] = [event for event in [*before, *after] if isinstance(event, kind)]
-        assert len(told) == sum(isinstance(event, kind) for event in whole), "each row is told once"
+        reported: list[Any] = [event for event in [*before, *after] if isinstance(event, kind)]
+        assert len(reported) == sum(isinstance(event, kind) for event in whole), "each row is reported once"
 
 
 def test_a_training_in_bfloat16_goes_on_in_bfloat16_with_the_same_weights() -> None:
@@ -130,7 +137,7 @@ save_file(dict(done.weights), folder / "weights")
 
 def test_another_process_goes_on_with_the_same_weights(tmp_path: Path) -> None:
     # Given
-    _, end = run(STREAM, TEXTS["stream"])
+    _, end = undisturbed("stream")
     state, _ = broken_at(STREAM, "training", 17)
     sha256 = save_state(tmp_path / "state", state)
     # When
