@@ -64,7 +64,9 @@ class Bench:
         """Measure all, and return the times of each, milliseconds."""
         cluster = self._cluster
         with cluster.worker("first"):
-            short = StreamRequest(corpus_id=self._corpus.id, name="writer", seed=1, epochs=1, sample_chars=0)
+            short = StreamRequest(
+                corpus_id=self._corpus.id, name="writer", init_from=None, seed=1, epochs=1, sample_chars=0
+            )
             model = cluster.ended(cluster.send(JobType.TRAIN, short.model_dump(mode="json"))).model_id
             for _ in range(TIMES):
                 self._write_and_cancel(self._train(), model)
@@ -104,7 +106,14 @@ class Bench:
 
     def _train(self) -> str:
         endless = StreamRequest(
-            corpus_id=self._corpus.id, name="x", seed=1, epochs=10_000, patience=0, sample_chars=0, checkpoint_seconds=1
+            corpus_id=self._corpus.id,
+            name="x",
+            init_from=None,
+            seed=1,
+            epochs=10_000,
+            patience=0,
+            sample_chars=0,
+            checkpoint_seconds=1,
         )
         job_id = self._cluster.send(JobType.TRAIN, endless.model_dump(mode="json"))
         self._cluster.running(job_id, step=40)

@@ -42,7 +42,7 @@ def main() -> None:
         corpus = cluster.corpus(path)
         stack.enter_context(cluster.worker())
         port, pid = stack.enter_context(served(cluster, 30))
-        options = StreamRequest(corpus_id=corpus.id, name="writer", seed=1, epochs=1, sample_chars=0)
+        options = StreamRequest(corpus_id=corpus.id, name="writer", init_from=None, seed=1, epochs=1, sample_chars=0)
         model = cluster.ended(cluster.send(JobType.TRAIN, options.model_dump(mode="json"))).model_id
         job_ms, lean_ms, task_ms = round_trips(cluster, port, model, stack)
         job_id = cluster.ended(cluster.write(model)).id

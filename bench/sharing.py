@@ -53,12 +53,13 @@ def measure(cluster: Cluster, corpus: Corpus, threads: int) -> dict[str, float]:
     """Measure with so many threads: steps a second alone and while writing, and the times of writing, milliseconds."""
     environment = {**cluster.environment, "CHARLOOM_TRAIN_THREADS": str(threads)}
     with replace(cluster, environment=environment).worker(f"threads{threads}"):
-        small = StreamRequest(corpus_id=corpus.id, name="writer", seed=1, epochs=1, sample_chars=0)
+        small = StreamRequest(corpus_id=corpus.id, name="writer", init_from=None, seed=1, epochs=1, sample_chars=0)
         model = cluster.ended(cluster.send(JobType.TRAIN, small.model_dump(mode="json"))).model_id
         idle = [write(cluster, model) for _ in range(20)]
         endless = StreamRequest(
             corpus_id=corpus.id,
             name="trainer",
+            init_from=None,
             seed=1,
             epochs=10_000,
             patience=0,

@@ -28,9 +28,7 @@ _options = request_options(StreamRequest, leave_out=["corpus_id", "init_from", "
         "charloom model nordic --no-base     # trainings no longer start from it",
     )
 )
-@click.argument(
-    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="The base's name.")
 @upload_options
 @_options

@@ -235,6 +235,7 @@ def make_site(folder: Path, **settings: str) -> Iterator[Site]:
         "data_dir": str(disk.folder),
         "step_log": str(folder / "steps"),
         "train_threads": "1",  # several hosts share few cores here
+        "packaged_bases": "0",
         **settings,
     }
     variables = {f"CHARLOOM_{name.upper()}": value for name, value in own.items()}

@@ -197,7 +197,13 @@ def test_a_text_is_added_printed_and_deleted(cli: Cli) -> None:
 def test_a_training_is_estimated_and_nothing_is_queued(cli: Cli, stack: Stack) -> None:
     before = [job.id for job in stack.loom.jobs.list(limit=1)]
     result = cli("estimate", "sample", *SMALL)
-    assert [line.split()[0] for line in result.stdout.splitlines()] == ["parameters", "steps", "time", "memory"]
+    assert [line.split()[0] for line in result.stdout.splitlines()] == [
+        "parameters",
+        "steps",
+        "time",
+        "memory",
+        "starts",
+    ]
     assert cli("estimate", "sample", *SMALL, "--json").json["parameters"] > 1000
     assert [job.id for job in stack.loom.jobs.list(limit=1)] == before
 

@@ -60,7 +60,7 @@ def test_a_worker_reports_its_speed_and_learns_from_the_jobs_that_end_there(clus
     some: dict[str, Any] = {"corpus_id": corpus.id, "name": "m", "seed": 1, "patience": 0, "hidden_size": 32}
     chars, vocab_size = corpus.normalized_size(lowercase=True, drop_bom=True)
     requests: list[Training] = [
-        StreamRequest(**some, seq_length=20),
+        StreamRequest(**some, init_from=None, seq_length=20),
         ClassicRequest(**some, seq_length=20, recipe="classic"),
     ]
     with cluster.worker("runner"):
