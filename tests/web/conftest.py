@@ -43,8 +43,11 @@ def live(served: Served, redis_url: str) -> Iterator[World]:
     world.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give a Chromium, one for the whole run; each test opens a context of its own in it."""
+    """Give a Chromium for a module; each test opens a context of its own in it.
+
+    Playwright's event loop runs as long as it does, and no other one may meanwhile, as those of the client's tests.
+    """
     with chromium() as browser:
         yield browser

@@ -102,7 +102,7 @@ def values_of(params: Mapping[str, Any], model: type[BaseModel]) -> dict[str, st
         value = params.get(name)
         if field.annotation == ItemsOption | None and name in params:
             typed[name] = json.dumps(value)
-        if name == "init_from" and value is None and field.default == AUTO:
+        if name == "init_from" and name in params and value is None and field.default == AUTO:
             typed[name] = RANDOM
         if value is None or is_default(field, value) or isinstance(value, dict):
             continue

@@ -117,10 +117,11 @@ def test_a_cancelled_list_keeps_its_items(cluster: Cluster, made: Job) -> None:
 
 def test_a_drained_list_leaves_nothing_for_the_next_attempt_to_trip_over(cluster: Cluster, made: Job) -> None:
     job_id = cluster.mute().write(made.model_id, items={"count": 50, "separator": " "})
+    attempt = cluster.attempt(job_id, draining=lambda: True)
     with pytest.raises(StopRequested):
-        run_generate(cluster.attempt(job_id, draining=lambda: True))
+        run_generate(attempt)
     assert {path.name for path in (cluster.volume.folder / "jobs" / job_id).iterdir()} == {"job.json"}
-    cluster.store.jobs.cancel(job_id)
+    cluster.store.jobs.finish(job_id, attempt.token, Status.CANCELLED)
 
 
 def test_new_items_need_the_training_text_and_others_do_without(cluster: Cluster, made: Job) -> None:
@@ -141,7 +142,7 @@ def test_new_items_need_the_training_text_and_others_do_without(cluster: Cluster
             assert isinstance(ended, Written)
             assert ended.result["items"]["known"] is None  # type: ignore[index]
             assert {item.known for item in read_items(cluster.volume.jobs.items(job_id))} == {None}
-        cluster.store.jobs.cancel(job_id)
+        cluster.store.jobs.finish(job_id, attempt.token, Status.CANCELLED)
 
 
 def test_a_cancelled_training_keeps_its_newest_state(cluster: Cluster, corpus: Corpus) -> None:
