@@ -65,7 +65,7 @@ pictures: setup-dev
 	@exec $(RUN) scripts.pictures "$${OUT:-pictures}"
 
 base: setup-dev
-	@.venv/bin/pip install --quiet pysword
+	@.venv/bin/pip install --quiet pysword==0.2.8
 	@exec $(RUN) scripts.base $${SECONDS:+--seconds "$$SECONDS"}
 
 clean:

