@@ -89,7 +89,7 @@ def main() -> None:
         corpus_id="", init_from=None, epochs=arguments.epochs, max_seconds=arguments.seconds, **OPTIONS
     )
     done, sample = learn(request, text, threads=arguments.threads)
-    write(request, done, sample, text)
+    write(request, done, sample, text, threads=arguments.threads)
 
 
 def learn(request: StreamRequest, text: str, *, threads: int) -> tuple[events.Done, str]:
@@ -107,7 +107,7 @@ def learn(request: StreamRequest, text: str, *, threads: int) -> tuple[events.Do
     raise AssertionError("the trainer yielded no Done")
 
 
-def write(request: StreamRequest, done: events.Done, sample: str, text: str) -> None:
+def write(request: StreamRequest, done: events.Done, sample: str, text: str, *, threads: int) -> None:
     """Write the base and its card."""
     weights = {name: value.to(torch.bfloat16).to(torch.float32) for name, value in done.weights.items()}
     packed = FOLDER / "english.zip"
@@ -128,8 +128,9 @@ def write(request: StreamRequest, done: events.Done, sample: str, text: str) -> 
     card = CARD.format(
         parameters=sum(value.numel() for value in weights.values()),
         command=f"python -m scripts.base --epochs {request.epochs}"
-        + (f" --seconds {request.max_seconds:g}" if request.max_seconds else ""),
-        machine=f"one thread of {processor()}, torch {torch.__version__}",
+        + (f" --seconds {request.max_seconds:g}" if request.max_seconds else "")
+        + f" --threads {threads}",
+        machine=f"{processor()}, torch {torch.__version__}",
         options=", ".join(f"{name} {value}" for name, value in OPTIONS.items()),
         chars=len(text),
         vocabulary=len(done.vocabulary),
