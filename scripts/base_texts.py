@@ -107,13 +107,17 @@ def _bible(package: Path) -> Iterator[str]:
 
 
 def _dictionary(package: Path) -> Iterator[str]:
-    yield gzip.decompress(next(package.rglob("devil.dict.dz")).read_bytes()).decode("utf-8", "replace")
+    yield _unzipped(package, "devil.dict.dz")
 
 
 def _jargon(package: Path) -> Iterator[str]:
-    text = gzip.decompress(next(package.rglob("jargon.txt.gz")).read_bytes()).decode("utf-8", "replace")
+    text = _unzipped(package, "jargon.txt.gz")
     entries = re.search(r"^ *:\S.*?:.*", text, re.MULTILINE)  # the lists of words before them aren't prose
     yield textwrap.dedent(text[entries.start() :]) if entries else text
+
+
+def _unzipped(package: Path, name: str) -> str:
+    return gzip.decompress(next(package.rglob(name)).read_bytes()).decode("utf-8", "replace")
 
 
 def _wrapped(text: str) -> str:

@@ -35,11 +35,13 @@ def install(volume: Volume, folder: Path = FOLDER) -> list[str]:
     added = []
     for path in sorted(folder.glob("*.zip")):
         content = path.read_bytes()
-        model_id = fixed_id("mod", sha256(content).digest())
+        digest = sha256(content)
+        model_id = fixed_id("mod", digest.digest())
         if volume.models.was_packaged(model_id):
             continue
         with building(volume.models.path) as built:
-            _unpack(path, built, model_id)
+            bundle = ModelFile(name=_BUNDLE, bytes=len(content), sha256=digest.hexdigest())
+            _unpack(path, built, model_id, bundle)
             volume.models.publish(built, model_id)
         volume.models.mark_base(model_id, base=True)
         volume.models.note_packaged(model_id)
@@ -48,7 +50,7 @@ def install(volume: Volume, folder: Path = FOLDER) -> list[str]:
     return added
 
 
-def _unpack(path: Path, folder: Path, model_id: str) -> None:
+def _unpack(path: Path, folder: Path, model_id: str, bundle: ModelFile) -> None:
     """Write a model's files from its bundle, which is one of ours: nothing is checked."""
     with translated(), zipfile.ZipFile(path) as archive:
         config = json.loads(archive.read(_CONFIG))
@@ -70,11 +72,7 @@ def _unpack(path: Path, folder: Path, model_id: str) -> None:
             vocabulary="".join(config["vocabulary"]),
             parameters=sum(value.size for value in weights.values()),
             losses=ModelLosses(**config["losses"]),
-            files={
-                "bundle": ModelFile(
-                    name=_BUNDLE, bytes=path.stat().st_size, sha256=sha256(path.read_bytes()).hexdigest()
-                )
-            },
+            files={"bundle": bundle},
             created_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         ),
     )

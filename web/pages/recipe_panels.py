@@ -3,8 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -13,7 +11,6 @@ from shared.errors import InvalidRequest
 from shared.jobs.record import StartingPoint
 from shared.requests.estimate import Estimate
 from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamRequest
-from shared.text import text_stream
 from shared.volume import Corpus
 from web.http.validation import check_strings
 from web.pages.form_fields import RANDOM, FormField, errors_by_field, fields_of
@@ -93,12 +90,5 @@ def vocabulary_of(here: Services, corpus: Corpus) -> str | None:
     """Return a text's distinct characters, the first of them by code point; None if it is too long to read."""
     if corpus.chars > _MAX_READ_CHARS:
         return None
-    return _vocabulary(here.volume.corpora.text_path(corpus.id), corpus.sha256)
-
-
-@lru_cache(maxsize=64)
-def _vocabulary(path: Path, _sha256: str) -> str:
-    found: set[str] = set()
-    for part in text_stream.read(path):
-        found.update(part)
-    return "".join(sorted(found)[:_MAX_LISTED])
+    text = here.volume.corpora.text_path(corpus.id)
+    return "".join(sorted(training.characters_of(text, lowercase=False, drop_bom=False))[:_MAX_LISTED])

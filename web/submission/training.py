@@ -201,7 +201,7 @@ def _vocabulary(services: Services, corpus: volume.Corpus, request: Training, mo
     """Return the characters of a training that starts from a model: those of `stream` are extended by the text's."""
     known = Vocabulary(model.vocabulary)
     text = services.volume.corpora.text_path(corpus.id)
-    found = _characters(text, request.lowercase, request.kind.drops_bom)
+    found = characters_of(text, lowercase=request.lowercase, drop_bom=request.kind.drops_bom)
     if not any(character in known for character in found if not character.isspace()):
         raise InvalidRequest.at(
             "/init_from", f"The text and {model.id} have no character in common. Start from random weights."
@@ -217,7 +217,8 @@ def _vocabulary(services: Services, corpus: volume.Corpus, request: Training, mo
 
 
 @lru_cache(maxsize=64)
-def _characters(text: Path, lowercase: bool, drop_bom: bool) -> frozenset[str]:
+def characters_of(text: Path, *, lowercase: bool, drop_bom: bool) -> frozenset[str]:
+    """Return the distinct characters of a stored text, as a recipe reads it."""
     found: set[str] = set()
     for part in text_stream.normalized_chunks(text_stream.read(text), lowercase=lowercase, drop_bom=drop_bom):
         found.update(part)

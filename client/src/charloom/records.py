@@ -1,6 +1,6 @@
 """The server's responses, as frozen records.
 
-Fields that this version doesn't know are kept (`record.model_extra`).
+Fields that this version doesn't know are kept (`record.model_extra`). All are in one file, since they hold one another.
 """
 
 from collections.abc import Sequence
