@@ -52,6 +52,8 @@ def run_train(attempt: Attempt) -> Outcome:
         request,
         lambda: _read(attempt, request.corpus_id),
         start=start,
+        # Nobody asked for a base: the result has learned from the text, whatever its last tenth is (a licence, say).
+        keeps_start=job.starting_point is None or job.starting_point.loss is None,
         state=state,
         threads=host.train_threads,
         note=attempt.reporter.log,

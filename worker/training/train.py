@@ -50,6 +50,7 @@ def train(
     text: str | Callable[[], Iterable[str]],
     *,
     start: Start | None = None,
+    keeps_start: bool = True,
     state: TrainState | None = None,
     threads: int | None = None,
     fused: bool = True,
@@ -64,6 +65,7 @@ def train(
             it is called twice, and the text is never in memory as a whole. `classic` keeps a U+FEFF at its start,
             `stream` drops it.
         start: a model whose weights to start with.
+        keeps_start: whether its own weights are the result if no epoch is better.
         state: an earlier training of the same request and text to continue; it ends with the same weights, bit for bit,
             as if it hadn't been interrupted, on the same kind of processor and the same torch. Its threads, precision
             and vocabulary are kept.
@@ -129,6 +131,7 @@ def train(
         bfloat16=bfloat16,
         muon=muon,
         evaluates_first=start is not None and request.kind.has_embedding,
+        keeps_start=keeps_start,
         items=None if listing is None else listing.described(),
         baselines=measure_baselines(*recipe.parts, vocabulary.characters),
     )

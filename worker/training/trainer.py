@@ -65,6 +65,8 @@ class TrainContext:
     muon: bool
     #: Whether the validation loss is measured before the first step, as that of epoch 0: the model has been trained.
     evaluates_first: bool = False
+    #: Whether the weights of epoch 0 are the result if no epoch is better.
+    keeps_start: bool = True
     #: The list that the text is trained on as, if it is.
     items: ModelItems | None = None
     baselines: Baselines | None = None
@@ -247,7 +249,9 @@ class Trainer:
         loop.validation_loss = measured if evaluated else loop.validation_loss
         better = selection_loss is not None and (loop.best_loss is None or selection_loss < loop.best_loss)
         first = loop.best_epoch is None
-        if better or first:
+        if loop.epoch < 0 and not self._context.keeps_start:
+            better = False
+        elif better or first:
             self._best = self._model.weights()
             loop.best_loss, loop.best_epoch, loop.epochs_since_best = selection_loss, loop.epoch + 1, 0
             loop.best_train, loop.best_validation = train, measured

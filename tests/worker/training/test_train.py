@@ -193,9 +193,15 @@ def test_a_model_to_start_from_is_extended_by_the_texts_characters() -> None:
 def test_a_training_that_only_makes_a_model_worse_keeps_the_model() -> None:
     _, first = run(stream(epochs=6, sample_chars=0), TEXT)
     start = Start(weights=first.weights, vocabulary=first.vocabulary)
-    _, done = run(stream(epochs=2, learning_rate=1.0, grad_clip=0, sample_chars=0), TEXT, start=start)
+    worse = stream(epochs=2, learning_rate=1.0, grad_clip=0, sample_chars=0)
+    _, done = run(worse, TEXT, start=start)
     assert done.losses.best_epoch == 0
     assert_same(done.weights, first.weights)
+    # A base, which nobody asked for, is no result: it has learned nothing from the text.
+    _, trained = run(worse, TEXT, start=start, keeps_start=False)
+    assert trained.losses.best_epoch in (1, 2)
+    assert trained.metrics[0].epoch == 0, "its loss is measured all the same"
+    assert not torch.equal(trained.weights["linear.bias"], first.weights["linear.bias"])
 
 
 def test_stream_drops_a_bom_and_classic_keeps_it() -> None:
