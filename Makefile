@@ -16,7 +16,7 @@ help:
 	@echo "make test                run ruff, mypy and all tests; make lint, types or unit runs one of them"
 	@echo "make audit               look for known vulnerabilities of the pinned packages"
 	@echo "make bench               run the quick benchmarks; TEXT=book.txt, NAME=... for one of them"
-	@echo "make bench-full          run the long benchmarks; TEXT=book.txt, SHAKESPEARE=tinyshakespeare.txt"
+	@echo "make bench-full          run the long benchmarks; TEXT=book.txt, SHAKESPEARE=tinyshakespeare.txt, MOSES=molsets.whl"
 	@echo "make chaos               inject random faults into a service and check it; SECONDS=600, SEED=1"
 	@echo "make pictures            take screenshots of every page; OUT=pictures"
 	@echo "make base                make the base that comes along anew: fetch its texts, train it, pack it; SECONDS=3000"
@@ -50,7 +50,7 @@ unit: setup-dev
 audit: setup-dev
 	@scripts/audit.sh
 
-MEASURE = $(RUN) bench $${TEXT:+--text "$$TEXT"} $${SHAKESPEARE:+--shakespeare "$$SHAKESPEARE"}
+MEASURE = $(RUN) bench $${TEXT:+--text "$$TEXT"} $${SHAKESPEARE:+--shakespeare "$$SHAKESPEARE"} $${MOSES:+--moses "$$MOSES"}
 
 bench: setup-dev
 	@exec $(MEASURE) $${NAME:+"$$NAME"}

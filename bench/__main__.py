@@ -1,6 +1,6 @@
 """Run the benches of the suite, each in a process of its own, one after another, and shows what they found.
 
-    python -m bench [NAME ...] [--long] [--text PATH] [--shakespeare PATH]
+    python -m bench [NAME ...] [--long] [--text PATH] [--shakespeare PATH] [--moses PATH]
 
 The JSON lines are appended to bench/results.jsonl. Ends with code 1 where a bench has failed: one that crashed, or
 found a wrong result (losses other than the document's, say). Missing a bar of speed is reported and fails nothing.
@@ -21,6 +21,8 @@ from bench.suite import SUITE, Bench
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "shared" / "sample.txt"
+#: What `make` is to be given for a bench that can't do without.
+NEEDED = {"shakespeare": "SHAKESPEARE=path/to/tinyshakespeare.txt", "moses": "MOSES=path/to/molsets.whl"}
 #: Lines of a failed bench's output that are shown.
 TAIL = 30
 
@@ -31,12 +33,12 @@ class Texts:
 
     any: Path | None
     shakespeare: Path | None
+    moses: Path | None
 
     def path(self, bench: Bench) -> Path | None:
         """Return what a bench is to measure on, or None: nothing, or nothing that is there."""
-        if bench.text == "none":
-            return None
-        return self.shakespeare if bench.text == "shakespeare" else self.any or SAMPLE
+        by_kind = {"none": None, "any": self.any or SAMPLE, "shakespeare": self.shakespeare, "moses": self.moses}
+        return by_kind[bench.text]
 
 
 def main(words: Sequence[str] | None = None, suite: Sequence[Bench] = SUITE) -> int:
@@ -49,12 +51,13 @@ def main(words: Sequence[str] | None = None, suite: Sequence[Bench] = SUITE) -> 
     parser.add_argument("--long", action="store_true", help="the long ones instead of the quick ones")
     parser.add_argument("--text", type=Path, help="a UTF-8 text; shared/sample.txt when left out")
     parser.add_argument("--shakespeare", type=Path, help="tinyshakespeare.txt, for the benches that need it")
+    parser.add_argument("--moses", type=Path, help="the wheel of molsets, for the bench that needs it")
     parser.add_argument("--results", type=Path, default=ROOT / "bench" / "results.jsonl")
     given = parser.parse_args(words)
     if unknown := [name for name in given.names if name not in known]:
         parser.error(f"there is no bench {unknown[0]!r}; there are {', '.join(known)}")
     chosen = [known[name] for name in given.names] or [bench for bench in suite if bench.long == given.long]
-    texts = Texts(any=given.text, shakespeare=given.shakespeare)
+    texts = Texts(any=given.text, shakespeare=given.shakespeare, moses=given.moses)
     if texts.any is None and any(bench.text == "any" for bench in chosen):
         print(f"No TEXT=path is given: {SAMPLE.relative_to(ROOT)} is measured on, a short text. Bars are the book's.")
     return run(chosen, texts, given.results, aloud=bool(given.names))
@@ -66,7 +69,7 @@ def run(chosen: Sequence[Bench], texts: Texts, results: Path, *, aloud: bool) ->
     for bench in chosen:
         path = texts.path(bench)
         if bench.text != "none" and path is None:
-            print(f"\n{bench.name}: skipped, it needs SHAKESPEARE=path/to/tinyshakespeare.txt")
+            print(f"\n{bench.name}: skipped, it needs {NEEDED[bench.text]}")
             skipped.append(bench.name)
             continue
         print(f"\n{bench.name} ...", flush=True)

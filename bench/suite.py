@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+#: What a bench measures on: nothing that is given, any text, tinyshakespeare, or the wheel of `molsets`.
+Text = Literal["none", "any", "shakespeare", "moses"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
@@ -12,17 +15,17 @@ class Bench:
     #: The module and its options.
     call: tuple[str, ...]
     #: Whose path is its first argument.
-    text: Literal["none", "any", "shakespeare"] = "any"
+    text: Text = "any"
     #: Whether it belongs to `make bench-full`: it takes minutes, or more of the machine than a look is worth.
     long: bool = False
 
 
-def quick(name: str, *options: str, text: Literal["none", "any"] = "any") -> Bench:
+def quick(name: str, *options: str, text: Text = "any") -> Bench:
     """Name a bench that runs by `make bench`, after its module."""
     return Bench(name=name, call=(f"bench.{name}", *options), text=text)
 
 
-def long(name: str, module: str = "", *options: str, text: Literal["none", "any", "shakespeare"] = "any") -> Bench:
+def long(name: str, module: str = "", *options: str, text: Text = "any") -> Bench:
     """Name a bench that runs by `make bench-full`; its module has its name unless it is given."""
     return Bench(name=name, call=(f"bench.{module or name}", *options), text=text, long=True)
 
@@ -64,5 +67,6 @@ SUITE = (
     long("sharing"),
     long("streams"),
     long("promises"),
+    long("moses", "", "--seconds", "3600", text="moses"),
     long("chaos", text="none"),
 )
