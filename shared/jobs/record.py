@@ -128,6 +128,8 @@ class NewJob:
     webhook_secret: str | None = field(default=None, repr=False)
     #: Attempts lost in a row, no newer training state saved between them, after which it fails.
     max_attempts: int = 3
+    #: About how long it will run on a modest host, seconds. Decides nothing but the order of the queue among callers.
+    cost_seconds: float = 1.0
 
     @property
     def queue(self) -> Queue:

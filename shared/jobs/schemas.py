@@ -83,7 +83,9 @@ class Job(View):
     created_at: str
     started_at: str | None
     finished_at: str | None
-    queue_position: int | None = Field(description="1 for the next of its queue; null when not queued.")
+    queue_position: int | None = Field(
+        description="1 for the next of its queue, where callers take turns; null when not queued."
+    )
     attempt: int
     worker: str | None = Field(description="Name of the node that claimed it last.")
     parent_id: str | None

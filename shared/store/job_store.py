@@ -26,6 +26,9 @@ SEND_GRACE_MS = 2_000
 #: A message is lost if it isn't claimed for this long while later ones are, or while the broker's queue is empty, ms.
 MESSAGE_LOST_MS = 5_000
 
+#: Most jobs that are tried for one message, while other workers claim them first.
+MAX_TURNS = 100
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
@@ -61,7 +64,7 @@ class JobStore(JobReader):
 
         Args:
             job: the job.
-            caller: who submits it.
+            caller: who submits it: waiting callers take turns.
             most_queued: most waiting jobs of that caller, 0: any number.
 
         Raises:
@@ -69,7 +72,8 @@ class JobStore(JobReader):
             TooManyQueued: the caller already has as many waiting jobs as allowed.
         """
         # "exists" can only mean this very job, added by a first try whose reply was lost: ids are random.
-        reply = self._scripts.run("create", json.dumps(records.to_hash(job)), SEND_GRACE_MS, caller, most_queued)
+        fields = records.to_hash(job) | {"caller": caller}
+        reply = self._scripts.run("create", json.dumps(fields), SEND_GRACE_MS, most_queued)
         if reply[0] == "retired":
             raise Conflict(f"{reply[1]} is being deleted")
         if reply[0] == "full":
@@ -113,17 +117,37 @@ class JobStore(JobReader):
     def claim(
         self, job_id: str, *, worker: str, owner_id: str | None = None, lease_s: float, min_token: int = 0
     ) -> Claim | None:
-        """Claim a queued job, or return None if there is no such job in the queue.
+        """Claim this job, whosever turn it is, or return None if there is no such job in the queue.
 
         Args:
-            job_id: the job that a message named.
+            job_id: the job.
             worker: the worker's name, which is shown.
             owner_id: identifies the process of that name; the name itself when None.
             lease_s: duration of the lease, seconds.
             min_token: this job's highest token on the volume; the new one is above it.
         """
-        reply = self._scripts.run("claim", job_id, worker, _ms(lease_s), min_token, owner_id or worker)
-        return Claim(job=records.from_flat(reply[2], None), token=int(reply[1])) if reply[0] == "ok" else None
+        reply = self._scripts.run("claim", job_id, worker, _ms(lease_s), min_token, owner_id or worker, "")
+        return _claim(reply)
+
+    def claim_next(
+        self, message: str, *, worker: str, owner_id: str, lease_s: float, min_token: Callable[[str], int]
+    ) -> Claim | None:
+        """Claim the job whose turn it is in the queue that a message came from, or return None if none waits there.
+
+        Args:
+            message: the job that the message named: it may have started already, for another one's message.
+            worker: the worker's name, which is shown.
+            owner_id: identifies the process of that name.
+            lease_s: duration of the lease, seconds.
+            min_token: returns a job's highest token on the volume.
+        """
+        job_id = message
+        for _ in range(MAX_TURNS):
+            reply = self._scripts.run("claim", job_id, worker, _ms(lease_s), min_token(job_id), owner_id, message)
+            if reply[0] != "turn":
+                return _claim(reply)
+            job_id = reply[1]
+        return None  # other workers were faster each time; a reaper sends another message if one is needed
 
     def renew(self, job_id: str, token: int, *, lease_s: float) -> bool:
         """Renew the lease; return True if a cancel is requested. Raises LeaseLost."""
@@ -215,9 +239,9 @@ class JobStore(JobReader):
             raise Conflict(f"{job_id} is sealed: it can only succeed")
         return Status(_owned(reply))
 
-    def lose(self, job_id: str, *, owner_id: str) -> None:
-        """End the lease of a job whose process, a child of this owner, is dead."""
-        self._scripts.run("lose", job_id, owner_id)
+    def lose(self, message: str, *, owner_id: str) -> None:
+        """End the lease of the job that a process, a child of this owner and dead, claimed for this message."""
+        self._scripts.run("lose", message, owner_id)
 
     # For reapers
 
@@ -310,6 +334,10 @@ class JobStore(JobReader):
     def purge(self, *, age_s: float, most: int = 100) -> Sequence[str]:
         """Delete the records and events of jobs that ended longer ago than this, and return their ids."""
         return list(self._scripts.run("purge", _ms(age_s), most))
+
+
+def _claim(reply: Sequence[Any]) -> Claim | None:
+    return Claim(job=records.from_flat(reply[2], None), token=int(reply[1])) if reply[0] == "ok" else None
 
 
 def _report(progress: Progress | None, losses: Losses | None, events: Sequence[Event]) -> tuple[str, str, str]:

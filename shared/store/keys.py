@@ -8,13 +8,15 @@
 | samples:<id> | list | the newest samples of a training, one JSON object each |
 | index:<type>:<status> | zset | job ids by name (score 0), so by time |
 | index:<model>:<type>:<status> | zset | the same, of the jobs that made or use a model |
-| queue:<queue> | zset | ids of queued jobs by when they were queued: the order of the queue |
+| queue:<queue> | zset | ids of queued jobs by their turns: the order of the queue |
+| turns:<queue> | zset | callers with waiting jobs, by the turn of their last one |
+| clock:<queue> | string | the turn of the job of this queue that was claimed last |
 | running | zset | ids of running jobs by the end of their lease |
 | outbox | zset | ids of jobs whose message has to be sent, by the time from which it is due |
 | ended | zset | ids of ended jobs by when they ended: they are deleted after some time |
 | uses:<resource> | set | live jobs that need this corpus or model |
 | retired:<resource> | string | the resource is being deleted: no new job may use it; expires |
-| claimed:<queue> | string | when the newest claimed job of this queue had been sent, ms |
+| claimed:<queue> | string | when the newest message of this queue that led to a claim had been sent, ms |
 | whole | string | "1" once the records agree with the volume, else a mark; gone when the server was emptied |
 | owed | set | jobs whose end, or request to cancel, couldn't be written to the volume yet |
 | probe | string | written to find out if the server takes writes; expires |
@@ -25,7 +27,7 @@
 | hooks | zset | ids of webhook messages to deliver, by the time of the next try |
 | hook:<id> | hash | one of them: its job, what happened, the URL, tries so far |
 | rate:<caller> | string | when a caller's full allowance is back, ms; expires |
-| waiting:<caller> | set | a caller's queued jobs, if their number is limited |
+| waiting:<caller> | set | a caller's queued jobs |
 | wake:<name> | stream | at most one entry: a web process wakes its own reader with it; expires |
 | repeat:<sha256> | hash | a request with an idempotency key: its job's id and its response; expires |
 """
@@ -44,6 +46,8 @@ LAYOUT: Mapping[str, str] = {
         "samples",
         "index",
         "queue",
+        "turns",
+        "clock",
         "claimed",
         "uses",
         "retired",

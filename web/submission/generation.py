@@ -4,6 +4,7 @@ from shared import volume
 from shared.errors import InvalidRequest
 from shared.ids import seed_of
 from shared.jobs.record import JobType, NewJob
+from shared.requests.costs import writing_seconds
 from shared.requests.options import GenerateRequest
 from shared.requests.recipes import RECIPES
 from shared.text import prompt
@@ -38,6 +39,7 @@ def prepare(services: Services, request: GenerateRequest, job_id: str) -> NewJob
         model_id=model.id,
         uses=(model.id, corpus.id) if corpus else (model.id,),
         max_attempts=services.settings.max_attempts,
+        cost_seconds=writing_seconds(resolved),
     )
 
 

@@ -11,6 +11,7 @@ from shared import volume
 from shared.errors import InvalidRequest
 from shared.ids import model_id_of, seed_of
 from shared.jobs.record import JobType, NewJob, StartingPoint
+from shared.requests.costs import training_seconds
 from shared.requests.estimate import Estimate, Speed, estimate
 from shared.requests.fit import fit, memory_bytes
 from shared.requests.options import AUTO, AnyTrainRequest, ClassicRequest, StreamRequest
@@ -57,6 +58,7 @@ def prepare(services: Services, request: Training, job_id: str) -> NewJob:
         starting_point=found.starting_point,
         uses=tuple(id_ for id_ in (resolved.corpus_id, resolved.init_from) if id_ is not None),
         max_attempts=services.settings.max_attempts,
+        cost_seconds=training_seconds(resolved, found.chars, found.vocab_size),
     )
 
 

@@ -19,28 +19,27 @@ log = logging.getLogger(__name__)
 _RUN = {JobType.TRAIN: run_train, JobType.GENERATE: run_generate, JobType.IMPORT: run_import}
 
 
-def run_job(job_id: str, host: WorkerContext) -> None:
-    """Claim a job and run it to its end, or return at once if it can't be claimed (its message may have come twice)."""
+def run_job(message: str, host: WorkerContext) -> None:
+    """Run the job whose turn it is in the queue that this message came from, if one waits there.
+
+    A message names a job and calls for whichever is next (docs/adr/0031-turns-by-caller.md).
+    """
     try:
-        asked = host.volume.jobs.asked(job_id)
-        if asked is not None and asked.type is not JobType.GENERATE:
-            host.volume.check()
-        # A generate job writes nothing to the volume under a token.
-        min_token = 0 if asked is not None and asked.type is JobType.GENERATE else host.volume.jobs.min_token(job_id)
+        claim = host.store.jobs.claim_next(
+            message,
+            worker=host.name,
+            owner_id=host.owner_id,
+            lease_s=host.settings.lease_ttl_s,
+            min_token=lambda job_id: _min_token(host, job_id),
+        )
     except VolumeUnavailable as exc:
-        # Its message is sent again in some seconds, to this worker or one whose volume works.
-        log.error("%s stays in its queue: %s", job_id, exc)
+        # A message is sent again in some seconds, to this worker or one whose volume works.
+        log.error("The job of the message for %s stays in its queue: %s", message, exc)
         return
-    claim = host.store.jobs.claim(
-        job_id,
-        worker=host.name,
-        owner_id=host.owner_id,
-        lease_s=host.settings.lease_ttl_s,
-        min_token=min_token,
-    )
     if claim is None:
-        log.info("%s can't be claimed; its message came twice or too late", job_id)
+        log.info("no job waits for the message for %s; it came twice or too late", message)
         return
+    job_id = claim.job.id
     log.info("%s starts: %s, attempt %d", job_id, claim.job.type, claim.job.attempt)
     lease = Lease(
         host.store.jobs,
@@ -77,6 +76,16 @@ def run_job(job_id: str, host: WorkerContext) -> None:
         except Exception as exc:
             log.exception("%s failed", job_id)
             _fail(attempt, JobError(code="internal", detail=_words(exc), retryable=True))
+
+
+def _min_token(host: WorkerContext, job_id: str) -> int:
+    """Return a job's highest token on the volume, once the volume works. Raises VolumeUnavailable."""
+    asked = host.volume.jobs.asked(job_id)
+    if asked is not None and asked.type is JobType.GENERATE:
+        return 0  # it writes nothing to the volume under a token
+    if asked is not None:
+        host.volume.check()
+    return host.volume.jobs.min_token(job_id)
 
 
 def _run(attempt: Attempt) -> Outcome:

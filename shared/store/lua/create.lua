@@ -1,6 +1,6 @@
 -- Add a new job's record, queued, its message due.
 -- ARGV[2] the record's fields as a JSON object of strings; [3] when its message is due, in ms: time for the creator to send it
--- [4] caller; [5] most waiting jobs of that caller, 0: any number
+-- [4] most waiting jobs of its caller, 0: any number
 -- Returns {"ok" | "exists", the record: {name, value, …}, jobs before it in its queue or nil}
 --   | {"full", how many wait} | {"retired", id of the corpus or model that is being deleted}
 local job = cjson.decode(ARGV[2])
@@ -12,11 +12,9 @@ local uses = cjson.decode(job.uses)
 for _, resource in ipairs(uses) do
   if redis.call('EXISTS', layout.retired .. resource) == 1 then return {'retired', resource} end
 end
-if tonumber(ARGV[5]) > 0 then
-  job.caller = ARGV[4]
+if tonumber(ARGV[4]) > 0 then
   local waiting = redis.call('SCARD', layout.waiting .. job.caller)
-  if waiting >= tonumber(ARGV[5]) then return {'full', waiting} end
-  redis.call('SADD', layout.waiting .. job.caller, job.id)
+  if waiting >= tonumber(ARGV[4]) then return {'full', waiting} end
 end
 local now = now_ms()
 job.created = tostring(now)
@@ -25,7 +23,7 @@ for name, value in pairs(job) do fields[name] = value end
 write(job, fields)
 for _, resource in ipairs(uses) do redis.call('SADD', layout.uses .. resource, job.id) end
 enter_index(job)
-redis.call('ZADD', layout.queue .. job.queue, now, job.id)
+enter_queue(job, now)
 redis.call('ZADD', layout.outbox, now + tonumber(ARGV[3]), job.id)
 emit_status(job)
 return current('ok')

@@ -96,11 +96,44 @@ local function emit_status(job)
   emit(job.id, 'status', cjson.encode({status = shown(job), attempt = tonumber(job.attempt), worker = worker}))
 end
 
--- Append a queued job to its queue, its message due at once.
-local function enqueue(job, now)
-  redis.call('ZADD', layout.queue .. job.queue, now, job.id)
-  redis.call('ZADD', layout.outbox, now, job.id)
+-- The place of a new job in its queue: self-clocked fair queueing (Golestani 1994) among callers. Each caller's jobs follow one
+-- another by what they cost; the clock of a queue is the turn of the job that was claimed last, so that nobody pays for what they
+-- had while nobody else waited. Begins at the time of day, behind jobs that an older version put into the queue.
+local function take_turn(job, now)
+  local callers, clock_key = layout.turns .. job.queue, layout.clock .. job.queue
+  if redis.call('EXISTS', layout.queue .. job.queue) == 0 then redis.call('DEL', callers, clock_key) end
+  redis.call('SET', clock_key, string.format('%.0f', now), 'NX')
+  local clock = tonumber(redis.call('GET', clock_key))
+  redis.call('ZREMRANGEBYSCORE', callers, '-inf', clock)
+  local caller = job.caller or ''
+  local last = tonumber(redis.call('ZSCORE', callers, caller) or clock)
+  local turn = last + math.max(1, tonumber(job.cost or '1'))
+  redis.call('ZADD', callers, turn, caller)
+  return string.format('%.0f', turn)
+end
+
+-- Put a job into its queue: a new one at its turn, before all new ones one that has had its turn (0).
+local function enter_queue(job, now)
+  if not job.turn or job.turn == '' then
+    job.turn = take_turn(job, now)
+    redis.call('HSET', layout.job .. job.id, 'turn', job.turn)
+  end
+  redis.call('ZADD', layout.queue .. job.queue, job.turn, job.id)
   if job.caller then redis.call('SADD', layout.waiting .. job.caller, job.id) end
+end
+
+local function leave_queue(job)
+  redis.call('ZREM', layout.queue .. job.queue, job.id)
+  if not job.caller then return end
+  redis.call('SREM', layout.waiting .. job.caller, job.id)
+  -- Who has cancelled all that waited begins anew.
+  if redis.call('EXISTS', layout.waiting .. job.caller) == 0 then redis.call('ZREM', layout.turns .. job.queue, job.caller) end
+end
+
+-- Put a job into its queue, its message due at once.
+local function enqueue(job, now)
+  enter_queue(job, now)
+  redis.call('ZADD', layout.outbox, now, job.id)
 end
 
 -- Add a message about the job's status for its webhook, if it asked for that one. A worker's sender delivers it. The message's id
@@ -136,10 +169,7 @@ local function move(job, to, now, changes)
   for _, status in ipairs(context.transitions[job.status]) do allowed = allowed or status == to end
   if not allowed then return false end
   leave_index(job)
-  if job.status == 'queued' then
-    redis.call('ZREM', layout.queue .. job.queue, job.id)
-    if job.caller then redis.call('SREM', layout.waiting .. job.caller, job.id) end
-  end
+  if job.status == 'queued' then leave_queue(job) end
   if job.status == 'running' then redis.call('ZREM', layout.running, job.id) end
   changes.status = to
   local ends = #context.transitions[to] == 0

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -670,3 +671,52 @@ def test_a_worker_s_report_clears_away_those_that_are_gone(store: Store, client:
     info = WorkerInfo(name="w1", host="h", cores=1, threads=1, bfloat16=False, memory_bytes=1, versions={})
     store.workers.report(info)
     assert client.zrange(keys.WORKERS, 0, -1) == ["w1"]
+
+
+def test_callers_take_turns_by_what_their_jobs_cost(store: Store) -> None:
+    def send(caller: str, *costs: float) -> list[str]:
+        jobs = [replace(make_job(), cost_seconds=cost) for cost in costs]
+        for job in jobs:
+            store.jobs.create(job, caller=caller)
+            store.jobs.sent(job.id)
+        return [job.id for job in jobs]
+
+    def take(message: str) -> str:
+        claim = store.jobs.claim_next(message, worker="w1", owner_id="w1", lease_s=LEASE_S, min_token=lambda _: 0)
+        assert claim is not None
+        return claim.job.id
+
+    first, *rest = many = send("ann", *[60] * 5)
+    assert take(first) == first
+    one, two = send("bob", 60, 60)
+    [quick] = send("eve", 1)
+    # The messages come in the order in which they were sent; the jobs in that of their callers' turns.
+    messages = [*rest, one, two, quick]
+    assert [take(message) for message in messages] == [quick, rest[0], one, rest[1], two, rest[2], rest[3]]
+    for message in many:
+        assert store.jobs.claim_next(message, worker="w", owner_id="w", lease_s=1, min_token=lambda _: 0) is None
+    assert not store.jobs.due(stayed_empty=lambda _: False), "no message is missing"
+
+
+def test_a_drained_job_goes_first_and_the_message_of_a_cancelled_one_serves_another(store: Store) -> None:
+    drained, waiting, cancelled = (make_job() for _ in range(3))
+    for job in (drained, waiting, cancelled):
+        store.jobs.create(job, caller="ann")
+        store.jobs.sent(job.id)
+    claim = store.jobs.claim(drained.id, worker="w1", lease_s=LEASE_S)
+    assert claim is not None
+    store.jobs.release(drained.id, claim.token)
+    assert store.jobs.get(drained.id).queue_position == 1
+    store.jobs.cancel(cancelled.id)
+
+    def take() -> str | None:
+        claim = store.jobs.claim_next(cancelled.id, worker="w1", owner_id="w1", lease_s=LEASE_S, min_token=lambda _: 0)
+        return claim and claim.job.id
+
+    assert take() == drained.id
+    # Its process dies, of which no more is known than the message that it had.
+    store.jobs.lose(cancelled.id, owner_id="w1")
+    assert [(reaped.job_id, reaped.outcome) for reaped in store.jobs.reap(lease_s=LEASE_S)] == [
+        (drained.id, "requeued")
+    ]
+    assert [take(), take(), take()] == [drained.id, waiting.id, None]

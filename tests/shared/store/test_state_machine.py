@@ -37,6 +37,7 @@ GRACE, LEASE, LOST, RETIRED, AGE = (round(ticks * TICK) for ticks in (1.5, 2.5, 
 LONG_AGO = -(10**9)
 
 WORKERS = ("w1", "w2", "w3")
+CALLERS = ("ann", "bob")
 RESOURCES = ("cor_a", "cor_b", "mod_a")
 ENDS = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
 
@@ -50,7 +51,7 @@ for _, key in ipairs(all('job')) do
     if at and at ~= '' then redis.call('HSET', key, name, string.format('%.0f', at - by)) end
   end
 end
-for _, kind in ipairs({'running', 'outbox', 'ended', 'queue'}) do
+for _, kind in ipairs({'running', 'outbox', 'ended'}) do
   for _, key in ipairs(all(kind)) do
     for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do redis.call('ZINCRBY', key, -by, id) end
   end
@@ -82,8 +83,10 @@ class Modelled:
     """What the rules say of one job."""
 
     job: NewJob
-    #: By when it came into its queue: the place in it.
-    queued_at: int
+    #: Who sent it; "" where that was forgotten.
+    caller: str
+    #: Its place in its queue; 0 for one that has had its turn.
+    turn: int
     #: From when on its message is due; None: it is sent, or needs none.
     due_at: int | None
     status: Status = Status.QUEUED
@@ -114,8 +117,7 @@ class Modelled:
     def become(self, status: Status, now: int) -> None:
         self.status, self.cancel_requested = status, False
         if status is Status.QUEUED:
-            self.queued_at = self.due_at = now
-            self.sent_at = None
+            self.due_at, self.sent_at = now, None
         else:
             self.due_at = None
         if status in ENDS:
@@ -131,6 +133,9 @@ class Model:
         self.jobs: dict[str, Modelled] = {}
         self.retired: dict[str, int] = {}
         self.claimed: dict[Queue, int] = {}
+        self.clocks: dict[Queue, int] = {}
+        #: The turn of each caller's last job, by queue.
+        self.turns: dict[Queue, dict[str, int]] = {queue: {} for queue in Queue}
 
     def owned(self, job_id: str, token: int) -> Modelled:
         job = self.jobs.get(job_id)
@@ -140,19 +145,35 @@ class Model:
             raise LeaseLost
         return job
 
-    def create(self, job: NewJob) -> None:
+    def take_turn(self, job: NewJob, caller: str) -> int:
+        turns = self.turns[job.queue]
+        if not self.waiting(job.queue):
+            turns.clear()
+            self.clocks[job.queue] = self.now
+        clock = self.clocks[job.queue]
+        turns[caller] = max(clock, turns.get(caller, clock)) + round(1000 * job.cost_seconds)
+        return turns[caller]
+
+    def leave_queue(self, job: Modelled) -> None:
+        """Forget what a caller has cost who has nothing waiting any more. Call it when the job has left its queue."""
+        if not any(other.status is Status.QUEUED and other.caller == job.caller for other in self.jobs.values()):
+            self.turns[job.job.queue].pop(job.caller, None)
+
+    def create(self, job: NewJob, caller: str) -> None:
         if job.id in self.jobs:
             return
         if any(self.retired.get(resource, LONG_AGO) > self.now for resource in job.uses):
             raise Conflict
-        self.jobs[job.id] = Modelled(job, queued_at=self.now, due_at=self.now + GRACE, told=[Status.QUEUED])
+        turn = self.take_turn(job, caller)
+        self.jobs[job.id] = Modelled(job, caller=caller, turn=turn, due_at=self.now + GRACE, told=[Status.QUEUED])
 
     def restore(self, job: NewJob, status: Status, rows: list[int], token: int = 0) -> bool:
         if job.id in self.jobs:
             return False
         self.jobs[job.id] = Modelled(
             job,
-            queued_at=self.now,
+            caller="",
+            turn=self.take_turn(job, "") if status is Status.QUEUED else 0,
             due_at=self.now if status is Status.QUEUED else None,
             status=status,
             ended_at=self.now if status in ENDS else None,
@@ -175,7 +196,26 @@ class Model:
             return None
         if job.sent_at is not None:
             self.claimed[job.job.queue] = max(self.claimed.get(job.job.queue, LONG_AGO), job.sent_at)
+        return self.begin(job, worker, min_token)
+
+    def claim_next(self, message: str, worker: str, min_token: int) -> tuple[str, int] | None:
+        named = self.jobs.get(message)
+        if named is None or not (waiting := self.waiting(named.job.queue)):
+            return None
+        job, queue = self.jobs[waiting[0]], named.job.queue
+        sent_at = job.sent_at if job is named else None
+        if job is not named and named.status is Status.QUEUED:
+            sent_at, named.sent_at = named.sent_at, job.sent_at
+            named.due_at = named.due_at if job.due_at is None else job.due_at
+        if sent_at is not None:
+            self.claimed[queue] = max(self.claimed.get(queue, LONG_AGO), sent_at)
+        return job.job.id, self.begin(job, worker, min_token)
+
+    def begin(self, job: Modelled, worker: str, min_token: int) -> int:
+        self.clocks[job.job.queue] = max(self.clocks.get(job.job.queue, LONG_AGO), job.turn)
         job.become(Status.RUNNING, self.now)
+        self.leave_queue(job)
+        job.turn = 0
         job.token = max(job.token, min_token) + 1
         job.attempt += 1
         job.worker, job.lease_until = worker, self.now + LEASE
@@ -225,6 +265,7 @@ class Model:
             raise Conflict
         if job.status is Status.QUEUED:
             job.become(Status.CANCELLED, self.now)
+            self.leave_queue(job)
             return CancelOutcome.CANCELLED
         job.cancel_requested = True
         job.told.append(Status.CANCELLING)
@@ -290,6 +331,8 @@ class Model:
             held.setdefault(key, []).append(job_id)
 
         for job_id, job in sorted(self.jobs.items()):
+            if job.status is Status.QUEUED:
+                put(keys.LAYOUT["waiting"] + job.caller, job_id)
             put(keys.index(job.job.type, job.shown), job_id)
             put(keys.index(job.job.type, job.shown, job.job.model_id), job_id)
             if job.status is Status.RUNNING:
@@ -311,7 +354,7 @@ class Model:
     def waiting(self, queue: Queue) -> list[str]:
         """Return the ids of a queue's jobs, the next to be claimed first."""
         queued = [job for job in self.jobs.values() if job.status is Status.QUEUED and job.job.queue is queue]
-        return [job.job.id for job in sorted(queued, key=lambda job: (job.queued_at, job.job.id))]
+        return [job.job.id for job in sorted(queued, key=lambda job: (job.turn, job.job.id))]
 
 
 def outcome(act: Callable[[], Any]) -> Any:
@@ -338,6 +381,7 @@ ASKS = st.fixed_dictionaries(
         "uses": st.lists(st.sampled_from(RESOURCES), unique=True, max_size=2).map(tuple),
         "model_id": st.sampled_from(["mod_a", "mod_b"]),
         "max_attempts": st.integers(1, 2),
+        "cost_seconds": st.sampled_from([0.002, 1, 5]),
     }
 )
 
@@ -365,8 +409,8 @@ class History(RuleBasedStateMachine):
         #: Each record as it was seen last.
         self.seen: dict[str, dict[str, str]] = {}
         self.emptied = 0
-        for ask in asks:
-            self.create(ask)
+        for place, ask in enumerate(asks):
+            self.create(ask, CALLERS[place % 2])
         for _ in range(claimed):
             self.claim((True, 0), "w1", 0)
 
@@ -406,10 +450,12 @@ class History(RuleBasedStateMachine):
     # Who sends jobs
 
     @precondition(lambda self: sum(job.live for job in self.model.jobs.values()) < 4)
-    @rule(ask=ASKS)
-    def create(self, ask: dict[str, Any]) -> None:
+    @rule(ask=ASKS, caller=st.sampled_from(CALLERS))
+    def create(self, ask: dict[str, Any], caller: str) -> None:
         job = NewJob(id=f"job_{len(self.asked):026}", params={}, metadata={"who": "é"}, **ask)
-        refused = self.same(lambda: self.store.jobs.create(job) and None, lambda: self.model.create(job))
+        refused = self.same(
+            lambda: self.store.jobs.create(job, caller=caller) and None, lambda: self.model.create(job, caller)
+        )
         if not refused:
             self.asked.append(job)
 
@@ -450,6 +496,31 @@ class History(RuleBasedStateMachine):
             assert token > seen, "tokens only rise"
             self.floors[job.id] = token
             self.given.append((job.id, token, worker))
+
+    @has_jobs
+    @rule(choice=JOBS, worker=st.sampled_from(WORKERS))
+    def claim_next(self, choice: Choice, worker: str) -> None:
+        message = self.job(choice, Status.QUEUED).id
+
+        def claim() -> tuple[str, int] | None:
+            claim = self.store.jobs.claim_next(
+                message,
+                worker=worker,
+                owner_id=worker,
+                lease_s=LEASE / 1000,
+                min_token=lambda job_id: self.floors.get(job_id, 0),
+            )
+            return None if claim is None else (claim.job.id, claim.token)
+
+        modelled = self.model.jobs.get(message)
+        waiting = self.model.waiting(modelled.job.queue) if modelled else []
+        floor = self.floors.get(waiting[0], 0) if waiting else 0
+        found = self.same(claim, lambda: self.model.claim_next(message, worker, floor))
+        if found is not None:
+            job_id, token = found
+            assert token > floor, "tokens only rise"
+            self.floors[job_id] = token
+            self.given.append((job_id, token, worker))
 
     @has_holders
     @rule(choice=HOLDERS)
@@ -508,7 +579,8 @@ class History(RuleBasedStateMachine):
     @rule(choice=HOLDERS)
     def lose(self, choice: Choice) -> None:
         job_id, _, worker = self.holder(choice)
-        self.same(lambda: self.store.jobs.lose(job_id, owner_id=worker), lambda: self.model.lose(job_id, worker))
+        message = (self.seen.get(job_id) or {}).get("message") or job_id
+        self.same(lambda: self.store.jobs.lose(message, owner_id=worker), lambda: self.model.lose(job_id, worker))
 
     # Who looks after all
 
@@ -571,7 +643,7 @@ class History(RuleBasedStateMachine):
         job = self.job(choice, *Status)
         if job.id in self.model.jobs:
             self.same(lambda: self.store.jobs.restore(job), lambda: self.model.restore(job, Status.QUEUED, []))
-            self.same(lambda: self.store.jobs.create(job) and None, lambda: self.model.create(job))
+            self.same(lambda: self.store.jobs.create(job) and None, lambda: self.model.create(job, ""))
 
     def forget(self, known: Modelled) -> None:
         """Take every trace of a job from the server, as if it had been emptied."""
@@ -582,6 +654,7 @@ class History(RuleBasedStateMachine):
             self.client.zrem(keys.index(job.type, status, job.model_id), job.id)
         for key in (keys.queue(job.queue), keys.RUNNING, keys.OUTBOX, keys.ENDED):
             self.client.zrem(key, job.id)
+        self.client.srem(keys.LAYOUT["waiting"] + known.caller, job.id)
         for resource in job.uses:
             self.client.srem(keys.LAYOUT["uses"] + resource, job.id)
         del self.model.jobs[job.id]
@@ -614,8 +687,9 @@ class History(RuleBasedStateMachine):
             flat = dump.pop(keys.job(job_id))
             self.check_record(job, dict(zip(flat[::2], flat[1::2], strict=True)))
             self.check_events(job, dump.pop(keys.events(job_id)))
-        for key in (keys.LAYOUT["claimed"] + queue for queue in Queue):
-            dump.pop(key, None)
+        for kind in ("claimed", "clock", "turns"):
+            for queue in Queue:
+                dump.pop(keys.LAYOUT[kind] + queue, None)
         for key, held in dump.items():
             if key.startswith(keys.metrics("")):
                 dump[key] = [json.loads(line)["step"] for line in held]
