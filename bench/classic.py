@@ -17,8 +17,8 @@ from torch import Tensor
 
 from bench.common import Row, in_turns, report, text_argument
 from bench.document import BATCH, WINDOW, document_epochs
+from shared.host import cores
 from shared.requests.options import ClassicRequest
-from worker.maintenance.heartbeat import cores
 from worker.training.events import Done
 from worker.training.train import train
 

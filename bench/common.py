@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from shared.host import cores
 from shared.text.vocabulary import normalise
 from worker.nn.precision import has_bfloat16
 
@@ -101,7 +102,7 @@ def report(**figures: Any) -> None:
     Raises SystemExit where a row that must be met isn't.
     """
     machine = {
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "bfloat16": has_bfloat16(),
         "torch": str(torch.__version__),

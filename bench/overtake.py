@@ -17,10 +17,10 @@ from torch import Tensor
 
 from bench.common import Row, in_turns, report, text_argument
 from bench.document import MARK, WINDOW, Pace, document_measure, pace
+from shared.host import cores
 from shared.requests.fit import fit
 from shared.requests.options import StreamRequest
 from shared.text.vocabulary import BOM, Vocabulary, normalise
-from worker.maintenance.heartbeat import cores
 from worker.nn.kernel import load
 from worker.nn.model import CharLSTM
 from worker.training.data import Windows, encode

@@ -15,8 +15,8 @@ import torch
 from bench.common import Row, in_turns, report, text_argument
 from bench.overtake import as_learned, fitted
 from bench.plain import PlainLoop
+from shared.host import cores
 from shared.requests.options import StreamRequest
-from worker.maintenance.heartbeat import cores
 from worker.training.train import train
 
 #: Steps of a block, and pairs of blocks.

@@ -15,7 +15,7 @@ import time
 import worker  # noqa: F401  # before torch: it says how threads wait
 from bench.common import Row, report, text_argument
 from bench.overtake import fitted
-from worker.maintenance.heartbeat import cores
+from shared.host import cores
 from worker.training.events import Done, Metric
 from worker.training.train import train
 

@@ -15,12 +15,12 @@ from dataclasses import replace
 
 from bench.common import Row, report
 from bench.service import cluster_of_argument
+from shared.host import cores
 from shared.jobs.record import JobType
 from shared.requests.options import StreamRequest
 from shared.store.events import Alarm
 from shared.volume import Corpus
 from tests.worker.cluster import Cluster
-from worker.maintenance.heartbeat import cores
 
 #: Seconds of each measurement, and turns of each number of threads.
 MEASURE_S, TURNS = 8.0, 2

@@ -12,7 +12,7 @@ Bar: below the document's loss. `overtake` times when it is passed.
 from bench.common import Row, report, text_argument
 from bench.document import MARK, pace
 from bench.overtake import EVERY, Judge, as_learned, fitted
-from worker.maintenance.heartbeat import cores
+from shared.host import cores
 from worker.training.events import Done, Metric
 from worker.training.train import train
 

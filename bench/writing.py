@@ -21,13 +21,13 @@ import torch
 from torch.nn import functional
 
 from bench.common import Row, in_turns, report, text_argument
+from shared.host import cores
 from shared.requests.options import GenerateRequest
 from shared.requests.recipes import CLASSIC, STREAM, Recipe
 from shared.text.vocabulary import Vocabulary
 from tests.worker.reference import document_generation
 from worker.generation.generate import generate
 from worker.generation.loaded import LoadedModel, Sizes, assemble
-from worker.maintenance.heartbeat import cores
 from worker.nn.model import CharLSTM
 
 HIDDEN, WINDOW, ROUNDS = 256, 100, 5

@@ -31,7 +31,7 @@ def workers(ctx: CliContext) -> None:
             (
                 one.name,
                 " ".join(one.running) or "nothing",
-                str(one.cores),
+                str(one.cores) if one.cpu_quota is None else f"{one.cores} (quota {one.cpu_quota:.3g})",
                 str(one.threads),
                 f"{age(one.seen_at)} ago",
                 one.versions.get("torch", ""),

@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from cli.doctor.findings import Finding, bad, note, ok, warn
 from cli.service.service import ROOT
 from shared.errors import VolumeUnavailable
+from shared.host import cores, cpu_quota, memory_bytes, processors
 from shared.sizes import size
 from shared.volume import Volume
 
@@ -141,15 +142,17 @@ def _check_torch() -> Iterator[Finding]:
 
 
 def _check_cores() -> Finding:
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count, quota, message = cores(), cpu_quota(), str(cores())
+    if quota is not None:
+        message += f": this container may use {quota:.3g} of {processors()} processors' time"
     if count < 2:
-        return warn("cores", "1", "Training and generation share it; two cores or more are better.")
-    return ok("cores", str(count))
+        return warn("cores", message, "Training and generation share it; two cores or more are better.")
+    return ok("cores", message)
 
 
 def _check_memory() -> Iterator[Finding]:
     try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        total = memory_bytes()
     except (OSError, ValueError):
         return
     if total < LOW_MEMORY:

@@ -20,6 +20,7 @@ class WorkerInfo:
 
     name: str
     host: str
+    #: Threads that should compute there at once (`shared/host.py`).
     cores: int
     #: Threads of one training.
     threads: int
@@ -33,6 +34,8 @@ class WorkerInfo:
     #: The speed of a training there, as `shared.requests.estimate.Speed` parses it; empty until it is measured.
     speed: Mapping[str, Any] = field(default_factory=dict)
     running: Sequence[str] = field(default=())
+    #: Processors' time that its container may use; None if that isn't limited.
+    cpu_quota: float | None = None
     #: When it reported this, milliseconds since 1970 on the store's clock and on its own; 0 from an older version.
     seen_ms: int = 0
     clock_ms: int = 0

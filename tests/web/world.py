@@ -178,6 +178,7 @@ class World:
             name=name,
             host="loom-1",
             cores=2,
+            cpu_quota=1.5,
             threads=1,
             bfloat16=False,
             memory_bytes=memory_bytes,

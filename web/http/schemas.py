@@ -181,7 +181,8 @@ class Worker(View):
 
     name: str
     host: str
-    cores: int
+    cores: int = Field(description="Processors that it may use, at most its quota rounded up.")
+    cpu_quota: float | None = Field(description="Processors' time that its container may use; null if not limited.")
     threads: int = Field(description="Threads that one training computes with.")
     bfloat16: bool = Field(description="Whether its processor multiplies bfloat16.")
     versions: dict[str, str]
@@ -195,6 +196,7 @@ class Worker(View):
             name=info.name,
             host=info.host,
             cores=info.cores,
+            cpu_quota=info.cpu_quota,
             threads=info.threads,
             bfloat16=info.bfloat16,
             versions=dict(info.versions),

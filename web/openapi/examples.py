@@ -141,6 +141,7 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
         "name": "celery@loom-1",
         "host": "loom-1",
         "cores": 2,
+        "cpu_quota": 1.5,
         "threads": 1,
         "bfloat16": True,
         "versions": {"python": "3.11.7", "torch": "2.13.0"},

@@ -1,14 +1,13 @@
 """Reports to the other processes that this worker is alive, its abilities, and what it runs."""
 
 import logging
-import os
 import platform
 import threading
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 
 from shared.errors import StoreUnavailable
+from shared.host import cores, cpu_quota, memory_bytes
 from shared.settings import Settings
 from shared.store import Store, WorkerInfo
 from worker.maintenance.throughput import ThroughputMeter
@@ -21,11 +20,6 @@ log = logging.getLogger(__name__)
 INTERVAL_S = 2.0
 #: Share of the host's memory that all its training slots together may use.
 _MEMORY_SHARE = 0.8
-
-
-def cores() -> int:
-    """Return how many processors this process may use, as limited by a container or `taskset`."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def train_threads(settings: Settings) -> int:
@@ -49,7 +43,8 @@ def describe(name: str, settings: Settings, *, owner_id: str) -> WorkerInfo:
         cores=cores(),
         threads=train_threads(settings),
         bfloat16=_has_bfloat16(),
-        memory_bytes=settings.job_memory_bytes or int(_memory_bytes() * _MEMORY_SHARE / slots),
+        memory_bytes=settings.job_memory_bytes or int(memory_bytes() * _MEMORY_SHARE / slots),
+        cpu_quota=cpu_quota(),
         versions={
             "python": platform.python_version(),
             **{package: version(package) for package in ("torch", "numpy", "celery")},
@@ -112,12 +107,3 @@ def _has_bfloat16() -> bool:
     """Return True if trainings are faster in bfloat16 here; no torch operation may run in the parent."""
     kernel = load()
     return "avx512_bf16" in processor_flags() if kernel is None else kernel.bfloat16 is not None
-
-
-def _memory_bytes() -> int:
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text("ascii").strip()
-    except OSError:
-        return total
-    return min(total, int(limit)) if limit.isdigit() else total

@@ -4,7 +4,6 @@ This module prepares the first step: text to numbers, weights, precision, thread
 batches of a recipe are in classic.py and stream.py.
 """
 
-import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from shared.errors import JobFailed
+from shared.host import cores
 from shared.requests.flops import takes_muon
 from shared.requests.options import ClassicRequest, StreamRequest
 from shared.text.text_stream import normalized_chunks
@@ -69,8 +69,7 @@ def train(
         state: an earlier training of the same request and text to continue; it ends with the same weights, bit for bit,
             as if it hadn't been interrupted, on the same kind of processor and the same torch. Its threads, precision
             and vocabulary are kept.
-        threads: most threads; as many as this process may use processors when None. The compiled layer uses one per 16
-            batch rows.
+        threads: most threads; the host's `cores` when None. The compiled layer uses one per 16 batch rows.
         fused: compute with the compiled layer where there is one (worker/nn/kernel).
         clock: seconds, for speeds, `max_seconds` and the interval of Progress events.
         note: called before the first step with messages for the training's owner, such as that this host can't compute
@@ -115,7 +114,7 @@ def train(
             f"From step {facts['step']} on, other code computes the training: the quality is the same, but the last "
             "digits differ from those of an uninterrupted training."
         )
-    threads = facts.get("threads") or _threads(threads or len(os.sched_getaffinity(0)), request, model)
+    threads = facts.get("threads") or _threads(threads or cores(), request, model)
     torch.set_num_threads(threads)
     seed = derive(request.seed, "data")
     recipe: Classic | Stream

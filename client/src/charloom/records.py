@@ -350,6 +350,8 @@ class Worker(Record):
     name: str
     host: str
     cores: int
+    #: Processors' time that its container may use; None if that isn't limited.
+    cpu_quota: float | None = None
     threads: int
     bfloat16: bool = False
     versions: dict[str, str] = {}

@@ -141,6 +141,8 @@ def test_a_worker_s_wrong_clock_is_reported(skew_ms: int, level: Level) -> None:
 
 def test_workers_of_different_versions_and_no_workers_are_reported() -> None:
     assert levels(check_workers([WORKER]))["worker w1@a"] is Level.OK
+    [limited] = check_workers([WORKER.model_copy(update={"cpu_quota": 1.5})])
+    assert "2 cores (quota 1.5)" in limited.message
     other = WORKER.model_copy(update={"name": "w1@b", "versions": {"torch": "2.12.0"}})
     found = list(check_workers([WORKER, other]))
     assert "different versions of torch: 2.12.0, 2.13.0" in found[-1].message

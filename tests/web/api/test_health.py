@@ -71,7 +71,17 @@ def test_workers_are_listed(world: World) -> None:
     world.worker()
     page = world.get("/workers").json
     worker = page["data"][0]
-    assert set(worker) == {"name", "host", "cores", "threads", "bfloat16", "versions", "running", "seen_at"}
+    assert set(worker) == {
+        "name",
+        "host",
+        "cores",
+        "cpu_quota",
+        "threads",
+        "bfloat16",
+        "versions",
+        "running",
+        "seen_at",
+    }
     assert (worker["name"], page["first_id"], page["has_more"]) == ("worker@loom-1", "worker@loom-1", False)
 
 

@@ -5,7 +5,6 @@ One text is one lane, whose state is carried on, or, in the seed document's way 
 
 import copy
 import ctypes
-import os
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -14,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from shared.host import cores
 from worker.nn.kernel import Kernel
 
 #: Units of a block, and its gates.
@@ -170,7 +170,7 @@ class Lanes:
     def _bind(self, *, read: int) -> None:
         """Make room for logits and choices, and tell write.c where everything is."""
         packed, options, texts = self._packed, self._options, len(self._newest)
-        self._threads = threads = max(1, min(len(os.sched_getaffinity(0)), texts // _TEXTS_A_THREAD))
+        self._threads = threads = max(1, min(cores(), texts // _TEXTS_A_THREAD))
         self._logits = torch.empty(texts, len(packed.out_biases))
         self._weights = torch.empty(threads, packed.characters + -packed.characters % 8, dtype=torch.float64)
         self._heap = torch.empty(threads, packed.characters, dtype=torch.int32)

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
+from shared.host import processors
+
 
 @cache
 def _pool(_process: int) -> ThreadPoolExecutor:
     """Return the threads of this process; those of its parent don't come along when it is forked."""
-    return ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="lstm")
+    return ThreadPoolExecutor(max_workers=processors(), thread_name_prefix="lstm")
 
 
 def in_threads(call: Callable[[int, int], object], threads: int) -> None:
