@@ -15,6 +15,7 @@
     │   ├── StoreUnavailable
     │   │   └── RecordGone       Redis was emptied and doesn't know the job yet
     │   └── VolumeUnavailable
+    │       └── VolumeGone       the folder isn't the service's volume, or its server doesn't respond
     ├── LeaseLost                this attempt no longer owns its job: stop, write nothing more
     └── JobFailed                a job failed, with a code and words for whoever submitted it
         ├── Diverged             the loss diverged; the last good state is kept
@@ -197,6 +198,10 @@ class VolumeUnavailable(Unavailable):
     when = "The data volume can't be reached, is full or read-only."
     to_do = "Send it again after `Retry-After` seconds; if it persists, inform the service's operator."
     example = "The data volume can't be written: the disk is full."
+
+
+class VolumeGone(VolumeUnavailable):
+    """The folder isn't the service's volume: it isn't mounted, another one is, or its server doesn't respond."""
 
 
 class LeaseLost(CharloomError):

@@ -1,4 +1,4 @@
-"""Ids: opaque, sortable by time of making, their kind in front (`cor_`, `job_`, `mod_`).
+"""Ids: opaque, sortable by time of making, their kind in front (`cor_`, `job_`, `mod_`, `vol_`).
 
 After the prefix stand 10 characters of milliseconds since 1970 and 16 random ones, in lower-case Crockford base32, so
 that plain string order is order of time. Ids of one process within one millisecond are made to ascend.
@@ -10,7 +10,7 @@ import threading
 import time
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
-_PATTERN = re.compile(r"(cor|job|mod)_[0-9a-hjkmnp-tv-z]{26}")
+_PATTERN = re.compile(r"(cor|job|mod|vol)_[0-9a-hjkmnp-tv-z]{26}")
 
 
 class _Ascending:
@@ -30,7 +30,7 @@ _numbers = _Ascending()
 
 
 def new_id(kind: str) -> str:
-    """Make an id of `kind` ("cor", "job" or "mod") that sorts after every earlier one of this process."""
+    """Make an id of `kind` ("cor", "job", "mod" or "vol") that sorts after every earlier one of this process."""
     return f"{kind}_{_encode(_numbers.next())}"
 
 

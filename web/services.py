@@ -9,6 +9,7 @@ from shared.settings import Settings
 from shared.store import Store
 from shared.volume import Volume
 from shared.volume.secret_key import SecretKey
+from shared.volume_guard import VolumeGuard
 from web.response_cache import ResponseCache
 from web.streaming import shutdown
 from web.streaming.connection_slots import ConnectionSlots
@@ -24,7 +25,9 @@ class Services:
     settings: Settings
     store: Store
     broker: Broker
-    volume: Volume
+    #: The volume, to be reached by `volume`.
+    unguarded_volume: Volume
+    volume_guard: VolumeGuard
     secret: SecretKey
     #: Threads that event streams and long polls may hold.
     slots: ConnectionSlots
@@ -41,17 +44,25 @@ class Services:
     def of(cls, settings: Settings, *, ping_s: float = 15.0) -> "Services":
         """Make the parts that the settings name. Nothing is connected yet."""
         volume, store = Volume.of(settings), Store.of(settings)
+        guard = VolumeGuard(store, volume)
         return cls(
             settings=settings,
             store=store,
             broker=Broker.of(settings),
-            volume=volume,
-            secret=SecretKey(settings, volume.folder),
+            unguarded_volume=volume,
+            volume_guard=guard,
+            secret=SecretKey(settings, volume.folder, check=guard.check),
             slots=ConnectionSlots(settings.web_streams),
             feeds=EventHub(store.events, closing=shutdown.closing),
             answers=ResponseCache(store.jobs),
             ping_s=ping_s,
         )
+
+    @property
+    def volume(self) -> Volume:
+        """The volume. Raises VolumeGone if the folder isn't the service's, or doesn't respond."""
+        self.volume_guard.check()
+        return self.unguarded_volume
 
 
 def services() -> Services:

@@ -21,6 +21,7 @@ from shared.jobs.record import Queue
 from shared.settings import Settings, load, set_umask
 from shared.store import Store
 from shared.volume import Volume
+from shared.volume_guard import VolumeGuard
 from worker.consumer.train_slots import TrainSlots
 from worker.jobs.attempt import WorkerContext
 from worker.jobs.child_process import die_with_parent
@@ -45,6 +46,8 @@ class Entry:
         self._drain = mmap.mmap(-1, 1)
         self._store = Store.of(settings)
         self._volume = Volume.of(settings)
+        # The children's.
+        self._volume_guard = VolumeGuard(self._store, self._volume)
         self._step_log = StepLog(settings.step_log)
         # Each child has its own.
         self._lease_renewer = LeaseRenewer()
@@ -55,6 +58,8 @@ class Entry:
         app = make_app(self._settings)
         app.conf.charloom_settings = self._settings
         app.conf.charloom_owner_id = self._owner_id
+        # The parent's: a child must not inherit a look at the volume that its thread will never end.
+        app.conf.charloom_volume_guard = VolumeGuard(Store.of(self._settings), self._volume)
         app.conf.worker_concurrency = max(1, self._settings.train_slots + self._settings.generate_slots)
         app.conf.worker_consumer = "worker.consumer.consumer:CharloomConsumer"
         app.steps["worker"].add(MaintenanceStep)
@@ -110,6 +115,7 @@ class Entry:
             settings=self._settings,
             store=self._store,
             volume=self._volume,
+            volume_guard=self._volume_guard,
             train_threads=train_threads(self._settings),
             step_log=self._step_log,
             lease_renewer=self._lease_renewer,

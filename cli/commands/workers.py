@@ -30,7 +30,7 @@ def workers(ctx: CliContext) -> None:
         rows = [
             (
                 one.name,
-                " ".join(one.running) or "nothing",
+                " ".join(one.running) or ("refuses jobs" if one.volume_error else "nothing"),
                 str(one.cores) if one.cpu_quota is None else f"{one.cores} (quota {one.cpu_quota:.3g})",
                 str(one.threads),
                 f"{age(one.seen_at)} ago",
@@ -40,3 +40,6 @@ def workers(ctx: CliContext) -> None:
             for one in found
         ]
         print_table(ctx.stdout, _COLUMNS, rows)
+        for one in found:
+            if one.volume_error:
+                ctx.stderr.print(f"{one.name} takes no jobs. {one.volume_error}")

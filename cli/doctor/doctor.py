@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 from rich.table import Table
@@ -13,6 +14,7 @@ from cli.common.server_url import data_dir
 from cli.doctor.findings import Finding, Level, bad
 from cli.doctor.machine_checks import check_data, check_machine
 from cli.doctor.service_checks import check_redis, check_web, no_redis, redis_settings
+from cli.doctor.volume_checks import check_mark, check_volume
 from cli.terminal.console import printable
 from shared.errors import SettingsError
 from shared.settings import load
@@ -20,16 +22,44 @@ from shared.settings import load
 _STYLES = {Level.OK: "green", Level.NOTE: "dim", Level.WARN: "yellow", Level.BAD: "red"}
 
 
-@click.command(epilog=examples("charloom doctor", "charloom doctor --json | jq '.data[] | select(.level != \"ok\")'"))
+#: `--volume` without a folder.
+_DEFAULT = "default"
+
+
+@click.command(
+    epilog=examples(
+        "charloom doctor",
+        "charloom doctor --json | jq '.data[] | select(.level != \"ok\")'",
+        "charloom doctor --volume --from-two-hosts",
+    )
+)
+@click.option(
+    "--volume",
+    metavar="[PATH]",
+    is_flag=False,
+    flag_value=_DEFAULT,
+    help="Only try a volume: what Charloom relies on, with figures. [default: CHARLOOM_DATA_DIR]",
+)
+@click.option("--from-two-hosts", is_flag=True, help="With --volume: together with the same command on another host.")
+@click.option("--adopt", is_flag=True, help="With --volume: make it the service's volume from now on.")
 @server_command
-def doctor(ctx: CliContext) -> None:
+def doctor(ctx: CliContext, *, volume: str | None, from_two_hosts: bool, adopt: bool) -> None:
     """Find what is wrong with an installation or a service.
 
     Checks this machine (Python, packages, torch, cores, memory, the data directory), Redis (if CHARLOOM_REDIS_URL is
     set or `charloom up` runs on this data), the web server and its workers. Exits with 3 if something is bad.
     """
+    if volume is None and (from_two_hosts or adopt):
+        raise click.UsageError("--from-two-hosts and --adopt go with --volume")
+    checks = (
+        _run_checks(ctx)
+        if volume is None
+        else _check_volume(
+            data_dir() if volume == _DEFAULT else Path(volume), from_two_hosts=from_two_hosts, adopt=adopt
+        )
+    )
     found = []
-    for finding in _run_checks(ctx):
+    for finding in checks:
         found.append(finding)
         if not ctx.json:
             _print(ctx, finding)
@@ -60,9 +90,20 @@ def _run_checks(ctx: CliContext) -> Iterator[Finding]:
         settings = redis_settings(settings, directory)
         if settings is not None:
             yield from check_redis(settings)
+            if is_local and directory.exists():
+                yield from check_mark(settings, directory, adopt=False)
         elif is_local:
             yield no_redis()
     yield from check_web(ctx.client)
+
+
+def _check_volume(folder: Path, *, from_two_hosts: bool, adopt: bool) -> Iterator[Finding]:
+    yield from check_volume(folder, from_two_hosts=from_two_hosts)
+    settings = redis_settings(load(), folder)
+    if settings is None:
+        yield no_redis()
+    else:
+        yield from check_mark(settings, folder, adopt=adopt)
 
 
 def _print(ctx: CliContext, finding: Finding) -> None:

@@ -115,6 +115,11 @@ def check_workers(workers: Sequence[Worker]) -> Iterator[Finding]:
         quota = "" if worker.cpu_quota is None else f" (quota {worker.cpu_quota:.3g})"
         state = "idle" if not count else "runs 1 job" if count == 1 else f"runs {count} jobs"
         versions = ", ".join(f"{name} {found}" for name, found in sorted(worker.versions.items()))
+        if worker.volume_error:
+            yield bad(
+                f"worker {worker.name}", f"it takes no jobs. {worker.volume_error}", "Mount the volume on its host."
+            )
+            continue
         yield ok(f"worker {worker.name}", f"{state}; {worker.cores} cores{quota}; {versions}")
     for name in sorted({name for worker in workers for name in worker.versions}):
         found = {worker.versions.get(name, "none").partition("+")[0] for worker in workers}

@@ -19,6 +19,7 @@
 | claimed:<queue> | string | when the newest message of this queue that led to a claim had been sent, ms |
 | whole | string | "1" once the records agree with the volume, else a mark; gone when the server was emptied |
 | owed | set | jobs whose end, or request to cancel, couldn't be written to the volume yet |
+| volume | string | the id of the service's volume, see `shared/volume_guard.py` |
 | probe | string | written to find out if the server takes writes; expires |
 | tries:<address> | set | fingerprints of the wrong API keys that an address has sent; expires |
 | signedout:<session> | string | the session was ended before its time; expires |
@@ -60,7 +61,10 @@ LAYOUT: Mapping[str, str] = {
         "signedout",
         "wake",
     )
-} | {kind: f"{PREFIX}{kind}" for kind in ("running", "outbox", "ended", "workers", "whole", "probe", "hooks", "owed")}
+} | {
+    kind: f"{PREFIX}{kind}"
+    for kind in ("running", "outbox", "ended", "workers", "whole", "probe", "hooks", "owed", "volume")
+}
 
 RUNNING = LAYOUT["running"]
 OUTBOX = LAYOUT["outbox"]
@@ -68,6 +72,7 @@ ENDED = LAYOUT["ended"]
 WORKERS = LAYOUT["workers"]
 WHOLE = LAYOUT["whole"]
 PROBE = LAYOUT["probe"]
+VOLUME = LAYOUT["volume"]
 HOOKS = LAYOUT["hooks"]
 OWED = LAYOUT["owed"]
 

@@ -10,6 +10,7 @@ from shared.store.login_attempts import LoginAttempts
 from shared.store.rates import Rates
 from shared.store.scripts import Scripts
 from shared.store.server import ServerFacts, ask
+from shared.store.volume_id import VolumeId
 from shared.store.webhooks import Webhooks
 from shared.store.workers import WorkerBoard
 
@@ -27,6 +28,7 @@ class Store:
         self.events = EventLog(client)
         self.workers = WorkerBoard(client)
         self.login_attempts = LoginAttempts(client)
+        self.volume_id = VolumeId(client)
 
     @classmethod
     def of(cls, settings: Settings) -> "Store":

@@ -36,6 +36,8 @@ class WorkerInfo:
     running: Sequence[str] = field(default=())
     #: Processors' time that its container may use; None if that isn't limited.
     cpu_quota: float | None = None
+    #: Why it takes no jobs: its folder isn't the service's volume. None: it takes them.
+    volume_error: str | None = None
     #: When it reported this, milliseconds since 1970 on the store's clock and on its own; 0 from an older version.
     seen_ms: int = 0
     clock_ms: int = 0

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.errors import Damaged, VolumeUnavailable
+from shared.errors import Damaged, VolumeGone, VolumeUnavailable
 from shared.jobs.rows import first_error
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,14 @@ _TROUBLES = {
     errno.EACCES: "this user may not write there",
     errno.EPERM: "this user may not write there",
     errno.EIO: "the disk reports an input/output error",
+}
+
+#: Errors of a network file system that has lost its server or its files, and how a message describes them.
+_LOSSES = {
     errno.ESTALE: "the network file system lost the file",
+    errno.ETIMEDOUT: "its server doesn't respond",
+    errno.ENOTCONN: "the connection to its server was lost",
+    errno.EHOSTDOWN: "its server is down",
 }
 
 
@@ -43,7 +50,19 @@ def translated() -> Iterator[None]:
     except OSError as exc:
         if exc.errno in _TROUBLES:
             raise VolumeUnavailable(f"The data volume can't be used now: {_TROUBLES[exc.errno]}.") from exc
+        if exc.errno in _LOSSES:
+            raise VolumeGone(f"The data volume can't be used now: {_LOSSES[exc.errno]}.") from exc
         raise
+
+
+@contextmanager
+def _existing(folder: Path) -> Iterator[None]:
+    """Raise `VolumeGone` for a file that can't be written since its folder is gone; else as `translated`."""
+    try:
+        with translated():
+            yield
+    except FileNotFoundError as exc:
+        raise VolumeGone(f"The data volume can't be used now: the folder {folder.name} isn't there any more.") from exc
 
 
 def sync_folder(folder: Path) -> None:
@@ -70,12 +89,14 @@ def committed(path: Path, *, synced: bool = True, replace: bool = True, mode: in
         VolumeUnavailable
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with translated():
-        try:
+    try:
+        with _existing(path.parent):
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
             granted = os.fstat(descriptor).st_mode
             os.close(descriptor)
+        with translated():
             yield temporary
+        with _existing(path.parent):
             with temporary.open("rb+") as file:
                 if os.fstat(file.fileno()).st_mode != granted:  # safetensors puts a file of its own in its place
                     os.fchmod(file.fileno(), granted)
@@ -87,9 +108,9 @@ def committed(path: Path, *, synced: bool = True, replace: bool = True, mode: in
                 os.link(temporary, path)
             if synced:
                 sync_folder(path.parent)
-        finally:
-            with suppress(OSError):
-                temporary.unlink()
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def write_json(path: Path, value: Any, *, synced: bool = True) -> None:

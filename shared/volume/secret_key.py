@@ -2,6 +2,7 @@
 
 import secrets
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +16,9 @@ _FILE = "secret.key"
 class SecretKey:
     """Gives the key. It is read or made on first use, so that an unavailable volume doesn't prevent the start."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
+    def __init__(self, settings: Settings, folder: Path, *, check: Callable[[], None] = lambda: None) -> None:
+        """Prepare to give it; `check` raises VolumeUnavailable unless the folder can be used."""
+        self._check = check
         self._set = settings.secret_key
         self._folder = folder
         self._known: bytes | None = None
@@ -23,6 +26,8 @@ class SecretKey:
     def get(self) -> bytes:
         """Return the key. Raises VolumeUnavailable."""
         if self._known is None:
+            if self._set is None:
+                self._check()
             self._known = self._set.get_secret_value().encode() if self._set is not None else _made_once(self._folder)
         return self._known
 

@@ -9,6 +9,7 @@ from shared.settings import Settings
 from shared.volume.corpora import Corpora
 from shared.volume.files import translated
 from shared.volume.job_folders import JobFolders
+from shared.volume.mark import VolumeMark
 from shared.volume.models import Models
 
 
@@ -20,6 +21,7 @@ class Volume:
         self.corpora = Corpora(folder / "corpora")
         self.models = Models(folder / "models")
         self.jobs = JobFolders(folder / "jobs")
+        self.mark = VolumeMark(folder)
 
     @classmethod
     def of(cls, settings: Settings) -> "Volume":

@@ -18,6 +18,7 @@ from shared.requests.options import StreamRequest
 from shared.settings import Settings, load
 from shared.store import Store
 from shared.volume import Corpus, Volume
+from shared.volume_guard import VolumeGuard
 from tests.machine import TRAINS_FAST
 from tests.preloaded import popen
 from tests.waiting import eventually
@@ -156,6 +157,7 @@ class Cluster:
             settings=self.settings,
             store=self.store,
             volume=self.volume,
+            volume_guard=VolumeGuard(self.store, self.volume),
             train_threads=1,
             step_log=StepLog(None),
             lease_renewer=lease_renewer,

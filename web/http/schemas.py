@@ -187,6 +187,9 @@ class Worker(View):
     bfloat16: bool = Field(description="Whether its processor multiplies bfloat16.")
     versions: dict[str, str]
     running: list[str] = Field(description="Ids of the jobs it runs.")
+    volume_error: str | None = Field(
+        description="Why it takes no jobs: its folder isn't the service's volume, or doesn't respond."
+    )
     seen_at: str
 
     @classmethod
@@ -201,6 +204,7 @@ class Worker(View):
             bfloat16=info.bfloat16,
             versions=dict(info.versions),
             running=list(info.running),
+            volume_error=info.volume_error,
             seen_at=format_time(info.seen_ms),
         )
 

@@ -1,5 +1,7 @@
 """Takes no train message while all train slots are in use, so that there is room for generate jobs.
 
+None at all is taken while this host lacks the volume: it would always be idle, so most messages would go to it first.
+
 When a train message fills the last slot, the train queue's consumer is cancelled in the callback that receives it, and
 so before the next BRPOP is sent. It is started again when a training ends (docs/adr/0004-two-queues-one-worker.md).
 """
@@ -18,13 +20,14 @@ _CHECK_S = 0.2
 
 
 class TrainSlots(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
-    """Consumer step: train messages are consumed only while a slot is free."""
+    """Consumer step: train messages are consumed only while a slot is free, and none without the volume."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
-        self._slots = consumer.app.conf.charloom_settings.train_slots
+        self._settings = consumer.app.conf.charloom_settings
+        self._volume_guard = consumer.app.conf.charloom_volume_guard
         self._consumer = consumer
 
     def start(self, consumer: Any) -> None:
@@ -38,11 +41,16 @@ class TrainSlots(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is un
         self._update(request)
 
     def _update(self, *received: Request) -> None:
-        consuming = self._consumer.task_consumer.consuming_from(Queue.TRAIN.value)
+        here = self._volume_guard.trouble is None
         name = task_name(Queue.TRAIN)
         known = {*state.reserved_requests, *state.active_requests, *received}
-        free = sum(request.name == name for request in known) < self._slots
-        if free and not consuming and state.should_stop is None:
-            self._consumer.add_task_queue(Queue.TRAIN.value)
-        elif consuming and not free:
-            self._consumer.cancel_task_queue(Queue.TRAIN.value)
+        free = sum(request.name == name for request in known) < self._settings.train_slots
+        self._consume(Queue.TRAIN, free and here)
+        self._consume(Queue.GENERATE, self._settings.generate_slots > 0 and here)
+
+    def _consume(self, queue: Queue, wanted: bool) -> None:
+        consuming = self._consumer.task_consumer.consuming_from(queue.value)
+        if wanted and not consuming and state.should_stop is None:
+            self._consumer.add_task_queue(queue.value)
+        elif consuming and not wanted:
+            self._consumer.cancel_task_queue(queue.value)

@@ -8,6 +8,7 @@ from shared.jobs.record import Job
 from shared.settings import Settings
 from shared.store import Store
 from shared.volume import Volume
+from shared.volume_guard import VolumeGuard
 from worker.jobs.lease import Lease, StopRequest
 from worker.jobs.lease_renewer import LeaseRenewer
 from worker.jobs.model_cache import ModelCache
@@ -26,6 +27,7 @@ class WorkerContext:
     settings: Settings
     store: Store
     volume: Volume
+    volume_guard: VolumeGuard
     #: Threads of a training here.
     train_threads: int
     step_log: StepLog

@@ -3,7 +3,7 @@
 import logging
 from contextlib import suppress
 
-from shared.errors import Conflict, JobFailed, LeaseLost, NotFound, StoreUnavailable, VolumeUnavailable
+from shared.errors import Conflict, JobFailed, LeaseLost, NotFound, StoreUnavailable, VolumeGone, VolumeUnavailable
 from shared.jobs.record import JobError, JobType, Status
 from shared.store import Claim
 from worker.jobs.attempt import Attempt, Outcome, Sealed, Stopped, WorkerContext, Written
@@ -25,6 +25,7 @@ def run_job(message: str, host: WorkerContext) -> None:
     A message names a job and calls for whichever is next (docs/adr/0031-turns-by-caller.md).
     """
     try:
+        host.volume_guard.check()
         claim = host.store.jobs.claim_next(
             message,
             worker=host.name,
@@ -65,7 +66,7 @@ def run_job(message: str, host: WorkerContext) -> None:
         except LeaseLost as exc:
             log.warning("%s: %s", job_id, exc)
             host.step_log.refuse(job_id=job_id, token=claim.token, worker=host.name)
-        except StoreUnavailable as exc:
+        except (StoreUnavailable, VolumeGone) as exc:
             # Not the job's fault: its lease is ended, and it runs again, here or elsewhere.
             log.error("%s is abandoned: %s", job_id, exc)
             _report_lost(host, claim)
@@ -93,6 +94,10 @@ def _run(attempt: Attempt) -> Outcome:
         return _RUN[attempt.job.type](attempt)
     except StopRequested as exc:
         return Stopped(request=exc.request)
+    except (NotFound, JobFailed, OSError):
+        # On another folder than the service's volume, whatever the job needs is missing.
+        attempt.host.volume_guard.check(fresh=True)
+        raise
 
 
 def _end(attempt: Attempt, outcome: Outcome) -> None:

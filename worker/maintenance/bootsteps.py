@@ -14,6 +14,7 @@ from shared.errors import CharloomError
 from shared.settings import Settings
 from shared.store import Store
 from shared.volume import Volume
+from shared.volume_guard import VolumeGuard
 from worker.maintenance.heartbeat import Heartbeat, describe, train_threads
 from worker.maintenance.reaper import Reaper
 from worker.maintenance.throughput import ThroughputMeter
@@ -22,8 +23,9 @@ from worker.webhooks.sender import WebhookSender
 log = logging.getLogger(__name__)
 
 
-def _install_bases(volume: Volume, settings: Settings) -> None:
+def _install_bases(volume: Volume, guard: VolumeGuard, settings: Settings) -> None:
     try:
+        guard.check()
         if settings.packaged_bases:
             packaged.install(volume)
     except CharloomError as exc:
@@ -40,13 +42,17 @@ class MaintenanceStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery 
         settings: Settings = parent.app.conf.charloom_settings
         store = Store.of(settings)
         volume = Volume.of(settings)
-        _install_bases(volume, settings)
+        guard: VolumeGuard = parent.app.conf.charloom_volume_guard
+        _install_bases(volume, guard, settings)
         # It forks, so it comes before the threads.
         throughput = ThroughputMeter(store, volume, threads=train_threads(settings) if settings.train_slots else 0)
         self._parts = (
-            Reaper(store, Broker(parent.app), volume, settings),
+            Reaper(store, Broker(parent.app), volume, settings, volume_guard=guard),
             Heartbeat(
-                store, describe(parent.hostname, settings, owner_id=parent.app.conf.charloom_owner_id), throughput
+                store,
+                describe(parent.hostname, settings, owner_id=parent.app.conf.charloom_owner_id),
+                throughput,
+                volume_guard=guard,
             ),
             WebhookSender(store, settings),
         )

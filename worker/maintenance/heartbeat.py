@@ -3,13 +3,15 @@
 import logging
 import platform
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 
-from shared.errors import StoreUnavailable
+from shared.errors import StoreUnavailable, VolumeGone
 from shared.host import cores, cpu_quota, memory_bytes
 from shared.settings import Settings
 from shared.store import Store, WorkerInfo
+from shared.volume_guard import VolumeGuard
 from worker.maintenance.throughput import ThroughputMeter
 from worker.nn.kernel import load
 from worker.nn.kernel.compilation import processor_flags
@@ -55,10 +57,13 @@ def describe(name: str, settings: Settings, *, owner_id: str) -> WorkerInfo:
 class Heartbeat:
     """A thread that reports this worker until it is stopped."""
 
-    def __init__(self, store: Store, info: WorkerInfo, throughput: ThroughputMeter) -> None:
+    def __init__(
+        self, store: Store, info: WorkerInfo, throughput: ThroughputMeter, *, volume_guard: VolumeGuard
+    ) -> None:
         self._store = store
         self._throughput = throughput
         self._info = info
+        self._volume_guard = volume_guard
         #: Whether it has reported before: an earlier report under its name may be a dead worker's.
         self._reported = False
         self._warned = False
@@ -82,9 +87,12 @@ class Heartbeat:
     def _loop(self) -> None:
         while True:
             try:
+                with suppress(VolumeGone):
+                    self._volume_guard.check()
                 running = self._store.jobs.running_on(self._info.name)
                 speed = self._throughput.check(running)
-                self._warn_of_namesake(self._store.workers.report(replace(self._info, running=running, speed=speed)))
+                report = replace(self._info, running=running, speed=speed, volume_error=self._volume_guard.trouble)
+                self._warn_of_namesake(self._store.workers.report(report))
             except StoreUnavailable as exc:
                 log.warning("Redis is away; this worker can't report itself: %s", exc)
             if self._closing.wait(INTERVAL_S):

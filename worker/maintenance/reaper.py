@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable
 
 from shared.broker import Broker
-from shared.errors import CharloomError, StoreUnavailable, VolumeUnavailable
+from shared.errors import CharloomError, StoreUnavailable, VolumeGone, VolumeUnavailable
 from shared.jobs.record import Queue
 from shared.settings import Settings
 from shared.store import JobStore, Store
 from shared.store.job_store import MESSAGE_LOST_MS
 from shared.volume import Volume
+from shared.volume_guard import VolumeGuard
 from shared.volume_sync import sync, sync_pending
 from worker.jobs.publish import complete
 from worker.maintenance.reconcile import reconcile
@@ -36,12 +37,14 @@ class Reaper:
         volume: Volume,
         settings: Settings,
         *,
+        volume_guard: VolumeGuard,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._broker = broker
         self._volume = volume
         self._settings = settings
+        self._volume_guard = volume_guard
         self._clock = clock
         self._run_id: str | None = None
         #: No leases count as expired before this moment, after a restart of the server.
@@ -61,7 +64,8 @@ class Reaper:
         self._thread.join(timeout=5)
 
     def check(self) -> None:
-        """Look after all jobs once. Raises StoreUnavailable."""
+        """Look after all jobs once. Raises StoreUnavailable; VolumeGone before anything is done."""
+        self._volume_guard.check()
         self._note_restart()
         if not self._store.jobs.is_whole():
             reconcile(self._store.jobs, self._volume, lease_s=self._settings.lease_ttl_s)
@@ -114,5 +118,7 @@ class Reaper:
                 self.check()
             except StoreUnavailable as exc:
                 log.warning("Redis is away; jobs can't be looked after now: %s", exc)
+            except VolumeGone as exc:
+                log.debug("Jobs can't be looked after now: %s", exc)  # the guard has logged it
             except CharloomError as exc:
                 log.error("Looking after the jobs failed: %s", exc)

@@ -357,6 +357,8 @@ class Worker(Record):
     versions: dict[str, str] = {}
     #: Ids of the jobs it runs.
     running: list[str] = []
+    #: Why it takes no jobs: its folder isn't the service's volume, or doesn't respond.
+    volume_error: str | None = None
     seen_at: Time
 
 

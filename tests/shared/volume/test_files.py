@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from shared.errors import Damaged, VolumeUnavailable
+from shared.errors import Damaged, VolumeGone, VolumeUnavailable
 from shared.volume.files import committed, find_record, read_record, remove_tree, write_json
 
 
@@ -40,7 +40,7 @@ def test_a_disk_that_fails_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(os, call, fail)
     with (
-        pytest.raises(FileNotFoundError if number == errno.ENOENT else VolumeUnavailable),
+        pytest.raises(VolumeGone if number == errno.ENOENT else VolumeUnavailable),
         committed(old, replace=call != "link") as temporary,
     ):
         temporary.write_text("new")

@@ -81,6 +81,7 @@ def test_workers_are_listed(world: World) -> None:
         "versions",
         "running",
         "seen_at",
+        "volume_error",
     }
     assert (worker["name"], page["first_id"], page["has_more"]) == ("worker@loom-1", "worker@loom-1", False)
 
@@ -90,7 +91,7 @@ def test_the_signing_key_is_made_once_for_all_hosts_and_is_nobody_elses(redis_ur
     assert first.services.secret.get() == second.services.secret.get()
     assert len(first.services.secret.get()) == 64
     assert stat.S_IMODE((data_dir / "secret.key").stat().st_mode) == 0o600
-    assert [path.name for path in data_dir.iterdir()] == ["secret.key"]
+    assert {path.name for path in data_dir.iterdir()} == {"secret.key", "volume.json"}
     told = World(settings_of(redis_url, data_dir, **OWN_KEY))
     assert told.services.secret.get() == b"mine" * 8
     for world in (first, second, told):

@@ -11,6 +11,7 @@ from shared.jobs.record import Queue, Status
 from shared.settings import Settings
 from shared.store import Store, keys
 from shared.volume import Volume
+from shared.volume_guard import VolumeGuard
 from tests.jobs import make_job
 from tests.worker.clock import Clock
 from worker.jobs.publish import seal
@@ -29,7 +30,10 @@ def broker(settings: Settings) -> Broker:
 
 @pytest.fixture
 def reaper(store: Store, broker: Broker, settings: Settings, clock: Clock) -> Reaper:
-    return Reaper(store, broker, Volume.of(settings), settings, clock=clock)
+    volume = Volume.of(settings)
+    guard = VolumeGuard(store, volume)
+    guard.check()  # the volume is marked before there are jobs
+    return Reaper(store, broker, volume, settings, volume_guard=guard, clock=clock)
 
 
 def lost(store: Store) -> str:
@@ -93,7 +97,7 @@ def test_old_jobs_go_from_the_store_and_from_the_volume(
     store.jobs.cancel(job.id)
     client: Any = store._client
     client.zadd(keys.ENDED, {job.id: 0})
-    Reaper(store, broker, volume, brief, clock=clock).check()
+    Reaper(store, broker, volume, brief, volume_guard=VolumeGuard(store, volume), clock=clock).check()
     assert store.jobs.find(job.id) is None
     assert volume.jobs.list_ids() == []
 

@@ -1,0 +1,59 @@
+"""The volume's id, in a file that is written once: a process on another folder notices that by it."""
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from shared.errors import Damaged, VolumeGone
+from shared.ids import new_id
+from shared.volume.files import committed, read_record, translated
+
+FILE = "volume.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Mark:
+    id: str
+
+
+_MARK = TypeAdapter(_Mark)
+
+
+class VolumeMark:
+    """The mark of one volume. Any method raises VolumeUnavailable."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.name = FILE
+        self._path = folder / FILE
+
+    def read(self) -> str | None:
+        """Return the volume's id; None if it has none: it is new, not mounted, or of an older version."""
+        try:
+            mark = read_record(self._path, _MARK)
+        except Damaged as exc:
+            raise VolumeGone(f"{exc.detail} Restore it from a backup, or remove it to have a new one written.") from exc
+        return None if mark is None else mark.id
+
+    def write(self) -> tuple[str, bool]:
+        """Give the volume an id unless it has one. Return its id, and whether it is this call's."""
+        own = new_id("vol")
+        with translated():
+            self._folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError), committed(self._path, replace=False) as temporary:
+            temporary.write_text(json.dumps({"id": own}), "ascii")
+        found = self.read()
+        return found or own, found == own
+
+    def remove(self) -> None:
+        """Remove the mark."""
+        with translated():
+            self._path.unlink(missing_ok=True)
+
+    def has_jobs(self) -> bool:
+        """Return True if jobs have ever been stored here, whatever the version."""
+        with translated():
+            return (self._folder / "jobs").is_dir()
