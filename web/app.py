@@ -20,9 +20,9 @@ from web.services import Services
 
 
 class _Named(UnicodeConverter):
-    """An id in an address. `import` is none: else /models/import would know the methods of /models/{id} too."""
+    """An id in an address. `import` and `join` are none: else /models/import would know the methods of /models/{id}."""
 
-    regex = "(?!import$)[^/]+"
+    regex = "(?!(?:import|join)$)[^/]+"
 
     def __init__(self, url_map: Map) -> None:
         BaseConverter.__init__(self, url_map)

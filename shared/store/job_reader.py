@@ -69,14 +69,14 @@ class JobReader:
         types: Iterable[JobType] = (),
         statuses: Iterable[Status] = (),
         model_id: str | None = None,
+        corpus_id: str | None = None,
         after: str | None = None,
         limit: int = 20,
         newest_first: bool = True,
     ) -> Page:
-        """List jobs by time, filtered by type, shown status and model; an empty filter matches all."""
-        indexes = [
-            keys.index(job_type, status, model_id) for job_type in types or JobType for status in statuses or Status
-        ]
+        """List jobs by time, filtered by type, shown status, and model or corpus; an empty filter matches all."""
+        of = model_id or corpus_id
+        indexes = [keys.index(job_type, status, of) for job_type in types or JobType for status in statuses or Status]
         _, more, found = self._scripts.run("page", json.dumps(indexes), after or "", limit, int(newest_first))
         pairs = zip(found[::2], found[1::2], strict=True)
         return Page(jobs=[records.from_flat(record, rank) for record, rank in pairs], has_more=bool(more))

@@ -8,6 +8,7 @@
 | samples:<id> | list | the newest samples of a training, one JSON object each |
 | index:<type>:<status> | zset | job ids by name (score 0), so by time |
 | index:<model>:<type>:<status> | zset | the same, of the jobs that made or use a model |
+| index:<corpus>:<type>:<status> | zset | the same, of the jobs that use a corpus |
 | queue:<queue> | zset | ids of queued jobs by their turns: the order of the queue |
 | turns:<queue> | zset | callers with waiting jobs, by the turn of their last one |
 | clock:<queue> | string | the turn of the job of this queue that was claimed last |
@@ -97,10 +98,10 @@ def samples(job_id: str) -> str:
     return LAYOUT["samples"] + job_id
 
 
-def index(job_type: str, status: str, model_id: str | None = None) -> str:
-    """Key of the index of jobs of a type and shown status, of one model where it is given."""
-    of_model = f"{model_id}:" if model_id else ""
-    return f"{LAYOUT['index']}{of_model}{job_type}:{status}"
+def index(job_type: str, status: str, resource_id: str | None = None) -> str:
+    """Key of the index of jobs of a type and shown status, of one model or corpus where it is given."""
+    of_resource = f"{resource_id}:" if resource_id else ""
+    return f"{LAYOUT['index']}{of_resource}{job_type}:{status}"
 
 
 def queue(name: str) -> str:

@@ -83,16 +83,8 @@ def passage(path: Path, *, chars: int, length: int, seed: int, lowercase: bool, 
     length = max(1, min(length, chars - 1))
     start = random.Random(f"{_PURPOSE} {seed}").randrange(max(1, chars - length))
     before = min(start, MAX_WORD)
-    skip, wanted = start - before, before + length
-    found: list[str] = []
-    for part in text_stream.normalized_chunks(text_stream.read(path), lowercase=lowercase, drop_bom=drop_bom):
-        if skip < len(part):
-            found.append(part[skip : skip + wanted])
-            wanted -= len(found[-1])
-            if not wanted:
-                break
-        skip = max(0, skip - len(part))
-    text = "".join(found)
+    parts = text_stream.normalized_chunks(text_stream.read(path), lowercase=lowercase, drop_bom=drop_bom)
+    text = text_stream.excerpt(parts, start - before, before + length)
     begin = word_start(text, before)
     return text[begin : begin + length]
 

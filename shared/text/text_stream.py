@@ -19,6 +19,19 @@ def read(path: Path) -> Iterator[str]:
             yield part
 
 
+def excerpt(parts: Iterable[str], start: int, chars: int) -> str:
+    """Return up to `chars` characters of a text that comes in parts, from `start` on."""
+    found: list[str] = []
+    for part in parts:
+        if start < len(part):
+            found.append(part[start : start + chars])
+            chars -= len(found[-1])
+            if not chars:
+                break
+        start = max(0, start - len(part))
+    return "".join(found)
+
+
 def normalized_chunks(parts: Iterable[str], *, lowercase: bool, drop_bom: bool) -> Iterator[str]:
     """Yield a text as a recipe learns it.
 

@@ -1,10 +1,11 @@
 """Corpora: the texts to train on, one folder each. The same bytes are kept once."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,7 +24,9 @@ from shared.volume.files import (
     committed,
     find_record,
     list_ids,
+    locked,
     page_ids,
+    read_json,
     read_record,
     remove_tree,
     sync_folder,
@@ -37,7 +40,10 @@ _PREVIEW_CHARS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    r"""A text's meta.json. Sizes are those of the stored text, with line ends as "\n"; sha256 is of the bytes sent."""
+    r"""A text's meta.json. Name and metadata can be edited; the text and the rest never change.
+
+    Sizes are those of the stored text, with line ends as "\n"; sha256 is of the bytes sent.
+    """
 
     id: str
     name: str
@@ -56,6 +62,9 @@ class Corpus:
     items: Items | None = None
     #: The column that the text is, of the table that was sent; None if it is all that was sent.
     column: Column | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    #: The corpora that it was joined from.
+    parent_ids: tuple[str, ...] = ()
 
     def normalized_size(self, *, lowercase: bool, drop_bom: bool) -> tuple[int, int]:
         """Return the number of characters, and of distinct ones, that a training on it reads."""
@@ -72,6 +81,7 @@ class Corpora:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._by_sha = folder / ".by-sha256"
+        self._lock = folder / ".lock"
 
     def add(
         self,
@@ -81,6 +91,8 @@ class Corpora:
         max_bytes: int,
         encoding: str | None = None,
         column: Column | None = None,
+        separator: str | None = None,
+        parent_ids: tuple[str, ...] = (),
     ) -> tuple[Corpus, bool]:
         """Store a text; return the corpus and whether it is new. Memory stays flat, whatever its size.
 
@@ -90,6 +102,8 @@ class Corpora:
             max_bytes: most bytes that are taken.
             encoding: one of `shared.text.encodings.ENCODINGS`; None: as the bytes tell it.
             column: take this column of a table, one value per line, instead of the whole file.
+            separator: what separates the items of a text that is known to be a list.
+            parent_ids: the corpora that it was joined from.
 
         Raises:
             TooLarge: more than `max_bytes` came.
@@ -106,18 +120,30 @@ class Corpora:
             known = self._known(f"{mark}.{told}")
             if known is not None:
                 return known, False
-            corpus = _store(new, told, name=name, sha256=sha256, column=column)
+            corpus = _store(new, told, name=name, sha256=sha256, column=column, separator=separator)
+            corpus = replace(corpus, parent_ids=parent_ids)
             (new / "sent").unlink()
             write_json(new / "meta.json", asdict(corpus))
             new.rename(self._folder / corpus.id)
             sync_folder(self._folder)
             return self._settle(corpus, f"{mark}.{encoding}" if encoding else mark)
 
-    def list(self, *, after: str | None, limit: int, newest_first: bool = True) -> tuple[Sequence[Corpus], bool]:
-        """Return some corpora after an id, and whether more follow. Damaged ones are left out."""
+    def list(
+        self,
+        *,
+        after: str | None,
+        limit: int,
+        newest_first: bool = True,
+        where: Callable[[Corpus], bool] = lambda _: True,
+    ) -> tuple[Sequence[Corpus], bool]:
+        """Return some corpora after an id, and whether more follow, of those that `where` accepts.
+
+        Damaged ones are left out.
+        """
         all_ids = [name for name in list_ids(self._folder) if is_id(name, "cor")]
         ids = page_ids(all_ids, after=after, newest_first=newest_first)
-        return [corpus for name in ids[:limit] if (corpus := self.find(name))], len(ids) > limit
+        found = list(islice((one for name in ids if (one := self.find(name)) and where(one)), limit + 1))
+        return found[:limit], len(found) > limit
 
     def find(self, corpus_id: str) -> Corpus | None:
         """Return a corpus; None if there is none or if it is damaged."""
@@ -173,16 +199,46 @@ class Corpora:
                         raise
                 sync_folder(target.parent)
 
-    def delete(self, corpus_id: str) -> None:
-        """Remove a corpus. Raises NotFound."""
-        folder = self.folder(corpus_id)
-        if (corpus := self.find(corpus_id)) is not None:
-            with translated():
-                name = _mark(corpus.sha256, corpus.column)
-                for mark in (self._by_sha / name, self._by_sha / f"{name}.{corpus.encoding}"):
-                    if mark.exists() and mark.read_text("ascii") == corpus_id:
-                        mark.unlink(missing_ok=True)
-        remove_tree(folder)
+    def edit(
+        self,
+        corpus_id: str,
+        *,
+        name: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> Corpus:
+        """Change the name or metadata of a corpus; None keeps what there is.
+
+        `check` is called while no other process can edit or delete it; what it raises stops the change.
+
+        Raises:
+            NotFound, Damaged.
+        """
+        path = self.folder(corpus_id) / "meta.json"
+        with locked(self._lock):
+            self.get(corpus_id)
+            check()
+            changes = {"name": name, "metadata": metadata}
+            kept = read_json(path) or {}  # with the fields that a newer version has added
+            try:
+                write_json(path, kept | {key: value for key, value in changes.items() if value is not None})
+            except FileNotFoundError as exc:
+                raise NotFound(f"{corpus_id} has just been deleted.") from exc
+            return self.get(corpus_id)
+
+    def delete(self, corpus_id: str, *, check: Callable[[], None] = lambda: None) -> None:
+        """Remove a corpus, if `check`, called as by `edit`, raises nothing. Raises NotFound."""
+        self.folder(corpus_id)
+        with locked(self._lock):
+            folder = self.folder(corpus_id)
+            check()
+            if (corpus := self.find(corpus_id)) is not None:
+                with translated():
+                    name = _mark(corpus.sha256, corpus.column)
+                    for mark in (self._by_sha / name, self._by_sha / f"{name}.{corpus.encoding}"):
+                        if mark.exists() and mark.read_text("ascii") == corpus_id:
+                            mark.unlink(missing_ok=True)
+            remove_tree(folder)
 
     def _known(self, mark: str) -> Corpus | None:
         """Return the corpus of some bytes, named by their sha256, or with the encoding that came with them."""
@@ -232,7 +288,9 @@ def _mark(sha256: str, column: Column | None) -> str:
     return hashlib.sha256(f"{sha256} {column.format} {column.name}".encode()).hexdigest()
 
 
-def _store(folder: Path, encoding: str, *, name: str, sha256: str, column: Column | None) -> Corpus:
+def _store(
+    folder: Path, encoding: str, *, name: str, sha256: str, column: Column | None, separator: str | None
+) -> Corpus:
     """Write the decoded text next to what was sent, and count it."""
     chars = lines = 0
     seen: set[str] = set()
@@ -269,14 +327,14 @@ def _store(folder: Path, encoding: str, *, name: str, sha256: str, column: Colum
         sha256=sha256,
         preview=preview,
         created_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        items=_items(folder / "text.txt", told=column is not None),
+        items=_items(folder / "text.txt", separator="\n" if column else separator),
         column=column,
     )
 
 
-def _items(path: Path, *, told: bool) -> Items | None:
-    """Return the list that a stored text is recognized as; a column is one if it has two different items."""
-    if not told:
+def _items(path: Path, *, separator: str | None) -> Items | None:
+    """Return the list that a stored text is recognized as; with a known separator, one of two different items."""
+    if separator is None:
         return recognized(lambda: read(path))
-    found = tally(read(path), "\n")
+    found = tally(read(path), separator)
     return found if found.unique > 1 else None

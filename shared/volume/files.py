@@ -4,6 +4,7 @@ Modes are those of the process' umask, which `CHARLOOM_UMASK` sets.
 """
 
 import errno
+import fcntl
 import json
 import logging
 import os
@@ -30,6 +31,7 @@ _TROUBLES = {
     errno.EROFS: "it is mounted read-only",
     errno.EACCES: "this user may not write there",
     errno.EPERM: "this user may not write there",
+    errno.ENOLCK: "it grants no file locks",
     errno.EIO: "the disk reports an input/output error",
 }
 
@@ -111,6 +113,21 @@ def committed(path: Path, *, synced: bool = True, replace: bool = True, mode: in
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file, which is made if needed: other threads, processes and hosts wait for it.
+
+    The file is opened for writing, without which NFS grants no exclusive lock. Raises VolumeUnavailable.
+    """
+    with translated():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    with file:
+        with translated():
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def write_json(path: Path, value: Any, *, synced: bool = True) -> None:

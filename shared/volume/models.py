@@ -1,7 +1,8 @@
 """Models: one folder each, written by a worker before it is renamed into place; listed from the volume."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from shared.text.items import ModelItems
 from shared.volume.files import (
     find_record,
     list_ids,
+    locked,
     page_ids,
     read_record,
     remove_tree,
@@ -72,6 +74,7 @@ class Models:
         self._folder = self.path = folder
         #: An empty file for each base, named by its id; and one for each base that ever came with Charloom.
         self._bases, self._packaged = folder / ".bases", folder / ".packaged"
+        self._lock = folder / ".lock"
 
     def publish(self, built: Path, model_id: str) -> None:
         """Move a folder that holds a whole model into place. If it exists, an earlier attempt has published it."""
@@ -101,11 +104,18 @@ class Models:
         file = model.files[file_format]
         return self._folder / model.id / file.name, file
 
-    def list(self, *, after: str | None, limit: int, newest_first: bool = True) -> tuple[Sequence[Model], bool]:
-        """Return some models after an id, and whether more follow. Damaged ones are left out."""
+    def list(
+        self, *, after: str | None, limit: int, newest_first: bool = True, corpus_id: str | None = None
+    ) -> tuple[Sequence[Model], bool]:
+        """Return some models after an id, and whether more follow; of one corpus, if given.
+
+        Damaged ones are left out.
+        """
         all_ids = [name for name in list_ids(self._folder) if is_id(name, "mod")]
         ids = page_ids(all_ids, after=after, newest_first=newest_first)
-        return [model for name in ids[:limit] if (model := self.find(name))], len(ids) > limit
+        models = (model for name in ids if (model := self.find(name)))
+        found = list(islice((one for one in models if corpus_id in (None, one.corpus_id)), limit + 1))
+        return found[:limit], len(found) > limit
 
     def metrics(self, model_id: str) -> Sequence[MetricRow]:
         """Return every loss measured while the model was trained, if its file has any. Raises NotFound, Damaged."""
@@ -164,24 +174,45 @@ class Models:
         return self.folder(model_id) / "weights.safetensors"
 
     def edit(
-        self, model_id: str, *, name: str | None, metadata: Mapping[str, str] | None, base: bool | None = None
+        self,
+        model_id: str,
+        *,
+        name: str | None,
+        metadata: Mapping[str, str] | None,
+        base: bool | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> Model:
-        """Change the name or metadata of a model, or its mark as a base; None keeps what there is. Raises NotFound."""
-        model = self.get(model_id)
-        if base is not None:
-            self.mark_base(model_id, base=base)
-        if name is not None:
-            model = replace(model, name=name)
-        if metadata is not None:
-            model = replace(model, metadata=metadata)
-        write_meta(self._folder / model_id, model)
-        return model
+        """Change the name or metadata of a model, or its mark as a base; None keeps what there is.
 
-    def delete(self, model_id: str) -> None:
-        """Remove a model. Raises NotFound."""
-        folder = self.folder(model_id)
-        self.mark_base(model_id, base=False)
-        remove_tree(folder)
+        `check` is called while no other process can edit or delete it; what it raises stops the change.
+
+        Raises:
+            NotFound, Damaged.
+        """
+        self.folder(model_id)
+        with locked(self._lock):
+            model = self.get(model_id)
+            check()
+            if base is not None:
+                self.mark_base(model_id, base=base)
+            if name is not None:
+                model = replace(model, name=name)
+            if metadata is not None:
+                model = replace(model, metadata=metadata)
+            try:
+                write_meta(self._folder / model_id, model)
+            except FileNotFoundError as exc:
+                raise NotFound(f"{model_id} has just been deleted.") from exc
+            return model
+
+    def delete(self, model_id: str, *, check: Callable[[], None] = lambda: None) -> None:
+        """Remove a model, if `check`, called as by `edit`, raises nothing. Raises NotFound."""
+        self.folder(model_id)
+        with locked(self._lock):
+            folder = self.folder(model_id)
+            check()
+            self.mark_base(model_id, base=False)
+            remove_tree(folder)
 
 
 def write_meta(folder: Path, model: Model) -> None:

@@ -123,7 +123,8 @@ def weights_of(site: Site, job_id: str) -> str:
 def litter(site: Site) -> list[str]:
     """List what nobody needs on the volume once all jobs have ended: half-written files, attempts that succeeded."""
     volume = site.volume.folder
-    hidden = [path for path in volume.rglob(".*") if path.name != ".by-sha256"]  # which is the corpora's index
+    # The corpora's index, and the files that are locked for changes, stay.
+    hidden = [path for path in volume.rglob(".*") if path.name not in (".by-sha256", ".lock")]
     kept = [
         path
         for path in (volume / "jobs").glob("*/t*")

@@ -1,14 +1,22 @@
-"""Corpora: upload, list, read and delete texts."""
+"""Corpora: upload, list, read and delete texts. What changes or derives them is in `web/api/corpus_edits.py`."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
 
-from web.http.conditional import reply_file
+from web.http.conditional import check_preconditions, reply_file
 from web.http.endpoints import API, ResponseSpec
 from web.http.queries import CorporaQuery, CorpusQuery
-from web.http.responses import UNCHANGED, json_answer, reply, reply_empty
+from web.http.responses import (
+    UNCHANGED,
+    etag_of_view,
+    file_name_of,
+    json_answer,
+    reply,
+    reply_empty,
+    reply_versioned,
+)
 from web.http.schemas import Corpus, Page, page_of
 from web.http.uploads import column_of, receive
 from web.services import services
@@ -71,21 +79,31 @@ def create_corpus(query: CorpusQuery) -> Response:
 def list_corpora(query: CorporaQuery) -> Response:
     """List the corpora.
 
-    Newest first, unless `order` says otherwise; `after` takes the `last_id` of the page before.
+    Newest first, unless `order` says otherwise; `after` takes the `last_id` of the page before; filtered by name,
+    metadata and kind.
     """
     found, has_more = services().volume.corpora.list(
-        after=query.after, limit=query.limit, newest_first=query.order == "desc"
+        after=query.after, limit=query.limit, newest_first=query.order == "desc", where=query.accepts
     )
     return reply(page_of([Corpus.of(corpus) for corpus in found], has_more=has_more))
 
 
-@api.call("GET", "/corpora/<corpus_id>", answers={200: json_answer("The corpus.", Corpus)}, problems=(404,))
+@api.call(
+    "GET",
+    "/corpora/<corpus_id>",
+    headers={"If-None-Match": UNCHANGED},
+    answers={
+        200: json_answer("The corpus.", Corpus, "ETag"),
+        304: ResponseSpec(description="It has not changed.", headers=("ETag",)),
+    },
+    problems=(404,),
+)
 def get_corpus(corpus_id: str) -> Response:
     """Get a corpus: name, sizes, encoding and the beginning of its text.
 
-    A corpus never changes, and the same bytes are the same corpus.
+    Its text never changes, and the same bytes are the same corpus. Its `ETag` is what `If-Match` of a change takes.
     """
-    return reply(Corpus.of(services().volume.corpora.get(corpus_id)))
+    return reply_versioned(Corpus.of(services().volume.corpora.get(corpus_id)))
 
 
 @api.call(
@@ -107,11 +125,16 @@ def get_corpus_text(corpus_id: str) -> Response:
     corpora = services().volume.corpora
     corpus = corpora.get(corpus_id)
     path = corpora.text_path(corpus_id)
-    return reply_file(path, mimetype="text/plain", etag=corpus.sha256)
+    name = f"{file_name_of(corpus.name) or 'text'}.txt"
+    return reply_file(path, mimetype="text/plain", etag=corpus.sha256, download_name=name, inline=True)
 
 
 @api.call(
-    "DELETE", "/corpora/<corpus_id>", answers={204: ResponseSpec(description="It is deleted.")}, problems=(404, 409)
+    "DELETE",
+    "/corpora/<corpus_id>",
+    headers={"If-Match": "An ETag: only this version of the corpus is deleted; 412 otherwise."},
+    answers={204: ResponseSpec(description="It is deleted.")},
+    problems=(404, 409, 412),
 )
 def delete_corpus(corpus_id: str) -> Response:
     """Delete a corpus.
@@ -119,7 +142,10 @@ def delete_corpus(corpus_id: str) -> Response:
     409 while a live job uses it. Models that were trained on it stay.
     """
     here = services()
-    here.volume.corpora.folder(corpus_id)
-    here.store.jobs.retire(corpus_id)
-    here.volume.corpora.delete(corpus_id)
+
+    def check() -> None:
+        check_preconditions(lambda: etag_of_view(Corpus.of(here.volume.corpora.get(corpus_id))))
+        here.store.jobs.retire(corpus_id)
+
+    here.volume.corpora.delete(corpus_id, check=check)
     return reply_empty()

@@ -30,12 +30,13 @@ _SLICE_S = 2.0
 def list_jobs(query: JobsQuery) -> Response:
     """List the jobs.
 
-    Newest first, unless `order` says otherwise; filtered by type, status and model.
+    Newest first, unless `order` says otherwise; filtered by type, status, and model or corpus.
     """
     found = services().store.jobs.page(
         types=query.type,
         statuses=query.status,
         model_id=query.model_id,
+        corpus_id=query.corpus_id,
         after=query.after,
         limit=query.limit,
         newest_first=query.order == "desc",

@@ -1,8 +1,5 @@
 """Models: list, rename, download and delete them."""
 
-import re
-import threading
-
 from flask import Response
 
 from shared.errors import InvalidRequest, NotFound
@@ -12,7 +9,15 @@ from shared.volume import Models
 from web.http.conditional import check_preconditions, reply_file
 from web.http.endpoints import API, ResponseSpec
 from web.http.queries import DownloadQuery, ModelsQuery
-from web.http.responses import UNCHANGED, etag_of_view, json_answer, reply, reply_empty, reply_versioned
+from web.http.responses import (
+    UNCHANGED,
+    etag_of_view,
+    file_name_of,
+    json_answer,
+    reply,
+    reply_empty,
+    reply_versioned,
+)
 from web.http.schemas import Model as ModelView
 from web.http.schemas import Page, page_of
 from web.openapi.examples import PATCH
@@ -23,8 +28,6 @@ api = API("models")
 _MIMETYPES = {"bundle": "application/zip", "pth": "application/octet-stream"}
 _ENDINGS = {"bundle": "zip", "pth": "pth"}
 _IF_MATCH = {"If-Match": "An ETag: the change is made only to this version of the model; 412 otherwise."}
-#: Held between looking at a version and changing it: exact within this process.
-_editing = threading.Lock()
 
 
 @api.call(
@@ -37,10 +40,12 @@ _editing = threading.Lock()
 def list_models(query: ModelsQuery) -> Response:
     """List the models.
 
-    Newest first, unless `order` says otherwise; `after` takes the `last_id` of the page before.
+    Newest first, unless `order` says otherwise; `after` takes the `last_id` of the page before; filtered by corpus.
     """
     models = services().volume.models
-    found, has_more = models.list(after=query.after, limit=query.limit, newest_first=query.order == "desc")
+    found, has_more = models.list(
+        after=query.after, limit=query.limit, newest_first=query.order == "desc", corpus_id=query.corpus_id
+    )
     views = [ModelView.of(model, base=models.is_base(model.id), listed=True) for model in found]
     return reply(page_of(views, has_more=has_more))
 
@@ -78,12 +83,14 @@ def update_model(model_id: str, body: ModelPatch) -> Response:
     Fields that are left out stay as they are. With `If-Match`, the change is made only to the version with this ETag.
     """
     models = services().volume.models
-    with _editing:
+
+    def check() -> None:
         check_preconditions(lambda: etag_of_view(_view(models, model_id)))
         if body.base and models.get(model_id).recipe != STREAM.name:
             raise InvalidRequest.at("/base", "Only a stream model can be a base.")
-        models.edit(model_id, name=body.name, metadata=body.metadata, base=body.base)
-        return reply_versioned(_view(models, model_id))
+
+    model = models.edit(model_id, name=body.name, metadata=body.metadata, base=body.base, check=check)
+    return reply_versioned(ModelView.of(model, base=models.is_base(model_id)))
 
 
 @api.call(
@@ -99,10 +106,12 @@ def delete_model(model_id: str) -> Response:
     409 while a live job uses it. Texts that it generated stay with their jobs.
     """
     here = services()
-    here.volume.models.folder(model_id)
-    check_preconditions(lambda: etag_of_view(_view(here.volume.models, model_id)))
-    here.store.jobs.retire(model_id)
-    here.volume.models.delete(model_id)
+
+    def check() -> None:
+        check_preconditions(lambda: etag_of_view(_view(here.volume.models, model_id)))
+        here.store.jobs.retire(model_id)
+
+    here.volume.models.delete(model_id, check=check)
     return reply_empty()
 
 
@@ -131,10 +140,11 @@ def download_model(model_id: str, query: DownloadQuery) -> Response:
     models = services().volume.models
     path, file = models.file(model_id, query.format)
     try:
+        name = file_name_of(models.get(model_id).name) or "model"
         return reply_file(
             path,
             mimetype=_MIMETYPES[query.format],
-            download_name=f"{_as_file_name(models.get(model_id).name)}-{model_id[-6:]}.{_ENDINGS[query.format]}",
+            download_name=f"{name}-{model_id[-6:]}.{_ENDINGS[query.format]}",
             etag=file.sha256,
         )
     except FileNotFoundError as exc:
@@ -143,8 +153,3 @@ def download_model(model_id: str, query: DownloadQuery) -> Response:
 
 def _view(models: Models, model_id: str) -> ModelView:
     return ModelView.of(models.get(model_id), base=models.is_base(model_id))
-
-
-def _as_file_name(name: str) -> str:
-    """Make a name that every file system takes."""
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80] or "model"

@@ -41,8 +41,10 @@ def accepts(media_type: str) -> bool:
     return request.accept_mimetypes.best_match(("application/json", media_type)) == media_type
 
 
-def reply_file(path: Path, *, etag: str, mimetype: str, download_name: str | None = None) -> Response:
-    """Send a file, or the range of it that is asked for. Raises FileNotFoundError."""
+def reply_file(
+    path: Path, *, etag: str, mimetype: str, download_name: str | None = None, inline: bool = False
+) -> Response:
+    """Send a file, or the range of it that is asked for; `inline`: a browser shows it. Raises FileNotFoundError."""
     # Conditions are evaluated here, not by Werkzeug.
     environ = {name: value for name, value in request.environ.items() if not name.startswith("HTTP_IF_")}
     stat = path.stat()
@@ -57,7 +59,7 @@ def reply_file(path: Path, *, etag: str, mimetype: str, download_name: str | Non
         path,
         environ,
         mimetype=mimetype,
-        as_attachment=download_name is not None,
+        as_attachment=download_name is not None and not inline,
         download_name=download_name,
         conditional=True,
         etag=etag,

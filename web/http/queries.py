@@ -2,13 +2,23 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from shared.ids import is_id
 from shared.jobs.record import JobType, Status
 from shared.requests.options import Name
 from shared.store.events import is_event_id
 from shared.text.encodings import ENCODINGS, encoding_of
+from shared.volume import Corpus
 from shared.volume.columns import TableFormat
 
 
@@ -54,17 +64,41 @@ class ListQuery(Query):
     order: Literal["asc", "desc"] = Field("desc", description="desc: newest first; asc: oldest first.")
 
 
-class CorporaQuery(ListQuery):
-    """A page of the corpora."""
+CorpusId = Annotated[str, _id("cor"), _form("cor")]
 
-    after: Annotated[str, _id("cor"), _form("cor")] | None = Field(
-        None, description="Continue after this id: `last_id` of the page before."
+
+def _check_pair(text: str) -> str:
+    if "=" not in text:
+        raise ValueError("must be a key and a value, such as language=en")
+    return text
+
+
+class CorporaQuery(ListQuery):
+    """A page of the corpora, filtered."""
+
+    name: Annotated[str, StringConstraints(max_length=200)] | None = Field(
+        None, description="Only corpora whose name contains this, in any case."
     )
+    metadata: Annotated[str, AfterValidator(_check_pair), Field(json_schema_extra={"pattern": "="})] | None = Field(
+        None, description="Only corpora with this metadata: key=value."
+    )
+    kind: Literal["prose", "list"] | None = Field(None, description="Only lists, or only texts that are none.")
+    after: CorpusId | None = Field(None, description="Continue after this id: `last_id` of the page before.")
+
+    def accepts(self, corpus: Corpus) -> bool:
+        """Return True if a corpus passes the filters."""
+        key, _, value = (self.metadata or "").partition("=")
+        return (
+            (self.name or "").casefold() in corpus.name.casefold()
+            and (self.metadata is None or corpus.metadata.get(key) == value)
+            and (self.kind is None or (self.kind == "list") == (corpus.items is not None))
+        )
 
 
 class ModelsQuery(ListQuery):
-    """A page of the models."""
+    """A page of the models, filtered."""
 
+    corpus_id: CorpusId | None = Field(None, description="Only models that were trained on this corpus.")
     after: Annotated[str, _id("mod"), _form("mod")] | None = Field(
         None, description="Continue after this id: `last_id` of the page before."
     )
@@ -78,9 +112,19 @@ class JobsQuery(ListQuery):
     model_id: Annotated[str, _id("mod"), _form("mod")] | None = Field(
         None, description="Only jobs that made or use this model."
     )
+    corpus_id: CorpusId | None = Field(
+        None, description="Only jobs that use this corpus; can't be combined with model_id."
+    )
     after: Annotated[str, _id("job"), _form("job")] | None = Field(
         None, description="Continue after this id: `last_id` of the page before."
     )
+
+    @field_validator("corpus_id")
+    @classmethod
+    def _one_resource(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("model_id") is not None:
+            raise ValueError("can't be combined with model_id; leave one of them out")
+        return value
 
 
 class JobQuery(Query):

@@ -1,6 +1,7 @@
 """Responses that several endpoints share, and how they are serialized."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +40,11 @@ def reply_versioned(view: View) -> Response:
 def etag_of_view(view: View) -> str:
     """Return an ETag that changes with anything in a view."""
     return hashlib.sha256(view.model_dump_json().encode()).hexdigest()[:32]
+
+
+def file_name_of(name: str) -> str:
+    """Return a thing's name as one that every file system takes; "" where nothing of it is left."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80]
 
 
 def reply_empty(status: int = 204) -> Response:

@@ -61,11 +61,21 @@ class Corpus(View):
         description="The list that the text was recognized as; null for other texts, and for those that were uploaded "
         "before lists were recognized."
     )
+    metadata: dict[str, str]
+    parent_ids: list[str] = Field(description="The corpora that it was joined from; empty for other texts.")
 
     @classmethod
     def of(cls, corpus: volume.Corpus) -> "Corpus":
         """Make the representation of a corpus."""
         return cls.model_validate(corpus)
+
+
+class Character(View):
+    """A character of a text."""
+
+    object: Literal["character"] = "character"
+    character: str
+    count: int = Field(description="How often it occurs in the text.")
 
 
 class Estimate(View):

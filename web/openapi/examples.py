@@ -13,6 +13,7 @@ _CORPUS, _JOB, _MODEL = (
     "job_01m86z6zv2e5vq8r8b3z3w8k4d",
     "mod_01m86z6zv2e5vq8r8b3z3w8k4d",
 )
+_OTHER_CORPUS = "cor_01m86z4b7d2e9g6h5j1k3m8n0p"
 _BASE = "mod_00000000004e3f6w5b9m2v8s7k"
 _BASELINES = {"unigram": 3.012, "ngram": {"order": 6, "loss": 1.797}, "xz": 1.931}
 _LOSSES = {
@@ -44,6 +45,8 @@ GENERATE: Mapping[str, Any] = {
     "continue a prompt": {"model_id": _MODEL, "prompt": "There was a ", "length": 400, "temperature": 0.7},
     "three variants": {"model_id": _MODEL, "n": 3, "top_k": 20, "stop": ["\n\n"], "seed": 7},
 }
+CORPUS_PATCH: Mapping[str, Any] = {"a new name and a tag": {"name": "Pooh, cleaned", "metadata": {"language": "en"}}}
+JOIN: Mapping[str, Any] = {"two texts": {"corpus_ids": [_CORPUS, _OTHER_CORPUS], "name": "Both books"}}
 PATCH: Mapping[str, Any] = {"a new name": {"name": "Pooh, twelve epochs"}, "a base": {"base": True}}
 
 #: Examples of responses, by their type.
@@ -63,7 +66,10 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
         "created_at": "2026-11-24T12:00:00.000Z",
         "column": None,
         "items": None,
+        "metadata": {"language": "en"},
+        "parent_ids": [],
     },
+    schemas.Character: {"object": "character", "character": "e", "count": 11_402},
     Job: {
         "id": _JOB,
         "object": "job",

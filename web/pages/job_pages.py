@@ -57,6 +57,7 @@ def show_list() -> str:
         types=query.type,
         statuses=query.status,
         model_id=query.model_id,
+        corpus_id=query.corpus_id,
         after=query.after,
         limit=query.limit,
         newest_first=query.order == "desc",

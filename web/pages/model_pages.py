@@ -82,9 +82,7 @@ def delete(model_id: str) -> AnyResponse:
     """Delete a model."""
     here = services()
     csrf.form()
-    here.volume.models.folder(model_id)
-    here.store.jobs.retire(model_id)
-    here.volume.models.delete(model_id)
+    here.volume.models.delete(model_id, check=lambda: here.store.jobs.retire(model_id))
     return redirect("/models", 303)
 
 

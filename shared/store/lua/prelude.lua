@@ -73,21 +73,22 @@ local function shown(job)
   return job.status
 end
 
-local function index_keys(job, status)
-  local tail = job.type .. ':' .. status
-  return layout.index .. tail, layout.index .. job.model_id .. ':' .. tail
+-- The indexes of a job: of all jobs of its type and shown status, of its model's, and of its corpus's.
+local function index_keys(job)
+  local tail = job.type .. ':' .. shown(job)
+  local found = {layout.index .. tail, layout.index .. job.model_id .. ':' .. tail}
+  for _, resource in ipairs(cjson.decode(job.uses)) do
+    if string.sub(resource, 1, 4) == 'cor_' then found[#found + 1] = layout.index .. resource .. ':' .. tail end
+  end
+  return found
 end
 
 local function enter_index(job)
-  local all, of_model = index_keys(job, shown(job))
-  redis.call('ZADD', all, 0, job.id)
-  redis.call('ZADD', of_model, 0, job.id)
+  for _, key in ipairs(index_keys(job)) do redis.call('ZADD', key, 0, job.id) end
 end
 
 local function leave_index(job)
-  local all, of_model = index_keys(job, shown(job))
-  redis.call('ZREM', all, job.id)
-  redis.call('ZREM', of_model, job.id)
+  for _, key in ipairs(index_keys(job)) do redis.call('ZREM', key, job.id) end
 end
 
 local function emit_status(job)

@@ -334,7 +334,8 @@ class Model:
             if job.status is Status.QUEUED:
                 put(keys.LAYOUT["waiting"] + job.caller, job_id)
             put(keys.index(job.job.type, job.shown), job_id)
-            put(keys.index(job.job.type, job.shown, job.job.model_id), job_id)
+            for resource in (job.job.model_id, *(one for one in job.job.uses if one.startswith("cor_"))):
+                put(keys.index(job.job.type, job.shown, resource), job_id)
             if job.status is Status.RUNNING:
                 put(keys.RUNNING, job_id)
             if job.due_at is not None:
@@ -651,7 +652,8 @@ class History(RuleBasedStateMachine):
         self.client.delete(keys.job(job.id), keys.events(job.id), keys.metrics(job.id), keys.samples(job.id))
         for status in Status:
             self.client.zrem(keys.index(job.type, status), job.id)
-            self.client.zrem(keys.index(job.type, status, job.model_id), job.id)
+            for resource in (job.model_id, *job.uses):
+                self.client.zrem(keys.index(job.type, status, resource), job.id)
         for key in (keys.queue(job.queue), keys.RUNNING, keys.OUTBOX, keys.ENDED):
             self.client.zrem(key, job.id)
         self.client.srem(keys.LAYOUT["waiting"] + known.caller, job.id)

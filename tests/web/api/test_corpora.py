@@ -22,6 +22,8 @@ FIELDS = {
     "created_at",
     "column",
     "items",
+    "metadata",
+    "parent_ids",
 }
 
 CUT_SHORT = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nhello\r\n'

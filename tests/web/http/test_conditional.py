@@ -97,7 +97,7 @@ def test_a_head_knows_conditions_but_no_ranges(world: World, text: str) -> None:
 
 
 @pytest.mark.parametrize("tag", ["{etag}", "W/{etag}", '"a", W/{etag}', "*"])
-@pytest.mark.parametrize("kind", ["a live job", "an ended job", "a model", "the document"])
+@pytest.mark.parametrize("kind", ["a live job", "an ended job", "a model", "a corpus", "the document"])
 def test_what_has_not_changed_is_not_sent_again(world: World, kind: str, tag: str) -> None:
     corpus_id = world.corpus()
     path = "/api/openapi.json"
@@ -107,6 +107,8 @@ def test_what_has_not_changed_is_not_sent_again(world: World, kind: str, tag: st
         if kind == "an ended job":
             world.fail(world.claim(job_id))
             world.http.get(path)
+    elif kind == "a corpus":
+        path = f"{API}/corpora/{corpus_id}"
     elif kind == "a model":
         path = f"{API}/models/{world.model(corpus_id).id}"
     whole = world.http.get(path)
@@ -116,8 +118,9 @@ def test_what_has_not_changed_is_not_sent_again(world: World, kind: str, tag: st
     assert world.http.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_a_model_is_changed_only_in_the_version_that_was_meant(world: World) -> None:
-    path = f"{API}/models/{world.model().id}"
+@pytest.mark.parametrize("kind", ["a model", "a corpus"])
+def test_a_thing_is_changed_only_in_the_version_that_was_meant(world: World, kind: str) -> None:
+    path = f"{API}/models/{world.model().id}" if kind == "a model" else f"{API}/corpora/{world.corpus()}"
     first = world.http.get(path).headers["ETag"]
 
     def rename(name: str, **headers: str) -> Any:

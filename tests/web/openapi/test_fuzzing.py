@@ -38,7 +38,7 @@ include-operation-id = ["get_model", "update_model", "download_model"]
 parameters = {{ "path.model_id" = "{model_id}" }}
 
 [[operations]]
-include-operation-id = ["get_corpus", "get_corpus_text"]
+include-operation-id = ["get_corpus", "get_corpus_text", "update_corpus", "list_characters"]
 parameters = {{ "path.corpus_id" = "{corpus_id}" }}
 """
 #: Requests that each call gets in the phase that draws them at random.

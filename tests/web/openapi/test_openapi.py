@@ -20,6 +20,9 @@ CONTRACT = {
     "GET /api/v1/corpora",
     "GET /api/v1/corpora/{corpus_id}",
     "GET /api/v1/corpora/{corpus_id}/text",
+    "GET /api/v1/corpora/{corpus_id}/vocabulary",
+    "PATCH /api/v1/corpora/{corpus_id}",
+    "POST /api/v1/corpora/join",
     "DELETE /api/v1/corpora/{corpus_id}",
     "POST /api/v1/train-jobs",
     "POST /api/v1/estimates",
@@ -95,7 +98,7 @@ def test_every_operation_is_named_described_and_has_links_to_what_it_makes(docum
 def test_requests_name_no_defaults_and_responses_have_every_field(document: Any) -> None:
     # A generated client would send a default, and so keep the text from choosing a value.
     schemas = document["components"]["schemas"]
-    for name in ("StreamRequest", "ClassicRequest", "GenerateRequest", "ModelPatch", "Webhook"):
+    for name in ("StreamRequest", "ClassicRequest", "GenerateRequest", "ModelPatch", "CorpusJoin", "Webhook"):
         fields = schemas[name]["properties"].values()
         assert not [field for field in fields if "default" in field], name
     assert "Default: 0.7." in schemas["GenerateRequest"]["properties"]["temperature"]["description"]

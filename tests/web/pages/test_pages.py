@@ -396,7 +396,15 @@ def test_the_page_of_workers_tells_what_each_does_and_what_waits(world: World) -
     page = world.http.get("/workers")
     words = text_of(page)
     assert f'href="/jobs/{job_id}">Training <bdi>&lt;Reeds&gt;</bdi>' in page.text
-    for said in ("Workers 2", "Running jobs 1", "Queued trainings 1", "Queued texts and imports 0", "25 %", "Idle", "2 (quota 1.5)"):
+    for said in (
+        "Workers 2",
+        "Running jobs 1",
+        "Queued trainings 1",
+        "Queued texts and imports 0",
+        "25 %",
+        "Idle",
+        "2 (quota 1.5)",
+    ):
         assert said in words, said
 
 

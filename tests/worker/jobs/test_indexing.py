@@ -138,4 +138,4 @@ def test_there_is_none_of_a_corpus_that_is_deleted_before_or_meanwhile(
     assert deleted
     assert index_of(corpora, corpus) is None
     folder = corpora._folder
-    assert {path.name for path in folder.iterdir()} == {".by-sha256"}
+    assert {path.name for path in folder.iterdir()} == {".by-sha256", ".lock"}
