@@ -1,7 +1,7 @@
 """How good the defaults are that `stream` chooses by the text and the time: against three fixed settings.
 
 What: trainings on one thread with `max_seconds`, several texts (case kept), several budgets; each is judged by its best
-validation loss. The clock is the thread's processor time, so that neighbours count little.
+validation loss, over the text's last tenth. The clock is the thread's processor time, so that neighbours count little.
 Peers: 128, 256 and 512 units with a dropout for each, no dropped weights, twelve epochs as without a time limit, and
 all else as left out.
 Bar: a lower mean over texts and budgets than each of them.
@@ -27,7 +27,7 @@ FIXED: Mapping[int, float] = {128: 0.1, 256: 0.2, 512: 0.3}
 
 def loss_of(text: str, seconds: float, options: Mapping[str, float]) -> float:
     """Train for so long and return the best validation loss."""
-    request = fitted(text, lowercase=False, max_seconds=seconds, sample_chars=0, **options)
+    request = fitted(text, lowercase=False, validation="tail", max_seconds=seconds, sample_chars=0, **options)
     for event in train(request, text, threads=1, clock=time.thread_time):
         if isinstance(event, Done) and event.losses.validation is not None:
             print(

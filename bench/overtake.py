@@ -98,7 +98,7 @@ def find_step(request: StreamRequest, text: str, mark: float) -> tuple[int, floa
 def main() -> None:
     """Find the step, then take the times."""
     text, given = text_argument(__doc__ or "", seed=int, mark=float, rounds=int)
-    mark, request = given.mark or MARK, fitted(text, seed=given.seed or 1, lowercase=True)
+    mark, request = given.mark or MARK, fitted(text, seed=given.seed or 1, lowercase=True, validation="tail")
     step, loss = find_step(request, text, mark)
     paces: list[Pace] = []
 

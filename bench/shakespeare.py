@@ -1,6 +1,6 @@
 """How well `stream` learns tinyshakespeare in a given time, or how long until a given loss.
 
-What: a training with `max_seconds`, case kept, the last tenth kept back; the loss is the training's own, over that
+What: a training with `max_seconds`, case kept, the last tenth held out; the loss is the training's own, over that
 tenth, each character predicted once; seconds are all that the training takes, its validations included.
 Peers: published figures (`--peer`): nanoGPT's with its own settings for a processor, 1.886 after 113 s on this kind of
 machine, and with those for a GPU, 1.4697. Threads sleep while they wait, as a worker's do.
@@ -26,7 +26,8 @@ def main() -> None:
         __doc__ or "", seconds=float, peer=float, most=float, mark=float, within=float, options=json.loads, threads=int
     )
     seconds, threads = given.seconds or 113.0, given.threads or cores()
-    request = fitted(text, **{"lowercase": False, "max_seconds": seconds, **(given.options or {})})
+    options = {"lowercase": False, "validation": "tail", "max_seconds": seconds} | (given.options or {})
+    request = fitted(text, **options)
     rows: list[Row] = []
     curve: list[list[float]] = []
     began, loss = time.perf_counter(), None

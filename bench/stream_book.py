@@ -20,7 +20,7 @@ from worker.training.train import train
 def main() -> None:
     """Train once with the defaults, measuring after each epoch."""
     text, given = text_argument(__doc__ or "", seed=int, threads=int)
-    request = fitted(text, seed=given.seed or 1, lowercase=True)
+    request = fitted(text, seed=given.seed or 1, lowercase=True, validation="tail")
     judge = Judge(request, as_learned(text, lowercase=request.lowercase))
     paces = [pace(text, threads=cores())]
     curve: list[list[float]] = []

@@ -13,15 +13,13 @@ from typing import Any
 
 from shared.requests.flops import flops, optimizer_flops, parameters
 from shared.requests.options import ClassicRequest, StreamRequest
+from shared.requests.validation import validation_part
 
 #: Arithmetic besides the products: of a unit at one position (gates), of a parameter in one step (Adam); and how many
 #: positions more a step costs than it has.
 UNIT_FLOPS, PARAMETER_FLOPS, STEP_POSITIONS = 1600, 600, 50
 #: A position that is only read, in one batch row, costs this share of one that is trained on.
 READ_SHARE = 0.4
-#: The validation part of `stream` is read in up to so many batch rows, each of which first reads so many characters
-#: before its share.
-MAX_ROWS, WARM_UP_CHARS = 16, 500
 #: Below this hidden_size "auto" means float32: the conversions cost more than bfloat16 saves (bench/LOG.md).
 MIN_BFLOAT16_HIDDEN_SIZE = 128
 #: A finished training moves the factor of its recipe by this share of the way, and never beyond these.
@@ -70,8 +68,6 @@ class Work:
     steps: int
     positions: int
     chars_per_step: float
-    #: Characters that the evaluation reads one after another (stream), or windows that it reads in batches (classic).
-    evaluated: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,20 +83,14 @@ class Estimate:
 
 def work_of(request: Training, chars: int) -> Work:
     """Return the work of one epoch over a text of so many characters, counted as `worker/training/data.py` does."""
-    if request.kind.is_windowed:
+    if isinstance(request, ClassicRequest):
         windows = max(1, chars - request.seq_length)
         steps = math.ceil(windows / request.batch_size)
-        return Work(steps=steps, positions=request.seq_length, chars_per_step=windows / steps, evaluated=windows)
-    evaluated = int(chars * request.validation_fraction)
-    share = max(1, (chars - evaluated) // request.batch_size)
+        return Work(steps=steps, positions=request.seq_length, chars_per_step=windows / steps)
+    share = max(1, validation_part(request, chars).trained // request.batch_size)
     steps = math.ceil(share / request.seq_length)
     positions = share // steps
-    return Work(steps=steps, positions=positions, chars_per_step=positions * request.batch_size, evaluated=evaluated)
-
-
-def validation_rows(validated: int, trained: int) -> int:
-    """Return how many batch rows share a validation part of so many characters, after a training part of so many."""
-    return max(1, min(MAX_ROWS, validated // (4 * WARM_UP_CHARS), trained // WARM_UP_CHARS))
+    return Work(steps=steps, positions=positions, chars_per_step=positions * request.batch_size)
 
 
 def takes_bfloat16(request: Training, *, has: bool) -> bool:
@@ -130,12 +120,12 @@ def seconds(request: Training, chars: int, vocab_size: int, speed: Speed) -> flo
     arithmetic = (flops(one, vocab_size) + units) / _rate(request, speed)
     waiting = speed.seconds_per_position * request.layers
     read = READ_SHARE * _factor(request, speed) * (waiting + arithmetic)
-    if request.kind.is_windowed:
+    if isinstance(request, ClassicRequest):
         evaluation = READ_SHARE * step * work.steps
         sample = request.sample_chars * request.seq_length * read
     else:
-        rows = validation_rows(work.evaluated, chars - work.evaluated)
-        positions = work.evaluated / rows + (WARM_UP_CHARS if rows > 1 else 0)
+        part = validation_part(request, chars)
+        rows, positions = len(part.starts), part.lead + part.share
         evaluation = positions * READ_SHARE * _factor(request, speed) * (waiting + rows * arithmetic)
         sample = request.sample_chars * 2 * read
     return request.epochs * (work.steps * step + evaluation + sample)

@@ -9,6 +9,7 @@ from shared.errors import FieldError, InvalidRequest
 from shared.requests.defaults import STEPS_AN_EPOCH, chosen
 from shared.requests.flops import flops, optimizer_flops, parameters
 from shared.requests.options import AUTO, RATE_FROM_MODEL, ClassicRequest, StreamRequest
+from shared.requests.validation import validation_part
 
 R = TypeVar("R", bound=ClassicRequest | StreamRequest)
 
@@ -78,7 +79,9 @@ def _text_bytes(chars: int, vocab_size: int) -> int:
 
 
 def _fit_to_text(request: R, chars: int) -> R:
-    return _fit_classic(request, chars) if request.kind.is_windowed else _fit_stream(request, chars)
+    if isinstance(request, StreamRequest):
+        return cast(R, _fit_stream(request, chars))
+    return _fit_classic(request, chars)
 
 
 def _fit_classic(request: R, chars: int) -> R:
@@ -92,7 +95,7 @@ def _fit_classic(request: R, chars: int) -> R:
     return request
 
 
-def _fit_stream(request: R, chars: int) -> R:
+def _fit_stream(request: StreamRequest, chars: int) -> StreamRequest:
     given = request.model_fields_set
     if chars < MIN_STREAM_CHARS:
         raise InvalidRequest.at(
@@ -103,8 +106,9 @@ def _fit_stream(request: R, chars: int) -> R:
     if "validation_fraction" not in given:
         share = 0.0 if chars < MIN_VALIDATED_CHARS else request.validation_fraction
         request = _with(request, validation_fraction=min(share, MAX_VALIDATION_CHARS / chars))
-    trained = chars - int(chars * request.validation_fraction)
-    request = _with(request, **chosen(cast(StreamRequest, request), chars=trained))
+    request = _with(request, validation=_validation(request))
+    trained = validation_part(request, chars).trained
+    request = _with(request, **chosen(request, chars=trained))
     if "seq_length" not in given:
         rows = request.batch_size if "batch_size" in given else 1
         request = _with(request, seq_length=max(1, min(request.seq_length, trained // (MIN_CHUNKS * rows))))
@@ -119,6 +123,20 @@ def _fit_stream(request: R, chars: int) -> R:
             "characters to train on. Make one of them smaller, or take a longer text",
         )
     return request
+
+
+def _validation(request: StreamRequest) -> str | None:
+    """Return how the validation part is taken; None for a list, where it can't be chosen."""
+    if request.items is None:
+        return request.validation or "spread"
+    if request.validation is not None:
+        _refuse(
+            request,
+            ("validation",),
+            "validation can't be chosen for a list: whole items are held out, by their hash. Leave it out, or send "
+            "items null to train on the list as a text",
+        )
+    return None
 
 
 def _fit_to_memory(request: R, chars: int, vocab_size: int, limit: int) -> R:
@@ -161,7 +179,7 @@ def _refuse(request: ClassicRequest | StreamRequest, names: tuple[str, ...], det
     raise InvalidRequest(detail, [FieldError(pointer=f"/{name}", detail=detail) for name in at])
 
 
-def _with(request: R, **changes: float) -> R:
+def _with(request: R, **changes: float | str | None) -> R:
     """Return the request with options changed that still count as left out."""
     changed = cast(R, request.model_copy(update=changes))
     object.__setattr__(changed, "__pydantic_fields_set__", set(request.model_fields_set))

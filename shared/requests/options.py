@@ -263,7 +263,13 @@ class StreamRequest(TrainRequest):
         ge=0,
         le=0.5,
         json_schema_extra=_chosen_by_text,
-        description="Share of the text's end, or of a list's items, held out for validation; 0 for none. Usually 0.1.",
+        description="Share of the text, or of a list's items, held out for validation; 0 for none. Usually 0.1.",
+    )
+    validation: Literal["tail", "spread"] | None = Field(
+        None,
+        json_schema_extra=_chosen_by_text,
+        description="Where the validation part is taken from a text. spread, the default: ten slices all over it; "
+        "tail: its end. Not for a list, whose items are held out by their hash.",
     )
     patience: int = Field(
         3,

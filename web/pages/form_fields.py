@@ -21,6 +21,7 @@ _LABELS = {
     "learning_rate": "Learning rate",
     "grad_clip": "Gradient clipping",
     "validation_fraction": "Validation fraction",
+    "validation": "Validation part",
     "sample_chars": "Sample length",
     "checkpoint_seconds": "Seconds between saves",
     "items": "List",
@@ -51,7 +52,13 @@ ITEMS = {
     json.dumps({"separator": "\n%\n"}): "lines with % between items",
 }
 #: Labels of values that can be chosen.
-_CHOICES = {"error": "refuse the prompt", "drop": "drop them", "auto": "the fastest that is safe"}
+_CHOICES = {
+    "error": "refuse the prompt",
+    "drop": "drop them",
+    "auto": "the fastest that is safe",
+    "tail": "the text's end",
+    "spread": "slices all over the text",
+}
 
 
 def label_of(name: str) -> str:

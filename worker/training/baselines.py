@@ -7,6 +7,7 @@ before it. Knows arrays of codes; no recipe and no model.
 
 import lzma
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,6 +19,8 @@ from shared.jobs.rows import Baselines, NGram
 #: The longest n-grams: five characters predict the sixth. Shorter where six of a text's characters don't fit into 63
 #: bits, from 1,449 distinct ones on.
 MAX_ORDER = 6
+#: Characters before a validation part that predict its first one.
+CONTEXT = MAX_ORDER - 1
 #: Characters that are read at most: of the training part its last ones, of the validation part its first ones.
 MAX_TRAINING, MAX_XZ_TRAINING, MAX_VALIDATION = 4_000_000, 250_000, 2_000_000
 #: N-grams that are looked up at once: what that takes in memory stays in a processor's cache.
@@ -30,26 +33,31 @@ Codes = NDArray[Any]
 Keys = NDArray[np.int64]
 
 
-def measure_baselines(training: Codes, validation: Codes, characters: str) -> Baselines | None:
+def measure_baselines(training: Codes, slices: Sequence[Codes], characters: str) -> Baselines | None:
     """Return the losses on the validation part; None if there is none, or if the training part is shorter than n-grams.
 
     Arguments:
         training: index of each character of the training part.
-        validation: the same of the validation part.
+        slices: the same of the validation part, each slice after the `CONTEXT` characters before it.
         characters: what the indices mean.
     """
-    training, validation = training[-MAX_TRAINING:], validation[:MAX_VALIDATION]
-    if len(training) < MAX_ORDER or not len(validation):
+    training = training[-MAX_TRAINING:]
+    most = CONTEXT + MAX_VALIDATION // max(1, len(slices))
+    slices = [one[:most] for one in slices if len(one) > CONTEXT]
+    if len(training) < MAX_ORDER or not slices:
         return None
+    validation = np.concatenate([one[CONTEXT:] for one in slices])
     xz = _xz_loss(training[-MAX_XZ_TRAINING:], validation, characters)
     occurs = np.zeros(len(characters), dtype=bool)
-    occurs[training] = occurs[validation] = True
+    for part in (training, *slices):
+        occurs[part] = True
     index = (np.cumsum(occurs) - 1).astype(training.dtype)
     training, validation, size = index[training], index[validation], int(np.count_nonzero(occurs))
+    slices = [index[one] for one in slices]
     order = min(MAX_ORDER, int(63 / math.log2(max(2, size))))
     return Baselines(
         unigram=_unigram_loss(training, validation, size=size),
-        ngram=NGram(order=order, loss=_ngram_loss(training, validation, size=size, order=order)),
+        ngram=NGram(order=order, loss=_ngram_loss(training, slices, size=size, order=order)),
         xz=xz,
     )
 
@@ -60,12 +68,12 @@ def _unigram_loss(training: Codes, validation: Codes, *, size: int) -> float:
     return float(-np.bincount(validation, minlength=size) @ np.log(shares) / len(validation))
 
 
-def _ngram_loss(training: Codes, validation: Codes, *, size: int, order: int) -> float:
-    """Return the loss of the n-gram model; the validation part's first characters follow the training part's last."""
-    joined = np.concatenate((training[len(training) - order + 1 :], validation))
-    keys, counts = _counted(_ngrams(joined, size=size, order=order))
+def _ngram_loss(training: Codes, slices: Sequence[Codes], *, size: int, order: int) -> float:
+    """Return the loss of the n-gram model on slices that come after the `CONTEXT` characters before them."""
+    found = np.concatenate([_ngrams(one[CONTEXT - order + 1 :], size=size, order=order) for one in slices])
+    keys, counts = _counted(found)
     logs = np.log(probabilities(training, keys, size=size, order=order))
-    return float(-counts @ logs / len(validation))
+    return float(-counts @ logs / counts.sum())
 
 
 def _xz_loss(training: Codes, validation: Codes, characters: str) -> float:

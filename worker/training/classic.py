@@ -28,7 +28,7 @@ class Classic:
     def __init__(self, request: ClassicRequest, model: CharLSTM, codes: Codes, *, seed: int, bfloat16: bool) -> None:
         self._model, self._bfloat16 = model, bfloat16
         #: The training part and the validation part; the windows that are evaluated are those of the training.
-        self.parts = codes, codes[:0]
+        self.parts: tuple[Codes, list[Codes]] = codes, []
         self._windows = Windows(codes, seq_length=request.seq_length, batch_size=request.batch_size, seed=seed)
         self.batches = self.evaluation_batches = self._windows.batches
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shared.requests.estimate import WARM_UP_CHARS, validation_rows
+from shared.requests.validation import ValidationPart
 from shared.text.vocabulary import Vocabulary
 from worker.nn.code_points import code_points
 from worker.nn.randomness import Permutation, derive, rng
@@ -99,14 +99,29 @@ class Windows:
 class Chunks:
     """The text in `batch_size` batch rows, a chunk at a time; each chunk continues where the one before it ended.
 
-    The text is treated as a ring that each epoch enters at another place, so that the boundaries of chunks and rows
-    differ every time. All chunks of an epoch have the same length, at most `seq_length`, chosen so that nearly every
-    character is a target once.
+    What is trained on are passages of the text, one after another. They are treated as a ring that each epoch enters at
+    another place, so that the boundaries of chunks and rows differ every time. All chunks of an epoch have the same
+    length, at most `seq_length`, chosen so that nearly every character is a target once.
+
+    Arguments:
+        codes: the text.
+        starts: where each passage begins in the text, (N,).
+        lengths: the characters of each, (N,).
     """
 
-    def __init__(self, codes: Codes, *, seq_length: int, batch_size: int, seed: int, size: int | None = None) -> None:
+    def __init__(
+        self,
+        codes: Codes,
+        *,
+        starts: NDArray[np.int64],
+        lengths: NDArray[Any],
+        seq_length: int,
+        batch_size: int,
+        seed: int,
+    ) -> None:
         self._codes, self._seed = codes, seed
-        self._size = len(codes) if size is None else size
+        self._order(starts, lengths)
+        self._size = int(self._ends[-1])
         share = self._size // batch_size
         self.batches = -(-share // seq_length)
         self.length = share // self.batches
@@ -131,30 +146,34 @@ class Chunks:
 
     def _read(self, _epoch: int, places: NDArray[np.int64]) -> Codes:
         """Return the codes at these places of an epoch's text."""
-        found: Codes = self._codes[places]
+        passage = np.searchsorted(self._ends, places, side="right")
+        found: Codes = self._codes[places - self._ends[passage] + self._sources[passage]]
         return found
+
+    def _order(self, starts: NDArray[np.int64], lengths: NDArray[Any]) -> None:
+        """Compute where each passage ends, in what is trained on and in the text as it is stored."""
+        self._ends = np.cumsum(lengths, dtype=np.int64)
+        self._sources = starts + lengths
 
 
 class Continuation:
-    """The part of a text from `start` on, each character predicted once, in several batch rows.
+    """The validation part of a text, each character predicted once, in several batch rows.
 
-    Each row first reads the `WARM_UP_CHARS` characters before its share, so that its state is that of a single row that
-    reads everything: after some hundreds of characters nothing is left of an earlier state that changes the loss (to
-    1e-4 nats where measured). The first row starts from zero, as a single one would.
+    Each row first reads some characters before its share, so that its state is that of a single row that reads
+    everything: after some hundreds of characters nothing is left of an earlier state that changes the loss (to 1e-4
+    nats where measured).
     """
 
-    def __init__(self, codes: Codes, *, start: int, length: int) -> None:
-        self.count = len(codes) - start
-        self.rows = validation_rows(self.count, start)
-        self._share = -(-self.count // self.rows)
-        self._lead = WARM_UP_CHARS if self.rows > 1 else 0
-        self._length = max(1, length // self.rows)
+    def __init__(self, codes: Codes, part: ValidationPart, *, length: int) -> None:
+        self._share, self._lead = part.share, part.lead
+        self._length = max(1, length // len(part.starts))
         self._leads = -(-self._lead // self._length)
-        self.batches = self._leads + -(-self._share // self._length)
-        self._codes, self._begins = codes, start + np.arange(self.rows)[:, None] * self._share
+        self.batches = self._leads + -(-self._share // self._length) if part.count else 0
+        self.first_from_zero = part.first_from_zero
+        self._codes, self._begins = codes, np.array(part.starts)[:, None]
 
     def leads(self, batch: int) -> bool:
-        """Return True if this batch only warms up the state, in all rows but the first."""
+        """Return True if this batch only warms up the state."""
         return batch < self._leads
 
     def evaluation(self, batch: int) -> tuple[Tensor, Tensor]:

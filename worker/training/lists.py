@@ -12,11 +12,11 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.requests.estimate import MAX_ROWS, WARM_UP_CHARS
 from shared.requests.options import StreamRequest
+from shared.requests.validation import MAX_ROWS, WARM_UP_CHARS, ValidationPart, tail, validation_part
 from shared.text.items import ModelItems, split
 from worker.nn.randomness import Permutation, derive
-from worker.training.baselines import MAX_TRAINING
+from worker.training.baselines import CONTEXT, MAX_TRAINING
 from worker.training.data import Chunks, Codes
 
 #: Items that are joined at a time, and positions of a permutation that are computed at a time.
@@ -98,7 +98,8 @@ class ShuffledChunks(Chunks):
         batch_size: int,
         seed: int,
     ) -> None:
-        super().__init__(codes, size=int(lengths.sum()), seq_length=seq_length, batch_size=batch_size, seed=seed)
+        sizes = {"seq_length": seq_length, "batch_size": batch_size}
+        super().__init__(codes, starts=starts, lengths=lengths, **sizes, seed=seed)
         self._starts, self._lengths, self._between = starts, lengths, between
         self._epoch = -1
 
@@ -115,32 +116,46 @@ class ShuffledChunks(Chunks):
     def _read(self, epoch: int, places: NDArray[np.int64]) -> Codes:
         if epoch != self._epoch:
             self._shuffle(epoch)
-        item = np.searchsorted(self._ends, places, side="right")
-        found: Codes = self._codes[places - self._ends[item] + self._sources[item]]
-        return found
+        return super()._read(epoch, places)
 
     def _shuffle(self, epoch: int) -> None:
-        """Compute where each item of the epoch's text ends, there and in the text as it is stored."""
+        """Put the items into the epoch's order."""
         order = _shuffled(len(self._starts), derive(self._seed, "items", epoch))
-        lengths = self._lengths[order]
-        self._ends = np.cumsum(lengths, dtype=np.int64)
-        self._sources = self._starts[order]
-        self._sources += lengths
+        self._order(self._starts[order], self._lengths[order])
         self._epoch = epoch
 
 
-def cut(
-    codes: Codes, listing: Listing | None, request: StreamRequest, *, seed: int
-) -> tuple[Chunks, Codes, Codes, int]:
-    """Cut a text: chunks of what is trained on, and their text; a text whose end, from a place on, is held out.
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """A text, cut into what is trained on and what is held out."""
 
-    A text that isn't a list is cut at one place. Of a long list's text to train on, only as many items as baselines
-    read are returned.
-    """
+    #: What is trained on.
+    chunks: Chunks
+    #: The same as a text; of a long one only as much as baselines read.
+    training: Codes
+    #: A text, and what is held out of it.
+    read: Codes
+    part: ValidationPart
+
+    @property
+    def validation(self) -> list[Codes]:
+        """What is held out, each share with the characters before it that baselines need to predict its first one."""
+        starts, share = self.part.starts, self.part.share
+        return [self.read[max(0, start - CONTEXT) : start + share] for start in starts] if self.part.count else []
+
+
+def cut(codes: Codes, listing: Listing | None, request: StreamRequest, *, seed: int) -> Cut:
+    """Cut a text as the request says."""
     sizes = {"seq_length": request.seq_length, "batch_size": request.batch_size}
     if listing is None:
-        end = len(codes) - int(len(codes) * request.validation_fraction)
-        return Chunks(codes[:end], **sizes, seed=seed), codes[:end], codes, end
+        part = validation_part(request, len(codes))
+        passages = np.array([*part.segments()], dtype=np.int64)
+        starts, lengths = passages[:, 0], passages[:, 1] - passages[:, 0]
+        # The end of each passage, so that the whole text has a part in a long one's baselines.
+        most = MAX_TRAINING // len(passages)
+        training = np.concatenate([codes[max(start, stop - most) : stop] for start, stop in passages])
+        chunks = Chunks(codes, starts=starts, lengths=lengths, **sizes, seed=seed)
+        return Cut(chunks=chunks, training=training, read=codes, part=part)
     lengths = listing.lengths
     starts = np.cumsum(lengths, dtype=np.int64) - lengths
     held = held_out(lengths, listing.hashes, fraction=request.validation_fraction, needed=request.batch_size)
@@ -154,7 +169,7 @@ def cut(
     held_text = _joined(codes, starts, lengths, out[_shuffled(len(out), derive(seed, "held out"))])
     # The state of the held-out part's batch rows warms up on what precedes it.
     text = np.concatenate([training[: MAX_ROWS * WARM_UP_CHARS], held_text])
-    return chunks, training, text, len(text) - len(held_text)
+    return Cut(chunks=chunks, training=training, read=text, part=tail(len(text), len(held_text)))
 
 
 def _shuffled(count: int, key: int, *, most: int | None = None) -> NDArray[np.int64]:

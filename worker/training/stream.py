@@ -1,7 +1,7 @@
 """The default recipe: every position is a target, and the state is carried from chunk to chunk.
 
 Truncated backpropagation through time (Williams and Peng, 1990) as char-rnn does it, a learning rate that warms up and
-then decays linearly, and a validation part that is read once, in order. Knows one batch at a time; the loop is in
+then decays linearly, and a validation part that is read in order. Knows one batch at a time; the loop is in
 trainer.py.
 """
 
@@ -24,7 +24,7 @@ EVALUATION_COST = 0.4
 
 
 class Stream:
-    """Training batches over the text's first part, evaluation batches over its last; of a list, over its items."""
+    """Training batches over one part of a text or of a list's items, evaluation batches over the other."""
 
     #: The learning rate decays until the last step, and losses are reported as means.
     decays, reports_sums = True, False
@@ -40,11 +40,12 @@ class Stream:
         listing: Listing | None = None,
     ) -> None:
         self._model, self._bfloat16 = model, bfloat16
-        self._chunks, training, read, begin = cut(codes, listing, request, seed=seed)
-        #: The training part, of a long list only some of its items, and the validation part.
-        self.parts = training, read[begin:]
-        self._validation = Continuation(read, start=begin, length=EVALUATION_LENGTH)
-        validation_chars = self._validation.count
+        parts = cut(codes, listing, request, seed=seed)
+        self._chunks = parts.chunks
+        #: The training part, of a long text only some of it, and the validation part.
+        self.parts = parts.training, parts.validation
+        self._validation = Continuation(parts.read, parts.part, length=EVALUATION_LENGTH)
+        validation_chars = parts.part.count
         self.batches, self.evaluation_batches = self._chunks.batches, self._validation.batches
         per_batch = self._chunks.characters / self.batches
         self.evaluation_cost = EVALUATION_COST * min(EVALUATION_LENGTH, max(1, validation_chars)) / per_batch
@@ -84,8 +85,9 @@ class Stream:
             logits, carried = self._model(codes, self._carried)
         self._carried = (carried[0].float(), carried[1].float())
         if self._validation.leads(batch):
-            for part in self._carried:
-                part[:, 0] = 0.0
+            if self._validation.first_from_zero:
+                for part in self._carried:
+                    part[:, 0] = 0.0
             return 0.0, 0
         loss = functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="sum")
         return float(loss), int((targets >= 0).sum())

@@ -45,6 +45,7 @@ class TrainOptions(TypedDict, total=False):
     learning_rate: float
     grad_clip: float
     validation_fraction: float
+    validation: Literal["tail", "spread"]
     patience: int
     precision: Literal["auto", "float32", "bfloat16"]
     sample_chars: int

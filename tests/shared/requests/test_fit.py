@@ -29,7 +29,7 @@ def pointers(error: InvalidRequest) -> list[str]:
 def test_a_long_text_leaves_the_defaults_alone() -> None:
     assert fit(classic(), chars=148_067, vocab_size=67, memory_limit_bytes=4 * GIB) == classic()
     fitted = fit(stream(), chars=1_115_394, vocab_size=65, memory_limit_bytes=4 * GIB)
-    assert fitted.model_copy(update={"dropout": 0.2, "weight_dropout": 0.0}) == stream()
+    assert fitted.model_copy(update={"dropout": 0.2, "weight_dropout": 0.0}) == stream(validation="spread")
 
 
 @given(st.integers(1000, 300_000_000))
@@ -54,6 +54,18 @@ def test_too_short_texts_are_refused_with_the_numbers() -> None:
     with pytest.raises(InvalidRequest, match=r"228 characters; classic needs more than .* 229 at least"):
         fit(classic(), chars=228, vocab_size=40, memory_limit_bytes=None)
     assert fit(classic(), chars=229, vocab_size=40, memory_limit_bytes=None) == classic()
+
+
+def test_a_text_is_judged_all_over_it_and_a_list_by_its_items() -> None:
+    sizes = {"chars": 20_000, "vocab_size": 40, "memory_limit_bytes": None}
+    items = {"separator": "\n"}
+    assert fit(stream(), **sizes).validation == "spread"
+    assert fit(stream(validation="tail"), **sizes).validation == "tail"
+    assert fit(stream(items=items), **sizes).validation is None
+    assert fit(stream(items=items, validation=None), **sizes).validation is None
+    with pytest.raises(InvalidRequest, match="items are held out, by their hash") as caught:
+        fit(stream(items=items, validation="tail"), **sizes)
+    assert pointers(caught.value) == ["/validation"]
 
 
 def test_given_options_are_kept_and_the_others_make_room() -> None:

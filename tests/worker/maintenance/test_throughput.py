@@ -49,7 +49,7 @@ def test_a_training_takes_what_was_estimated_from_the_measured_speed(request_: T
 @pytest.mark.parametrize("chars", [1_000, 1_001, 4_999, 7_777])
 @pytest.mark.parametrize("options", [{}, {"batch_size": 7, "seq_length": 13}, {"seq_length": 100}, {"epochs": 3}])
 def test_steps_are_counted_as_the_trainer_counts_them(chars: int, options: dict[str, Any]) -> None:
-    for kind in (stream, classic):
+    for kind in (stream, partial(stream, validation="spread"), classic):
         request = kind(**{"hidden_size": 4, "sample_chars": 0, "epochs": 1} | options)
         with closing(train(request, sample_text(chars), threads=1)) as events:
             progress = next(event for event in events if isinstance(event, Progress))

@@ -73,9 +73,10 @@ def test_the_ngram_model_is_kneser_neys_and_its_probabilities_sum_to_one(text: s
 
 def test_each_baseline_is_what_its_name_says() -> None:
     codes, characters = _codes(TEXT)
-    training, validation = codes[:2500], codes[2500:]
-    found = measure_baselines(training, validation, characters)
+    slices = codes[2495:2700], codes[2695:]
+    found = measure_baselines(codes[:2500], slices, characters)
     assert found is not None
+    assert found == measure_baselines(codes[:2500], [codes[2495:]], characters), "a cut changes nothing"
     seen, size = Counter(TEXT[:2500]), len(characters)
     assert found.unigram == pytest.approx(-sum(math.log((seen[c] + 1) / (2500 + size)) for c in TEXT[2500:]) / 500)
     peer = KneserNey(TEXT[:2500], 6)
@@ -94,7 +95,7 @@ _XZ = [{"id": lzma.FILTER_LZMA2, "preset": 6}]
 def test_ngrams_are_as_long_as_their_characters_allow(distinct: int, order: int) -> None:
     characters = "".join(map(chr, range(0x3400, 0x3400 + distinct)))
     codes = np.resize(np.arange(distinct, dtype=np.int32), max(100, 2 * distinct))
-    found = measure_baselines(codes, codes[:50], characters)
+    found = measure_baselines(codes, [codes[:50]], characters)
     assert found is not None
     assert found.ngram.order == order
     assert all(math.isfinite(loss) and loss >= 0 for loss in (found.unigram, found.ngram.loss, found.xz))
@@ -103,7 +104,7 @@ def test_ngrams_are_as_long_as_their_characters_allow(distinct: int, order: int)
 
 def test_characters_that_only_the_validation_part_has_cost_much_but_not_everything() -> None:
     codes, characters = _codes("abc" * 100 + "xyz" * 10)
-    found = measure_baselines(codes[:300], codes[300:], characters)
+    found = measure_baselines(codes[:300], [codes[295:]], characters)
     assert found is not None
     assert 5 < found.unigram < 7
     assert 2 < found.ngram.loss < 20
@@ -112,7 +113,8 @@ def test_characters_that_only_the_validation_part_has_cost_much_but_not_everythi
 @pytest.mark.parametrize(("training", "validation"), [(2000, 0), (5, 100), (0, 0)])
 def test_there_are_none_where_nothing_is_kept_back_or_to_learn_from(training: int, validation: int) -> None:
     codes, characters = _codes(TEXT)
-    assert measure_baselines(codes[:training], codes[training : training + validation], characters) is None
+    slices = [codes[max(0, training - 5) : training + validation]] if validation else []
+    assert measure_baselines(codes[:training], slices, characters) is None
 
 
 def test_a_training_has_them_again_once_it_is_resumed_and_classic_has_none() -> None:

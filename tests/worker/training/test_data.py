@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.requests.validation import tail
 from shared.text.vocabulary import Vocabulary
 from tests.worker.short_trainings import BOOK
 from worker.nn.randomness import Permutation
@@ -69,7 +70,8 @@ def test_an_epoch_holds_every_window_once_with_the_character_after_it() -> None:
 
 def test_chunks_follow_one_another_and_cover_nearly_everything() -> None:
     codes = np.arange(1000, dtype=np.uint16)
-    chunks = Chunks(codes, seq_length=30, batch_size=4, seed=5)
+    whole = {"starts": np.array([0]), "lengths": np.array([1000])}
+    chunks = Chunks(codes, **whole, seq_length=30, batch_size=4, seed=5)
     targets = []
     last = None
     for batch in range(chunks.batches):
@@ -86,28 +88,28 @@ def test_chunks_follow_one_another_and_cover_nearly_everything() -> None:
 
 def test_a_continuation_predicts_each_character_once() -> None:
     codes = np.arange(100, dtype=np.uint8)
-    kept = Continuation(codes, start=58, length=10)
+    kept = Continuation(codes, tail(100, 42), length=10)
     targets = [t for batch in range(kept.batches) for t in kept.evaluation(batch)[1][0].tolist()]
     assert targets == list(range(58, 100))
     assert kept.evaluation(0)[0][0, 0] == 57
-    assert Continuation(codes, start=100, length=10).batches == 0
+    assert Continuation(codes, tail(100, 0), length=10).batches == 0
 
 
-def test_readers_side_by_side_predict_each_character_once_after_those_before_it() -> None:
+def test_batch_rows_predict_each_character_once_after_those_before_it() -> None:
     codes = (np.arange(30_000) % 251).astype(np.uint8)
-    kept = Continuation(codes, start=15_000, length=1000)
-    assert kept.rows == 7
+    kept = Continuation(codes, tail(30_000, 15_000), length=1000)
     read: list[list[int]] = [[] for _ in range(7)]
     judged: list[int] = []
     for batch in range(kept.batches):
         inputs, targets = (part.tolist() for part in kept.evaluation(batch))
-        for reader in range(7):
-            read[reader] += inputs[reader]
+        assert len(inputs) == 7
+        for number, row in enumerate(inputs):
+            read[number] += row
         if not kept.leads(batch):
             judged += [target for row in targets for target in row if target >= 0]
     assert sorted(judged) == sorted(codes[15_000:].tolist())
-    for reader, found in enumerate(read[:-1]):
-        begin = 15_000 + reader * 2143 - 500 - 1
+    for number, found in enumerate(read[:-1]):
+        begin = 15_000 + number * 2143 - 500 - 1
         assert found == codes[begin : begin + 500 + 2143].tolist()
 
 

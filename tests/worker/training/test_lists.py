@@ -30,8 +30,9 @@ def read(text: str, separator: str = "\n") -> tuple[Listing, np.ndarray, str]:
 
 def test_an_epoch_is_all_items_to_train_on_in_an_order_of_its_own() -> None:
     listing, codes, characters = read(TEXT)
-    chunks, _, text, begin = cut(codes, listing, stream(**LIST), seed=3)
-    held = "".join(characters[code] for code in text[begin:]).split("\n")[:-1]
+    parts = cut(codes, listing, stream(**LIST), seed=3)
+    chunks = parts.chunks
+    held = "".join(characters[code] for code in parts.read[parts.part.starts[0] :]).split("\n")[:-1]
     orders = []
     for epoch in (0, 1):
         places = np.arange(chunks._size)
