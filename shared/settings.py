@@ -10,7 +10,7 @@ import base64
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -254,6 +254,28 @@ class Settings(BaseModel):
     events_cap: int = Field(10_000, ge=100, description="Newest events kept of one job.")
     job_memory_bytes: int = Field(0, ge=0, description="Memory one job may take, bytes; 0 asks the seen workers.")
 
+    # Watching it
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_535,
+        description="Port on which a worker serves /metrics to Prometheus, one for each worker of a host; 0: any free "
+        "one, which its log names. Not set: none. The web server has /metrics at its own port.",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address that a worker's /metrics binds.")
+    metrics_allow: Annotated[list[str], BeforeValidator(_split), AfterValidator(_are_networks)] = Field(
+        [],
+        description="Networks, comma-separated, such as 10.1.0.0/16, that may read /metrics: without a key and by any "
+        "name from the web server, and from workers at all where they bind more than loopback.",
+    )
+    celery_events: bool = Field(
+        False,
+        description="1: workers send Celery's events and heartbeats and take remote control, as Flower needs them. The "
+        "web servers must have the same value.",
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="json: one JSON object a line, with job, attempt, worker and request id (docs/metrics.md)."
+    )
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level logged.")
 
     @property
@@ -268,6 +290,11 @@ class Settings(BaseModel):
     def webhook_networks(self) -> list[Network]:
         """The networks inside that webhooks may call."""
         return [ipaddress.ip_network(value, strict=False) for value in self.webhook_allow]
+
+    @property
+    def metrics_networks(self) -> list[Network]:
+        """The networks that may read /metrics without a key."""
+        return [ipaddress.ip_network(value, strict=False) for value in self.metrics_allow]
 
     def redis_tls(self) -> dict[str, str]:
         """Return the options of TLS as redis-py and kombu both take them; none where the address isn't rediss://.
@@ -342,6 +369,30 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def is_in(networks: Sequence[Network], address: str) -> bool:
+    """Return True if an address is in one of the networks; an IPv4 address may be written as IPv6 maps it."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    return any(parsed in network for network in networks)
+
+
+def check_metrics_binding(settings: Settings) -> None:
+    """Make sure that a worker's metrics aren't opened to the network by accident.
+
+    Raises:
+        SettingsError: they would be served beyond loopback, and no network is named that may read them.
+    """
+    if settings.metrics_port is not None and not is_loopback(settings.metrics_host) and not settings.metrics_allow:
+        raise SettingsError(
+            f"{PREFIX}METRICS_HOST={settings.metrics_host} would let everyone who can reach this machine read the "
+            f"metrics. Set {PREFIX}METRICS_ALLOW to Prometheus' network (0.0.0.0/0,::/0: everyone), or "
+            f"{PREFIX}METRICS_HOST=127.0.0.1"
+        )
 
 
 def check_binding(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import api_page
+from scripts import api_page, metrics_page
 from scripts.settings_page import PAGE, render
 from shared.settings import CLIENT_VARIABLES, PREFIX, Settings
 from tests.test_layers import ROOT
@@ -20,6 +20,11 @@ def test_the_page_of_settings_lists_every_setting_with_its_default() -> None:
 def test_the_page_of_the_api_has_every_call_and_every_case() -> None:
     page = api_page.PAGE.read_text()
     assert page == api_page.render(page), "run: python -m scripts.api_page"
+
+
+def test_the_page_of_metrics_has_every_metric() -> None:
+    page = metrics_page.PAGE.read_text()
+    assert page == metrics_page.render(page), "run: python -m scripts.metrics_page"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

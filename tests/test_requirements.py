@@ -12,7 +12,12 @@ from packaging.utils import canonicalize_name
 from tests.test_layers import ROOT, files, outside
 
 #: Where the name that is imported isn't the name that is installed.
-INSTALLED_AS = {"charset_normalizer": "charset-normalizer", "flask_compress": "flask-compress"}
+INSTALLED_AS = {
+    "charset_normalizer": "charset-normalizer",
+    "flask_compress": "flask-compress",
+    "prometheus_client": "prometheus-client",
+    "pythonjsonlogger": "python-json-logger",
+}
 #: Packages that another one brings along as a part of itself.
 BROUGHT_BY = {
     "annotated_types": "pydantic",

@@ -14,6 +14,7 @@ from web import api, pages
 from web.http import compression, conditional, problems, static_files, strict_json
 from web.http.no_session import NoSession
 from web.http.uploads import Request
+from web.monitoring import endpoint as metrics_endpoint
 from web.openapi.document import JSON_DOCUMENT, Document
 from web.security import auth, origin_checks, rate_limits
 from web.services import Services
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None, *, ping_s: float = 15.0) -> Fla
     app.url_map.converters["default"] = _Named
     services = Services.of(settings or load(), ping_s=ping_s)
     app.extensions[services.name] = services
+    metrics_endpoint.install(app)
     problems.install(app)
     origin_checks.install(app)
     auth.install(app)

@@ -6,14 +6,15 @@ One process with many threads, since an open event stream takes one. Everything 
 setting in `shared/settings.py`.
 """
 
-import logging
 import resource
 import sys
 from pathlib import Path
 from typing import Any
 
+from shared import logs
 from shared.errors import SettingsError
 from shared.settings import check_binding, load, set_umask
+from web.http.gunicorn_log import Quiet
 from web.server.places import Limits
 from web.server.worker import Worker
 from web.streaming import shutdown
@@ -57,6 +58,12 @@ class _Worker(Worker):
     )
 
 
+class _Logger(Quiet):
+    """gunicorn's log in the format of these settings."""
+
+    formatter = logs.formatter(_settings) if _settings.log_format == "json" else None
+
+
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 worker_class = _Worker
 workers = 1
@@ -73,7 +80,7 @@ control_socket_disable = True
 proc_name = "charloom-web"
 #: Whether a proxy's headers are trusted is decided in web/app.py, by CHARLOOM_TRUSTED_PROXIES.
 forwarded_allow_ips = ""
-logger_class = "web.http.gunicorn_log.Quiet"
+logger_class = _Logger
 accesslog = None
 errorlog = "-"
 loglevel = _settings.log_level.lower()
@@ -81,5 +88,5 @@ loglevel = _settings.log_level.lower()
 
 def post_worker_init(_worker: Any) -> None:
     """Configure logging, and have open streams end at once, or they would use up `graceful_timeout`."""
-    logging.basicConfig(level=_settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.set_up(_settings)
     shutdown.install()

@@ -5,7 +5,6 @@ before a fork hangs the child's first. Jobs are run by the pool's children.
 """
 
 import logging
-import mmap
 import os
 import secrets
 import sys
@@ -15,13 +14,15 @@ from typing import Any
 from billiard.exceptions import WorkerLostError
 from celery import Celery, Task, signals
 
+from shared import logs
 from shared.broker import make_app, task_name
 from shared.errors import SettingsError, StoreUnavailable
 from shared.jobs.record import Queue
-from shared.settings import Settings, load, set_umask
+from shared.settings import Settings, check_metrics_binding, load, set_umask
 from shared.store import Store
 from shared.volume import Volume
 from shared.volume_guard import VolumeGuard
+from worker.consumer.drain import Drain
 from worker.consumer.train_slots import TrainSlots
 from worker.jobs.attempt import WorkerContext
 from worker.jobs.child_process import die_with_parent
@@ -42,8 +43,8 @@ class Entry:
         self._settings = settings
         #: Identifies this worker, parent and children: another one may have its name.
         self._owner_id = secrets.token_hex(8)
-        #: One byte that parent and children share: 1 once this worker is to stop.
-        self._drain = mmap.mmap(-1, 1)
+        self._name = ""
+        self._drain = Drain()
         self._store = Store.of(settings)
         self._volume = Volume.of(settings)
         # The children's.
@@ -60,6 +61,7 @@ class Entry:
         app.conf.charloom_owner_id = self._owner_id
         # The parent's: a child must not inherit a look at the volume that its thread will never end.
         app.conf.charloom_volume_guard = VolumeGuard(Store.of(self._settings), self._volume)
+        app.conf.charloom_drain = self._drain
         app.conf.worker_concurrency = max(1, self._settings.train_slots + self._settings.generate_slots)
         app.conf.worker_consumer = "worker.consumer.consumer:CharloomConsumer"
         app.steps["worker"].add(MaintenanceStep)
@@ -70,6 +72,7 @@ class Entry:
         signals.worker_shutting_down.connect(self.begin_drain, weak=False)
         signals.task_failure.connect(self.see_lost_child, weak=False)
         signals.worker_shutdown.connect(self.exit_at_once, weak=False)
+        signals.celeryd_init.connect(self.take_name, weak=False)
         signals.setup_logging.connect(self.set_up_logging, weak=False)
         return app
 
@@ -86,8 +89,8 @@ class Entry:
         die_with_parent()
 
     def begin_drain(self, **_: Any) -> None:
-        """Have the children save and release their jobs."""
-        self._drain[0] = 1
+        """Have the children save and release their jobs: this worker is to stop."""
+        self._drain.stop()
 
     def exit_at_once(self, sender: Any, **_: Any) -> None:
         """End the process once all its parts have stopped: Python would take more than a second to tear torch down."""
@@ -104,9 +107,13 @@ class Entry:
             except StoreUnavailable:
                 log.warning("Redis is away; the lease of %s expires", args[0])
 
+    def take_name(self, sender: str, **_: Any) -> None:
+        """Note the name that this worker was given."""
+        self._name = sender
+
     def set_up_logging(self, **_: Any) -> None:
-        """Log plain lines to standard error."""
-        logging.basicConfig(level=self._settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        """Log to standard error."""
+        logs.set_up(self._settings, worker=self._name)
 
     def _host(self, name: str) -> WorkerContext:
         return WorkerContext(
@@ -120,7 +127,7 @@ class Entry:
             step_log=self._step_log,
             lease_renewer=self._lease_renewer,
             model_cache=self._model_cache,
-            draining=lambda: self._drain[0] == 1,
+            draining=self._drain.is_on,
         )
 
 
@@ -128,6 +135,7 @@ def _make() -> Celery:
     try:
         settings = load()
         set_umask(settings)
+        check_metrics_binding(settings)
         return Entry(settings).build()
     except SettingsError as exc:
         sys.exit(f"charloom worker: {exc}")

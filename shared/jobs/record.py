@@ -126,6 +126,8 @@ class NewJob:
     parent_id: str | None = None
     #: Signs the messages of the job's webhook; None: the service's secret does. Never shown, so it isn't in `params`.
     webhook_secret: str | None = field(default=None, repr=False)
+    #: Of the request that sent it; every line that is logged about the job has it.
+    request_id: str | None = None
     #: Attempts lost in a row, no newer training state saved between them, after which it fails.
     max_attempts: int = 3
     #: About how long it will run on a modest host, seconds. Decides nothing but the order of the queue among callers.
@@ -152,6 +154,7 @@ class Job:
     starting_point: StartingPoint | None = None
     uses: tuple[str, ...]
     parent_id: str | None
+    request_id: str | None = None
     created_ms: int
     started_ms: int | None = None
     finished_ms: int | None = None

@@ -2,6 +2,7 @@
 
 from shared.store.connection import connect
 from shared.store.events import EventLog
+from shared.store.fleet import Fleet, FleetFacts
 from shared.store.idempotency import Begun
 from shared.store.job_reader import Page
 from shared.store.job_store import CancelOutcome, Claim, JobStore, Reaped
@@ -17,6 +18,8 @@ __all__ = [
     "CancelOutcome",
     "Claim",
     "EventLog",
+    "Fleet",
+    "FleetFacts",
     "JobStore",
     "Message",
     "Page",

@@ -99,12 +99,12 @@ class JobReader:
         with translated():
             return dict(zip(Queue, pipeline.execute(), strict=True))
 
-    def running_on(self, worker: str) -> Sequence[str]:
-        """Return the ids of the running jobs that this worker holds."""
+    def running_on(self, worker: str) -> Sequence[Job]:
+        """Return the running jobs that this worker holds."""
         with translated():
             ids: Sequence[str] = self._client.zrange(keys.RUNNING, 0, -1)  # type: ignore[assignment]
         # The records are read later than the list: one of its jobs may have ended meanwhile.
-        return [job.id for job in self._load(ids) if job.worker == worker and job.status is Status.RUNNING]
+        return [job for job in self._load(ids) if job.worker == worker and job.status is Status.RUNNING]
 
     def _load(self, ids: Sequence[str]) -> Iterator[Job]:
         """Read records and places in the queues, of the jobs that there are."""

@@ -162,6 +162,7 @@ class JobStore(JobReader):
         losses: Losses | None = None,
         events: Sequence[Event] = (),
         saved_work: float | None = None,
+        characters: int = 0,
     ) -> bool:
         """Record what an attempt reports; return True if a cancel is requested. Raises LeaseLost.
 
@@ -172,9 +173,11 @@ class JobStore(JobReader):
             losses: the newest losses.
             events: what those who watch the job see.
             saved_work: the work, in training batches, in a training state that has just been saved.
+            characters: trained or written since the last record, for the fleet's counters.
         """
         saved = "" if saved_work is None else repr(saved_work)
-        return _owned(self._scripts.run("record", job_id, token, *_report(progress, losses, events), saved)) == "1"
+        reported = _report(progress, losses, events, characters)
+        return _owned(self._scripts.run("record", job_id, token, *reported, saved)) == "1"
 
     def rewind(
         self,
@@ -206,6 +209,7 @@ class JobStore(JobReader):
         progress: Progress | None = None,
         losses: Losses | None = None,
         events: Sequence[Event] = (),
+        characters: int = 0,
     ) -> None:
         """End a running job and record what its attempt reports last.
 
@@ -221,7 +225,7 @@ class JobStore(JobReader):
             status,
             encoded,
             records.dump_part(error) if error else "",
-            *_report(progress, losses, events),
+            *_report(progress, losses, events, characters),
         )
         if reply[0] == "sealed":
             raise Conflict(f"{job_id} is sealed: it can only succeed")
@@ -340,11 +344,13 @@ def _claim(reply: Sequence[Any]) -> Claim | None:
     return Claim(job=records.from_flat(reply[2], None), token=int(reply[1])) if reply[0] == "ok" else None
 
 
-def _report(progress: Progress | None, losses: Losses | None, events: Sequence[Event]) -> tuple[str, str, str]:
+def _report(
+    progress: Progress | None, losses: Losses | None, events: Sequence[Event], characters: int
+) -> tuple[str, str, str, int]:
     """Return what an attempt reports in the form that the scripts take."""
     encoded = json.dumps([[event.type, json.dumps(event.data, allow_nan=False)] for event in events])
     part = records.dump_part
-    return part(progress) if progress else "", part(losses) if losses else "", encoded
+    return part(progress) if progress else "", part(losses) if losses else "", encoded, characters
 
 
 def _ms(seconds: float) -> int:

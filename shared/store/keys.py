@@ -31,6 +31,9 @@
 | rate:<caller> | string | when a caller's full allowance is back, ms; expires |
 | waiting:<caller> | set | a caller's queued jobs |
 | wake:<name> | stream | at most one entry: a web process wakes its own reader with it; expires |
+| counters | hash | what has happened since the server was emptied, by kind: "ended:train:failed" |
+| fleet | stream | what happened to workers, and to jobs on them, the newest thousand |
+| drains | hash | workers that are to drain: the owner_id of each by its name |
 | repeat:<sha256> | hash | a request with an idempotency key: its job's id and its response; expires |
 """
 
@@ -64,7 +67,20 @@ LAYOUT: Mapping[str, str] = {
     )
 } | {
     kind: f"{PREFIX}{kind}"
-    for kind in ("running", "outbox", "ended", "workers", "whole", "probe", "hooks", "owed", "volume")
+    for kind in (
+        "running",
+        "outbox",
+        "ended",
+        "workers",
+        "whole",
+        "probe",
+        "hooks",
+        "owed",
+        "volume",
+        "counters",
+        "fleet",
+        "drains",
+    )
 }
 
 RUNNING = LAYOUT["running"]
@@ -76,6 +92,9 @@ PROBE = LAYOUT["probe"]
 VOLUME = LAYOUT["volume"]
 HOOKS = LAYOUT["hooks"]
 OWED = LAYOUT["owed"]
+COUNTERS = LAYOUT["counters"]
+FLEET = LAYOUT["fleet"]
+DRAINS = LAYOUT["drains"]
 
 
 def job(job_id: str) -> str:

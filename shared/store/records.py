@@ -30,6 +30,7 @@ def to_hash(job: NewJob) -> dict[str, str]:
         "cost": str(max(1, round(job.cost_seconds * 1000))),
         "turn": "",
         "message": "",
+        "request_id": job.request_id or "",
         "max_attempts": str(job.max_attempts),
         "attempt": "0",
         "token": "0",
@@ -39,9 +40,8 @@ def to_hash(job: NewJob) -> dict[str, str]:
         "lease": "0",
         "owner_id": "",
         "cancel": "0",
-        **dict.fromkeys(
-            ("started", "finished", "sent", "sealed", "worker", "progress", "metrics", "result", "error"), ""
-        ),
+        **dict.fromkeys(("started", "finished", "sent", "sealed", "worker", "claimed", "queued"), ""),
+        **dict.fromkeys(("progress", "metrics", "result", "error"), ""),
     }
 
 
@@ -66,6 +66,7 @@ def from_hash(fields: Mapping[str, str], queue_position: int | None) -> Job:
         starting_point=known(StartingPoint, fields.get("starting_point", "")),
         uses=tuple(json.loads(fields["uses"])),
         parent_id=fields["parent_id"] or None,
+        request_id=fields.get("request_id") or None,
         created_ms=int(fields["created"]),
         started_ms=number("started"),
         finished_ms=number("finished"),

@@ -10,6 +10,9 @@ from shared.jobs.record import TRANSITIONS
 from shared.store import keys
 from shared.store.connection import Client, translated
 
+#: Upper bounds of the buckets of all durations that are counted, seconds.
+BOUNDS_S = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
+
 _FOLDER = Path(__file__).parent / "lua"
 
 
@@ -28,6 +31,7 @@ class Scripts:
                 "layout": dict(keys.LAYOUT),
                 "transitions": {status: sorted(following) for status, following in TRANSITIONS.items()},
                 "events_cap": events_cap,
+                "bounds_ms": [round(bound * 1000) for bound in BOUNDS_S],
             }
         )
         self._loaded: dict[str, Any] = {}

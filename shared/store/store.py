@@ -4,6 +4,7 @@ from shared.settings import Settings
 from shared.store import keys
 from shared.store.connection import Client, connect, translated
 from shared.store.events import EventLog
+from shared.store.fleet import Fleet
 from shared.store.idempotency import Repeats
 from shared.store.job_store import JobStore
 from shared.store.login_attempts import LoginAttempts
@@ -26,7 +27,8 @@ class Store:
         self.rates = Rates(scripts)
         self.webhooks = Webhooks(scripts)
         self.events = EventLog(client)
-        self.workers = WorkerBoard(client)
+        self.workers = WorkerBoard(client, scripts)
+        self.fleet = Fleet(client, self.workers)
         self.login_attempts = LoginAttempts(client)
         self.volume_id = VolumeId(client)
 

@@ -48,10 +48,10 @@ class Webhooks:
             secret=secret or None,
         )
 
-    def end(self, message: Message) -> None:
+    def end(self, message: Message, *, delivered: bool) -> None:
         """Delete a message that was delivered or is dropped."""
-        self._scripts.run("hook_end", message.id, "")
+        self._scripts.run("hook_end", message.id, "", "delivered" if delivered else "dropped")
 
     def put_off(self, message: Message, seconds: float) -> None:
         """Let a message that couldn't be delivered be tried again after this time."""
-        self._scripts.run("hook_end", message.id, round(seconds * 1000))
+        self._scripts.run("hook_end", message.id, round(seconds * 1000), "put_off")

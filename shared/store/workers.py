@@ -3,12 +3,13 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from shared.store import keys
 from shared.store.connection import Client, translated
 from shared.store.records import known
+from shared.store.scripts import Scripts
 
 #: A worker that hasn't reported itself for this long is gone, seconds.
 SEEN_S = 15
@@ -38,37 +39,46 @@ class WorkerInfo:
     cpu_quota: float | None = None
     #: Why it takes no jobs: its folder isn't the service's volume. None: it takes them.
     volume_error: str | None = None
+    #: Jobs that it runs at once at most; 0 from an older version.
+    train_slots: int = 0
+    generate_slots: int = 0
+    #: Characters that its jobs train on and write, each second.
+    characters_per_second: float = 0.0
+    #: Whether it is requested to release its jobs and take none; not a part of its report.
+    draining: bool = False
     #: When it reported this, milliseconds since 1970 on the store's clock and on its own; 0 from an older version.
     seen_ms: int = 0
     clock_ms: int = 0
 
 
 class WorkerBoard:
-    """Where workers report themselves. Any method raises StoreUnavailable."""
+    """Where workers report themselves, and are requested to drain. Any method raises StoreUnavailable."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, scripts: Scripts) -> None:
         self._client = client
+        self._scripts = scripts
 
-    def report(self, info: WorkerInfo) -> WorkerInfo | None:
-        """Report that this worker is alive, for SEEN_S seconds; return the report under this name before."""
-        with translated():
-            seconds, micros = self._client.time()
-            seen_ms = seconds * 1000 + micros // 1000
-            reported_at = {"seen_ms": seen_ms, "clock_ms": time.time_ns() // 1_000_000}
-            pipeline = self._client.pipeline()
-            pipeline.set(keys.worker(info.name), json.dumps(asdict(info) | reported_at), ex=SEEN_S, get=True)
-            pipeline.zadd(keys.WORKERS, {info.name: seen_ms})
-            pipeline.zremrangebyscore(keys.WORKERS, "-inf", seen_ms - SEEN_S * 1000)
-            before, *_ = pipeline.execute()
-        return known(WorkerInfo, str(before or ""))
+    def report(self, info: WorkerInfo) -> tuple[WorkerInfo | None, bool]:
+        """Report that this worker is alive, for SEEN_S seconds.
+
+        Returns:
+            The report under this name before, and whether this worker is requested to drain.
+        """
+        report = {name: value for name, value in asdict(info).items() if name not in ("seen_ms", "draining")}
+        report["clock_ms"] = time.time_ns() // 1_000_000
+        reply = self._scripts.run("worker_report", info.name, info.owner_id, json.dumps(report), SEEN_S * 1000)
+        return known(WorkerInfo, reply[1]), reply[2] == "1"
 
     def leave(self, name: str) -> None:
-        """Report that this worker is gone."""
-        with translated():
-            pipeline = self._client.pipeline()
-            pipeline.delete(keys.worker(name))
-            pipeline.zrem(keys.WORKERS, name)
-            pipeline.execute()
+        """Report that this worker has stopped."""
+        self._scripts.run("worker_leave", name)
+
+    def drain(self, name: str, *, on: bool) -> bool:
+        """Request a worker to release its jobs and take none, or withdraw that; return False if it isn't seen.
+
+        The request ends with the worker's process.
+        """
+        return bool(self._scripts.run("worker_drain", name, int(on))[0] == "ok")
 
     def seen(self) -> Sequence[WorkerInfo]:
         """Return the workers seen recently, by name."""
@@ -76,8 +86,13 @@ class WorkerBoard:
             pipeline = self._client.pipeline(transaction=False)
             pipeline.time()
             pipeline.zrange(keys.WORKERS, 0, -1)
-            (seconds, _), names = pipeline.execute()
+            pipeline.hgetall(keys.DRAINS)
+            (seconds, _), names, drains = pipeline.execute()
             reports = self._client.mget([keys.worker(name) for name in sorted(names)]) if names else []
         infos = (known(WorkerInfo, str(text or "")) for text in reports)
-        # A key lives longer if the server's clock is set back; the time in it doesn't.
-        return [info for info in infos if info and abs(seconds * 1000 - info.seen_ms) <= (SEEN_S + 1) * 1000]
+        return [
+            replace(info, draining=drains.get(info.name) == info.owner_id)
+            for info in infos
+            # A key lives longer if the server's clock is set back; the time in it doesn't.
+            if info and abs(seconds * 1000 - info.seen_ms) <= (SEEN_S + 1) * 1000
+        ]

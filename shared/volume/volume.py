@@ -28,8 +28,8 @@ class Volume:
         """Make the volume of the settings. Nothing is written yet."""
         return cls(settings.data_dir.absolute())
 
-    def check(self) -> None:
-        """Raise VolumeUnavailable unless files can be written."""
+    def check(self, *, synced: bool = False) -> None:
+        """Raise VolumeUnavailable unless files can be written; `synced`: and reach the disk."""
         probe = self.folder / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
         with translated():
             try:
@@ -37,6 +37,10 @@ class Volume:
             except (FileExistsError, NotADirectoryError) as exc:
                 raise VolumeUnavailable(f"The data volume can't be used: {self.folder.name} is not a folder.") from exc
             try:
-                probe.write_bytes(b"ok")
+                with probe.open("wb") as file:
+                    file.write(b"ok")
+                    if synced:
+                        file.flush()
+                        os.fsync(file.fileno())
             finally:
                 probe.unlink(missing_ok=True)

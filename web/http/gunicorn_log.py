@@ -1,5 +1,6 @@
 """gunicorn's log without what a client sent: a broken request line or header may hold a key."""
 
+import logging
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -11,6 +12,15 @@ _ASKED_FOR = "%s %s"
 
 class Quiet(Logger):  # type: ignore[misc]  # gunicorn is untyped
     """Says that a request was broken, and how, but shows none of it."""
+
+    #: Formats the lines; None: gunicorn's own does.
+    formatter: logging.Formatter | None = None
+
+    def setup(self, cfg: Any) -> None:
+        """Set up gunicorn's handlers."""
+        super().setup(cfg)
+        for handler in self.error_log.handlers if self.formatter else ():
+            handler.setFormatter(self.formatter)
 
     def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
         """Log a warning; of a broken request only the address and the kind of fault."""

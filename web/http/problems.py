@@ -9,6 +9,7 @@ from flask import Flask, Response, current_app, g, render_template, request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
+from shared import logs
 from shared.errors import CharloomError, FieldError, InvalidRequest, NotFound
 from web.http.errors import CATALOGUE, Malformed, Unauthorized, UnsupportedMediaType
 from web.http.schemas import Problem, WrongValue
@@ -25,6 +26,7 @@ def install(app: Flask) -> None:
     """Respond to every error of this app in this form, and give every request an id."""
     app.before_request(_set_id)
     app.after_request(_put_id)
+    app.teardown_request(_forget_id)
     app.register_error_handler(CharloomError, response_to)
     app.register_error_handler(HTTPException, _of_flask)
     # gunicorn finds a broken chunk only while the body is being read.
@@ -70,12 +72,17 @@ def problem(
 
 def for_programs(path: str) -> bool:
     """Return True if a path is called by programs, False if it is a page."""
-    return (path.startswith("/api/") and path != "/api/docs") or path in ("/api", "/healthz", "/readyz")
+    return (path.startswith("/api/") and path != "/api/docs") or path in ("/api", "/healthz", "/readyz", "/metrics")
 
 
 def _set_id() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _GOOD_ID.fullmatch(given) else secrets.token_hex(8)
+    logs.bind(request_id=g.request_id)
+
+
+def _forget_id(_: BaseException | None) -> None:
+    logs.bind(request_id=None)  # the thread goes on to serve others
 
 
 def _put_id(response: Response) -> Response:

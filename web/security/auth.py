@@ -19,7 +19,7 @@ from shared.api_keys import ApiKey
 from shared.errors import StoreUnavailable
 from web.http.errors import Forbidden, TooManyTries, Unauthorized
 from web.http.problems import for_programs
-from web.security import sessions
+from web.security import metrics_access, sessions
 from web.security.callers import address, let_in, let_in_by
 from web.security.origin_checks import READING
 from web.services import Services, services, services_of
@@ -43,7 +43,7 @@ def install(app: Flask) -> None:
 
 def check() -> Response | None:
     """Authenticate the present request; return a redirect to the sign-in page, or raise, if that fails."""
-    if request.path in _OPEN or request.path.startswith(_OPEN_FOLDER):
+    if request.path in _OPEN or request.path.startswith(_OPEN_FOLDER) or metrics_access.is_allowed():
         return None
     bearer = _bearer()
     if bearer is not None:

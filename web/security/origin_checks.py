@@ -20,7 +20,7 @@ from flask import Flask, Response, request
 
 from shared.settings import PREFIX
 from web.http.errors import Forbidden, Malformed
-from web.security import sessions
+from web.security import metrics_access, sessions
 from web.security.callers import let_in_by
 from web.services import services
 
@@ -64,7 +64,8 @@ def check() -> None:
         raise Malformed("The header `Host` must be a host name or an address, with or without a port.")
     settings = services().settings
     any_name = bool(settings.api_keys) and not settings.allowed_hosts
-    if request.path != _OPEN_PATH and not any_name and not is_own_name(host, settings.allowed_hosts):
+    free = any_name or request.path == _OPEN_PATH or metrics_access.is_allowed()
+    if not free and not is_own_name(host, settings.allowed_hosts):
         raise Forbidden(
             f"The service is not called {name!r}. Call it by localhost or 127.0.0.1, or put the name into "
             f"{PREFIX}ALLOWED_HOSTS."

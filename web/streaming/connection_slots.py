@@ -8,12 +8,18 @@ class ConnectionSlots:
 
     def __init__(self, places: int) -> None:
         self.places = places
-        self._free = threading.BoundedSemaphore(places)
+        self.taken = 0
+        self._lock = threading.Lock()
 
     def take(self) -> bool:
         """Take a slot; return False if none is free."""
-        return self._free.acquire(blocking=False)
+        with self._lock:
+            if self.taken == self.places:
+                return False
+            self.taken += 1
+            return True
 
     def give_back(self) -> None:
         """Give a slot back."""
-        self._free.release()
+        with self._lock:
+            self.taken -= 1

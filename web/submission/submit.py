@@ -1,14 +1,19 @@
 """Submit a job for the caller of the present request: the one way for the API and the pages."""
 
+import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 from shared.ids import new_id
 from shared.jobs.record import Job, NewJob
+from web.http.problems import request_id
 from web.http.uploads import Upload
 from web.security.callers import caller
 from web.services import Services
 from web.submission.enqueue import Submitter
+
+log = logging.getLogger(__name__)
 
 #: Makes the job with the id that it is given; raises Refused where the request can't be carried out.
 Prepare: TypeAlias = Callable[[str], NewJob]
@@ -34,5 +39,7 @@ def submit(services: Services, prepare: Prepare, *, job_id: str | None = None, u
         caller=caller(),
         max_queued=services.settings.max_queued,
     )
-    job = prepare(job_id or new_id("job"))
-    return submitter.submit(job, upload.stream if upload is not None else None, retried=job_id is not None)
+    job = replace(prepare(job_id or new_id("job")), request_id=request_id())
+    record = submitter.submit(job, upload.stream if upload is not None else None, retried=job_id is not None)
+    log.info("%s was submitted: %s", job.id, job.type, extra={"job": job.id})
+    return record

@@ -1,9 +1,10 @@
-"""Takes no train message while all train slots are in use, so that there is room for generate jobs.
+"""Takes no train message while all train slots are in use, so that there is room for generate jobs; none in a drain.
 
 None at all is taken while this host lacks the volume: it would always be idle, so most messages would go to it first.
 
 When a train message fills the last slot, the train queue's consumer is cancelled in the callback that receives it, and
 so before the next BRPOP is sent. It is started again when a training ends (docs/adr/0004-two-queues-one-worker.md).
+While the worker is requested to drain, both queues' consumers are cancelled.
 """
 
 from typing import Any
@@ -14,13 +15,14 @@ from celery.worker.request import Request
 
 from shared.broker import task_name
 from shared.jobs.record import Queue
+from worker.consumer.drain import Drain
 
 #: Seconds between two checks for a free slot.
 _CHECK_S = 0.2
 
 
 class TrainSlots(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
-    """Consumer step: train messages are consumed only while a slot is free, and none without the volume."""
+    """Consumer step: train messages are taken while a slot is free; none in a drain or without the volume."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -28,6 +30,7 @@ class TrainSlots(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is un
         super().__init__(consumer, **options)
         self._settings = consumer.app.conf.charloom_settings
         self._volume_guard = consumer.app.conf.charloom_volume_guard
+        self._drain: Drain = consumer.app.conf.charloom_drain
         self._consumer = consumer
 
     def start(self, consumer: Any) -> None:
@@ -41,12 +44,12 @@ class TrainSlots(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is un
         self._update(request)
 
     def _update(self, *received: Request) -> None:
-        here = self._volume_guard.trouble is None
+        takes = self._volume_guard.trouble is None and not self._drain.is_requested()
         name = task_name(Queue.TRAIN)
         known = {*state.reserved_requests, *state.active_requests, *received}
         free = sum(request.name == name for request in known) < self._settings.train_slots
-        self._consume(Queue.TRAIN, free and here)
-        self._consume(Queue.GENERATE, self._settings.generate_slots > 0 and here)
+        self._consume(Queue.TRAIN, takes and free)
+        self._consume(Queue.GENERATE, takes and self._settings.generate_slots > 0)
 
     def _consume(self, queue: Queue, wanted: bool) -> None:
         consuming = self._consumer.task_consumer.consuming_from(queue.value)

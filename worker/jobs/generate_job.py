@@ -36,6 +36,7 @@ def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotoni
     for event in generate(loaded, request, longest_runs=longest_runs):
         if isinstance(event, Text):
             written += len(event.delta)
+            reporter.processed(len(event.delta))
             reporter.add(EventType.TEXT, {"index": event.index, "offset": event.offset, "delta": event.delta})
         reporter.progress(_progress(written, total, clock() - begun))
         outputs = event.outputs

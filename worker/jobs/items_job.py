@@ -47,7 +47,9 @@ def run_items(
         for batch in write_items(loaded, request, wanted, known, longest_runs=longest_runs):
             first, counts = counts.written, replace(batch.counts)
             add([_row(item, index) for index, item in enumerate(batch.items, first)])
-            written_chars += sum(len(item.text) for item in batch.items)
+            chars = sum(len(item.text) for item in batch.items)
+            written_chars += chars
+            reporter.processed(chars)
             if batch.items and shown < MAX_EVENT_ITEMS:
                 some = _some([item.text for item in batch.items])
                 shown += len(some)

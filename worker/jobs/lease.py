@@ -10,7 +10,9 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from enum import StrEnum
+from functools import partial
 from types import TracebackType
 
 from shared.errors import LeaseLost, RecordGone, StoreUnavailable
@@ -84,7 +86,8 @@ class Lease:
         self._lease_renewer = lease_renewer
 
     def __enter__(self) -> "Lease":
-        self._lease_renewer.begin(self._beat)
+        # What it logs is about this job, too.
+        self._lease_renewer.begin(partial(copy_context().run, self._beat))
         return self
 
     def __exit__(

@@ -43,6 +43,7 @@ class Reporter:
         self._latest = claim.job.progress
         self._losses: Losses | None = None
         self._saved_work: float | None = None
+        self._characters = 0
 
     def add(self, kind: EventType, data: Mapping[str, Any]) -> None:
         """Report an event."""
@@ -56,6 +57,10 @@ class Reporter:
         """Report how far the job is; only the newest report before a flush is recorded."""
         self._progress = self._latest = progress
         self._losses = losses or self._losses
+
+    def processed(self, characters: int) -> None:
+        """Count characters that were trained on or written."""
+        self._characters += characters
 
     def complete(self, *, step: int, losses: Losses | None = None) -> None:
         """Report that nothing is left to do after `step` steps, however many were planned, and the final losses."""
@@ -86,6 +91,7 @@ class Reporter:
                 losses=self._losses,
                 events=self._pending(),
                 saved_work=self._saved_work,
+                characters=self._characters,
             )
         except StoreUnavailable:
             self._next = moment + AWAY_S
@@ -95,6 +101,7 @@ class Reporter:
         self._saw_cancel(cancel)
         self._events.clear()
         self._progress = self._saved_work = None
+        self._characters = 0
         self._next = moment + self._every_s
 
     def finish(self, status: Status, *, result: Mapping[str, Any] | None = None, error: JobError | None = None) -> None:
@@ -108,6 +115,7 @@ class Reporter:
             progress=self._progress,
             losses=self._losses,
             events=self._pending(),
+            characters=self._characters,
         )
 
     def _pending(self) -> list[Event]:

@@ -3,6 +3,7 @@
 import logging
 from contextlib import suppress
 
+from shared import logs
 from shared.errors import Conflict, JobFailed, LeaseLost, NotFound, StoreUnavailable, VolumeGone, VolumeUnavailable
 from shared.jobs.record import JobError, JobType, Status
 from shared.store import Claim
@@ -40,6 +41,13 @@ def run_job(message: str, host: WorkerContext) -> None:
     if claim is None:
         log.info("no job waits for the message for %s; it came twice or too late", message)
         return
+    job = claim.job
+    with logs.bound(job=job.id, attempt=job.attempt, request_id=job.request_id):
+        _attempt(host, claim)
+
+
+def _attempt(host: WorkerContext, claim: Claim) -> None:
+    """Do a job that is claimed."""
     job_id = claim.job.id
     log.info("%s starts: %s, attempt %d", job_id, claim.job.type, claim.job.attempt)
     lease = Lease(

@@ -171,6 +171,7 @@ def _tell(attempt: Attempt, event: events.TrainEvent) -> None:
             losses = {name: getattr(event, name) for name in Losses.__dataclass_fields__}
             losses["baselines"] = _plain(event.baselines)
             reporter.progress(Progress(**progress), Losses(**losses))
+            reporter.processed(event.new_characters)
         case events.Metric():
             reporter.add(EventType.METRIC, events.row(event))
         case events.Sample():

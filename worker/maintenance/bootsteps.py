@@ -18,6 +18,7 @@ from shared.volume_guard import VolumeGuard
 from worker.maintenance.heartbeat import Heartbeat, describe, train_threads
 from worker.maintenance.reaper import Reaper
 from worker.maintenance.throughput import ThroughputMeter
+from worker.monitoring.metrics_server import MetricsServer
 from worker.webhooks.sender import WebhookSender
 
 log = logging.getLogger(__name__)
@@ -46,15 +47,24 @@ class MaintenanceStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery 
         _install_bases(volume, guard, settings)
         # It forks, so it comes before the threads.
         throughput = ThroughputMeter(store, volume, threads=train_threads(settings) if settings.train_slots else 0)
+        heartbeat = Heartbeat(
+            store,
+            describe(parent.hostname, settings, owner_id=parent.app.conf.charloom_owner_id),
+            throughput,
+            volume_guard=guard,
+            drain=parent.app.conf.charloom_drain.request,
+        )
         self._parts = (
             Reaper(store, Broker(parent.app), volume, settings, volume_guard=guard),
-            Heartbeat(
-                store,
-                describe(parent.hostname, settings, owner_id=parent.app.conf.charloom_owner_id),
-                throughput,
-                volume_guard=guard,
-            ),
+            heartbeat,
             WebhookSender(store, settings),
+            MetricsServer(
+                store,
+                volume,
+                settings,
+                describe=lambda: heartbeat.info,
+                is_draining=parent.app.conf.charloom_drain.is_requested,
+            ),
         )
         for part in self._parts:
             part.start()

@@ -3,6 +3,7 @@
 import logging
 import platform
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
@@ -44,6 +45,8 @@ def describe(name: str, settings: Settings, *, owner_id: str) -> WorkerInfo:
         host=platform.node(),
         cores=cores(),
         threads=train_threads(settings),
+        train_slots=settings.train_slots,
+        generate_slots=settings.generate_slots,
         bfloat16=_has_bfloat16(),
         memory_bytes=settings.job_memory_bytes or int(memory_bytes() * _MEMORY_SHARE / slots),
         cpu_quota=cpu_quota(),
@@ -58,12 +61,21 @@ class Heartbeat:
     """A thread that reports this worker until it is stopped."""
 
     def __init__(
-        self, store: Store, info: WorkerInfo, throughput: ThroughputMeter, *, volume_guard: VolumeGuard
+        self,
+        store: Store,
+        info: WorkerInfo,
+        throughput: ThroughputMeter,
+        *,
+        volume_guard: VolumeGuard,
+        drain: Callable[[bool], None],
     ) -> None:
+        """Make it. `drain` is called with each reply: whether this worker is to release its jobs and take none."""
         self._store = store
         self._throughput = throughput
-        self._info = info
         self._volume_guard = volume_guard
+        self._drain = drain
+        #: What it reports.
+        self.info = info
         #: Whether it has reported before: an earlier report under its name may be a dead worker's.
         self._reported = False
         self._warned = False
@@ -80,7 +92,7 @@ class Heartbeat:
         self._thread.join(timeout=5)
         self._throughput.stop()
         try:
-            self._store.workers.leave(self._info.name)
+            self._store.workers.leave(self.info.name)
         except StoreUnavailable:
             log.info("Redis is away; this worker's heartbeat expires by itself")
 
@@ -89,25 +101,36 @@ class Heartbeat:
             try:
                 with suppress(VolumeGone):
                     self._volume_guard.check()
-                running = self._store.jobs.running_on(self._info.name)
-                speed = self._throughput.check(running)
-                report = replace(self._info, running=running, speed=speed, volume_error=self._volume_guard.trouble)
-                self._warn_of_namesake(self._store.workers.report(report))
+                self._report()
             except StoreUnavailable as exc:
                 log.warning("Redis is away; this worker can't report itself: %s", exc)
             if self._closing.wait(INTERVAL_S):
                 return
 
+    def _report(self) -> None:
+        jobs = self._store.jobs.running_on(self.info.name)
+        running = [job.id for job in jobs]
+        self.info = replace(
+            self.info,
+            running=running,
+            speed=self._throughput.check(running),
+            characters_per_second=sum(job.progress.chars_per_second or 0 for job in jobs),
+            volume_error=self._volume_guard.trouble,
+        )
+        before, drain = self._store.workers.report(self.info)
+        self._drain(drain)
+        self._warn_of_namesake(before)
+
     def _warn_of_namesake(self, before: WorkerInfo | None) -> None:
         """Warn once if another worker of this name has reported itself since this one did."""
         reported, self._reported = self._reported, True
-        if reported and not self._warned and before is not None and before.owner_id != self._info.owner_id:
+        if reported and not self._warned and before is not None and before.owner_id != self.info.owner_id:
             self._warned = True
             log.warning(
                 "Another worker, on %s, is also called %s. That harms no job, but people can't tell them apart: give "
                 "each its own name with -n.",
                 before.host,
-                self._info.name,
+                self.info.name,
             )
 
 

@@ -93,8 +93,9 @@ class Reaper:
 
     def _reap(self, jobs: JobStore) -> None:
         for reaped in jobs.reap(lease_s=self._settings.lease_ttl_s):
-            log.warning("%s was lost by its worker: %s", reaped.job_id, reaped.outcome)
             job = jobs.find(reaped.job_id)
+            about = {"job": reaped.job_id, "request_id": None if job is None else job.request_id}
+            log.warning("%s was lost by its worker: %s", reaped.job_id, reaped.outcome, extra=about)
             if job is None:
                 continue
             try:

@@ -37,12 +37,19 @@ class Speeds:
         self.seconds_per_work = FadingRatio()
         self.seconds_per_step = FadingRatio()
         self.seconds_per_evaluation_batch = FadingRatio()
+        self._new_characters = 0
 
     def trained(self, seconds: float, characters: int) -> None:
         """Count one training batch."""
+        self._new_characters += characters
         self.characters_per_second.add(characters, seconds, seconds)
         self.seconds_per_work.add(seconds, 1, seconds)
         self.seconds_per_step.add(seconds, 1, seconds)
+
+    def take_new_characters(self) -> int:
+        """Return how many characters were trained on since this was last called."""
+        taken, self._new_characters = self._new_characters, 0
+        return taken
 
     def evaluated(self, seconds: float, work: float) -> None:
         """Count one evaluation batch."""

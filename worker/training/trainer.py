@@ -341,6 +341,7 @@ class Trainer:
             total_epochs=epochs,
             fraction=loop.fraction,
             chars_per_second=self._speeds.characters_per_second.value,
+            new_characters=self._speeds.take_new_characters(),
             eta_seconds=max(0.0, eta) if known else None,
             train_loss=loop.epoch_loss / loop.epoch_characters if loop.epoch_characters else None,
             validation_loss=loop.validation_loss,

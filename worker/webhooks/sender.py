@@ -17,7 +17,9 @@ from typing import Any
 
 import httpx
 
+from shared import logs
 from shared.errors import StoreUnavailable
+from shared.jobs import record
 from shared.jobs.schemas import Job, format_time
 from shared.requests.webhook_urls import parse
 from shared.settings import Settings, webhook_key
@@ -81,32 +83,36 @@ class WebhookSender:
         job = self._store.jobs.find(message.job_id)
         if job is None:
             log.warning("%s is dropped: its job has been deleted", message.id)
-            self._store.webhooks.end(message)
+            self._store.webhooks.end(message, delivered=False)
             return True
+        with logs.bound(job=job.id, request_id=job.request_id):
+            self._deliver(message, job)
+        return True
+
+    def _deliver(self, message: Message, job: record.Job) -> None:
         key = webhook_key(message.secret) if message.secret else self._key
         if key is None:
             self._try_again(message, "this worker has no CHARLOOM_WEBHOOK_SECRET to sign it with")
-            return True
+            return
         body = serialize(message, Job.of(job))
         try:
             status = self._caller.post(parse(message.url), _headers(message, body, key), body)
         except Unreachable as exc:
             self._try_again(message, str(exc))
-            return True
+            return
         if 200 <= status < 300:
             log.info("%s is delivered", message.id)
-            self._store.webhooks.end(message)
+            self._store.webhooks.end(message, delivered=True)
         elif status == _GONE:
             log.warning("%s is dropped: the receiver is gone for good (410)", message.id)
-            self._store.webhooks.end(message)
+            self._store.webhooks.end(message, delivered=False)
         else:
             self._try_again(message, f"the receiver answered {status}")
-        return True
 
     def _try_again(self, message: Message, why: str) -> None:
         if message.number_of_try > len(self._retries_s):
             log.error("%s is dropped after %d tries: %s", message.id, message.number_of_try, why)
-            self._store.webhooks.end(message)
+            self._store.webhooks.end(message, delivered=False)
             return
         wait_s = self._retries_s[message.number_of_try - 1] * (1 + _SPREAD * random.random())
         log.warning("%s could not be delivered (%s); the next try is in %.0f s", message.id, why, wait_s)

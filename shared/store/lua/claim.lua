@@ -33,7 +33,7 @@ local token = math.max(tonumber(job.token), tonumber(ARGV[5])) + 1
 local started = job.started
 if started == '' then started = now end
 move(job, 'running', now, {
-  attempt = tonumber(job.attempt) + 1, token = token, worker = ARGV[3], owner_id = ARGV[6], started = started,
+  attempt = tonumber(job.attempt) + 1, token = token, worker = ARGV[3], owner_id = ARGV[6], started = started, claimed = now,
   lease_until = now + tonumber(ARGV[4]), lease = ARGV[4], message = message,
   turn = 0,  -- it has had its turn: queued again, it is first
 })

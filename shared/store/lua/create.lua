@@ -17,7 +17,7 @@ if tonumber(ARGV[4]) > 0 then
   if waiting >= tonumber(ARGV[4]) then return {'full', waiting} end
 end
 local now = now_ms()
-job.created = tostring(now)
+job.created, job.queued = tostring(now), tostring(now)
 local fields = {}
 for name, value in pairs(job) do fields[name] = value end
 write(job, fields)
@@ -26,4 +26,5 @@ enter_index(job)
 enter_queue(job, now)
 redis.call('ZADD', layout.outbox, now + tonumber(ARGV[3]), job.id)
 emit_status(job)
+count('created:' .. job.type)
 return current('ok')

@@ -2,6 +2,7 @@
 --   layout       prefix of each kind of key (shared/store/keys.py)
 --   transitions  status -> list of the statuses that may follow (shared/jobs/record.py), defined only there
 --   events_cap   newest events kept of one job
+--   bounds_ms    upper bounds of the histograms' buckets (shared/store/scripts.py)
 -- Each script starts with its own ARGV (from 2 on) and what it returns. A reply's first element is a word: "ok", or why not.
 -- Scripts use keys that they find by id, so Charloom needs one Redis (or a primary with replicas), not a cluster.
 
@@ -23,14 +24,39 @@ local function load_job(id)
   return job
 end
 
+-- Counters of the whole fleet, read by shared/store/fleet.py: what they count and whose they are, as in "ended:train:failed".
+local function count(name, by)
+  redis.call('HINCRBY', layout.counters, name, by or 1)
+end
+
+-- Count a duration in its histogram. No field it began in: the record is an older version's.
+local function observe(name, began, now)
+  if not began or began == '' then return end
+  local ms = math.max(0, now - tonumber(began))
+  local bucket = #context.bounds_ms + 1
+  for i = #context.bounds_ms, 1, -1 do
+    if ms <= context.bounds_ms[i] then bucket = i end
+  end
+  count(name .. ':' .. bucket)
+  count(name .. ':ms', ms)
+end
+
+-- Note what happened to a worker, or to a job on it, for the page of the workers.
+local function note(what, worker, id)
+  redis.call('XADD', layout.fleet, 'MAXLEN', '~', 1000, '*', 'what', what, 'worker', worker, 'job', id or '')
+end
+
 -- Whether this token still owns the job.
 local function owns(job, token)
   return job ~= nil and job.status == 'running' and job.token == token
 end
 
 -- Why an attempt may not act: another worker has its job by now, or the server was emptied and the job isn't restored yet.
-local function not_owned(known)
-  if known then return {'stale'} end
+local function not_owned(known, operation)
+  if known then
+    count('stale:' .. operation)
+    return {'stale'}
+  end
   return {'gone'}
 end
 
@@ -50,9 +76,10 @@ local function emit(id, kind, data)
 end
 
 -- Record what an attempt reports: the latest figures in the record, events in the stream, losses in the list.
--- progress, losses: JSON or ""; events: JSON list of [type, data JSON]
-local function report(id, progress, losses, events)
+-- progress, losses: JSON or ""; events: JSON list of [type, data JSON]; characters: trained or written since the last report
+local function report(id, kind, progress, losses, events, characters)
   local key = layout.job .. id
+  if characters ~= '0' then count('characters:' .. kind, characters) end
   if progress ~= '' then redis.call('HSET', key, 'progress', progress) end
   if losses ~= '' then redis.call('HSET', key, 'metrics', losses) end
   if progress ~= '' or losses ~= '' then redis.call('HINCRBY', key, 'revision', 1) end
@@ -133,6 +160,7 @@ end
 
 -- Put a job into its queue, its message due at once.
 local function enqueue(job, now)
+  redis.call('HSET', layout.job .. job.id, 'queued', now)
   enter_queue(job, now)
   redis.call('ZADD', layout.outbox, now, job.id)
 end
@@ -164,23 +192,32 @@ local function end_job(job, now)
 end
 
 -- The one place where a status changes: checks the table, updates every index, emits events.
--- Returns whether the move is allowed.
-local function move(job, to, now, changes)
+-- outcome: how a running attempt ends, where the new status doesn't say it. Returns whether the move is allowed.
+local function move(job, to, now, changes, outcome)
   local allowed = false
   for _, status in ipairs(context.transitions[job.status]) do allowed = allowed or status == to end
   if not allowed then return false end
   leave_index(job)
   if job.status == 'queued' then leave_queue(job) end
-  if job.status == 'running' then redis.call('ZREM', layout.running, job.id) end
+  if job.status == 'running' then
+    redis.call('ZREM', layout.running, job.id)
+    count('attempts_ended:' .. job.type .. ':' .. (outcome or to))
+    observe('run:' .. job.type, job.claimed, now)
+  end
   changes.status = to
   local ends = #context.transitions[to] == 0
-  if ends then changes.finished = now end
+  if ends then
+    changes.finished = now
+    count('ended:' .. job.type .. ':' .. to)
+  end
   write(job, changes)
   enter_index(job)
   emit_status(job)
   if to == 'queued' then enqueue(job, now) end
   if to == 'running' then
     redis.call('ZADD', layout.running, job.lease_until, job.id)
+    count('attempts:' .. job.type)
+    observe('wait:' .. job.type, job.queued, now)
     call_webhook(job, now)
   end
   if ends then end_job(job, now) end

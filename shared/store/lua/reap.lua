@@ -23,11 +23,11 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.running, '-inf', now, 'LI
     redis.call('ZADD', layout.running, job.lease_until, id)
     what = 'sealed'
   elseif job.cancel == '1' then
-    move(job, 'cancelled', now, {cancel = '0'})
+    move(job, 'cancelled', now, {cancel = '0'}, 'lost')
     what = 'cancelled'
   elseif job.worker == '' then
     -- Restored after the server was emptied, and its worker is gone: that doesn't count as a lost attempt.
-    move(job, 'queued', now, {sent = ''})
+    move(job, 'queued', now, {sent = ''}, 'lost')
     what = 'requeued'
   else
     local losses = tonumber(job.losses) + 1
@@ -36,14 +36,17 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.running, '-inf', now, 'LI
         code = 'worker_lost', retryable = true,
         detail = 'The worker was lost ' .. losses .. ' times without new progress saved in between (killed, out of memory, or cut '
           .. 'off), the last time on ' .. job.worker .. '. A smaller hidden_size or batch_size takes less memory.',
-      })})
+      })}, 'lost')
       what = 'failed'
     else
-      move(job, 'queued', now, {losses = losses, sent = ''})
+      move(job, 'queued', now, {losses = losses, sent = ''}, 'lost')
       what = 'requeued'
     end
   end
   if what then
+    count('leases_lost:' .. job.type)
+    if what == 'requeued' or what == 'sealed' then count('rescues:' .. job.type .. ':' .. what) end
+    note('job_lost', job.worker, id)
     outcome[#outcome + 1] = id
     outcome[#outcome + 1] = what
   end

@@ -347,7 +347,7 @@ def test_a_worker_long_gone_is_not_seen_after_the_clock_was_set_back(store: Stor
     info = WorkerInfo(
         name="w1", host="h", cores=2, threads=1, bfloat16=False, memory_bytes=1, versions={}, owner_id="one"
     )
-    assert store.workers.report(info) is None
+    assert store.workers.report(info) == (None, False)
     assert [seen.name for seen in store.workers.seen()] == ["w1"]
     told = json.loads(client.get(keys.worker("w1")) or "")
     client.set(keys.worker("w1"), json.dumps(told | {"seen_ms": told["seen_ms"] + HOUR_MS}))
@@ -361,8 +361,8 @@ def test_two_workers_of_one_name_hear_of_each_other_and_lose_no_job_of_the_other
         )
         for owner_id in ("one", "two")
     )
-    assert store.workers.report(one) is None
-    before = store.workers.report(two)
+    assert store.workers.report(one) == (None, False)
+    before, _ = store.workers.report(two)
     assert before is not None
     assert before.owner_id == "one"
     job = make_job()
@@ -589,7 +589,7 @@ def test_a_job_that_ends_while_the_running_ones_are_read_is_not_among_them(store
     store.jobs.finish(ended.id, claimed(store, ended).token, Status.SUCCEEDED)
     claimed(store, running)
     client.zadd(keys.RUNNING, {ended.id: 1})  # as the list was a moment ago
-    assert store.jobs.running_on("w1") == [running.id]
+    assert [job.id for job in store.jobs.running_on("w1")] == [running.id]
 
 
 def test_lists_are_in_the_order_of_bytes_and_go_on_behind_any_id(store: Store) -> None:

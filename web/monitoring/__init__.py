@@ -1,0 +1,1 @@
+"""What a web process reports to Prometheus, and who may read it."""
