@@ -34,7 +34,7 @@ class _Streams(Collector):
 def install(app: Flask) -> None:
     """Measure the requests of this app, and serve its metrics. Call it before whatever else handles requests."""
     here: Services = services_of(app)
-    probe = VolumeProbe(here.volume)
+    probe = VolumeProbe(here.unguarded_volume)
     registry = make_registry(here.store, probe)
     registry.register(_Streams(here.slots))
     HttpMetrics(registry).install(app)

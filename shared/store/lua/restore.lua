@@ -8,6 +8,7 @@ if redis.call('EXISTS', layout.job .. job.id) == 1 then return {'exists'} end
 local now = now_ms()
 local ends = #context.transitions[job.status] == 0
 if job.status == 'running' then
+  job.turn = '0'  -- it has had its turn
   job.started, job.lease, job.lease_until = tostring(now), ARGV[4], tostring(now + tonumber(ARGV[4]))
 end
 if ends and job.finished == '' then job.finished = tostring(now) end
