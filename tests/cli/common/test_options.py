@@ -95,7 +95,10 @@ def test_every_wrong_option_is_named_at_once() -> None:
 @pytest.mark.parametrize(
     ("kind", "params"),
     [
-        (JobType.TRAIN, StreamRequest(corpus_id="c", name="my own", epochs=3, lowercase=True, dropout=0.25, seed=5)),
+        (
+            JobType.TRAIN,
+            StreamRequest(corpus_id="c", name="my own", epochs=3, lowercase=True, validation="tail", seed=5),
+        ),
         (JobType.TRAIN, ClassicRequest(corpus_id="c", recipe="classic", epochs=3, init_from="mod_1")),
         (
             JobType.GENERATE,
