@@ -1,5 +1,6 @@
 """The compiled layer computes what torch's own LSTM computes, and its absence is survived."""
 
+import importlib.util
 import platform
 import subprocess
 import sys
@@ -207,6 +208,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
 def test_where_the_package_takes_no_files_the_users_cache_does(
     elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    compile_nothing(monkeypatch)
     cache = elsewhere.folder / "cache" / "charloom"
     monkeypatch.setattr(compilation, "folders", lambda: [Path("/proc/no-such-place"), cache])
     assert build(FAMILY) == cache / file_name(FAMILY)
@@ -217,7 +219,10 @@ def test_where_the_package_takes_no_files_the_users_cache_does(
         build(FAMILY)
 
 
-def test_it_is_compiled_once_and_again_when_its_source_changes(elsewhere: Elsewhere) -> None:
+def test_it_is_compiled_once_and_again_when_its_source_changes(
+    elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_nothing(monkeypatch)
     first = build(FAMILY)
     made = first.stat().st_mtime_ns
     assert build(FAMILY) == first
@@ -235,18 +240,23 @@ def with_flags(patch: pytest.MonkeyPatch, *flags: str) -> None:
     patch.setattr(compilation, "processor_flags", lambda: frozenset(flags))
 
 
+def hide_compilers(patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("PATH", "/nowhere")
+    patch.setattr(importlib.util, "find_spec", lambda name: None)  # noqa: ARG005
+
+
 def compile_nothing(patch: pytest.MonkeyPatch) -> None:
-    """Have the compiler write no library."""
+    """Have the compiler leave the file empty."""
     with_flags(patch, "avx2", "fma")
-    patch.setattr(compilation, "FLAGS", (*compilation.FLAGS, "-fsyntax-only"))
+    patch.setattr(compilation, "_compile", lambda *_: None)
 
 
 @pytest.mark.parametrize(
     ("hurt", "why"),
     [
-        (lambda patch: patch.setenv("PATH", "/nowhere"), "no C compiler"),
+        (hide_compilers, "no C compiler"),
         (lambda _: (compilation.FOLDER / "write.c").write_text("int nonsense = ;"), "refused it"),
-        (lambda patch: patch.setattr(platform, "machine", lambda: "riscv64"), "not for Linux riscv64"),
+        (lambda patch: patch.setattr(platform, "machine", lambda: "riscv64"), "isn't written for Linux on riscv64"),
         (compile_nothing, "can't be loaded"),
         (lambda patch: with_flags(patch, "avx2"), "neither AVX-512 nor AVX2"),
         (
@@ -309,6 +319,7 @@ def test_a_user_without_a_home_directory_has_the_packages_folder(
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
+    compile_nothing(monkeypatch)
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(Path, "home", homeless)
     assert compilation.folders() == [elsewhere.folder]

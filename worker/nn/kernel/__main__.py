@@ -1,15 +1,16 @@
-"""Compile the LSTM layer and say how it went: `python -m worker.nn.kernel`. Succeeds without a compiler, too.
+"""Compile the LSTM layer and say how it went: `python -m worker.nn.kernel`. Exits with 3 if no compiler here could.
 
 `python -m worker.nn.kernel all` compiles it for all processors of this architecture: an image may be built on one and
 run on another.
 """
 
-import platform
 import sys
 
 from worker.nn.kernel import Kind, find
-from worker.nn.kernel.compilation import FAMILIES, KernelUnavailable, build
+from worker.nn.kernel.compilation import FAMILIES, KernelUnavailable, NoCompiler, build, machine
 
+#: Exit code that `scripts/setup.sh` knows.
+NO_COMPILER = 3
 _PRODUCTS = {None: "float32", Kind.BFLOAT16: "bfloat16", Kind.BFLOAT16_TILES: "bfloat16 by AMX"}
 
 
@@ -19,10 +20,12 @@ def main() -> None:
         kernel = find()
     except KernelUnavailable as exc:
         print(f"The LSTM layer is torch's own, which is several times slower: {exc}.")
+        if isinstance(exc, NoCompiler):
+            raise SystemExit(NO_COMPILER) from None
     else:
         print(f"The LSTM layer is compiled for {kernel.family.title}, with products in {_PRODUCTS[kernel.bfloat16]}.")
     for family in FAMILIES if sys.argv[1:] == ["all"] else ():
-        if family.machine == platform.machine():
+        if family.machine == machine():
             try:
                 print(build(family))
             except KernelUnavailable as exc:

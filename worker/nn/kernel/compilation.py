@@ -1,15 +1,18 @@
-"""Compiles the layer with the machine's C compiler, once for each family of processors. Loads nothing.
+"""Compiles the layer with a C compiler, once for each family of processors. Loads nothing.
 
 One source; a family adds a header of its instructions and a row here. The compiled files are kept in the sources'
 folder, else in the user's cache, and are named after all that they are made from.
 """
 
 import hashlib
+import importlib.util
 import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,14 +22,22 @@ from shared.settings import user_cache_dir
 FOLDER = Path(__file__).parent
 #: What is compiled, and what that includes.
 SOURCES = ("lstm.c", "pack.c", "write.c")
-HEADERS = ("vectors.h", "bfloat16.h", "choose.h", "narrow.h", "avx512.h", "avx2.h")
+HEADERS = ("vectors.h", "bfloat16.h", "choose.h", "narrow.h", "avx512.h", "avx2.h", "neon.h")
 #: No -march=native: an image may be built on one processor and run on another. Sums are rounded as they are written.
 FLAGS = ("-O3", "-ffp-contract=off", "-shared", "-fPIC")
-_MAX_COMPILING_S = 120
+#: Zig takes minutes on a busy machine.
+_MAX_COMPILING_S = 300
+_SYSTEMS = ("Linux", "Darwin")
+#: That of the packages' own compiled files (manylinux2014).
+_OLDEST_GLIBC = "2.17"
 
 
 class KernelUnavailable(Exception):
     """There is no compiled layer here, and why."""
+
+
+class NoCompiler(KernelUnavailable):
+    """No compiler here can compile it: there is none, or each refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +49,7 @@ class Family:
     title: str
     header: str
     machine: str
-    #: In /proc/cpuinfo.
+    #: In /proc/cpuinfo; nothing where all processors of the architecture are members.
     needs: tuple[str, ...]
     flags: tuple[str, ...]
 
@@ -71,7 +82,14 @@ FAMILIES = (
         needs=("avx2", "fma"),
         flags=("-mavx2", "-mfma"),
     ),
+    # Every 64-bit ARM processor has it.
+    Family(name="neon", title="NEON", header="neon.h", machine="aarch64", needs=(), flags=()),
 )
+
+
+def machine() -> str:
+    """Return this processor's architecture, as Linux names it."""
+    return platform.machine().replace("arm64", "aarch64")
 
 
 @cache
@@ -88,9 +106,10 @@ def processor_flags() -> frozenset[str]:
 
 def supported() -> list[Family]:
     """Return the families that this processor belongs to, the fastest first. Raises KernelUnavailable."""
-    if platform.system() != "Linux" or platform.machine() not in {family.machine for family in FAMILIES}:
-        raise KernelUnavailable(f"it is written for Linux on x86_64, not for {platform.system()} {platform.machine()}")
-    found = [family for family in FAMILIES if processor_flags().issuperset(family.needs)]
+    here = [family for family in FAMILIES if family.machine == machine()]
+    if platform.system() not in _SYSTEMS or not here:
+        raise KernelUnavailable(f"it isn't written for {platform.system()} on {platform.machine()}")
+    found = [family for family in here if processor_flags().issuperset(family.needs)]
     if not found:
         raise KernelUnavailable("this processor has neither AVX-512 nor AVX2")
     return found
@@ -122,27 +141,50 @@ def build(family: Family) -> Path:
     for folder in folders():
         if (folder / name).exists():
             return folder / name
-    compiler = next((found for command in ("gcc", "cc") if (found := shutil.which(command))), None)
-    if compiler is None:
-        raise KernelUnavailable("there is no C compiler (gcc) here")
-    made = _temporary_file()
+    made, refused = _temporary_file(), []
     try:
-        header = f'-DFAMILY="{family.header}"'
-        sources = (str(FOLDER / source) for source in SOURCES)
-        words = [compiler, *FLAGS, *family.flags, header, "-o", str(made), *sources]
-        subprocess.run(words, check=True, capture_output=True, text=True, timeout=_MAX_COMPILING_S)
-        made.chmod(0o644)
-        path = made.replace(made.with_name(name))
-    except subprocess.CalledProcessError as exc:
-        raise KernelUnavailable(f"{compiler} refused it: {exc.stderr.strip()[:500]}") from exc
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        raise KernelUnavailable(f"it couldn't be compiled: {exc}") from exc
+        for compiler in _compilers():
+            try:
+                _compile(compiler, family, made)
+            except subprocess.CalledProcessError as exc:
+                refused.append(f"{compiler[0]} refused it: {exc.stderr.strip()[:500]}")
+            except (OSError, subprocess.TimeoutExpired) as exc:
+                refused.append(f"it couldn't be compiled: {exc}")
+            else:
+                made.chmod(0o644)
+                path = made.replace(made.with_name(name))
+                break
+        else:
+            raise NoCompiler(
+                "; ".join(refused) or "there is no C compiler here (gcc, cc, clang or the package ziglang)"
+            )
     finally:
         made.unlink(missing_ok=True)
     for old in path.parent.glob("lstm-*.so"):
         if not old.name.startswith(f"lstm-{_digest()}-"):
             old.unlink(missing_ok=True)
     return path
+
+
+def _compilers() -> Iterator[list[str]]:
+    """Yield the commands of this machine's compilers, then that of the package `ziglang` if it is installed."""
+    for command in ("gcc", "cc", "clang"):
+        if (found := shutil.which(command)) is not None:
+            yield [found]
+    if importlib.util.find_spec("ziglang") is not None:
+        # Without a target it would compile for the very processor that it runs on.
+        system = "macos" if platform.system() == "Darwin" else f"linux-gnu.{_OLDEST_GLIBC}"
+        yield [sys.executable, "-m", "ziglang", "cc", "-target", f"{machine()}-{system}"]
+
+
+def _compile(compiler: Sequence[str], family: Family, to: Path) -> None:
+    header = f'-DFAMILY="{family.header}"'
+    sources = (str(FOLDER / source) for source in SOURCES)
+    words = [*compiler, *FLAGS, *family.flags, header, "-o", str(to), *sources]
+    with tempfile.TemporaryDirectory(prefix="charloom-") as cache_dir:
+        # Zig compiles its runtime, too, and would keep it in the user's cache.
+        environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": cache_dir, "ZIG_LOCAL_CACHE_DIR": cache_dir}
+        subprocess.run(words, env=environment, check=True, capture_output=True, text=True, timeout=_MAX_COMPILING_S)
 
 
 def _temporary_file() -> Path:

@@ -1,0 +1,113 @@
+"""The layer for ARM, cross-compiled and emulated: it computes what torch does, and the bits of AVX2's."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from tests.worker.nn.emulation import EmulatedKernel
+from tests.worker.nn.test_kernel import EXACT, distance, gradients
+from worker.generation import decoders
+from worker.generation.decoders import decoder_for, packed
+from worker.nn.kernel import Kernel
+from worker.nn.kernel.compilation import FAMILIES, processor_flags
+from worker.nn.model import CharLSTM
+from worker.nn.randomness import rng
+from worker.nn.sampling import Options, Sampler
+
+NEON, AVX2 = (next(family for family in FAMILIES if family.name == name) for name in ("neon", "avx2"))
+
+
+@pytest.fixture(scope="module")
+def neon(tmp_path_factory: pytest.TempPathFactory) -> Kernel:
+    return EmulatedKernel(NEON, tmp_path_factory.mktemp("emulation"))
+
+
+@pytest.fixture(scope="module")
+def avx2() -> Kernel | None:
+    return Kernel(AVX2) if processor_flags().issuperset(AVX2.needs) else None
+
+
+def model(**sizes: int) -> CharLSTM:
+    torch.manual_seed(1)
+    torch.set_num_threads(1)
+    return CharLSTM(**sizes).eval()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shape", "last"),
+    [
+        ({"vocab_size": 30, "hidden_size": 96, "embedding_size": 8, "layers": 2}, (7, 5), False),
+        ({"vocab_size": 900, "hidden_size": 64}, (3, 6), True),
+    ],
+)
+def test_logits_and_gradients_are_torchs_and_bit_for_bit_those_of_avx2(
+    neon: Kernel, avx2: Kernel | None, sizes: dict[str, Any], shape: tuple[int, int], last: bool
+) -> None:
+    made = model(**sizes)
+    codes = torch.randint(0, made.vocab_size, shape)
+    logits, wanted = gradients(made, codes, bfloat16=False, last=last)
+    made.fuse(neon, bfloat16=False)
+    found_logits, found = gradients(made, codes, bfloat16=False, last=last)
+    assert distance(found_logits, logits) < EXACT
+    assert max(distance(found[name], value) for name, value in wanted.items()) < EXACT
+    if avx2 is not None:
+        made.fuse(avx2, bfloat16=False)
+        same_logits, same = gradients(made, codes, bfloat16=False, last=last)
+        assert torch.equal(found_logits, same_logits)
+        assert [name for name in same if not torch.equal(found[name], same[name])] == []
+
+
+def test_sums_saturate_what_is_no_number_stays_none_and_what_vanishes_is_zero(neon: Kernel) -> None:
+    made = model(vocab_size=4, hidden_size=32, embedding_size=4)
+    made.fuse(neon, bfloat16=False)
+    codes, bias = torch.tensor([[0, 1, 2, 3]]), made.get_parameter("lstm.bias_ih_l0")
+    for size, h in ((1e30, 1.0), (-1e30, 0.0), (float("nan"), float("nan"))):
+        with torch.no_grad():
+            bias.fill_(size)
+            torch.testing.assert_close(made(codes)[1][0], torch.full((1, 1, 32), h), equal_nan=True, atol=1e-3, rtol=0)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.zero_()  # every gate is half open, so c, just above the least normal number, is halved
+        c = made(codes[:, :1], (torch.zeros(1, 1, 32), torch.full((1, 1, 32), 1.5e-38)))[1][1]
+    assert torch.equal(c, torch.zeros(1, 1, 32))
+
+
+def test_dropout_is_that_of_avx2(neon: Kernel, avx2: Kernel | None) -> None:
+    if avx2 is None:
+        pytest.skip(f"this processor has no {AVX2.title}")
+    numbers = torch.randn(1000, generator=torch.Generator().manual_seed(1))
+    found = [one.dropout(numbers, share=0.3, seed=5, threads=1) for one in (neon, avx2)]
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "window", "options"),
+    [
+        ({"hidden_size": 32, "embedding_size": 8, "layers": 2}, None, Options(temperature=0.9, top_k=20, top_p=0.9)),
+        ({"hidden_size": 288, "embedding_size": 8}, None, Options(temperature=0)),
+        ({"hidden_size": 32}, 12, Options(temperature=0.9)),
+    ],
+    ids=["two layers", "eight bits", "window"],
+)
+def test_texts_are_those_of_avx2(
+    neon: Kernel, avx2: Kernel | None, monkeypatch: pytest.MonkeyPatch, sizes: dict[str, int], window: int | None,
+    options: Options,
+) -> None:  # fmt: skip
+    if avx2 is None:
+        pytest.skip(f"this processor has no {AVX2.title}")
+    made = model(vocab_size=40, **sizes)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.mul_(4.0)
+    texts: list[NDArray[np.int32]] = []
+    for one in (neon, avx2):
+        monkeypatch.setattr(decoders, "load", lambda one=one: one)
+        samplers = [Sampler(options, rng(3, "variant", index)) for index in range(3)]
+        decoder = decoder_for(made, packed(made), samplers, window=window, length=30)
+        assert all(pause is None for pause in decoder.read(rng(2, "prompt").integers(0, 40, 9)))
+        texts.append(np.concatenate([decoder.write(4), decoder.write(8)], axis=1))
+    assert (texts[0] == texts[1]).all()
+    assert len(np.unique(texts[0])) > 5
