@@ -2,7 +2,7 @@
 
 SHELL = /bin/sh
 .DEFAULT_GOAL = help
-.PHONY: help setup setup-dev demo up test lint types unit audit bench bench-full chaos pictures base clean
+.PHONY: help setup setup-dev demo up test lint types unit audit sbom bench bench-full chaos pictures base clean
 
 # From the command line into the recipes' environment, where "$$TEXT" keeps the spaces of a path together.
 export TEXT SHAKESPEARE DATA PORT NAME OUT SECONDS SEED
@@ -15,6 +15,7 @@ help:
 	@echo "make up                  run a service on http://127.0.0.1:8000 until Ctrl-C; PORT=8001, DATA=directory"
 	@echo "make test                run ruff, mypy and all tests; make lint, types or unit runs one of them"
 	@echo "make audit               look for known vulnerabilities of the pinned packages"
+	@echo "make sbom                write a software bill of materials for each image; OUT=sbom"
 	@echo "make bench               run the quick benchmarks; TEXT=book.txt, NAME=... for one of them"
 	@echo "make bench-full          run the long benchmarks; TEXT=book.txt, SHAKESPEARE=tinyshakespeare.txt, MOSES=molsets.whl"
 	@echo "make chaos               inject random faults into a service and check it; SECONDS=600, SEED=1"
@@ -49,6 +50,9 @@ unit: setup-dev
 
 audit: setup-dev
 	@scripts/audit.sh
+
+sbom: setup-dev
+	@scripts/sbom.sh $${OUT:+"$$OUT"}
 
 MEASURE = $(RUN) bench $${TEXT:+--text "$$TEXT"} $${SHAKESPEARE:+--shakespeare "$$SHAKESPEARE"} $${MOSES:+--moses "$$MOSES"}
 

@@ -8,7 +8,7 @@ import click
 #: The subcommands, grouped as on the help page, each with its module. Only the module of the one that is called is
 #: imported: importing all takes three times as long.
 GROUPS = {
-    "Run a service": {"up": "cli.commands.up", "demo": "cli.commands.demo"},
+    "Run a service": {"up": "cli.commands.up", "demo": "cli.commands.demo", "backup": "cli.commands.backup"},
     "Train and generate": {
         "train": "cli.commands.train",
         "estimate": "cli.commands.train",

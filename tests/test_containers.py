@@ -137,9 +137,10 @@ def test_no_secret_is_in_the_files() -> None:
     assert not re.search(r"(?i)\b(ENV|ARG)\b.*(password|secret|_key)", DOCKERFILE)
 
 
-def test_the_compose_file_holds_to_the_compose_specification() -> None:
+def test_the_compose_files_hold_to_the_compose_specification() -> None:
     checker = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
-    checked = subprocess.run([*checker, "docker-compose.yml"], cwd=ROOT, capture_output=True, text=True, check=False)
+    files = ["docker-compose.yml", "deploy/compose.hosts.yml"]
+    checked = subprocess.run([*checker, *files], cwd=ROOT, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout
 
 
