@@ -4,15 +4,18 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.web.serving import Served
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+#: Chromium without windows, which spends a quarter of the processor's time, or whichever there is.
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"))), None
+)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -25,6 +28,8 @@ FLAGS = [
 _AXE = Axe()
 # Five seconds, which is the default, are too few on a machine that has other work.
 expect.set_options(timeout=30_000)
+#: The contexts of the running Chromium by their address and whether they run scripts. See `_context`.
+_contexts: dict[tuple[str, bool], BrowserContext] = {}
 
 
 @contextmanager
@@ -37,33 +42,54 @@ def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
+        _contexts.clear()
         browser.close()
 
 
-class Tab:
-    """One page of a browser of its own, and what it complains of."""
+def _context(browser: Browser, url: str, scripts: bool) -> BrowserContext:
+    """Return the context of an address, made for its first page.
 
-    def __init__(self, browser: Browser, url: str, **options: Any) -> None:
-        self.page: Page = browser.new_context(base_url=url, **options).new_page()
-        #: Errors of the console, of scripts, and addresses elsewhere.
-        self.complaints: list[str] = []
-        self.page.on("console", lambda message: self._hear(message.text) if message.type == "error" else None)
-        self.page.on("pageerror", lambda error: self._hear(str(error)))
-        self.page.on("request", lambda sent: None if sent.url.startswith((url, "blob:")) else self._hear(sent.url))
-
-    def _hear(self, complaint: str) -> None:
-        self.complaints.append(complaint)
+    Each context opens a window of its own in a Chromium that has windows: 1.5 s of processor time. It closes with its
+    last page, hence the empty one.
+    """
+    key = url, scripts
+    if key not in _contexts:
+        _contexts[key] = browser.new_context(base_url=url, java_script_enabled=scripts)
+        _contexts[key].new_page()
+    return _contexts[key]
 
 
 @contextmanager
-def tab(browser: Browser, served: Served | str, *, complains: bool = False, **options: Any) -> Iterator[Page]:
-    """Give an empty page; afterwards nothing may have been complained of, unless the test says that it `complains`."""
-    one = Tab(browser, served if isinstance(served, str) else served.url, **options)
+def tab(
+    browser: Browser,
+    served: Served | str,
+    *,
+    complains: bool = False,
+    java_script_enabled: bool = True,
+    color_scheme: Literal["light", "dark"] = "light",
+    viewport: ViewportSize | None = None,
+) -> Iterator[Page]:
+    """Give an empty page without cookies; the web pages keep nothing else in a browser.
+
+    Afterwards there may be no errors of the console or of scripts and no requests to other addresses, unless the test
+    says that the page `complains`.
+    """
+    url = served if isinstance(served, str) else served.url
+    context = _context(browser, url, java_script_enabled)
+    page = context.new_page()
+    page.emulate_media(color_scheme=color_scheme)
+    if viewport is not None:
+        page.set_viewport_size(viewport)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda sent: None if sent.url.startswith((url, "blob:")) else complaints.append(sent.url))
     try:
-        yield one.page
-        assert complains or one.complaints == []
+        yield page
+        assert complains or complaints == []
     finally:
-        one.page.context.close()
+        page.close()
+        context.clear_cookies()
 
 
 def violations(page: Page) -> list[str]:
