@@ -19,7 +19,8 @@
     ├── LeaseLost                this attempt no longer owns its job: stop, write nothing more
     └── JobFailed                a job failed, with a code and words for whoever submitted it
         ├── Diverged             the loss diverged; the last good state is kept
-        └── BadModelFile         an imported file isn't a model that Charloom can read
+        ├── BadModelFile         an imported file isn't a model that Charloom can read
+        └── BadSourceFile        no text can be extracted from an uploaded file
 
 `web/http/errors.py` adds those that only a web server raises. A class holds all that is said of an error: status, code,
 its message (the docstring, where none is given), when it occurs and what to do about it. The responses, the OpenAPI
@@ -233,3 +234,9 @@ class BadModelFile(JobFailed):
     """The file is not a model that Charloom can read."""
 
     code = "bad_model_file"
+
+
+class BadSourceFile(JobFailed):
+    """No text can be extracted from the file."""
+
+    code = "bad_source_file"

@@ -59,6 +59,11 @@ def model_id_of(job_id: str) -> str:
     return f"mod_{job_id.removeprefix('job_')}"
 
 
+def corpus_id_of(job_id: str) -> str:
+    """Return the id of the corpus that a job makes: one that exists means it is done."""
+    return f"cor_{job_id.removeprefix('job_')}"
+
+
 def _value(an_id: str) -> int:
     value = 0
     for digit in an_id.partition("_")[2]:

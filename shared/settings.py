@@ -223,6 +223,17 @@ class Settings(BaseModel):
         600, ge=0, description="Seconds that a finished model waits for a full volume before its job fails."
     )
 
+    # Extraction
+    extract_memory_bytes: int = Field(
+        2**30, ge=64 * 2**20, description="Memory that extracting the text of a file may take, bytes."
+    )
+    extract_unpacked_bytes: int = Field(
+        2**30, ge=2**20, description="Bytes that may be unpacked of one file, its archives and their files together."
+    )
+    extract_s: int = Field(
+        600, ge=1, le=86_400, description="Seconds after which extracting the text of a file is given up."
+    )
+
     # Webhooks
     webhook_secret: Annotated[SecretStr, AfterValidator(check_webhook_secret)] | None = Field(
         None,

@@ -7,7 +7,7 @@ import logging
 from contextlib import suppress
 
 from shared.errors import StoreUnavailable, VolumeUnavailable
-from shared.jobs.record import Job, JobType
+from shared.jobs.record import UPLOADS, Job, JobType
 from shared.store import JobStore
 from shared.volume import Volume
 
@@ -37,5 +37,8 @@ def _write(job: Job, volume: Volume) -> None:
     if job.ended:
         end = {"status": job.status, "result": job.result, "error": vars(job.error) if job.error else None}
         volume.jobs.end(job.id, end, synced=job.type is not JobType.GENERATE)
+        if job.type in UPLOADS:
+            volume.jobs.drop_upload(job.id)
+            volume.jobs.drop_attempts(job.id)
     elif job.cancel_requested:
         volume.jobs.request_cancel(job.id)

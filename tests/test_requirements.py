@@ -15,6 +15,7 @@ from tests.test_layers import ROOT, files, outside
 INSTALLED_AS = {
     "charset_normalizer": "charset-normalizer",
     "flask_compress": "flask-compress",
+    "markdown_it": "markdown-it-py",
     "prometheus_client": "prometheus-client",
     "pythonjsonlogger": "python-json-logger",
 }

@@ -18,6 +18,7 @@ class JobType(StrEnum):
     TRAIN = "train"
     GENERATE = "generate"
     IMPORT = "import"
+    EXTRACT = "extract"
 
 
 class Queue(StrEnum):
@@ -49,12 +50,18 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
 
 TERMINAL = frozenset(status for status, following in TRANSITIONS.items() if not following)
 
-#: Which queue a type of job waits in. An import is short, and somebody waits for it.
+#: Which queue a type of job waits in. Imports and work on corpora are short, and somebody waits for them.
 QUEUE_OF: Mapping[JobType, Queue] = {
     JobType.TRAIN: Queue.TRAIN,
     JobType.GENERATE: Queue.GENERATE,
     JobType.IMPORT: Queue.GENERATE,
+    JobType.EXTRACT: Queue.GENERATE,
 }
+
+#: Jobs that come with an uploaded file, which is deleted when they end.
+UPLOADS = frozenset({JobType.IMPORT, JobType.EXTRACT})
+#: Jobs that make a model.
+MAKES_MODEL = frozenset({JobType.TRAIN, JobType.IMPORT})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +124,8 @@ class NewJob:
     #: The resolved request, every option concrete.
     params: Mapping[str, Any]
     metadata: Mapping[str, str] = field(default_factory=dict)
-    #: The model that this job makes, or writes with.
-    model_id: str
+    #: The model that this job makes, or writes with; "" if none.
+    model_id: str = ""
     #: Of a training; None in jobs of earlier versions.
     starting_point: StartingPoint | None = None
     #: Corpora and models that must not be deleted while this job lives.

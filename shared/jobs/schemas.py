@@ -71,10 +71,11 @@ class Links(View):
     events: str
     cancel: str | None = Field(description="Null once the job has ended.")
     model: str | None = Field(description="The model that generates, or that was trained or imported.")
+    corpus: str | None = Field(description="The corpus that was made.")
 
 
 class Job(View):
-    """A job: a training, a text generation or an import."""
+    """A job: a training, a text generation, an import of a model or an extraction of a text."""
 
     id: str
     object: Literal["job"] = "job"
@@ -104,7 +105,9 @@ class Job(View):
     def of(cls, job: record.Job) -> "Job":
         """Make the representation of a job."""
         here = f"/api/v1/jobs/{job.id}"
-        has_model = job.type is record.JobType.GENERATE or job.status is record.Status.SUCCEEDED
+        ended_well = job.status is record.Status.SUCCEEDED
+        has_model = job.type is record.JobType.GENERATE or (job.type in record.MAKES_MODEL and ended_well)
+        corpus_id = (job.result or {}).get("corpus_id")
         return cls(
             id=job.id,
             type=job.type,
@@ -128,6 +131,7 @@ class Job(View):
                 events=f"{here}/events",
                 cancel=None if job.ended else f"{here}/cancel",
                 model=f"/api/v1/models/{job.model_id}" if has_model else None,
+                corpus=f"/api/v1/corpora/{corpus_id}" if corpus_id else None,
             ),
         )
 

@@ -31,6 +31,15 @@ class ImportParams(BaseModel):
     name: str = Field(description="The model's name.")
 
 
+class ExtractParams(BaseModel):
+    """What an extraction was asked for."""
+
+    filename: str = Field(description="The file's name as it was sent, without folders.")
+    name: str = Field(description="The text's name.")
+    sha256: str = Field(description="SHA-256 of the file; of several, that of the zip file that they were stored as.")
+    encoding: str | None = Field(description="Encoding of plain texts in it; null: as their bytes tell it.")
+
+
 class Omitted(BaseModel):
     """Nothing: left out of a webhook's message that would be too long."""
 
@@ -68,6 +77,15 @@ class ImportResult(BaseModel):
     """The result of an import."""
 
     model_id: str
+
+
+class ExtractResult(BaseModel):
+    """The result of an extraction."""
+
+    corpus_id: str
+    format: str | None = Field(description="The file's format.")
+    chars: int = Field(description="Characters of the text.")
+    skipped: list[str] = Field(description="Files of an archive that are no text, the first 20 of them.")
 
 
 class Copied(BaseModel):
@@ -111,5 +129,5 @@ class GenerateResult(BaseModel):
     seed: int
 
 
-Params = StreamRequest | ClassicRequest | GenerateRequest | ImportParams | Omitted
-Result = TrainResult | GenerateResult | ImportResult
+Params = StreamRequest | ClassicRequest | GenerateRequest | ImportParams | ExtractParams | Omitted
+Result = TrainResult | GenerateResult | ImportResult | ExtractResult

@@ -15,6 +15,7 @@ from shared.errors import InvalidRequest, NotFound, TooLarge
 from shared.ids import is_id, new_id
 from shared.text.items import Items, tally
 from shared.text.list_recognition import recognized
+from shared.text.source_formats import SourceFormat
 from shared.text.text_stream import Lowering, read
 from shared.text.vocabulary import BOM
 from shared.volume.columns import Column, values
@@ -36,6 +37,18 @@ from shared.volume.files import (
 
 _CHUNK_BYTES = 1 << 20
 _PREVIEW_CHARS = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The file that a text was extracted from. Title and author are what the file says of itself."""
+
+    format: SourceFormat
+    filename: str
+    title: str | None = None
+    author: str | None = None
+    #: Files of an archive that the text consists of.
+    files: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +78,8 @@ class Corpus:
     metadata: Mapping[str, str] = field(default_factory=dict)
     #: The corpora that it was joined from.
     parent_ids: tuple[str, ...] = ()
+    #: The file that a job extracted the text from; None if the text itself was sent.
+    source: Source | None = None
 
     def normalized_size(self, *, lowercase: bool, drop_bom: bool) -> tuple[int, int]:
         """Return the number of characters, and of distinct ones, that a training on it reads."""
@@ -120,13 +135,49 @@ class Corpora:
             known = self._known(f"{mark}.{told}")
             if known is not None:
                 return known, False
-            corpus = _store(new, told, name=name, sha256=sha256, column=column, separator=separator)
+            corpus = _store(new, new / "sent", told, name=name, sha256=sha256, column=column, separator=separator)
             corpus = replace(corpus, parent_ids=parent_ids)
             (new / "sent").unlink()
             write_json(new / "meta.json", asdict(corpus))
             new.rename(self._folder / corpus.id)
             sync_folder(self._folder)
             return self._settle(corpus, f"{mark}.{encoding}" if encoding else mark)
+
+    def adopt(self, text: Path, *, corpus_id: str, name: str, sha256: str, source: Source | None) -> Corpus:
+        """Store a text that a job has made, and return its corpus, or an earlier one of the same file.
+
+        Args:
+            text: the file, in UTF-8. It stays.
+            corpus_id: comes from the job's id, so that adopting twice has the effect of adopting once.
+            name: what to call it.
+            sha256: of the bytes that were sent.
+            source: the file that they were.
+
+        Raises:
+            InvalidRequest: the text is empty.
+        """
+        if (adopted := self.find(corpus_id)) is not None:
+            return adopted
+        with building(self._folder) as new, translated():
+            corpus = replace(
+                _store(new, text, "utf-8", name=name, sha256=sha256, column=None, separator=None),
+                id=corpus_id,
+                source=source,
+            )
+            write_json(new / "meta.json", asdict(corpus))
+            try:
+                new.rename(self._folder / corpus_id)
+            except OSError:
+                if (adopted := self.find(corpus_id)) is not None:  # by another attempt, meanwhile
+                    return adopted
+                raise
+            sync_folder(self._folder)
+            return corpus if source is None else self._settle(corpus, _mark_of(corpus))[0]
+
+    def extracted(self, sha256: str) -> Corpus | None:
+        """Return the corpus that was extracted from a file with these bytes, if there is one."""
+        with translated():
+            return self._known(_extracted_mark(sha256))
 
     def list(
         self,
@@ -234,7 +285,7 @@ class Corpora:
             check()
             if (corpus := self.find(corpus_id)) is not None:
                 with translated():
-                    name = _mark(corpus.sha256, corpus.column)
+                    name = _mark_of(corpus)
                     for mark in (self._by_sha / name, self._by_sha / f"{name}.{corpus.encoding}"):
                         if mark.exists() and mark.read_text("ascii") == corpus_id:
                             mark.unlink(missing_ok=True)
@@ -288,16 +339,25 @@ def _mark(sha256: str, column: Column | None) -> str:
     return hashlib.sha256(f"{sha256} {column.format} {column.name}".encode()).hexdigest()
 
 
+def _extracted_mark(sha256: str) -> str:
+    """Return the name of a file from which the text was extracted: the same bytes can be taken as plain text, too."""
+    return hashlib.sha256(f"{sha256} extracted".encode()).hexdigest()
+
+
+def _mark_of(corpus: Corpus) -> str:
+    return _mark(corpus.sha256, corpus.column) if corpus.source is None else _extracted_mark(corpus.sha256)
+
+
 def _store(
-    folder: Path, encoding: str, *, name: str, sha256: str, column: Column | None, separator: str | None
+    folder: Path, sent: Path, encoding: str, *, name: str, sha256: str, column: Column | None, separator: str | None
 ) -> Corpus:
-    """Write the decoded text next to what was sent, and count it."""
+    """Write the decoded text into a corpus's folder, and count it."""
     chars = lines = 0
     seen: set[str] = set()
     seen_lower: set[str] = set()
     lowering = Lowering()
     preview, last, only_space = "", "", True
-    parts = decoded(folder / "sent", encoding)
+    parts = decoded(sent, encoding)
     if column is not None:
         parts = values(parts, column)
     with committed(folder / "text.txt") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:

@@ -3,10 +3,11 @@
 Those of a generate job are not synced to the disk, which keeps it fast: its seed reproduces its text.
 
 jobs/<id>/job.json          the request; written before the message is sent
-jobs/<id>/upload            an import's file
+jobs/<id>/upload            the file of an import or an extraction
 jobs/<id>/t<token>/         one attempt's own: nobody else writes there
     state-<step>.safetensors, state.json (the manifest, last)
     model/                  a model being built
+    corpus/                 a text being made
 jobs/<id>/items.jsonl       the items that a generate job wrote (shared/volume/item_lists.py)
 jobs/<id>/cancel.json       its end was requested while it ran
 jobs/<id>/end.json          how it ends; written before the record says so
@@ -66,7 +67,7 @@ class JobFolders:
         self._folder = folder
 
     def create(self, job: NewJob, upload: BinaryIO | None = None, *, max_bytes: int = 0) -> None:
-        """Commit the request, and an import's file before it. On an error nothing is left.
+        """Commit the request, and the uploaded file before it. On an error nothing is left.
 
         Raises:
             TooLarge: the file has more than `max_bytes`.
@@ -93,11 +94,11 @@ class JobFolders:
             remove_tree(self._folder / job_id)
 
     def upload(self, job_id: str) -> Path:
-        """Return the path of an import's file."""
+        """Return the path of the uploaded file."""
         return self._folder / job_id / "upload"
 
     def drop_upload(self, job_id: str) -> None:
-        """Remove an import's file."""
+        """Remove the uploaded file."""
         with translated():
             (self._folder / job_id / "upload").unlink(missing_ok=True)
 

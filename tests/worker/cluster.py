@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.broker import Broker
 from shared.ids import model_id_of, new_id
-from shared.jobs.record import Job, JobType, NewJob, Queue, Status
+from shared.jobs.record import MAKES_MODEL, Job, JobType, NewJob, Queue, Status
 from shared.requests.options import StreamRequest
 from shared.settings import Settings, load
 from shared.store import Store
@@ -123,7 +123,7 @@ class Cluster:
     ) -> str:
         """Send a job as the web does, and return its id."""
         job_id = new_id("job")
-        made = model_id or model_id_of(job_id)
+        made = model_id or (model_id_of(job_id) if job_type in MAKES_MODEL else "")
         job = NewJob(id=job_id, type=job_type, params=params, model_id=made, parent_id=parent_id)
         submitter = Submitter(store=self.store, broker=self.broker, volume=self.volume, max_upload_bytes=2**30)
         if upload is None:
@@ -149,9 +149,14 @@ class Cluster:
         """Claim a job for an attempt in this process, its lease kept by nobody."""
         claim = self.store.jobs.claim(job_id, worker="w1", lease_s=60, min_token=self.volume.jobs.min_token(job_id))
         assert claim is not None
-        lease_renewer = LeaseRenewer()
-        lease = Lease(self.store.jobs, claim, ttl_s=60, stall_s=60, lease_renewer=lease_renewer, draining=draining)
-        host = WorkerContext(
+        host = self.host(draining=draining)
+        lease = Lease(self.store.jobs, claim, ttl_s=60, stall_s=60, lease_renewer=host.lease_renewer, draining=draining)
+        reporter = Reporter(self.store.jobs, claim, saw_cancel=lease.saw_cancel, every_s=1)
+        return Attempt(host=host, job=claim.job, token=claim.token, lease=lease, reporter=reporter)
+
+    def host(self, *, draining: Callable[[], bool] = lambda: False) -> WorkerContext:
+        """Return what a worker's child has, for jobs that run in this process."""
+        return WorkerContext(
             name="w1",
             owner_id="w1",
             settings=self.settings,
@@ -160,12 +165,10 @@ class Cluster:
             volume_guard=VolumeGuard(self.store, self.volume),
             train_threads=1,
             step_log=StepLog(None),
-            lease_renewer=lease_renewer,
+            lease_renewer=LeaseRenewer(),
             model_cache=ModelCache(self.volume),
             draining=draining,
         )
-        reporter = Reporter(self.store.jobs, claim, saw_cancel=lease.saw_cancel, every_s=1)
-        return Attempt(host=host, job=claim.job, token=claim.token, lease=lease, reporter=reporter)
 
     def mute(self) -> "Cluster":
         """Return a cluster whose messages are lost, as those of a web process that is killed before it sends."""

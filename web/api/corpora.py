@@ -5,6 +5,9 @@ from typing import Any
 
 from flask import Response
 
+from shared import volume
+from shared.errors import InvalidRequest
+from shared.jobs.record import Job as JobRecord
 from web.http.conditional import check_preconditions, reply_file
 from web.http.endpoints import API, ResponseSpec
 from web.http.queries import CorporaQuery, CorpusQuery
@@ -14,12 +17,14 @@ from web.http.responses import (
     file_name_of,
     json_answer,
     reply,
+    reply_accepted,
     reply_empty,
     reply_versioned,
 )
-from web.http.schemas import Corpus, Page, page_of
-from web.http.uploads import column_of, receive
+from web.http.schemas import Corpus, Job, Page, page_of
+from web.http.uploads import column_of, receive_all
 from web.services import services
+from web.submission.extracting import extract, is_plain
 
 api = API("corpora")
 
@@ -29,7 +34,13 @@ _UPLOAD: Mapping[str, Mapping[str, Any]] = {
         "required": ["file"],
         "additionalProperties": False,
         "properties": {
-            "file": {"type": "string", "format": "binary", "description": "A text file."},
+            "file": {
+                "description": "A file, or several, which become one text in the natural order of their names.",
+                "oneOf": [
+                    {"type": "string", "format": "binary"},
+                    {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}},
+                ],
+            },
             "name": {"type": "string", "maxLength": 200, "description": "Its name; the file's if omitted."},
         },
     },
@@ -45,6 +56,9 @@ _UPLOAD: Mapping[str, Mapping[str, Any]] = {
     answers={
         200: json_answer("These bytes were uploaded before: the corpus that they became.", Corpus, "Location"),
         201: json_answer("The new corpus.", Corpus, "Location"),
+        202: json_answer(
+            "The queued job that extracts the text; its result has the corpus.", Job, "Location", "Retry-After", "ETag"
+        ),
     },
     problems=(400, 413, 415, 422),
 )
@@ -55,10 +69,20 @@ def create_corpus(query: CorpusQuery) -> Response:
     line ends become LF. `column` takes one column of a table: CSV, TSV, or JSON lines. A text that is empty, only white
     space, binary, too large or wrongly encoded is refused, and nothing of it is kept; the error names the line and the
     byte. A column that the table lacks is refused with the names of those it has.
+
+    A file in another format (EPUB, HTML, DOCX, ODT, FB2, RTF, PDF, Markdown, subtitles, .gz, .zip), and several files
+    at once, become a text by a job of type `extract`, whose result names the corpus. A text/plain body is taken as it
+    is.
     """
     here = services()
     limit = here.settings.max_corpus_bytes
-    upload = receive(limit=limit, name=query.name, plain=True)
+    uploads = receive_all(limit=limit, name=query.name, plain=True)
+    upload = uploads[0]
+    if query.column is None and not is_plain(uploads):
+        found = extract(here, uploads, encoding=query.encoding)
+        return reply_accepted(found) if isinstance(found, JobRecord) else _reply_corpus(found, 200)
+    if len(uploads) > 1:
+        raise InvalidRequest.at("/column", "column is for a single table, but the body has several files")
     corpus, new = here.volume.corpora.add(
         upload.stream,
         name=upload.name,
@@ -66,7 +90,11 @@ def create_corpus(query: CorpusQuery) -> Response:
         encoding=query.encoding,
         column=column_of(upload, query.column, query.format),
     )
-    return reply(Corpus.of(corpus), 201 if new else 200, {"Location": f"/api/v1/corpora/{corpus.id}"})
+    return _reply_corpus(corpus, 201 if new else 200)
+
+
+def _reply_corpus(corpus: volume.Corpus, status: int) -> Response:
+    return reply(Corpus.of(corpus), status, {"Location": f"/api/v1/corpora/{corpus.id}"})
 
 
 @api.call(

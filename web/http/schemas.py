@@ -12,6 +12,7 @@ from shared.jobs.events import EventType, StoredEvent
 from shared.jobs.schemas import Job, StartingPoint, View, format_time
 from shared.jobs.shapes import Baselines
 from shared.store import WorkerInfo
+from shared.text.source_formats import SourceFormat
 from web.http.event_schemas import AnyEvent
 
 __all__ = ["Job", "View", "format_time"]
@@ -41,6 +42,16 @@ class Column(View):
     format: Literal["csv", "tsv", "jsonl"]
 
 
+class Source(View):
+    """The file that a text was extracted from."""
+
+    format: SourceFormat
+    filename: str
+    title: str | None = Field(description="As the file says; null if it doesn't.")
+    author: str | None = Field(description="As the file says; null if it doesn't.")
+    files: int = Field(description="Files of an archive that the text consists of.")
+
+
 class Corpus(View):
     """A text to train on."""
 
@@ -63,6 +74,7 @@ class Corpus(View):
     )
     metadata: dict[str, str]
     parent_ids: list[str] = Field(description="The corpora that it was joined from; empty for other texts.")
+    source: Source | None = Field(description="The file that the text was extracted from; null if a text was sent.")
 
     @classmethod
     def of(cls, corpus: volume.Corpus) -> "Corpus":

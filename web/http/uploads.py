@@ -28,6 +28,8 @@ from web.services import services
 
 #: Bytes that boundaries, headers and small fields of a multipart body may take in addition to the file.
 _OVERHEAD_BYTES = 64 * 1024
+#: Files of one upload.
+MAX_FILES = 900
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
@@ -75,13 +77,20 @@ class Upload:
     name: str
     #: Its media type, as the client said; "" if it didn't.
     media_type: str = ""
+    #: Whether it was declared to be plain text, which is taken as it is.
+    literal: bool = False
 
 
-def receive(*, limit: int, name: str | None = None, plain: bool = False) -> Upload:
-    """Return the uploaded file of the present request.
+def receive(*, limit: int, name: str | None = None) -> Upload:
+    """Return the one uploaded file of the present request. Raises as `receive_all`."""
+    return only(receive_all(limit=limit, name=name))
+
+
+def receive_all(*, limit: int, name: str | None = None, plain: bool = False) -> list[Upload]:
+    """Return the uploaded files of the present request, one or more.
 
     Args:
-        limit: the most bytes of the file. Whoever reads it has to count them all the same.
+        limit: the most bytes of the files. Whoever reads them has to count them all the same.
         name: a name given in the query.
         plain: whether a text/plain body is allowed too.
 
@@ -104,7 +113,8 @@ def receive(*, limit: int, name: str | None = None, plain: bool = False) -> Uplo
         raise UnsupportedMediaType(
             f"The text has charset={charset}. Send it in UTF-8, or name its encoding in the query (?encoding=)."
         )
-    return Upload(stream=request.stream, filename="", name=check_name(name) or "Untitled")  # type: ignore[arg-type]
+    chosen = check_name(name) or "Untitled"
+    return [Upload(stream=request.stream, filename="", name=chosen, literal=True)]  # type: ignore[arg-type]
 
 
 def check_name(name: str | None) -> str | None:
@@ -130,7 +140,7 @@ def base_name(filename: str) -> str:
     return re.split(r"[/\\]", filename)[-1]
 
 
-def _from_form(name: str | None) -> Upload:
+def _from_form(name: str | None) -> list[Upload]:
     try:
         files, fields = request.files, request.form
     except ValueError as exc:
@@ -141,21 +151,32 @@ def _from_form(name: str | None) -> Upload:
         raise refused(
             [FieldError(pointer=f"/{field}", detail=f"{field} is not a field of this request") for field in strange]
         )
-    return upload_of(files.getlist("file"), fields.get("name") or name)
+    return uploads_of(files.getlist("file"), fields.get("name") or name)
 
 
-def upload_of(sent: Sequence[FileStorage], name: str | None) -> Upload:
-    """Return the one file of a form. Raises InvalidRequest."""
-    if len(sent) != 1:
-        raise InvalidRequest.at("/file", f"The body has {len(sent)} files named `file`, but must have one.")
-    filename = base_name(sent[0].filename or "")
-    chosen = check_name(name) or name_of_file(filename)
-    return Upload(
-        stream=sent[0].stream,  # type: ignore[arg-type]
-        filename=filename[:255],
-        name=chosen,
-        media_type=sent[0].mimetype,
-    )
+def only(uploads: Sequence[Upload]) -> Upload:
+    """Return the one upload of a request that takes one file. Raises InvalidRequest."""
+    if len(uploads) != 1:
+        raise InvalidRequest.at("/file", f"The body has {len(uploads)} files named `file`, but must have one.")
+    return uploads[0]
+
+
+def uploads_of(sent: Sequence[FileStorage], name: str | None) -> list[Upload]:
+    """Return the files of a form, each named as given or after the file. Raises InvalidRequest."""
+    if not 0 < len(sent) <= MAX_FILES:
+        raise InvalidRequest.at(
+            "/file", f"The body has {len(sent)} files named `file`, but must have 1 to {MAX_FILES}."
+        )
+    chosen = check_name(name)
+    return [
+        Upload(
+            stream=file.stream,  # type: ignore[arg-type]
+            filename=(filename := base_name(file.filename or ""))[:255],
+            name=chosen or name_of_file(filename),
+            media_type=file.mimetype,
+        )
+        for file in sent
+    ]
 
 
 def column_of(upload: Upload, name: str | None, table: TableFormat | None) -> Column | None:

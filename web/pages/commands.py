@@ -24,14 +24,14 @@ class Commands:
 
 
 def of(job: Job, *, host_url: str, recognized: bool = False) -> Commands | None:
-    """Return the commands for a job's request; None for an import, whose file is gone.
+    """Return the commands for a job's request; None for jobs whose file is gone.
 
     Args:
         job: its parameters are included where they differ from the defaults.
         host_url: the service's URL, with a trailing slash.
         recognized: whether the text would be trained on as a list unless the commands say that it isn't.
     """
-    if job.type is JobType.IMPORT:
+    if job.type not in (JobType.TRAIN, JobType.GENERATE):
         return None
     kind = _kind(job)
     body = {name: value for name, value in job.params.items() if name == "recipe" or _differs(kind, name, value)}

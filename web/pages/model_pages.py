@@ -17,7 +17,7 @@ from shared.volume import Model
 from web.http.loss_rows import reply_csv
 from web.http.queries import ModelsQuery
 from web.http.schemas import Metric
-from web.http.uploads import upload_of
+from web.http.uploads import only, uploads_of
 from web.http.validation import check_strings
 from web.pages import csrf, lineage
 from web.pages.form_fields import errors_by_field
@@ -93,7 +93,7 @@ def bring() -> AnyResponse:
     limit = here.settings.max_model_bytes
     form = csrf.form(max_bytes=limit + _FORM_OVERHEAD_BYTES)
     try:
-        upload = upload_of(request.files.getlist("file"), form.get("name"))
+        upload = only(uploads_of(request.files.getlist("file"), form.get("name")))
         if not upload.filename:
             raise InvalidRequest.at("/file", "No file was sent: choose a bundle or a .pth file.")
         job = submit(here, partial(importing.prepare, here, upload), upload=upload)

@@ -7,15 +7,16 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from werkzeug.wrappers import Response as AnyResponse
 
 from shared.errors import InvalidRequest, NotFound, TooLarge, UnknownEncoding
-from shared.jobs.record import JobType
+from shared.jobs.record import Job, JobType
 from shared.requests.options import TRAIN_REQUESTS, ClassicRequest, StreamRequest
 from shared.text.encodings import ENCODINGS, encoding_of
-from web.http.uploads import check_name, column_of, pasted, upload_of
+from web.http.uploads import check_name, column_of, pasted, uploads_of
 from web.pages import csrf
 from web.pages.form_fields import errors_by_field, values_of
 from web.pages.recipe_panels import Recipe, recipe_of, vocabulary_of, wished
 from web.services import Services, services
 from web.submission import training
+from web.submission.extracting import extract, is_plain
 from web.submission.submit import submit
 
 blueprint = Blueprint("training_page", __name__)
@@ -55,19 +56,26 @@ def send_text() -> AnyResponse:
     here = services()
     limit = here.settings.max_corpus_bytes
     form = csrf.form(max_bytes=limit + PASTE_BYTES + _FORM_OVERHEAD_BYTES, max_field_bytes=PASTE_BYTES)
-    file = request.files.get("file")
+    files = [file for file in request.files.getlist("file") if file.filename]
     text = form.get("text", "")
     encoding = encoding_of(form.get("encoding", ""))
     try:
         name = check_name(form.get("name"))
-        if file is not None and file.filename:
-            upload = upload_of([file], name)
+        if files:
+            uploads = uploads_of(files, name)
+            upload, column = uploads[0], form.get("column") or None
+            if column is None and not is_plain(uploads):
+                found = extract(here, uploads, encoding=encoding)
+                where = f"/jobs/{found.id}" if isinstance(found, Job) else f"/?corpus_id={found.id}#recipes"
+                return redirect(where, 303)
+            if len(uploads) > 1:
+                raise InvalidRequest.at("/column", "A column is taken of a single table; choose one file.")
             corpus, _ = here.volume.corpora.add(
                 upload.stream,
                 name=upload.name,
                 max_bytes=limit,
                 encoding=encoding,
-                column=column_of(upload, form.get("column") or None, None),
+                column=column_of(upload, column, None),
             )
         elif text.strip():
             stream, first_line = pasted(text)

@@ -24,7 +24,7 @@ class Submitter:
     store: Store
     broker: Broker
     volume: Volume
-    #: The most that an import's file may hold.
+    #: The most that an uploaded file may have.
     max_upload_bytes: int = 0
     #: Who sends the jobs.
     caller: str = ""
@@ -36,7 +36,7 @@ class Submitter:
 
         Args:
             job: the job, its options resolved.
-            upload: an import's file.
+            upload: the file of an import or an extraction.
             retried: an earlier attempt may have made this very job, or may still be making it. On an error its files
                 stay for the next attempt, unless the job was refused.
 

@@ -19,14 +19,22 @@ log = logging.getLogger(__name__)
 Prepare: TypeAlias = Callable[[str], NewJob]
 
 
-def submit(services: Services, prepare: Prepare, *, job_id: str | None = None, upload: Upload | None = None) -> Job:
+def submit(
+    services: Services,
+    prepare: Prepare,
+    *,
+    job_id: str | None = None,
+    upload: Upload | None = None,
+    max_upload_bytes: int | None = None,
+) -> Job:
     """Prepare a job, queue it and return its record.
 
     Args:
         services: where to queue it.
         prepare: makes the job.
         job_id: given when an earlier attempt may have made the job under this id.
-        upload: an import's file.
+        upload: the file of an import or an extraction.
+        max_upload_bytes: the most that it may have; None: what a model may have.
 
     Raises:
         Refused: `prepare` or `Submitter.submit` refused it.
@@ -35,7 +43,7 @@ def submit(services: Services, prepare: Prepare, *, job_id: str | None = None, u
         store=services.store,
         broker=services.broker,
         volume=services.volume,
-        max_upload_bytes=services.settings.max_model_bytes,
+        max_upload_bytes=max_upload_bytes or services.settings.max_model_bytes,
         caller=caller(),
         max_queued=services.settings.max_queued,
     )

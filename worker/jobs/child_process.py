@@ -7,19 +7,22 @@ before the fork don't exist in the child, and it would wait for them forever.
 import ctypes
 import json
 import logging
+import math
 import multiprocessing
 import os
 import resource
 import signal
 import sys
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 
-from shared.errors import BadModelFile, VolumeUnavailable
+from shared.errors import BadModelFile, JobFailed, VolumeUnavailable
 from shared.sizes import size
 from worker.jobs.lease import Lease, StopRequested
 
@@ -31,8 +34,8 @@ CHECK_S = 0.1
 MAX_CPU_S = 300
 #: Linux' prctl option: the signal to get when the parent dies.
 _PR_SET_PDEATHSIG = 1
-#: Errors that are raised in the parent as they were in the child.
-_ERRORS = {error.code: error for error in (BadModelFile, VolumeUnavailable)}
+#: Called in the child with the share of the work that is done, 0 to 1.
+Report: TypeAlias = Callable[[float], None]
 
 
 def die_with_parent() -> None:
@@ -41,47 +44,74 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def run_in_child(work: Callable[[], str], *, lease: Lease, memory_bytes: int) -> str:
+def run_in_child(
+    work: Callable[[Report], str],
+    *,
+    lease: Lease,
+    memory_bytes: int,
+    max_s: float = math.inf,
+    failure: type[JobFailed] = BadModelFile,
+    report: Report = lambda _: None,
+) -> str:
     """Do some work in a child process and return its result.
 
     Args:
-        work: uses neither Redis nor the lease.
+        work: uses neither Redis nor the lease. It is passed a function that has `report` called in this process.
         lease: checked while the child works. It is killed if the job is to stop.
         memory_bytes: memory that the work may take in addition to what this process has.
+        max_s: seconds after which the child is killed; it may compute for `MAX_CPU_S` of them.
+        failure: the error that is raised where the work exceeds a limit.
+        report: called with the share that is done.
 
     Raises:
         StopRequested, LeaseLost
-        BadModelFile, VolumeUnavailable: as the work raised it, or because the child was killed for what it took.
+        JobFailed: of type `failure`, as the work raised it, or because the child was killed for what it took.
+        VolumeUnavailable: as the work raised it.
         RuntimeError: the work raised something else, which is logged.
     """
+    until = time.monotonic() + max_s
     receiver, sender = multiprocessing.Pipe(duplex=False)
     with receiver:
         with sender:
             child = _fork()  # multiprocessing's own Process is forbidden in a pool's child
             if child == 0:
                 try:
-                    _work(work, sender, memory_bytes)
+                    _work(work, sender, memory_bytes, failure)
                 finally:
                     os._exit(0)  # what Python would tear down belongs to the parent
         try:
-            while not receiver.poll(CHECK_S):
+            answer = None
+            while answer is None:
                 if stop := lease.check():
                     raise StopRequested(stop)
-            content = receiver.recv_bytes()
+                if time.monotonic() > until:
+                    raise failure(f"the file takes more than {max_s:g} seconds to read")
+                if receiver.poll(CHECK_S):
+                    message = json.loads(receiver.recv_bytes())
+                    if "done" in message:
+                        report(message["done"])
+                    else:
+                        answer = message
         except EOFError:
-            content = b""
+            pass
         finally:
             os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
-    if not content:
-        signal_number = os.WTERMSIG(status)
-        raise BadModelFile(f"the file can't be read: the process that read it was ended by signal {signal_number}")
-    answer = json.loads(content)
+    if answer is None:
+        raise failure(_ended_by(os.WTERMSIG(status)))
     if "result" in answer:
         return str(answer["result"])
-    if answer["code"] in _ERRORS:
-        raise _ERRORS[answer["code"]](answer["detail"])
-    raise RuntimeError(answer["detail"])
+    if answer["code"] == VolumeUnavailable.code:
+        raise VolumeUnavailable(answer["detail"])
+    if answer["code"] == "internal":
+        raise RuntimeError(answer["detail"])
+    raise failure(answer["detail"], code=answer["code"])
+
+
+def _ended_by(signal_number: int) -> str:
+    if signal_number == signal.SIGXCPU:
+        return f"the file takes more than {MAX_CPU_S} seconds of computing to read (signal {signal_number})"
+    return f"the file can't be read: the process that read it was ended by signal {signal_number}"
 
 
 def _fork() -> int:
@@ -91,7 +121,10 @@ def _fork() -> int:
         return os.fork()
 
 
-def _work(work: Callable[[], str], sender: Connection, memory_bytes: int) -> None:
+def _work(work: Callable[[Report], str], sender: Connection, memory_bytes: int, failure: type[JobFailed]) -> None:
+    def send(message: Mapping[str, object]) -> None:
+        sender.send_bytes(json.dumps(message).encode())
+
     die_with_parent()
     torch.set_num_threads(1)
     _limit(resource.RLIMIT_CPU, MAX_CPU_S)
@@ -99,16 +132,16 @@ def _work(work: Callable[[], str], sender: Connection, memory_bytes: int) -> Non
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[5])
         _limit(resource.RLIMIT_DATA, pages * resource.getpagesize() + memory_bytes)
     try:
-        answer = {"result": work()}
-    except (BadModelFile, VolumeUnavailable) as exc:
+        answer = {"result": work(lambda done: send({"done": done}))}
+    except (failure, VolumeUnavailable) as exc:
         answer = {"code": exc.code, "detail": exc.detail}
     except MemoryError:
         detail = f"the file takes more than {size(memory_bytes)} of memory to read"
-        answer = {"code": BadModelFile.code, "detail": detail}
+        answer = {"code": failure.code, "detail": detail}
     except Exception as exc:
         log.exception("The work of a child process failed")
         answer = {"code": "internal", "detail": type(exc).__name__}
-    sender.send_bytes(json.dumps(answer).encode())
+    send(answer)
 
 
 def _limit(what: int, value: int) -> None:

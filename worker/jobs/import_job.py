@@ -23,9 +23,9 @@ def run_import(attempt: Attempt) -> Outcome:
     attempt.folder()
     upload, built = volume.jobs.upload(job.id), volume.jobs.built_model(job.id, attempt.token)
     memory_bytes = MEMORY_BYTES + COPIES * MAX_RATIO_OF_WEIGHTS * upload.stat().st_size
-    work = partial(_import, job, upload, built)
+    read = partial(_import, job, upload, built)
     return build_and_seal(
-        attempt, lambda: run_in_child(work, lease=attempt.lease, memory_bytes=memory_bytes), result={}
+        attempt, lambda: run_in_child(lambda _: read(), lease=attempt.lease, memory_bytes=memory_bytes), result={}
     )
 
 

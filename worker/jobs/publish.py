@@ -39,3 +39,4 @@ def complete(jobs: JobStore, volume: Volume, job_id: str, token: int) -> None:
     except LeaseLost:
         log.info("%s was completed by another", job_id)
     volume.jobs.drop_attempts(job_id)
+    volume.jobs.drop_upload(job_id)

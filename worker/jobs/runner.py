@@ -5,9 +5,10 @@ from contextlib import suppress
 
 from shared import logs
 from shared.errors import Conflict, JobFailed, LeaseLost, NotFound, StoreUnavailable, VolumeGone, VolumeUnavailable
-from shared.jobs.record import JobError, JobType, Status
+from shared.jobs.record import UPLOADS, JobError, JobType, Status
 from shared.store import Claim
 from worker.jobs.attempt import Attempt, Outcome, Sealed, Stopped, WorkerContext, Written
+from worker.jobs.extract_job import run_extract
 from worker.jobs.generate_job import run_generate
 from worker.jobs.import_job import run_import
 from worker.jobs.lease import Lease, StopRequest, StopRequested
@@ -17,7 +18,12 @@ from worker.jobs.train_job import run_train
 
 log = logging.getLogger(__name__)
 
-_RUN = {JobType.TRAIN: run_train, JobType.GENERATE: run_generate, JobType.IMPORT: run_import}
+_RUN = {
+    JobType.TRAIN: run_train,
+    JobType.GENERATE: run_generate,
+    JobType.IMPORT: run_import,
+    JobType.EXTRACT: run_extract,
+}
 
 
 def run_job(message: str, host: WorkerContext) -> None:
@@ -121,6 +127,7 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
         case Written(result=result):
             attempt.lease.check()  # if it was lost meanwhile, nothing is written to the volume
             _note_end(attempt, Status.SUCCEEDED, result=result)
+            _drop_files(attempt)
             reporter.finish(Status.SUCCEEDED, result=result)
         case Stopped(request=StopRequest.DRAIN):
             reporter.flush(now=True)
@@ -129,22 +136,28 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
         case Stopped(result=result):
             attempt.lease.check()
             _note_end(attempt, Status.CANCELLED, result=result)
+            _drop_files(attempt)
             reporter.finish(Status.CANCELLED, result=result)
     log.info("%s ended here: %s", job_id, type(outcome).__name__.lower())
 
 
 def _fail(attempt: Attempt, error: JobError) -> None:
-    host, job_id = attempt.host, attempt.job.id
+    job_id = attempt.job.id
     log.info("%s failed: %s", job_id, error.detail)
-    if attempt.job.type is JobType.IMPORT:
-        with suppress(VolumeUnavailable):
-            host.volume.jobs.drop_upload(job_id)  # nobody can use a refused file, nor half a model
-            host.volume.jobs.drop_attempts(job_id)
+    _drop_files(attempt)  # nobody can use a refused file, nor half a model
     _note_end(attempt, Status.FAILED, error=vars(error))
     try:
         attempt.reporter.finish(Status.FAILED, error=error)
     except (LeaseLost, StoreUnavailable, Conflict) as exc:
         log.error("the end of %s can't be recorded: %s", job_id, exc)
+
+
+def _drop_files(attempt: Attempt) -> None:
+    """Remove the uploaded file of a job that ends, and what its attempts made of it."""
+    if attempt.job.type in UPLOADS:
+        with suppress(VolumeUnavailable):
+            attempt.host.volume.jobs.drop_upload(attempt.job.id)
+            attempt.host.volume.jobs.drop_attempts(attempt.job.id)
 
 
 def _note_end(attempt: Attempt, status: Status, **more: object) -> None:

@@ -32,7 +32,7 @@ class VolumeRetry:
             self._until = boottime() + limit_s
             log.error("%s waits for the volume: %s", attempt.job.id, trouble)
             attempt.reporter.log(
-                f"The model is ready but can't be written; the job waits up to {limit_s:g} s. {trouble.detail}"
+                f"What the job has made can't be written; it waits up to {limit_s:g} s. {trouble.detail}"
             )
             attempt.reporter.flush(now=True)
         if boottime() >= self._until:

@@ -14,7 +14,7 @@ from typing import Any
 
 from shared.errors import Damaged
 from shared.ids import model_id_of
-from shared.jobs.record import JobError, JobType, NewJob, Status
+from shared.jobs.record import MAKES_MODEL, JobError, JobType, NewJob, Status
 from shared.store import JobStore
 from shared.volume import Volume
 
@@ -55,14 +55,13 @@ def _restore(jobs: JobStore, volume: Volume, job: NewJob, lease_s: float) -> boo
 
 
 def _restore_ended(jobs: JobStore, volume: Volume, job: NewJob, end: Mapping[str, Any]) -> bool:
-    makes_model = job.type is not JobType.GENERATE
     return jobs.restore(
         job,
         status=Status(end["status"]),
         result=end.get("result"),
         error=JobError(**end["error"]) if end.get("error") else None,
         finished_ms=volume.jobs.ended_ms(job.id),
-        metrics=_publish(volume, job) if makes_model and end["status"] == Status.SUCCEEDED else (),
+        metrics=_publish(volume, job) if job.type in MAKES_MODEL and end["status"] == Status.SUCCEEDED else (),
     )
 
 

@@ -100,10 +100,11 @@ local function shown(job)
   return job.status
 end
 
--- The indexes of a job: of all jobs of its type and shown status, of its model's, and of its corpus's.
+-- The indexes of a job: of all jobs of its type and shown status, of its model's, if it has one, and of its corpus's.
 local function index_keys(job)
   local tail = job.type .. ':' .. shown(job)
-  local found = {layout.index .. tail, layout.index .. job.model_id .. ':' .. tail}
+  local found = {layout.index .. tail}
+  if job.model_id ~= '' then found[2] = layout.index .. job.model_id .. ':' .. tail end
   for _, resource in ipairs(cjson.decode(job.uses)) do
     if string.sub(resource, 1, 4) == 'cor_' then found[#found + 1] = layout.index .. resource .. ':' .. tail end
   end

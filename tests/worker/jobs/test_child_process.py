@@ -27,7 +27,7 @@ class Held:
 
 
 def run(work: Callable[[], str], *, lease: Held | None = None) -> str:
-    return run_in_child(work, lease=cast("Lease", lease or Held()), memory_bytes=100 << 20)
+    return run_in_child(lambda _: work(), lease=cast("Lease", lease or Held()), memory_bytes=100 << 20)
 
 
 def raising(error: Exception) -> Callable[[], str]:
