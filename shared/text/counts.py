@@ -4,9 +4,6 @@ from collections.abc import Iterable
 
 import numpy as np
 
-#: Characters that occur less often than this are rare: too few to learn, and each widens the vocabulary.
-RARE = 5
-
 
 def count_characters(parts: Iterable[str]) -> dict[str, int]:
     """Count the characters of a text that comes in parts, cut anywhere; the most frequent first.

@@ -10,6 +10,9 @@ from shared.errors import NotFound, VolumeUnavailable
 from shared.volume.corpora import Corpora
 from shared.volume.files import find_record, write_json
 
+#: Characters that occur less often than this are rare: too few to learn, and each widens the vocabulary.
+RARE = 5
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Stored:

@@ -13,6 +13,7 @@ from web.pages import (
     job_pages,
     login_page,
     model_pages,
+    text_pages,
     train_page,
     worker_pages,
     write_page,
@@ -26,11 +27,13 @@ _FORMS = {
     "/train": "/",
     "/train/preview": "/",
     "/models/import": "/models",
+    "/texts/join": "/texts",
+    **{f"/texts/<one>/{verb}": "/texts/{one}" for verb in ("edit", "delete")},
     **{f"/models/<one>/{verb}": "/models/{one}" for verb in ("rename", "delete")},
     **{f"/jobs/<one>/{verb}": "/jobs/{one}" for verb in ("cancel", "resume")},
 }
 #: Every group of pages.
-PAGES = (train_page, write_page, job_pages, model_pages, compare_page, worker_pages, login_page)
+PAGES = (train_page, write_page, text_pages, job_pages, model_pages, compare_page, worker_pages, login_page)
 
 
 def install(app: Flask) -> None:

@@ -73,7 +73,8 @@ def show_list() -> str:
         next_page=_address(after=page.jobs[-1].id) if page.has_more else None,
         first_page=_address(after=None) if query.after else None,
         model=here.volume.models.find(query.model_id) if query.model_id else None,
-        of_all_models=_address(model_id=None, after=None),
+        corpus=here.volume.corpora.find(query.corpus_id) if query.corpus_id else None,
+        of_all=_address(model_id=None, corpus_id=None, after=None),
         no_worker=any(job.status is Status.QUEUED for job in page.jobs) and not here.store.workers.seen(),
     )
 

@@ -105,13 +105,18 @@ def bring() -> AnyResponse:
 def _list(here: Services, *, errors: dict[str, str] | None = None, status: int = 200) -> Response:
     asked = {name: value for name, value in request.args.items() if value}
     query: ModelsQuery = check_strings(_QUERY, asked)
-    models, more = here.volume.models.list(after=query.after, limit=query.limit, newest_first=query.order == "desc")
+    models, more = here.volume.models.list(
+        after=query.after, limit=query.limit, newest_first=query.order == "desc", corpus_id=query.corpus_id
+    )
+    of_corpus = f"corpus_id={query.corpus_id}" if query.corpus_id else ""
     page = render_template(
         "models.html",
         models=models,
         bases={base.id for base in here.volume.models.bases()},
-        next_page=f"/models?after={models[-1].id}" if more and models else None,
-        first_page="/models" if query.after else None,
+        next_page=f"/models?after={models[-1].id}&{of_corpus}".rstrip("&") if more else None,
+        first_page=f"/models?{of_corpus}".rstrip("?") if query.after else None,
+        of_corpus=of_corpus,
+        corpus=here.volume.corpora.find(query.corpus_id) if query.corpus_id else None,
         errors=errors or {},
         max_bytes=here.settings.max_model_bytes,
     )
