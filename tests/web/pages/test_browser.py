@@ -23,6 +23,8 @@ def unfold_sending(page: Page) -> None:
 def house(live: World) -> dict[str, str]:
     """Furnish the house: a text, models, jobs of every kind. Give the address of each page."""
     corpus_id = live.corpus()
+    names = live.corpus("".join(f"A name of the mill, number {number}\n" for number in range(40)), "Names")
+    live.services.volume.corpora.edit(corpus_id, metadata={"language": "en"})
     live.worker()
     training = live.train(corpus_id).json["id"]
     claim = live.claim(training)
@@ -59,6 +61,9 @@ def house(live: World) -> dict[str, str]:
         "write": f"/write?again={writing}",
         "models": "/models",
         "model": f"/models/{model.id}",
+        "texts": "/texts",
+        "text": f"/texts/{corpus_id}",
+        "list": f"/texts/{names}",
         "compared": compared,
         "workers": "/workers",
         "docs": "/api/docs",

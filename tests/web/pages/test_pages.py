@@ -33,7 +33,7 @@ def text_of(answer: ResponseSpec) -> str:
 
 
 def test_every_page_is_there_in_an_empty_house(world: World) -> None:
-    for path in ("/", "/write", "/jobs", "/models", "/workers", "/api/docs"):
+    for path in ("/", "/write", "/texts", "/jobs", "/models", "/workers", "/api/docs"):
         answer = world.http.get(path)
         assert (answer.status_code, answer.content_type) == (200, "text/html; charset=utf-8"), path
         assert "style=" not in answer.text
@@ -46,6 +46,7 @@ def test_every_page_is_there_in_an_empty_house(world: World) -> None:
         "/nope",
         f"/jobs/{JOB}",
         f"/models/{MODEL}",
+        f"/texts/{CORPUS}",
         "/jobs/..%2fetc",
         f"/?again={JOB}",
         f"/write?again={JOB}",
@@ -410,7 +411,18 @@ def test_the_page_of_workers_tells_what_each_does_and_what_waits(world: World) -
 
 @pytest.mark.parametrize(
     "path",
-    ["/corpora", "/train", "/train/preview", "/write", "/models/import", f"/jobs/{JOB}/cancel", f"/jobs/{JOB}/resume"],
+    [
+        "/corpora",
+        "/train",
+        "/train/preview",
+        "/write",
+        "/models/import",
+        "/texts/join",
+        f"/texts/{CORPUS}/edit",
+        f"/texts/{CORPUS}/delete",
+        f"/jobs/{JOB}/cancel",
+        f"/jobs/{JOB}/resume",
+    ],
 )
 def test_a_form_without_its_token_is_refused(world: World, path: str) -> None:
     good = token_of(world)
