@@ -29,12 +29,12 @@ import numpy as np
 
 import worker  # noqa: F401  # before torch: it says how threads wait
 from bench.common import Row, report
+from shared.host import cores
 from shared.requests.fit import fit
 from shared.requests.options import GenerateRequest, StreamRequest, WriteItems
 from worker.formats.bundle import BUNDLE, load_model, write_model
 from worker.generation.items import write_items
 from worker.generation.loaded import LoadedModel
-from worker.maintenance.heartbeat import cores
 from worker.training.events import Done, Metric
 from worker.training.train import train
 

@@ -711,7 +711,7 @@ def test_a_drained_job_goes_first_and_the_message_of_a_cancelled_one_serves_anot
 
     def take() -> str | None:
         claim = store.jobs.claim_next(cancelled.id, worker="w1", owner_id="w1", lease_s=LEASE_S, min_token=lambda _: 0)
-        return claim and claim.job.id
+        return None if claim is None else claim.job.id
 
     assert take() == drained.id
     # Its process dies, of which no more is known than the message that it had.

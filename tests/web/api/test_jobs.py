@@ -57,13 +57,13 @@ def test_a_long_poll_answers_when_the_job_ends(world: World) -> None:
         target=lambda: answers.append(world.app.test_client().get(f"{API}/jobs/{job_id}?wait=30"))
     )
     waiting.start()
-    eventually(lambda: world.services.slots._free._value < world.services.slots.places, "it waits")
+    eventually(lambda: world.services.slots.taken > 0, "it waits")
     world.record(claim, (EventType.LOG, {"message": "still at it"}))
     assert not answers
     world.finish(claim)
     waiting.join()
     assert answers[0].json["status"] == "succeeded"
-    assert world.services.slots._free._value == world.services.slots.places
+    assert world.services.slots.taken == 0
 
 
 def test_a_long_poll_ends_with_its_time_and_with_the_process(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

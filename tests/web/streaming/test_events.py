@@ -55,7 +55,7 @@ def test_a_stream_tells_everything_and_ends_after_done(world: World, job_id: str
     assert told[-1][2] == {"status": "succeeded", "result": {"seed": 1}, "error": None}
     listed = world.get(f"/jobs/{job_id}/events").json["data"]
     assert [event_id for event_id, _, _ in told] == [event["id"] for event in listed]
-    assert world.services.slots._free._value == world.services.slots.places
+    assert world.services.slots.taken == 0
 
 
 def test_a_stream_resumes_after_an_event_and_has_nothing_after_the_last(world: World, job_id: str) -> None:
@@ -114,4 +114,4 @@ def test_with_every_place_taken_a_stream_is_refused_until_later(world: World, jo
 def test_asking_for_the_headers_alone_opens_no_stream(world: World, job_id: str) -> None:
     answer = world.http.head(f"{API}/jobs/{job_id}/events", headers=SSE)
     assert (answer.status_code, answer.data) == (200, b"")
-    assert world.services.slots._free._value == world.services.slots.places
+    assert world.services.slots.taken == 0
