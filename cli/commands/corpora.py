@@ -24,12 +24,16 @@ _COLUMNS = (
 @click.command(
     epilog=examples(
         "charloom corpora",
-        "charloom corpora --add book.txt",
+        "charloom corpora --add book.epub",
         "charloom corpora --add posts.csv --column text",
         "charloom corpora --text reeds > reeds.txt",
     )
 )
-@click.option("--add", metavar="FILE", help="Upload this file (- for standard input) and print the text's id.")
+@click.option(
+    "--add",
+    metavar="FILE",
+    help="Upload this file, or a folder's as one text (-: standard input); print its id.",
+)
 @click.option("--name", help="Name of the text that --add - uploads.")
 @upload_options
 @click.option("--text", metavar="TEXT", help="Print this text: its name, its id, or the start or end of its id.")

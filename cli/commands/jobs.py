@@ -189,7 +189,7 @@ def _card(job: Job) -> list[tuple[str, str]]:
         ("name", str(job.params.get("name") or "")),
         ("prompt", str(job.params.get("prompt") or "")),
         ("model", job.model_id or ""),
-        ("text", str(job.params.get("corpus_id") or "")),
+        ("text", str(job.params.get("corpus_id") or job.corpus_id or "")),
         ("starts from", formatting.describe_start(job.starting_point)),
         ("created", f"{age(job.created_at)} ago"),
         ("took", took),

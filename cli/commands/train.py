@@ -21,7 +21,7 @@ _options = request_options(StreamRequest, ClassicRequest, leave_out=["corpus_id"
 
 @click.command(
     epilog=examples(
-        "charloom train book.txt --follow",
+        "charloom train book.epub --follow",
         "charloom train book.txt --max-seconds 60 --seed 1",
         "charloom train book.txt --recipe classic --epochs 5",
         "charloom train posts.csv --column text",
@@ -37,7 +37,8 @@ _options = request_options(StreamRequest, ClassicRequest, leave_out=["corpus_id"
 def train(ctx: CliContext, text: str, following: bool, **options: Any) -> None:
     """Train a model on a text.
 
-    FILE is a text file, - for standard input, or the id or name of a text on the server. Options that aren't given have
+    FILE is a text, a book or a document (EPUB, HTML, DOCX, ODT, FB2, RTF, PDF, Markdown, subtitles, .gz, .zip), a
+    folder of them, - for standard input, or the id or name of a text on the server. Options that aren't given have
     the recipe's defaults, some of which depend on the text and the time limit.
 
     Prints the job's id, or the model's with --follow.

@@ -1,4 +1,4 @@
-"""The argument FILE: a text file, standard input, or a text on the server."""
+"""The argument FILE: a text file, a book or a document, a folder of them, standard input, or a text on the server."""
 
 import sys
 from collections.abc import Callable
@@ -7,10 +7,12 @@ from typing import Any, TypedDict, TypeVar, get_args
 
 import click
 
-from charloom import Corpus, TableFormat
+from charloom import Corpus, Job, TableFormat
 from cli.common.context import CliContext
 from cli.common.exit_codes import Exit, Failure
 from cli.common.lookup import find_corpus
+from cli.common.watch import watch
+from cli.terminal.extraction import ExtractionProgress
 from cli.terminal.formatting import describe_corpus
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -53,7 +55,7 @@ def resolve_corpus(ctx: CliContext, word: str, *, name: str | None, upload: Uplo
 
     Args:
         ctx: the command's context.
-        word: a file, `-` for standard input, or the id or name of a text on the server.
+        word: a file, a folder of files, `-` for standard input, or the id or name of a text on the server.
         name: what to call a text from standard input; a file has its own name.
         upload: how what is uploaded is read.
 
@@ -65,11 +67,11 @@ def resolve_corpus(ctx: CliContext, word: str, *, name: str | None, upload: Uplo
     if word == "-":
         if sys.stdin.isatty():
             ctx.stderr.print("Type or paste the text; end it with Ctrl-D.", style="dim")
-        content, name = sys.stdin.buffer.read(), name or "standard input"
-        return _describe(ctx, ctx.client.corpora.add_bytes(content, name=name, **given))
+        name = name or "standard input"
+        return _take(ctx, ctx.client.corpora.upload((name, sys.stdin.buffer.read()), name=name, **given))
     path = Path(word).expanduser()
     if path.is_dir():
-        raise Failure(f"{word} is a directory, not a text file.", Exit.USAGE)
+        return _take_folder(ctx, path, given)
     if not path.exists():
         try:
             return find_corpus(ctx, word)
@@ -79,11 +81,28 @@ def resolve_corpus(ctx: CliContext, word: str, *, name: str | None, upload: Uplo
             message = f"There is no file {word!r} here, and no text of that name on the server."
             raise Failure(message, Exit.USAGE) from failure
     try:
-        return _describe(ctx, ctx.client.corpora.add(path, **given))
+        return _take(ctx, ctx.client.corpora.upload(path, **given))
     except OSError as exc:
         raise Failure(f"{word} can't be read: {exc.strerror}.", Exit.USAGE) from exc
 
 
-def _describe(ctx: CliContext, corpus: Corpus) -> Corpus:
-    ctx.stderr.print(describe_corpus(corpus))
-    return corpus
+def _take_folder(ctx: CliContext, folder: Path, given: UploadOptions) -> Corpus:
+    """Upload the files of a folder as one text."""
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+        if not paths:
+            raise Failure(f"{folder} has no files.", Exit.USAGE)
+        return _take(ctx, ctx.client.corpora.upload(*paths, name=folder.resolve().name, **given))
+    except OSError as exc:
+        raise Failure(f"{exc.filename or folder} can't be read: {exc.strerror}.", Exit.USAGE) from exc
+
+
+def _take(ctx: CliContext, found: Corpus | Job) -> Corpus:
+    """Return the corpus of an upload; if a job extracts it, when that has ended."""
+    if isinstance(found, Job):
+        with ExtractionProgress(ctx.stderr) as view:
+            for _ in watch(ctx, found, view):
+                pass
+        found = ctx.client.corpora.extracted(found)
+    ctx.stderr.print(describe_corpus(found))
+    return found

@@ -27,9 +27,14 @@ def follow_job(ctx: CliContext, job: Job) -> Job:
     elif job.type == "generate" and not ctx.json:
         ended = show_generation(ctx, job, cancel_on_exit=False).check()
     else:
-        ended = _follow(ctx, job).check()
-        if not ctx.json and ended.model_id:
-            ctx.print_result(ended.model_id, f"Model: {ended.model_id}")
+        ended = _follow(ctx, job)
+        if ended.corpus_id:
+            if not ctx.json:
+                ctx.print_result(ended.corpus_id, f"Text: {ended.corpus_id}")
+            return ended
+        model_id = ended.check().model_id
+        if not ctx.json and model_id:
+            ctx.print_result(model_id, f"Model: {model_id}")
     return ended
 
 

@@ -16,15 +16,18 @@ from charloom import (
     AsyncCharloom,
     Charloom,
     Conflict,
+    Corpus,
     Damaged,
     DoneEvent,
     Invalid,
+    Job,
     JobFailed,
     MetricEvent,
     NotFound,
     Outcome,
     ProgressEvent,
     ResetEvent,
+    Source,
     Texts,
     TimedOut,
     UnknownEvent,
@@ -34,6 +37,7 @@ from shared.store import keys
 from tests.client.scripted import Cutting, Reply, Scripted
 from tests.client.stack import ENDLESS, SAMPLE, SMALL, Stack
 from tests.waiting import eventually
+from tests.worker.extraction.makers import BOOK, GOOD, pdf
 
 
 def test_a_text_uploaded_as_file_bytes_or_string_is_one_corpus(loom: Charloom, tmp_path: Path) -> None:
@@ -56,6 +60,31 @@ def test_a_text_uploaded_as_file_bytes_or_string_is_one_corpus(loom: Charloom, t
     loom.corpora.delete(corpus)
     with pytest.raises(NotFound):
         loom.corpora.get(corpus.id)
+
+
+def test_a_book_is_extracted_and_a_bad_one_says_why(loom: Charloom, stack: Stack, tmp_path: Path) -> None:
+    path = tmp_path / "reeds.epub"
+    path.write_bytes(GOOD["reeds.epub"])
+    job = loom.corpora.upload(path)
+    assert isinstance(job, Job)
+    corpus = loom.corpora.extracted(job)
+    assert loom.corpora.text(corpus) == BOOK
+    assert corpus.source == Source(format="epub", filename="reeds.epub", title="Reeds", author="A. B.")
+    assert loom.corpora.add(path) == loom.corpora.upload(path) == corpus
+    with pytest.raises(JobFailed, match=r"b\.pdf has no text layer: .*OCR"):
+        loom.corpora.add_bytes(pdf([[]]), name="b.pdf")
+    # Marks of a format are a part of a text that is sent as such.
+    assert loom.corpora.text(loom.corpora.add_text("<html>" + BOOK, name="a.md")) == "<html>" + BOOK
+
+    async def several() -> Corpus:
+        async with AsyncCharloom(stack.url) as there:
+            paths = [tmp_path / f"{number}.txt" for number in (10, 9)]
+            for one in paths:
+                one.write_text(f"Chapter {one.stem}")
+            return await there.corpora.add(*paths, name="both")
+
+    both = asyncio.run(several())
+    assert (both.name, loom.corpora.text(both)) == ("both", "Chapter 9\n\nChapter 10\n")
 
 
 def test_items_of_a_list_are_written_and_read(loom: Charloom, stack: Stack) -> None:

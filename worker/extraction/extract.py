@@ -251,10 +251,10 @@ def kind_of_zip(archive: Archive) -> SourceFormat:
 def no_text(kind: SourceFormat, name: str) -> BadSourceFile:
     """Return the error for a file without text."""
     if kind is SourceFormat.PDF:
-        why = "it has no text layer: its pages are pictures, as of a scan. Recognize its text (OCR) first"
+        why = "text layer: its pages are pictures, as of a scan. Have their text recognized first (OCR)"
     else:
-        why = "it consists of pictures, or is empty"
-    return BadSourceFile(f"{name} has no text: {why}.", code="no_text")
+        why = "text: it consists of pictures, or is empty"
+    return BadSourceFile(f"{name} has no {why}.", code="no_text")
 
 
 def _ole(path: Path, name: str) -> BadSourceFile:

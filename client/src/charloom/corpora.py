@@ -2,15 +2,17 @@
 
 import io
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
 from charloom.calls import Calls, M, call, iterate
 from charloom.ids import api_path, id_of
 from charloom.listing import items
-from charloom.records import Corpus
+from charloom.records import Corpus, Job, JobFailed
 from charloom.values import Order, TableFormat
+from charloom.waiting import wait_for
 
 #: Seconds that the server may take to read a large text once it has it.
 READING_S = 300.0
@@ -22,8 +24,7 @@ class Corpora(Calls[M]):
     @call
     async def add(
         self,
-        path: str | os.PathLike[str],
-        *,
+        *paths: str | os.PathLike[str],
         name: str | None = None,
         encoding: str | None = None,
         column: str | None = None,
@@ -31,8 +32,11 @@ class Corpora(Calls[M]):
     ) -> Corpus:
         """Upload a text file and return the corpus; the same bytes again give the existing one.
 
+        A file that isn't plain text (EPUB, HTML, DOCX, ODT, FB2, RTF, PDF, Markdown, subtitles, .gz, .zip), and several
+        files, become a text by a job, whose end is waited for. `upload` doesn't wait.
+
         Args:
-            path: the file.
+            paths: the file; of several, the text is in the natural order of their names.
             name: what to call it; the file's name when left out.
             encoding: its encoding, such as "windows-1252" or "gbk"; left out, the server detects UTF-8 and others
                 that the bytes tell for certain.
@@ -42,10 +46,34 @@ class Corpora(Calls[M]):
         Raises:
             OSError: the file can't be read.
             Invalid, TooLarge: it isn't a text to train on, isn't valid in its encoding, or lacks the column.
+            JobFailed: no text can be extracted from it.
         """
-        path = Path(path)
-        with path.open("rb") as file:
-            return await self._add(file, filename=path.name, name=name, encoding=encoding, column=column, format=table)
+        return await self._settle(await self._send(paths, name, encoding=encoding, column=column, format=table))
+
+    @call
+    async def upload(
+        self,
+        *paths: str | os.PathLike[str] | tuple[str, bytes],
+        name: str | None = None,
+        encoding: str | None = None,
+        column: str | None = None,
+        table: TableFormat | None = None,
+    ) -> Corpus | Job:
+        """Upload as `add`, and return at once: a corpus, or the job that extracts it (see `extracted`).
+
+        Args:
+            paths: files, or pairs of a name and bytes.
+            name: as `add`, and the rest, too.
+            encoding: as `add`.
+            column: as `add`.
+            table: as `add`.
+        """
+        return await self._send(paths, name, encoding=encoding, column=column, format=table)
+
+    @call
+    async def extracted(self, job: Job | str) -> Corpus:
+        """Wait for the end of an extract job and return its corpus. Raises JobFailed, NotFound."""
+        return await self._extracted(job)
 
     @call
     async def add_bytes(
@@ -57,15 +85,24 @@ class Corpora(Calls[M]):
         column: str | None = None,
         table: TableFormat | None = None,
     ) -> Corpus:
-        """Upload the bytes of a text. The options and what is raised are those of `add`."""
-        return await self._add(
-            io.BytesIO(content), filename=name, name=name, encoding=encoding, column=column, format=table
+        """Upload the bytes of a file. The options and what is raised are those of `add`."""
+        return await self._settle(
+            await self._send([(name, content)], name, encoding=encoding, column=column, format=table)
         )
 
     @call
     async def add_text(self, text: str, *, name: str) -> Corpus:
-        """Upload a text. Raises as `add`."""
-        return await self._add(io.BytesIO(text.encode("utf-8")), filename=name, name=name)
+        """Upload a text, which is taken as it is, marks of HTML or Markdown included. Raises as `add`."""
+        return await self._transport.record(
+            Corpus,
+            "POST",
+            api_path("corpora"),
+            repeatable=True,
+            content=text.encode("utf-8"),
+            headers={"Content-Type": "text/plain; charset=utf-8"},
+            params={"name": name} if name else {},
+            timeout=READING_S,
+        )
 
     @iterate
     async def list(
@@ -91,15 +128,38 @@ class Corpora(Calls[M]):
         """Delete a corpus. Raises NotFound, or Conflict while a live job uses it."""
         await self._transport.send("DELETE", api_path("corpora", id_of(corpus, "cor")))
 
-    async def _add(self, file: BinaryIO, *, filename: str, name: str | None, **query: str | None) -> Corpus:
-        # The same bytes again are the same corpus, so sending them twice does no harm.
-        return await self._transport.record(
-            Corpus,
-            "POST",
-            api_path("corpora"),
-            repeatable=True,
-            files={"file": (filename, file, "application/octet-stream")},
-            data={"name": name} if name else {},
-            params={key: value for key, value in query.items() if value},
-            timeout=READING_S,
-        )
+    async def _send(
+        self,
+        paths: Sequence[str | os.PathLike[str] | tuple[str, bytes]],
+        name: str | None,
+        **query: str | None,
+    ) -> Corpus | Job:
+        with ExitStack() as stack:
+            parts: list[tuple[str, tuple[str, BinaryIO, str]]] = []
+            for path in paths:
+                filename, file = (
+                    (path[0], io.BytesIO(path[1]))
+                    if isinstance(path, tuple)
+                    else (Path(path).name, stack.enter_context(Path(path).open("rb")))
+                )
+                parts.append(("file", (filename, file, "application/octet-stream")))
+            # The same bytes again are the same corpus, so sending them twice does no harm.
+            found = await self._transport.document(
+                "POST",
+                api_path("corpora"),
+                repeatable=True,
+                files=parts,
+                data={"name": name} if name else {},
+                params={key: value for key, value in query.items() if value},
+                timeout=READING_S,
+            )
+        return self._transport.read(Job if found.get("object") == "job" else Corpus, found)
+
+    async def _settle(self, found: Corpus | Job) -> Corpus:
+        return await self._extracted(found) if isinstance(found, Job) else found
+
+    async def _extracted(self, job: Job | str) -> Corpus:
+        ended = await wait_for(self._transport, job)
+        if ended.status != "succeeded" or ended.corpus_id is None:
+            raise JobFailed(ended)
+        return await self._transport.record(Corpus, "GET", api_path("corpora", ended.corpus_id))

@@ -1,23 +1,18 @@
 """The calls for jobs."""
 
-import time
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from charloom.calls import Calls, M, call, iterate
-from charloom.errors import TimedOut, TooManyRequests, Unavailable, Unreachable
 from charloom.events import AnyEvent
 from charloom.ids import api_path, check_event_id, id_of
 from charloom.listing import items, joined
 from charloom.records import Item, Job, Listing, Metric
 from charloom.stream import PATIENCE_S, SILENCE_S, Silence, watch
 from charloom.values import JobStatus, JobType, Order
+from charloom.waiting import get_job, wait_for
 
-#: Seconds that one request waits for the end of a job; the server allows 30.
-POLL_S = 20.0
-#: Seconds between two requests if the server doesn't wait.
-LOOK_S = 1.0
 #: Items of a list that one request brings.
 ITEMS_PAGE = 1000
 
@@ -28,7 +23,7 @@ class Jobs(Calls[M]):
     @call
     async def get(self, job: Job | str, *, wait_s: float = 0) -> Job:
         """Return a job now, or when it has ended or `wait_s` seconds (at most 30) have passed. Raises NotFound."""
-        return await self._get(job, wait_s=wait_s)
+        return await get_job(self._transport, job, wait_s=wait_s)
 
     @iterate
     async def list(
@@ -87,23 +82,7 @@ class Jobs(Calls[M]):
         Raises:
             TimedOut, Unreachable, NotFound.
         """
-        begun = heard_at = time.monotonic()
-        while True:
-            asked_at = time.monotonic()
-            left_s = POLL_S if timeout_s is None else timeout_s - (asked_at - begun)
-            try:
-                found = await self._get(job, wait_s=max(0.0, min(POLL_S, left_s)))
-            except (Unreachable, Unavailable, TooManyRequests):
-                if time.monotonic() - heard_at > patience_s:
-                    raise
-            else:
-                heard_at = time.monotonic()
-                if found.ended:
-                    return found
-            if timeout_s is not None and time.monotonic() - begun >= timeout_s:
-                raise TimedOut(f"{id_of(job, 'job')} has not ended within {timeout_s:g} s.")
-            if time.monotonic() - asked_at < LOOK_S:
-                await self._transport.sleep(LOOK_S if timeout_s is None else min(LOOK_S, max(0.0, left_s)))
+        return await wait_for(self._transport, job, timeout_s=timeout_s, patience_s=patience_s)
 
     @iterate
     async def events(
@@ -156,10 +135,6 @@ class Jobs(Calls[M]):
         path = api_path("jobs", id_of(job, "job"), "items")
         async for item in items(self._transport, Item, path, {"after": after}, limit=limit, page=ITEMS_PAGE):
             yield item
-
-    async def _get(self, job: Job | str, *, wait_s: float) -> Job:
-        params = {"wait": f"{wait_s:g}"} if wait_s else {}
-        return await self._transport.record(Job, "GET", api_path("jobs", id_of(job, "job")), params=params)
 
     def _watch(
         self, job: Job | str, *, after: str, patience_s: float, silence_s: float = SILENCE_S

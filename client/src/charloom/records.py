@@ -64,6 +64,18 @@ class Column(Record):
     format: Annotated[TableFormat, Open()]
 
 
+class Source(Record):
+    """The file that a text was extracted from."""
+
+    format: str
+    filename: str
+    #: As the file says; None if it doesn't.
+    title: str | None = None
+    author: str | None = None
+    #: Files of an archive that the text consists of.
+    files: int = 1
+
+
 class Corpus(Record):
     """A text to train on."""
 
@@ -84,6 +96,8 @@ class Corpus(Record):
     column: Column | None = None
     #: None if it isn't a list.
     items: Items | None = None
+    #: The file that it was extracted from; None if a text was sent.
+    source: Source | None = None
 
 
 class Progress(Record):
@@ -240,7 +254,7 @@ class Outcome(Record):
 
 
 class Job(Outcome):
-    """A training, a generation or an import."""
+    """A training, a generation, an import or an extraction."""
 
     id: str
     object: str = "job"
@@ -268,8 +282,14 @@ class Job(Outcome):
         found = (self.result or {}).get("model_id") or self.params.get("model_id")
         return None if found is None else str(found)
 
+    @property
+    def corpus_id(self) -> str | None:
+        """The corpus that it made; None as long as there is none."""
+        found = (self.result or {}).get("corpus_id")
+        return None if found is None else str(found)
+
     def check(self) -> "SucceededJob":
-        """Return this job. Raises JobFailed if it hasn't succeeded."""
+        """Return this job, which makes or uses a model. Raises JobFailed if it hasn't succeeded."""
         if self.status != "succeeded" or self.model_id is None:
             raise JobFailed(self)
         return SucceededJob.model_construct(_fields_set=self.model_fields_set, **dict(self))

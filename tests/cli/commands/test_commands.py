@@ -50,6 +50,19 @@ def test_a_text_comes_through_a_pipe_and_a_job_s_id_out_of_one(cli: Cli, stack: 
     stack.loom.jobs.cancel(again.json["id"])
 
 
+def test_a_book_and_a_folder_of_chapters_are_texts_to_train_on(cli: Cli, stack: Stack) -> None:
+    (cli.folder / "book.html").write_text("<!DOCTYPE html><p>" + SAMPLE.read_text()[:5000] + "</p>")
+    estimated = cli("estimate", "book.html")
+    assert (estimated.exit_code, "book: 4," in estimated.stderr) == (0, True), estimated.stderr
+    (cli.folder / "book").mkdir()
+    (cli.folder / "book" / "2.md").write_text("# Two")
+    (cli.folder / "book" / "1.txt").write_text("One")
+    assert stack.loom.corpora.text(cli("corpora", "--add", "book").id) == "One\n\nTwo\n"
+    (cli.folder / "book.zip").write_bytes(b"PK\3\4")
+    refused = cli("train", "book.zip")
+    assert (refused.exit_code, "book.zip is damaged" in refused.stderr) == (1, True), refused.stderr
+
+
 def test_variants_come_one_after_another_and_json_has_them_all(cli: Cli, model_id: str) -> None:
     options = ("--prompt", "the ", "--length", "40", "--n", "3", "--seed", "1")
     texts = [output["text"] for output in cli("write", model_id, *options, "--json").json["result"]["outputs"]]
