@@ -19,7 +19,7 @@ STATES = {
     Status.FAILED: "Failed",
     Status.CANCELLED: "Cancelled",
 }
-KINDS = {JobType.TRAIN: "Training", JobType.GENERATE: "Writing", JobType.IMPORT: "Import", JobType.EXTRACT: "Text"}
+KINDS = {JobType.TRAIN: "Training", JobType.GENERATE: "Writing", JobType.IMPORT: "Import", JobType.EXTRACT: "Extraction"}
 #: Shown where there is no figure: an en dash.
 NOTHING = "\N{EN DASH}"
 _SIGNS = {"\n": "↵", " ": "␣", "\t": "⇥", "\ufeff": "BOM", "\u200d": "ZWJ"}

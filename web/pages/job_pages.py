@@ -80,7 +80,7 @@ def show_list() -> str:
 
 
 @blueprint.get("/jobs/<job_id>")
-def show(job_id: str) -> Response:
+def show(job_id: str) -> AnyResponse:
     """Show one job."""
     here = services()
     # Read first: what happens meanwhile is then sent twice rather than never.
@@ -91,6 +91,9 @@ def show(job_id: str) -> Response:
     model = here.volume.models.find(job.model_id)
     corpus_id = job.params.get("corpus_id") or (model.corpus_id if model else None)
     corpus = here.volume.corpora.find(corpus_id) if corpus_id else None
+    made = here.volume.corpora.find(job.result["corpus_id"]) if job.result and job.result.get("corpus_id") else None
+    if made is not None and request.args.get("then") == "train":
+        return redirect(f"/?corpus_id={made.id}#recipes", 303)
     runs = [_run(job, here.store.jobs.metrics(job_id))] if job.type is JobType.TRAIN else []
     earlier = _earlier_seconds(here, job)
     page = render_template(
@@ -102,6 +105,7 @@ def show(job_id: str) -> Response:
         earlier_jobs=len(earlier),
         model=model,
         corpus=corpus,
+        made=made,
         runs=runs,
         curve=draw(runs),
         comparison=_comparison(job) if job.status is Status.SUCCEEDED else None,

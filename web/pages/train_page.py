@@ -23,6 +23,8 @@ blueprint = Blueprint("training_page", __name__)
 
 #: Largest pasted text, bytes: it is held in memory; files aren't.
 PASTE_BYTES = 16 * 2**20
+#: What a browser's file dialog offers.
+ACCEPTED = "text/*,.txt,.md,.csv,.tsv,.jsonl,.epub,.html,.htm,.xhtml,.docx,.odt,.fb2,.rtf,.pdf,.srt,.vtt,.gz,.zip"
 _FORM_OVERHEAD_BYTES = 64 * 1024
 #: Newest texts that can be chosen on the page.
 _TEXTS = 50
@@ -66,7 +68,7 @@ def send_text() -> AnyResponse:
             upload, column = uploads[0], form.get("column") or None
             if column is None and not is_plain(uploads):
                 found = extract(here, uploads, encoding=encoding)
-                where = f"/jobs/{found.id}" if isinstance(found, Job) else f"/?corpus_id={found.id}#recipes"
+                where = f"/jobs/{found.id}?then=train" if isinstance(found, Job) else f"/?corpus_id={found.id}#recipes"
                 return redirect(where, 303)
             if len(uploads) > 1:
                 raise InvalidRequest.at("/column", "A column is taken of a single table; choose one file.")
@@ -166,5 +168,6 @@ def _page(
         guesses=[(name, ENCODINGS[name], places) for name, places in guesses],
         models=here.volume.models.list(after=None, limit=_TEXTS)[0],
         max_bytes=here.settings.max_corpus_bytes,
+        accepted=ACCEPTED,
     )
     return make_response(page, status)

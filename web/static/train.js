@@ -50,10 +50,9 @@ function uploading(form) {
   const aboutText = told(text);
 
   file.addEventListener("change", () => {
-    const [one] = file.files;
-    const large = one && one.size > most;
-    aboutFile.classList.toggle("fine", !large);
-    aboutFile.textContent = large ? `${size(one.size)}; at most ${size(most)} are allowed.` : "";
+    const all = [...file.files].reduce((sum, one) => sum + one.size, 0);
+    aboutFile.classList.toggle("fine", all <= most);
+    aboutFile.textContent = all > most ? `${size(all)}; at most ${size(most)} are allowed.` : "";
   });
   text.addEventListener("input", () => {
     const count = codePoints(text.value);
