@@ -1,6 +1,6 @@
 """The units and manifests of deploy/: by the tools and schemas of their systems, and against the code they start.
 
-What this leaves open: running them. Neither systemd as the first process nor a cluster was there.
+What this leaves open: running them (docs/operations.md).
 """
 
 import json

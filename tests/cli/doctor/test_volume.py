@@ -1,6 +1,7 @@
 """`charloom doctor --volume`: a good volume passes, and each broken promise is found."""
 
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,7 +54,7 @@ def _copy_instead_of_rename(monkeypatch: pytest.MonkeyPatch) -> None:
             for half in (data[: len(data) // 2], data[len(data) // 2 :]):
                 file.write(half)
                 if "replaced" in target.name:
-                    volume_probe.time.sleep(0.02)
+                    time.sleep(0.02)
         self.unlink()
 
     monkeypatch.setattr(Path, "replace", copy)
