@@ -7,6 +7,7 @@ from pathlib import Path
 from charloom import ApiError, Charloom, CharloomError, Unauthorized, Unreachable, Worker
 from cli.common.exit_codes import SET_URL
 from cli.doctor.findings import Finding, bad, note, ok, warn
+from shared.common_settings import differences
 from shared.errors import StoreUnavailable
 from shared.settings import Settings
 from shared.sizes import size
@@ -45,6 +46,7 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
     yield from check_redis_config(facts)
     yield _check_clock("redis' clock", facts.clock_ms / 1000 - time.time(), "this machine's")
     yield from check_clocks(workers)
+    yield from check_settings(workers)
 
 
 def no_redis() -> Finding:
@@ -75,6 +77,12 @@ def check_clocks(workers: Sequence[WorkerInfo]) -> Iterator[Finding]:
         if worker.clock_ms:
             skew_s = (worker.clock_ms - worker.seen_ms) / 1000
             yield _check_clock(f"clock of {worker.name}", skew_s, "Redis'")
+
+
+def check_settings(workers: Sequence[WorkerInfo]) -> Iterator[Finding]:
+    """Check whether the workers agree in the settings that must be equal."""
+    for message in differences({worker.name: worker.settings for worker in workers}):
+        yield warn("settings", message, "Set it to the same value on all hosts, and restart what differs.")
 
 
 def check_web(client: Charloom) -> Iterator[Finding]:

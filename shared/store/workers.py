@@ -44,6 +44,8 @@ class WorkerInfo:
     generate_slots: int = 0
     #: Characters that its jobs train on and write, each second.
     characters_per_second: float = 0.0
+    #: Its settings that must be equal on all hosts (`shared/common_settings.py`); empty from an older version.
+    settings: Mapping[str, str] = field(default_factory=dict)
     #: Whether it is requested to release its jobs and take none; not a part of its report.
     draining: bool = False
     #: When it reported this, milliseconds since 1970 on the store's clock and on its own; 0 from an older version.

@@ -19,6 +19,7 @@ from web.pages import (
     write_page,
 )
 from web.pages.form_fields import label_of
+from web.pages.setting_differences import setting_differences
 from web.security import sessions
 
 #: Addresses that only forms are sent to, and the page with the form: where a reload of a refused form leads.
@@ -45,6 +46,7 @@ def install(app: Flask) -> None:
     app.jinja_env.filters.update(formatting.FILTERS, label=label_of, recipe=RECIPES.__getitem__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals["csrf_token"] = csrf.token
+    app.jinja_env.globals["setting_differences"] = setting_differences
     app.jinja_env.globals["session_id"] = sessions.present_id
     app.after_request(csrf.keep)
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 
+from shared.common_settings import common_values
 from shared.errors import StoreUnavailable, VolumeGone
 from shared.host import cores, cpu_quota, memory_bytes
 from shared.settings import Settings
@@ -50,6 +51,7 @@ def describe(name: str, settings: Settings, *, owner_id: str) -> WorkerInfo:
         bfloat16=_has_bfloat16(),
         memory_bytes=settings.job_memory_bytes or int(memory_bytes() * _MEMORY_SHARE / slots),
         cpu_quota=cpu_quota(),
+        settings=common_values(settings),
         versions={
             "python": platform.python_version(),
             **{package: version(package) for package in ("torch", "numpy", "celery")},
