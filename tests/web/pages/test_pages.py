@@ -213,8 +213,12 @@ def test_a_model_is_taught_more_from_its_page(world: World) -> None:
 
 def test_same_again_brings_the_options_back(world: World) -> None:
     corpus_id = world.corpus()
-    job_id = world.train(corpus_id, epochs=3, dropout=0.25, lowercase=True, seed=77).json["id"]
-    page = world.http.get(f"/?again={job_id}").text
+    options = {"epochs": 3, "dropout": 0.25, "lowercase": True, "seed": 77, "validation_fraction": 0.2}
+    for validation, words in (("spread", "all over it"), ("tail", "its end")):
+        job_id = world.train(corpus_id, **options, validation=validation).json["id"]
+        page = world.http.get(f"/?again={job_id}").text
+        assert f'<option value="{validation}" selected>' in page
+        assert f"of the text held out for validation, {words}." in " ".join(page.split())
     for name, value in (("epochs", "3"), ("dropout", "0.25"), ("seed", "77")):
         assert re.search(rf'id="stream-{name}"[^>]*value="{value}"', page), name
     assert re.search(r'<option value="true" selected>', page)
