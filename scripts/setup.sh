@@ -82,8 +82,17 @@ fi
 # Charloom itself, editable: changed code needs no new installation.
 install --no-deps --no-build-isolation --editable .
 
-# Compile the LSTM layer, which training spends most of its time in. Without a compiler this prints what that means.
-"$venv/bin/python" -m worker.nn.kernel
+# Compile the LSTM layer, which training spends most of its time in. Exit code 3: no compiler of this machine can; one comes
+# as a package then. Without that, torch's own layer is used.
+status=0
+compiled=$("$venv/bin/python" -m worker.nn.kernel) || status=$?
+if [ "$status" = 3 ]; then
+    say "Installing a C compiler into $venv, since this machine has none that works (some 90 MB, only once) ..."
+    if (install --require-hashes --requirement locks/compiler.txt) 2>/dev/null; then
+        compiled=$("$venv/bin/python" -m worker.nn.kernel) || :
+    fi
+fi
+say "$compiled"
 
 fingerprint "$venv/bin/python" >"$venv/.installed-$kind"
 if [ "$kind" = dev ]; then  # it includes the other

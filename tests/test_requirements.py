@@ -72,7 +72,13 @@ def test_the_pins_are_those_of_the_package_and_fit_its_ranges() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"), [("run", set(WHOLE) - {"torch"}), ("web", set(WEB)), ("dev", set(WHOLE | DEV) - {"torch"})]
+    ("name", "wanted"),
+    [
+        ("run", set(WHOLE) - {"torch"}),
+        ("web", set(WEB)),
+        ("dev", set(WHOLE | DEV) - {"torch"}),
+        ("compiler", {"ziglang"}),
+    ],
 )
 def test_a_lock_has_all_that_is_needed_in_the_pinned_versions_with_hashes(name: str, wanted: set[str]) -> None:
     locked, pinned = pins(f"locks/{name}.txt"), pins("requirements.txt")

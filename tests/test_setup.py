@@ -24,7 +24,11 @@ case "$*" in
     "-m pip install"*--editable*)
         echo "$*" >>pip.calls
         printf '#!/bin/sh\nfor word; do echo "[$word]"; done\n' >.venv/bin/charloom && chmod +x .venv/bin/charloom ;;
+    "-m pip install"*locks/compiler.txt)
+        echo "$*" >>pip.calls; [ "$MAKE_NO_COMPILER" != offline ] || exit 1; touch compiler ;;
     "-m pip install"*) echo "$*" >>pip.calls; exit ${MAKE_BROKEN:-0} ;;
+    "-m worker.nn.kernel")
+        if [ -e compiler ] || [ -z "${MAKE_NO_COMPILER:-}" ]; then echo compiled; else echo slow; exit 3; fi ;;
     "-m bench"*) shift 2; for word; do echo "[$word]"; done ;;
 esac
 """
@@ -94,6 +98,18 @@ def test_without_that_index_one_line_says_so_and_the_usual_one_is_taken(checkout
     assert "can't be reached" in done.stdout
     assert " torch==" in checkout.installs[1]
     assert not [words for words in checkout.installs if "index-url" in words]
+
+
+@pytest.mark.parametrize(
+    ("compilers", "asked", "said"), [("", False, "compiled"), ("none", True, "compiled"), ("offline", True, "slow")]
+)
+def test_a_compiler_comes_only_where_none_works_and_is_no_condition(
+    checkout: Checkout, compilers: str, asked: bool, said: str
+) -> None:
+    done = checkout.set_up(MAKE_NO_COMPILER=compilers)
+    assert done.returncode == 0
+    assert said in done.stdout.splitlines()
+    assert any("--require-hashes --requirement locks/compiler.txt" in words for words in checkout.installs) is asked
 
 
 def test_a_changed_requirement_is_installed(checkout: Checkout) -> None:

@@ -137,7 +137,8 @@ def _check_torch() -> Iterator[Finding]:
         yield warn(
             "kernel",
             layer,
-            "With gcc and a processor that has AVX2 or AVX-512, training is faster, and generation many times.",
+            "With a C compiler (gcc, clang or the package ziglang) and AVX-512, AVX2 or NEON, training is faster, and "
+            "generation many times.",
         )
 
 

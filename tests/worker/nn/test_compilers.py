@@ -1,0 +1,64 @@
+"""Each compiler takes the sources without a warning, and its layer computes the same bits."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.worker.nn.test_kernel import FAMILY, Elsewhere, gradients
+from worker.nn.kernel import Kernel
+from worker.nn.kernel.compilation import FAMILIES, FOLDER, SOURCES, machine, processor_flags
+from worker.nn.model import CharLSTM
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.skipif(machine() != "x86_64", reason="the families are those of x86-64")
+def test_a_compiler_has_nothing_to_warn_of(compiler: str) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"there is no {compiler} here")
+    most = next(family for family in FAMILIES if family.name == "amx")  # all code but avx2.h and neon.h
+    words = [compiler, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", *most.flags, f'-DFAMILY="{most.header}"']
+    done = subprocess.run(
+        [*words, *(str(FOLDER / name) for name in SOURCES)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_package_that_brings_a_compiler_makes_the_layer_that_gcc_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given: a package like ziglang, whose clang is the machine's, and no other compiler
+    clang = shutil.which("clang")
+    if clang is None or not processor_flags().issuperset(FAMILY.needs):
+        pytest.skip(f"there is no clang here, or no {FAMILY.title}")
+    usual, package = Kernel(FAMILY), tmp_path / "site" / "ziglang"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(
+        "import pathlib, subprocess, sys\n"
+        "pathlib.Path(__file__).with_name('words').write_text(' '.join(sys.argv[1:]))\n"
+        f"sys.exit(subprocess.run([{clang!r}, *sys.argv[4:]], env={{'PATH': {os.environ['PATH']!r}}}).returncode)\n"
+    )
+    (tmp_path / "kernel").mkdir()
+    Elsewhere(tmp_path / "kernel", monkeypatch)
+    monkeypatch.syspath_prepend(package.parent)
+    monkeypatch.setenv("PYTHONPATH", str(package.parent), prepend=os.pathsep)
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    # When
+    made = Kernel(FAMILY)
+
+    # Then
+    assert (package / "words").read_text().startswith("cc -target x86_64-linux-gnu.2.17 -O3 -ffp-contract=off ")
+    torch.manual_seed(1)
+    torch.set_num_threads(1)
+    model = CharLSTM(vocab_size=30, hidden_size=96, embedding_size=8, layers=2).eval()
+    codes, found = torch.randint(0, 30, (7, 9)), []
+    for kernel in (usual, made):
+        model.fuse(kernel, bfloat16=False)
+        found.append(gradients(model, codes, bfloat16=False, last=False))
+    assert torch.equal(found[0][0], found[1][0])
+    assert [name for name, value in found[0][1].items() if not torch.equal(value, found[1][1][name])] == []
