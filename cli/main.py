@@ -29,7 +29,11 @@ GROUPS = {
         "delete": "cli.commands.models",
         "corpora": "cli.commands.corpora",
     },
-    "The server": {"workers": "cli.commands.workers", "doctor": "cli.doctor.doctor"},
+    "The server": {
+        "workers": "cli.commands.workers",
+        "drain": "cli.commands.drain",
+        "doctor": "cli.doctor.doctor",
+    },
     "The shell": {"completion": "cli.commands.completion"},
 }
 #: Functions whose name differs from the command's, since Python reserves that one.

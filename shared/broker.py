@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 
 from shared.errors import StoreUnavailable
 from shared.jobs.record import Queue
-from shared.settings import Settings
+from shared.settings import Settings, load
 
 
 def task_name(queue: Queue) -> str:
@@ -61,8 +61,9 @@ def make_app(settings: Settings) -> Celery:
         worker_disable_prefetch=True,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_hijack_root_logger=False,
-        worker_send_task_events=False,
-        worker_enable_remote_control=False,
+        worker_send_task_events=settings.celery_events,
+        task_send_sent_event=settings.celery_events,
+        worker_enable_remote_control=settings.celery_events,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         # A Redis that refuses (a replica, no memory, another password) is waited for like one that is away.
@@ -72,6 +73,13 @@ def make_app(settings: Settings) -> Celery:
         broker_pool_limit=4,
     )
     return app
+
+
+def __getattr__(name: str) -> Celery:
+    """Make `app` when it is asked for, from the environment: `celery -A shared.broker flower` does, without torch."""
+    if name != "app":
+        raise AttributeError(f"{__name__} has no attribute {name}")
+    return make_app(load())
 
 
 class Broker:

@@ -2,6 +2,7 @@
 
 import click
 
+from charloom import Worker
 from cli.common.context import CliContext, examples, server_command
 from cli.terminal.formatting import age
 from cli.terminal.tables import Column, print_table
@@ -43,3 +44,8 @@ def workers(ctx: CliContext) -> None:
         for one in found:
             if one.volume_error:
                 ctx.stderr.print(f"{one.name} takes no jobs. {one.volume_error}")
+
+
+def _running(worker: Worker) -> str:
+    drains = ["(drains)"] if worker.draining else []
+    return " ".join([*worker.running, *drains]) or "nothing"

@@ -185,6 +185,8 @@ class World:
             versions={"torch": "2.13"},
             speed=measured,
             running=running,
+            train_slots=1,
+            generate_slots=1,
         )
         self.services.store.workers.report(info)
 

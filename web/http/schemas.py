@@ -209,6 +209,9 @@ class Worker(View):
     bfloat16: bool = Field(description="Whether its processor multiplies bfloat16.")
     versions: dict[str, str]
     running: list[str] = Field(description="Ids of the jobs it runs.")
+    train_slots: int = Field(description="Trainings that it runs at once at most.")
+    generate_slots: int = Field(description="Other jobs that it runs at once at most, in addition.")
+    draining: bool = Field(description="Whether it releases its jobs and takes none, until that is withdrawn.")
     volume_error: str | None = Field(
         description="Why it takes no jobs: its folder isn't the service's volume, or doesn't respond."
     )
@@ -226,6 +229,9 @@ class Worker(View):
             bfloat16=info.bfloat16,
             versions=dict(info.versions),
             running=list(info.running),
+            train_slots=info.train_slots,
+            generate_slots=info.generate_slots,
+            draining=info.draining,
             volume_error=info.volume_error,
             seen_at=format_time(info.seen_ms),
         )

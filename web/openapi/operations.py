@@ -103,7 +103,8 @@ def _problem(status: int, errors: Sequence[type[CharloomError]], schemas: Schema
 
 def _parameters(call: Endpoint, schemas: Schemas) -> Iterable[Schema]:
     for name in re.findall(r"<(\w+)>", call.path):
-        form = {"type": "string", "pattern": f"^{_ID_KINDS[name]}_[0-9a-hjkmnp-tv-z]{{26}}$"}
+        kind = _ID_KINDS.get(name)
+        form = {"type": "string"} | ({"pattern": f"^{kind}_[0-9a-hjkmnp-tv-z]{{26}}$"} if kind else {})
         yield {"name": name, "in": "path", "required": True, "schema": form}
     for name, field in schemas[call.query].get("properties", {}).items():
         schema = _of_given(field)

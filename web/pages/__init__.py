@@ -32,6 +32,7 @@ _FORMS = {
     **{f"/texts/<one>/{verb}": "/texts/{one}" for verb in ("edit", "delete")},
     **{f"/models/<one>/{verb}": "/models/{one}" for verb in ("rename", "delete")},
     **{f"/jobs/<one>/{verb}": "/jobs/{one}" for verb in ("cancel", "resume")},
+    **{f"/workers/<one>/{verb}": "/workers" for verb in ("drain", "undrain")},
 }
 #: Every group of pages.
 PAGES = (train_page, write_page, text_pages, job_pages, model_pages, compare_page, worker_pages, login_page)

@@ -124,6 +124,16 @@ class Client(Calls[M]):
         return [self._transport.read(Worker, row) for row in page.data]
 
     @call
+    async def drain_worker(self, name: str, *, undo: bool = False) -> Worker:
+        """Have a worker release its jobs, saved, and take none until `undo`, or until its process ends.
+
+        Raises:
+            NotFound: no worker of this name is seen.
+        """
+        path = api_path("workers", name, "undrain" if undo else "drain")
+        return await self._transport.record(Worker, "POST", path, repeatable=True)
+
+    @call
     async def ready(self) -> Readiness:
         """Return whether jobs can be submitted, what is missing if they can't, and how many workers are seen."""
         try:

@@ -377,6 +377,11 @@ class Worker(Record):
     versions: dict[str, str] = {}
     #: Ids of the jobs it runs.
     running: list[str] = []
+    #: Trainings, and other jobs in addition, that it runs at once at most.
+    train_slots: int = 0
+    generate_slots: int = 0
+    #: Whether it releases its jobs and takes none.
+    draining: bool = False
     #: Why it takes no jobs: its folder isn't the service's volume, or doesn't respond.
     volume_error: str | None = None
     seen_at: Time

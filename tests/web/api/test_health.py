@@ -82,8 +82,21 @@ def test_workers_are_listed(world: World) -> None:
         "running",
         "seen_at",
         "volume_error",
+        "train_slots",
+        "generate_slots",
+        "draining",
     }
     assert (worker["name"], page["first_id"], page["has_more"]) == ("worker@loom-1", "worker@loom-1", False)
+
+
+def test_a_worker_drains_until_that_is_withdrawn(world: World) -> None:
+    missing = world.http.post(f"{API}/workers/worker@loom-1/drain")
+    assert (missing.status_code, missing.json["code"]) == (404, "not_found")
+    world.worker()
+    for verb, draining in (("drain", True), ("drain", True), ("undrain", False)):
+        answer = world.http.post(f"{API}/workers/worker@loom-1/{verb}")
+        assert (answer.status_code, answer.json["draining"]) == (200, draining)
+        assert world.get("/workers").json["data"] == [answer.json]
 
 
 def test_the_signing_key_is_made_once_for_all_hosts_and_is_nobody_elses(redis_url: str, data_dir: Path) -> None:

@@ -43,6 +43,8 @@ CONTRACT = {
     "GET /healthz",
     "GET /readyz",
     "GET /api/v1/workers",
+    "POST /api/v1/workers/{name}/drain",
+    "POST /api/v1/workers/{name}/undrain",
 }
 
 

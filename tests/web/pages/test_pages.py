@@ -409,8 +409,33 @@ def test_the_page_of_workers_tells_what_each_does_and_what_waits(world: World) -
         "25 %",
         "Idle",
         "2 (quota 1.5)",
+        "The oldest of the trainings has waited for",
+        "How long it will take isn’t known yet.",
     ):
         assert said in words, said
+
+
+def test_a_worker_is_drained_by_a_button_and_what_was_lost_is_listed(world: World) -> None:
+    world.worker()
+    corpus_id = world.corpus()
+    for _ in "123":
+        job_id = world.train(corpus_id).json["id"]
+    world.services.store.jobs.release(job_id, world.claim(job_id).token)
+    form = {"csrf_token": token_of(world)}
+    drained = world.http.post("/workers/worker@loom-1/drain", data=form)
+    assert (drained.status_code, drained.headers["Location"]) == (303, "/workers")
+    page = world.http.get("/workers")
+    words = text_of(page)
+    for said in ("Take jobs again", "Drained: it runs nothing.", "was requested to drain", "released a job"):
+        assert said in words, said
+    assert f'href="/jobs/{job_id}">{job_id}' in page.text
+    assert "All should have begun in about" not in words, "a worker that drains has no slots"
+    world.http.post("/workers/worker@loom-1/undrain", data=form)
+    words = text_of(world.http.get("/workers"))
+    assert "takes jobs again" in words
+    assert "All should have begun in about" in words
+    assert world.http.post("/workers/nobody/drain", data=form).status_code == 404
+    assert world.http.get("/workers/worker@loom-1/drain").headers["Location"] == "/workers"
 
 
 @pytest.mark.parametrize(
@@ -426,6 +451,7 @@ def test_the_page_of_workers_tells_what_each_does_and_what_waits(world: World) -
         f"/texts/{CORPUS}/delete",
         f"/jobs/{JOB}/cancel",
         f"/jobs/{JOB}/resume",
+        "/workers/w/drain",
     ],
 )
 def test_a_form_without_its_token_is_refused(world: World, path: str) -> None:
