@@ -79,7 +79,10 @@ def __getattr__(name: str) -> Celery:
     """Make `app` when it is asked for, from the environment: `celery -A shared.broker flower` does, without torch."""
     if name != "app":
         raise AttributeError(f"{__name__} has no attribute {name}")
-    return make_app(load())
+    app = make_app(load())
+    # Flower asks a worker eight things at once, and Celery takes two connections for each: with four it waits for ever.
+    app.conf.broker_pool_limit = 64
+    return app
 
 
 class Broker:
