@@ -68,7 +68,8 @@ def index_of(
 
 def _built(corpora: Corpora, corpus_id: str, *, lowercase: bool, lease: Lease) -> TextIndex | None:
     def build_in(folder: Path) -> None:
-        run_in_child(partial(_build, corpora, corpus_id, folder, lowercase), lease=lease, memory_bytes=MEMORY_BYTES)
+        work = partial(_build, corpora, corpus_id, folder, lowercase)
+        run_in_child(lambda _: work(), lease=lease, memory_bytes=MEMORY_BYTES)
 
     try:
         with corpora.new_index(corpus_id, lowercase=lowercase) as folder:
