@@ -27,6 +27,9 @@ GROUPS = {
         "download": "cli.commands.models",
         "import": "cli.commands.models",
         "delete": "cli.commands.models",
+        "texts": "cli.commands.texts",
+        "text": "cli.commands.texts",
+        "join": "cli.commands.texts",
         "corpora": "cli.commands.corpora",
     },
     "The server": {

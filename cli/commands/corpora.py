@@ -4,21 +4,11 @@ from typing import Any
 
 import click
 
+from cli.commands.texts import print_texts
 from cli.common.context import CliContext, examples, limit_options, server_command
 from cli.common.corpus_argument import resolve_corpus, take_upload_options, upload_options
 from cli.common.lookup import find_corpus
 from cli.terminal.console import printable
-from cli.terminal.formatting import age, number
-from cli.terminal.tables import Column, print_table
-
-_COLUMNS = (
-    Column(title="ID"),
-    Column(title="NAME", truncate=True),
-    Column(title="CHARACTERS", rank=1, right=True),
-    Column(title="DISTINCT", rank=4, right=True),
-    Column(title="ITEMS", rank=3, right=True),
-    Column(title="AGE", rank=2, right=True),
-)
 
 
 @click.command(
@@ -42,7 +32,7 @@ _COLUMNS = (
 def corpora(
     ctx: CliContext, add: str | None, name: str | None, text: str | None, limit: int | None, **options: Any
 ) -> None:
-    """List texts (corpora), upload one, or print one."""
+    """List texts (corpora), upload one, or print one. `charloom texts` finds them."""
     if add is not None:
         corpus = resolve_corpus(ctx, add, name=name, upload=take_upload_options(options))
         if ctx.json:
@@ -58,21 +48,4 @@ def corpora(
         else:
             click.echo(printable(content) if ctx.stdout.is_terminal else content, nl=not content.endswith("\n"))
         return
-    found = list(ctx.client.corpora.list(limit=limit))
-    if ctx.json:
-        ctx.print_json_list(found)
-    elif not found:
-        ctx.stderr.print("There are no texts. `charloom corpora --add FILE` and `charloom train FILE` upload one.")
-    else:
-        rows = [
-            (
-                one.id,
-                one.name,
-                number(one.chars),
-                number(one.vocab_size),
-                "" if one.items is None else number(one.items.count),
-                age(one.created_at),
-            )
-            for one in found
-        ]
-        print_table(ctx.stdout, _COLUMNS, rows)
+    print_texts(ctx, list(ctx.client.corpora.list(limit=limit)))

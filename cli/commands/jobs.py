@@ -10,7 +10,7 @@ from cli.common.context import CliContext, examples, limit_options, server_comma
 from cli.common.exit_codes import Exit, Failure
 from cli.common.follow import follow_job
 from cli.common.items import describe_items, print_items
-from cli.common.lookup import find_job, find_model
+from cli.common.lookup import find_corpus, find_job, find_model
 from cli.terminal import formatting
 from cli.terminal.formatting import age, duration, loss, number
 from cli.terminal.tables import Column, print_card, print_table
@@ -41,15 +41,19 @@ _SHOWN = ("corpus_id", "model_id", "name", "metadata", "prompt", "init_from", "f
 @click.option("--type", "types", metavar="TYPES", help=f"Only jobs of these types: {', '.join(TYPES)}.")
 @click.option("--status", "statuses", metavar="STATUSES", help=f"Only jobs in these states: {', '.join(STATUSES)}.")
 @click.option("--model", metavar="MODEL", help="Only jobs that made or use this model.")
+@click.option("--text", metavar="TEXT", help="Only jobs that use this text.")
 @limit_options
 @server_command
-def jobs(ctx: CliContext, types: str | None, statuses: str | None, model: str | None, limit: int | None) -> None:
+def jobs(
+    ctx: CliContext, types: str | None, statuses: str | None, model: str | None, text: str | None, limit: int | None
+) -> None:
     """List jobs, newest first. Separate several types or states by commas."""
     found = list(
         ctx.client.jobs.list(
             type=_split(types, TYPES, "--type"),
             status=_split(statuses, STATUSES, "--status"),
             model_id=None if model is None else find_model(ctx, model).id,
+            corpus_id=None if text is None else find_corpus(ctx, text).id,
             limit=limit,
         )
     )
@@ -57,7 +61,7 @@ def jobs(ctx: CliContext, types: str | None, statuses: str | None, model: str | 
         ctx.print_json_list(found)
     elif found:
         print_table(ctx.stdout, _COLUMNS, [_row(job) for job in found])
-    elif types or statuses or model:
+    elif types or statuses or model or text:
         ctx.stderr.print("No job matches.")
     else:
         ctx.stderr.print("There are no jobs. `charloom train FILE` starts one.")

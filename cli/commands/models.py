@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 
 from charloom import Corpus, Model
 from cli.common.context import CliContext, examples, limit_options, server_command
@@ -29,14 +30,17 @@ _COLUMNS = (
 )
 
 
-@click.command(epilog=examples("charloom models", "charloom models --limit 5 --json"))
+@click.command(epilog=examples("charloom models", "charloom models --limit 5 --json", "charloom models --text reeds"))
+@click.option("--text", metavar="TEXT", help="Only models that were trained on this text.")
 @limit_options
 @server_command
-def models(ctx: CliContext, limit: int | None) -> None:
+def models(ctx: CliContext, text: str | None, limit: int | None) -> None:
     """List models, newest first. LOSS is the validation loss in nats per character."""
-    found = list(ctx.client.models.list(limit=limit))
+    found = list(ctx.client.models.list(corpus_id=find_corpus(ctx, text).id if text else None, limit=limit))
     if ctx.json:
         ctx.print_json_list(found)
+    elif not found and text:
+        ctx.stderr.print("No model matches.")
     elif not found:
         ctx.stderr.print("There are no models. `charloom train FILE` trains one.")
     else:
@@ -77,10 +81,13 @@ def model(
 
 @click.command(
     epilog=examples(
-        "charloom download reeds", "charloom download reeds -o reeds.zip", "charloom download x7k2pq --format pth"
+        "charloom download reeds",
+        "charloom download reeds -o reeds.zip",
+        "charloom download x7k2pq --format pth",
+        "charloom download cor_01jd2m3n5q -o reeds.txt",
     )
 )
-@click.argument("model", metavar="MODEL")
+@click.argument("model", metavar="MODEL|TEXT")
 @click.option(
     "--output",
     "-o",
@@ -92,18 +99,17 @@ def model(
     "--format",
     "kind",
     type=click.Choice(["bundle", "pth"]),
-    default="bundle",
-    show_default=True,
-    help="bundle: a zip file that `charloom import` reads. pth: the file format of the tutorial, for classic models.",
+    help="Of a model. bundle, the default: a zip file that `charloom import` reads. pth: the file format of the "
+    "tutorial, for classic models.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @server_command
-def download(ctx: CliContext, model: str, output: Path, kind: str, force: bool) -> None:
-    """Download a model.
+def download(ctx: CliContext, model: str, output: Path, kind: str | None, force: bool) -> None:
+    """Download a model or a text.
 
-    An interrupted download continues where it stopped. The file's SHA-256 is checked at the end.
+    An interrupted download continues where it stopped. The SHA-256 of a model's file is checked at the end.
     """
-    found = find_model(ctx, model)
+    found = find_model(ctx, model) if kind else _find_model_or_corpus(ctx, model, newest=True)
     bar = Progress(
         TextColumn("downloading"),
         BarColumn(bar_width=20),
@@ -115,19 +121,20 @@ def download(ctx: CliContext, model: str, output: Path, kind: str, force: bool) 
     try:
         with bar:
             task = bar.add_task("", total=None)
-            path = ctx.client.models.download(
-                found,
-                output,
-                format="pth" if kind == "pth" else "bundle",
-                overwrite=force,
-                tell=lambda received, total: bar.update(task, completed=received, total=total),
-            )
+            tell = partial(_show, bar, task)
+            if isinstance(found, Corpus):
+                path = ctx.client.corpora.download(found, output, overwrite=force, tell=tell)
+            else:
+                path = ctx.client.models.download(
+                    found, output, format="pth" if kind == "pth" else "bundle", overwrite=force, tell=tell
+                )
     except FileExistsError as exc:
         raise Failure(f"{exc.filename} already exists. --force replaces it.", Exit.USAGE) from exc
     except OSError as exc:
         raise Failure(f"{exc.filename or output} can't be written: {exc.strerror}.", Exit.USAGE) from exc
     if ctx.json:
-        ctx.print_json({"object": "file", "path": str(path), "bytes": path.stat().st_size, "model_id": found.id})
+        name = "corpus_id" if isinstance(found, Corpus) else "model_id"
+        ctx.print_json({"object": "file", "path": str(path), "bytes": path.stat().st_size, name: found.id})
     else:
         ctx.print_result(str(path), f"{path} ({size(path.stat().st_size)})")
 
@@ -182,16 +189,20 @@ def delete(ctx: CliContext, names: Sequence[str], yes: bool) -> None:
             ctx.print_result(one.id, f"Deleted: {one.id}")
 
 
-def _find_model_or_corpus(ctx: CliContext, name: str) -> Model | Corpus:
+def _show(bar: Progress, task: TaskID, received: int, total: int) -> None:
+    bar.update(task, completed=received, total=total)
+
+
+def _find_model_or_corpus(ctx: CliContext, name: str, *, newest: bool = False) -> Model | Corpus:
     if name.startswith("cor_"):
-        return find_corpus(ctx, name, newest=False)
+        return find_corpus(ctx, name, newest=newest)
     try:
-        return find_model(ctx, name, newest=False)
+        return find_model(ctx, name, newest=newest)
     except Failure as failure:
         if failure.exit_code is not Exit.NOT_FOUND or name.startswith("mod_"):
             raise
     try:
-        return find_corpus(ctx, name, newest=False)
+        return find_corpus(ctx, name, newest=newest)
     except Failure as failure:
         if failure.exit_code is not Exit.NOT_FOUND:
             raise

@@ -88,7 +88,7 @@ class _Lookup(Generic[Item]):
         if len(found) == 1:
             return found[0]
         if not found:
-            command = {"job": "jobs", "model": "models", "text": "corpora"}[self._kind]
+            command = {"job": "jobs", "model": "models", "text": "texts"}[self._kind]
             message = f"There is no {self._kind} {word!r}. `charloom {command}` lists all {self._kind}s."
             raise Failure(message, Exit.NOT_FOUND)
         ids = ", ".join(item.id for item in found[:MAX_LISTED])

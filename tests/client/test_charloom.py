@@ -56,6 +56,10 @@ def test_a_text_uploaded_as_file_bytes_or_string_is_one_corpus(loom: Charloom, t
     path.write_bytes(western)
     given = loom.corpora.add(path, encoding="cp1252")
     assert (given.encoding, loom.corpora.text(given)) == ("windows-1252", western.decode("cp1252"))
+    path = loom.corpora.download(given, tmp_path / "given.txt")
+    assert path.read_bytes() == western.decode("cp1252").encode(), "its sha256 is that of other bytes, those sent"
+    with pytest.raises(FileExistsError):
+        loom.corpora.download(given, path)
     loom.corpora.delete(given)
     loom.corpora.delete(corpus)
     with pytest.raises(NotFound):
@@ -85,6 +89,25 @@ def test_a_book_is_extracted_and_a_bad_one_says_why(loom: Charloom, stack: Stack
 
     both = asyncio.run(several())
     assert (both.name, loom.corpora.text(both)) == ("both", "Chapter 9\n\nChapter 10\n")
+
+
+def test_texts_are_tagged_found_joined_and_counted(loom: Charloom) -> None:
+    first = loom.corpora.add_text("abca\n" * 3, name="First to join")
+    second = loom.corpora.add_text("ab", name="Second to join")
+    tagged = loom.corpora.patch(first, metadata={"mood": "calm=yes"})
+    assert tagged == loom.corpora.get(first) == first.model_copy(update={"metadata": {"mood": "calm=yes"}})
+    assert list(loom.corpora.list(metadata=("mood", "calm=yes"), kind="prose", name="FIRST")) == [tagged]
+    joined = loom.corpora.join([first, second.id], name="Joined", separator="-")
+    assert (joined.name, joined.parent_ids) == ("Joined", [first.id, second.id])
+    assert loom.corpora.text(joined) == "abca\n" * 3 + "-ab"
+    assert loom.corpora.join([first, second], separator="-") == joined
+    counts = [(one.character, one.count) for one in loom.corpora.vocabulary(joined)]
+    assert counts == [("a", 7), ("b", 4), ("\n", 3), ("c", 3), ("-", 1)]
+    with pytest.raises(Invalid, match="named twice"):
+        loom.corpora.join([first, first])
+    assert list(loom.models.list(corpus_id=first.id)) == list(loom.jobs.list(corpus_id=first.id)) == []
+    for corpus in (first, second, joined):
+        loom.corpora.delete(corpus)
 
 
 def test_items_of_a_list_are_written_and_read(loom: Charloom, stack: Stack) -> None:

@@ -42,6 +42,7 @@ from charloom.events import (
 from charloom.options import GenerateOptions, ItemsOption, TrainOptions, Webhook, WriteItems
 from charloom.records import (
     Baselines,
+    Character,
     Column,
     Copied,
     Corpus,
@@ -79,6 +80,7 @@ from charloom.values import (
     Recipe,
     StopReason,
     TableFormat,
+    TextKind,
     WebhookEvent,
 )
 
@@ -87,6 +89,7 @@ __all__ = [
     "ApiError",
     "AsyncCharloom",
     "Baselines",
+    "Character",
     "Charloom",
     "CharloomError",
     "Column",
@@ -147,6 +150,7 @@ __all__ = [
     "TableFormat",
     "TextData",
     "TextEvent",
+    "TextKind",
     "Texts",
     "TimedOut",
     "TooLarge",

@@ -2,16 +2,17 @@
 
 import io
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
 from charloom.calls import Calls, M, call, iterate
+from charloom.download import Tell, download
 from charloom.ids import api_path, id_of
 from charloom.listing import items
-from charloom.records import Corpus, Job, JobFailed
-from charloom.values import Order, TableFormat
+from charloom.records import Character, Corpus, Job, JobFailed, Listing
+from charloom.values import Order, TableFormat, TextKind
 from charloom.waiting import wait_for
 
 #: Seconds that the server may take to read a large text once it has it.
@@ -106,10 +107,27 @@ class Corpora(Calls[M]):
 
     @iterate
     async def list(
-        self, *, order: Order = "desc", after: str | None = None, limit: int | None = None
+        self,
+        *,
+        name: str | None = None,
+        metadata: tuple[str, str] | None = None,
+        kind: TextKind | None = None,
+        order: Order = "desc",
+        after: str | None = None,
+        limit: int | None = None,
     ) -> AsyncGenerator[Corpus, None]:
-        """Yield the corpora, newest first; only those after an id, and at most `limit`, if given."""
-        query = {"order": order, "after": after}
+        """Yield the corpora, newest first.
+
+        Args:
+            name: only those whose name contains this, in any case.
+            metadata: only those with this key and value.
+            kind: only lists, or only texts that are none.
+            order: "desc" for newest first.
+            after: only corpora after the one with this id.
+            limit: how many at most.
+        """
+        pair = None if metadata is None else "=".join(metadata)
+        query = {"name": name, "metadata": pair, "kind": kind, "order": order, "after": after}
         async for corpus in items(self._transport, Corpus, api_path("corpora"), query, limit=limit):
             yield corpus
 
@@ -117,6 +135,68 @@ class Corpora(Calls[M]):
     async def get(self, corpus: Corpus | str) -> Corpus:
         """Return a corpus. Raises NotFound."""
         return await self._transport.record(Corpus, "GET", api_path("corpora", id_of(corpus, "cor")))
+
+    @call
+    async def patch(
+        self, corpus: Corpus | str, *, name: str | None = None, metadata: Mapping[str, str] | None = None
+    ) -> Corpus:
+        """Change name or metadata of a corpus, and return it; what is left out stays. Raises NotFound, Invalid."""
+        changes = {"name": name, "metadata": None if metadata is None else dict(metadata)}
+        changes = {field: value for field, value in changes.items() if value is not None}
+        return await self._transport.record(Corpus, "PATCH", api_path("corpora", id_of(corpus, "cor")), json=changes)
+
+    @call
+    async def join(
+        self, corpora: Iterable[Corpus | str], *, name: str | None = None, separator: str | None = None
+    ) -> Corpus:
+        """Join corpora into a new one, in this order, and return it; the same ones again give the existing one.
+
+        Args:
+            corpora: 2 to 100.
+            name: what to call it; made from the first one's name when left out.
+            separator: what separates two texts; a blank line, or that of the lists, when left out.
+
+        Raises:
+            Invalid: one is unknown or named twice, or a list can't be joined with the others.
+            TooLarge: they are too large together.
+        """
+        body = {"corpus_ids": [id_of(one, "cor") for one in corpora], "name": name, "separator": separator}
+        body = {field: value for field, value in body.items() if value is not None}
+        path = api_path("corpora", "join")
+        return await self._transport.record(Corpus, "POST", path, json=body, repeatable=True, timeout=READING_S)
+
+    @call
+    async def vocabulary(self, corpus: Corpus | str) -> Sequence[Character]:
+        """Return the characters of a text with their counts, the most frequent first. Raises NotFound."""
+        path = api_path("corpora", id_of(corpus, "cor"), "vocabulary")
+        page = await self._transport.record(Listing, "GET", path, timeout=READING_S)
+        return [self._transport.read(Character, row) for row in page.data]
+
+    @call
+    async def download(
+        self,
+        corpus: Corpus | str,
+        target: str | os.PathLike[str] = ".",
+        *,
+        overwrite: bool = False,
+        tell: Tell | None = None,
+    ) -> Path:
+        """Download a text as it is stored, in UTF-8 with LF line ends, resuming a download that broke off.
+
+        Args:
+            corpus: the corpus.
+            target: a file, or a directory, in which the file gets the server's name for it.
+            overwrite: whether to replace an existing file.
+            tell: called with the bytes downloaded so far and the total.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            FileExistsError, OSError: the file can't be written. NotFound.
+        """
+        path = api_path("corpora", id_of(corpus, "cor"), "text")
+        return await download(self._transport, path, Path(target), overwrite=overwrite, tell=tell, checked=False)
 
     @call
     async def text(self, corpus: Corpus | str) -> str:

@@ -32,6 +32,7 @@ class Jobs(Calls[M]):
         type: JobType | Sequence[JobType] | None = None,  # noqa: A002 (the name in the API)
         status: JobStatus | Sequence[JobStatus] | None = None,
         model_id: str | None = None,
+        corpus_id: str | None = None,
         order: Order = "desc",
         after: str | None = None,
         limit: int | None = None,
@@ -42,11 +43,13 @@ class Jobs(Calls[M]):
             type: only jobs of this type, or of one of these types.
             status: only jobs with this status, or one of these.
             model_id: only jobs that made or used this model.
+            corpus_id: only jobs that used this corpus.
             order: "desc" for newest first.
             after: only jobs after the one with this id.
             limit: how many at most.
         """
-        query = {"type": joined(type), "status": joined(status), "model_id": model_id, "order": order, "after": after}
+        query = {"type": joined(type), "status": joined(status), "model_id": model_id, "corpus_id": corpus_id}
+        query |= {"order": order, "after": after}
         async for job in items(self._transport, Job, api_path("jobs"), query, limit=limit):
             yield job
 

@@ -19,10 +19,10 @@ class Models(Calls[M]):
 
     @iterate
     async def list(
-        self, *, order: Order = "desc", after: str | None = None, limit: int | None = None
+        self, *, corpus_id: str | None = None, order: Order = "desc", after: str | None = None, limit: int | None = None
     ) -> AsyncGenerator[Model, None]:
-        """Yield the models, newest first; only those after an id, and at most `limit`, if given."""
-        query = {"order": order, "after": after}
+        """Yield the models, newest first; only those of a corpus, those after an id, and at most `limit`, if given."""
+        query = {"corpus_id": corpus_id, "order": order, "after": after}
         async for model in items(self._transport, Model, api_path("models"), query, limit=limit):
             yield model
 

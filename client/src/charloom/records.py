@@ -98,6 +98,17 @@ class Corpus(Record):
     items: Items | None = None
     #: The file that it was extracted from; None if a text was sent.
     source: Source | None = None
+    metadata: dict[str, str] = {}
+    #: The corpora that it was joined from.
+    parent_ids: list[str] = []
+
+
+class Character(Record):
+    """A character of a text."""
+
+    character: str
+    #: How often it occurs in the text.
+    count: int
 
 
 class Progress(Record):

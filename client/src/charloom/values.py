@@ -13,6 +13,8 @@ WebhookEvent = Literal["job.running", "job.succeeded", "job.failed", "job.cancel
 Recipe = Literal["stream", "classic"]
 Format = Literal["bundle", "pth"]
 Order = Literal["asc", "desc"]
+#: What a text is.
+TextKind = Literal["prose", "list"]
 TableFormat = Literal["csv", "tsv", "jsonl"]
 #: Why a training ended, and why a text ends.
 StopReason = Literal["completed", "early_stopped", "time_limit"]

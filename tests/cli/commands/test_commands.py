@@ -204,6 +204,18 @@ def test_a_text_is_added_printed_and_deleted(cli: Cli) -> None:
     assert cli("corpora", "--text", corpus_id, "--json").json["text"] == "One line.\nTwo.\n"
     cli("corpora", "--add", "-", "--name", "western", "--encoding", "cp1252", stdin=b"It\x92s.\n")
     assert cli("corpora", "--text", "western").stdout == "It’s.\n"
+    card = cli("text", corpus_id, "--name", "Tiny, twice", "--metadata", "mood=calm").stdout
+    assert "mood=calm" in card
+    assert "begins      One line. Two." in card
+    assert corpus_id in cli("texts", "--name", "TINY", "--metadata", "mood=calm", "--kind", "prose").stdout
+    assert cli("texts", "--kind", "list", "--name", "tiny").stderr == "No text matches.\n"
+    assert [r"\n", "U+000A", "2"] in [
+        line.split() for line in cli("text", corpus_id, "--vocabulary").stdout.splitlines()
+    ]
+    joined = cli("join", "Tiny, twice", "western", "--separator", r"\n* * *\n").id
+    assert cli("download", joined, "--output", "joined.txt").exit_code == 0
+    assert (cli.folder / "joined.txt").read_text("utf-8") == "One line.\nTwo.\n* * *\nIt’s.\n"
+    cli("text", corpus_id, "--name", "tiny")
     assert cli("delete", "tiny", "--yes", "--json").json == {"object": "corpus", "id": corpus_id, "deleted": True}
 
 
