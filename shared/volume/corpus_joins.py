@@ -49,7 +49,7 @@ def join(
     with ExitStack() as stack:
         files = [stack.enter_context(_opened(corpora, place, one)) for place, one in enumerate(parents)]
         return corpora.add(
-            _Stream(_joined(files, normalise(between, lowercase=False))),
+            _Stream(_joined(files, normalise(between, lowercase=False))),  # type: ignore[arg-type]  # it can be read
             name=name or f"{parents[0].name[:_NAME_CHARS]} and {len(parents) - 1} more",
             max_bytes=max_bytes,
             encoding="utf-8",
