@@ -53,6 +53,9 @@ def service() -> Iterator[str]:
 def furnish(charloom: Charloom) -> Mapping[str, str]:
     """Train, write, and leave a training running. Return the address of each page, by the picture's name."""
     corpus = charloom.corpora.add(SAMPLE, name="The Loom at Thrum Mill")
+    corpus = charloom.corpora.patch(corpus, metadata={"language": "en"})
+    words = sorted(set(re.findall(r"[A-Za-z]{4,}", charloom.corpora.text(corpus))))
+    listed = charloom.corpora.add_text("\n".join(words), name="Words of the mill")
     first = _ended(charloom, charloom.train(corpus, epochs=14, seed=1, name="The Loom at Thrum Mill"))
     narrow = _ended(charloom, charloom.train(corpus, epochs=14, seed=1, hidden_size=64, name="A narrow loom"))
     more = _ended(
@@ -75,6 +78,10 @@ def furnish(charloom: Charloom) -> Mapping[str, str]:
     ids = ",".join(one for one in models if one)
     return {
         "train": f"/?corpus_id={corpus.id}",
+        "train-list": f"/?corpus_id={listed.id}",
+        "texts": "/texts",
+        "text": f"/texts/{corpus.id}",
+        "list": f"/texts/{listed.id}",
         "training": f"/jobs/{first.id}",
         "running": f"/jobs/{running.id}",
         "write": f"/write?job={variants.id}",
@@ -105,9 +112,9 @@ def take(browser: Browser, url: str, pages: Mapping[str, str], out: Path) -> Non
 
 
 def take_for_readme(browser: Browser, url: str, pages: Mapping[str, str], out: Path) -> None:
-    """Take the two pictures that README.md shows: a training that is read, in light, and a writing, in dark."""
+    """Take the pictures that README.md shows: a training that is read and a text, in light, and a writing, in dark."""
     scheme: Literal["light", "dark"]
-    for name, scheme, shown in (("page", "light", "training"), ("write", "dark", "write")):
+    for name, scheme, shown in (("page", "light", "training"), ("write", "dark", "write"), ("text", "light", "text")):
         page = browser.new_context(base_url=url, color_scheme=scheme, viewport=README_SIZE).new_page()
         page.goto(pages[shown])
         _settle(page)
