@@ -1,0 +1,204 @@
+"""What the doctor finds in a text, and what its remedies make of it."""
+
+import random
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from shared.text.text_stream import read
+from worker.texts.cleaning import Mended, clean
+from worker.texts.doctor import RULES, examine
+from worker.texts.findings import Finding
+from worker.texts.windows import WINDOW_CHARS, windows
+
+ALL = {rule.id for rule in RULES if rule.mends}
+_RANDOM = random.Random(1)
+_WORDS = re.findall(
+    r"\w+", "the bear went to his friend and said that honey is better than tea on a rainy day in the forest"
+)
+
+
+def sentence(words: int) -> str:
+    return " ".join(_RANDOM.choice(_WORDS) for _ in range(words)).capitalize() + "."
+
+
+def prose(paragraphs: int) -> str:
+    return "\n\n".join(" ".join(sentence(12) for _ in range(4)) for _ in range(paragraphs)) + "\n"
+
+
+def wrapped(text: str, width: int = 60) -> str:
+    lines = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in paragraph.split():
+            if line and len(line) + 1 + len(word) > width:
+                lines.append(line)
+                line = word
+            else:
+                line = f"{line} {word}".strip()
+        lines.append(line)
+    return "\n".join(lines)
+
+
+BOOK = prose(60)
+VERSE = "\n".join(["Sing Ho for the life", "of a Bear!"] * 20)
+GUTENBERG = f"""The Project Gutenberg eBook of A Bear
+
+*** START OF THE PROJECT GUTENBERG EBOOK A BEAR ***
+
+Produced by A. Reader
+
+{BOOK}
+*** END OF THE PROJECT GUTENBERG EBOOK A BEAR ***
+
+START: FULL LICENSE
+"""
+PAGES = "\n".join(
+    f"{paragraph[:100]} and\n\n{number}\nA BEAR OF LITTLE BRAIN\n\nthen {paragraph[100:]}"
+    for number, paragraph in enumerate(BOOK.split("\n\n"), 12)
+)
+DIVIDED = (
+    "\n".join(f"He was a beau-\ntiful bear. {sentence(8)} A sing-song." for _ in range(30)) + "\nAh, sing-\nsong.\n"
+)
+JOINED = DIVIDED.replace("beau-\ntiful ", "beautiful\n").replace("Ah, sing-\nsong.\n", "Ah, sing-song.\n")
+PERSIAN = "می\u200cخواهم"
+RUSSIAN = "Медведь пошёл в лес и сказал, что мёд лучше чая, когда идёт дождь."
+TABLE = "name\tage\tfood\nPooh\t7\thoney\nPiglet\t5\tacorns\n"
+
+
+def file_of(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(text, encoding="utf-8", newline="")
+    return path
+
+
+def found(path: Path) -> dict[str, Finding]:
+    return {finding.id: finding for finding in examine(lambda: read(path))}
+
+
+def mended(tmp_path: Path, text: str, remedies: set[str]) -> tuple[str, list[Mended]]:
+    """Return the mended text. Applying the remedies once more changes nothing."""
+    source, target = file_of(tmp_path, text), tmp_path / "mended.txt"
+    done = clean(source, target, remedies)
+    result = target if done else source
+    assert clean(result, tmp_path / "again.txt", remedies) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted({source.name, result.name})
+    return result.read_text(encoding="utf-8"), done
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "becomes"),
+    [
+        ("mojibake", "A cafÃ© isnâ€™t a bar.\n", "A café isn’t a bar.\n"),
+        ("mojibake", "Кафе «Уют» — это не бар.\n", None),
+        ("mojibake", "Un café à Paris, naïve œuvre — “ok”…\n", None),
+        ("line-ends", "one\ftwo\u2028three\u2029four\n\ffive_x000D_\nsix\f", "one\ntwo\nthree\n\nfour\nfive\nsix"),
+        ("line-ends", "\n\n".join(["it was a bear who went", "to the forest and said", "nothing"] * 20), "doubled"),
+        ("line-ends", BOOK, None),
+        ("invisible-characters", "\ufeffbe\u00adar\u200b s\x07ay\ue000s", "bear says"),
+        ("invisible-characters", f"a\u200d\u200db 👩\u200d👧 {PERSIAN}\u200b", f"ab 👩\u200d👧 {PERSIAN}"),
+        ("unicode-forms", "cafe\u0301 café \u212b \u1112\u1161", "café café Å 하"),
+        ("licence", GUTENBERG, BOOK + "\n"),
+        ("licence", BOOK.replace("bear", "licence"), None),
+        ("page-marks", PAGES, "\n".join(f"{p[:100]} and\nthen {p[100:]}" for p in BOOK.split("\n\n"))),
+        ("page-marks", "\n\n".join(f"{n}\n\n{p}" for n, p in enumerate(BOOK.split("\n\n"), 1)), None),
+        ("hyphens", DIVIDED, JOINED),
+        ("hyphens", BOOK + "A sing-\nsong.\n", BOOK + "A sing-song.\n"),
+        ("hard-wraps", wrapped(BOOK), BOOK),
+        ("hard-wraps", VERSE + "\n\n" + wrapped(BOOK), VERSE + "\n\n" + BOOK),
+        ("hard-wraps", VERSE, None),
+        ("hard-wraps", BOOK, None),
+        ("indexes", BOOK + "".join(f"Chapter {n} ........ {n * 7}\n" for n in range(1, 9)) + BOOK, BOOK + BOOK),
+        ("indexes", BOOK + "bear, 12, 14-16\nhoney, 3\npot, 8f.\ntea, 9, 10\n", BOOK),
+        ("tables", BOOK + TABLE + "\n" + BOOK, BOOK + "\n" + BOOK),
+        ("scripts", f"{BOOK}\n{RUSSIAN}\n\n{BOOK}", BOOK + "\n" + BOOK),
+        ("punctuation-runs", "a " + "." * 40 + " b " + ". " * 12 + "c " + "-" * 9, "a ... b ... c ---------"),
+        ("footnote-numbers", "a bear[1] said,¹ no[2] and² so[3] on³ it[3] goes", "a bear said, no and so on it goes"),
+        ("footnote-numbers", "x[7] = y[3] + z[9]\n" * 5, None),
+        ("repeats", BOOK + "\n" + BOOK, BOOK + "\n"),
+        ("rare-characters", BOOK + "éé @ Ω ñ\n", BOOK + "ee  Ω n\n"),
+    ],
+)  # fmt: skip
+def test_a_remedy_changes_what_it_names_alone(tmp_path: Path, rule: str, text: str, becomes: str | None) -> None:
+    if becomes == "doubled":
+        becomes = text.replace("\n\n", "\n")
+    result, done = mended(tmp_path, text, {rule})
+    assert result == (text if becomes is None else becomes)
+    finding = found(tmp_path / "text.txt").get(rule)
+    if becomes is None:
+        assert not done
+        assert finding is None
+    else:
+        assert finding is not None
+        assert finding.remedy == rule
+        assert [one.remedy for one in done] == [rule]
+        assert len(text) - done[0].removed + done[0].added == len(result)
+        for example in finding.examples:
+            assert text[example.offset :].startswith(example.text)
+            assert text[: example.offset].endswith(example.before)
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("lost-characters", "what they say\ufffd\ufffd\n"),
+        ("unlike-end", prose(150) + "THE FOUNDATION DISCLAIMS WARRANTY, 1.F.3; §§\n" * 90),
+        ("unlike-sections", prose(100) + "".join(_RANDOM.choices("qxzjkvw ", k=5000)) + prose(100)),
+    ],
+)
+def test_what_no_remedy_mends_is_found_too(tmp_path: Path, rule: str, text: str) -> None:
+    finding = found(file_of(tmp_path, text))[rule]
+    assert finding.remedy is None
+    assert not finding.advised
+    assert finding.cost
+    assert finding.examples
+
+
+def test_clean_prose_has_no_findings(tmp_path: Path) -> None:
+    assert found(file_of(tmp_path, prose(100))) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 300_000,
+        "bear " * 60_000,
+        "." * 300_000,
+        "👩\u200d👧👍🏽🇩🇪" * 30_000,
+        "\u200b" * 5_000 + "a",
+        "\n" * 5_000 + "a",
+        "e" + "\u0301" * 5_000,
+        "word-\n" * 45_000,
+        "".join(GUTENBERG + PAGES + wrapped(BOOK) + DIVIDED for _ in range(4)),
+    ],
+    ids=["one letter", "one line", "dots", "emoji", "zero width", "blank lines", "marks", "hyphens", "all of it"],
+)
+def test_all_remedies_together_end_and_are_idempotent(tmp_path: Path, text: str) -> None:
+    result, _ = mended(tmp_path, text, ALL)
+    assert not {finding.id for finding in found(file_of(tmp_path, result)).values() if finding.advised}
+
+
+def test_a_book_is_mended_by_what_is_advised(tmp_path: Path) -> None:
+    text = "\ufeff" + GUTENBERG.replace(BOOK, wrapped(unicodedata.normalize("NFD", BOOK + "é" * 9)))
+    advised = {finding.id for finding in found(file_of(tmp_path, text)).values() if finding.advised}
+    assert advised >= {"licence", "unicode-forms", "invisible-characters", "hard-wraps"}
+    result, _ = mended(tmp_path, text, advised)
+    assert "gutenberg" not in result.lower()
+    assert result.strip() == (BOOK + "é" * 9).strip()
+
+
+@pytest.mark.parametrize("cut", [1, 1000, WINDOW_CHARS + 1])
+def test_windows_cover_a_text_however_it_is_cut(cut: int) -> None:
+    for text in (prose(1500), "x" * (2 * WINDOW_CHARS + 5), ""):
+        parts = [text[begin : begin + cut] for begin in range(0, len(text), cut)] if cut > 1 else [text]
+        found = list(windows(parts))
+        assert "".join(window.own for window in found) == text
+        assert all(text[w.offset : w.offset + len(w.text)] == w.text for w in found)
+        assert all(len(window.own) <= WINDOW_CHARS for window in found)
+
+
+def test_every_rule_has_its_words() -> None:
+    assert len({rule.id for rule in RULES}) == len({rule.title for rule in RULES}) == len(RULES)
+    assert all(rule.detail.endswith(".") and rule.advice.endswith(".") for rule in RULES)

@@ -1,0 +1,1 @@
+"""One file for each thing that may be odd in a text."""
