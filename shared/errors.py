@@ -20,7 +20,8 @@
     └── JobFailed                a job failed, with a code and words for whoever submitted it
         ├── Diverged             the loss diverged; the last good state is kept
         ├── BadModelFile         an imported file isn't a model that Charloom can read
-        └── BadSourceFile        no text can be extracted from an uploaded file
+        ├── BadSourceFile        no text can be extracted from an uploaded file
+        └── CleaningFailed       a text can't be examined or cleaned
 
 `web/http/errors.py` adds those that only a web server raises. A class holds all that is said of an error: status, code,
 its message (the docstring, where none is given), when it occurs and what to do about it. The responses, the OpenAPI
@@ -240,3 +241,9 @@ class BadSourceFile(JobFailed):
     """No text can be extracted from the file."""
 
     code = "bad_source_file"
+
+
+class CleaningFailed(JobFailed):
+    """The text can't be examined or cleaned."""
+
+    code = "cleaning_failed"

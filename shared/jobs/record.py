@@ -19,6 +19,8 @@ class JobType(StrEnum):
     GENERATE = "generate"
     IMPORT = "import"
     EXTRACT = "extract"
+    EXAMINE = "examine"
+    CLEAN = "clean"
 
 
 class Queue(StrEnum):
@@ -56,10 +58,14 @@ QUEUE_OF: Mapping[JobType, Queue] = {
     JobType.GENERATE: Queue.GENERATE,
     JobType.IMPORT: Queue.GENERATE,
     JobType.EXTRACT: Queue.GENERATE,
+    JobType.EXAMINE: Queue.GENERATE,
+    JobType.CLEAN: Queue.GENERATE,
 }
 
 #: Jobs that come with an uploaded file, which is deleted when they end.
 UPLOADS = frozenset({JobType.IMPORT, JobType.EXTRACT})
+#: Jobs whose folders are emptied when they end.
+EMPTIED = UPLOADS | {JobType.EXAMINE, JobType.CLEAN}
 #: Jobs that make a model.
 MAKES_MODEL = frozenset({JobType.TRAIN, JobType.IMPORT})
 

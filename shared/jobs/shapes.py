@@ -40,6 +40,21 @@ class ExtractParams(BaseModel):
     encoding: str | None = Field(description="Encoding of plain texts in it; null: as their bytes tell it.")
 
 
+class ExamineParams(BaseModel):
+    """Which text is examined."""
+
+    corpus_id: str
+    name: str = Field(description="The text's name.")
+
+
+class CleanParams(BaseModel):
+    """Which text is cleaned, and how."""
+
+    corpus_id: str
+    remedies: Literal["advised"] | list[str]
+    name: str = Field(description="The new text's name.")
+
+
 class Omitted(BaseModel):
     """Nothing: left out of a webhook's message that would be too long."""
 
@@ -88,6 +103,34 @@ class ExtractResult(BaseModel):
     skipped: list[str] = Field(description="Files of an archive that are no text, the first 20 of them.")
 
 
+class ExamineResult(BaseModel):
+    """The result of an examination; GET /corpora/{corpus_id}/findings has the findings."""
+
+    corpus_id: str
+    findings: int = Field(description="How many there are.")
+    advised: list[str] = Field(description="The remedies that are advised.")
+
+
+class RemedyResult(BaseModel):
+    """What a remedy did."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    remedy: str
+    changes: int = Field(description="Places that it changed.")
+    removed: int = Field(description="Characters that it took away.")
+    added: int = Field(description="Characters that it put in their place.")
+
+
+class CleanResult(BaseModel):
+    """The result of a cleaning; GET /corpora/{corpus_id}/cleaning has some of the changes."""
+
+    corpus_id: str = Field(description="The new text; the text itself where nothing had to be changed.")
+    changed: bool = Field(description="Whether there is a new text.")
+    chars: int
+    remedies: list[RemedyResult] = Field(description="What each remedy did; those that changed nothing are left out.")
+
+
 class Copied(BaseModel):
     """How much of a text occurs word for word in the corpus."""
 
@@ -129,5 +172,14 @@ class GenerateResult(BaseModel):
     seed: int
 
 
-Params = StreamRequest | ClassicRequest | GenerateRequest | ImportParams | ExtractParams | Omitted
-Result = TrainResult | GenerateResult | ImportResult | ExtractResult
+Params = (
+    StreamRequest
+    | ClassicRequest
+    | GenerateRequest
+    | ImportParams
+    | ExtractParams
+    | ExamineParams
+    | CleanParams
+    | Omitted
+)
+Result = TrainResult | GenerateResult | ImportResult | ExtractResult | ExamineResult | CleanResult

@@ -19,6 +19,7 @@ from shared.text.source_formats import SourceFormat
 from shared.text.text_stream import Lowering, read
 from shared.text.vocabulary import BOM
 from shared.volume.columns import Column, values
+from shared.volume.corpus_findings import Cleaning, write_cleaning
 from shared.volume.decoding import decoded, tell_encoding
 from shared.volume.files import (
     building,
@@ -76,6 +77,8 @@ class Corpus:
     #: The column that the text is, of the table that was sent; None if it is all that was sent.
     column: Column | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    #: The corpus that it was cleaned from.
+    parent_id: str | None = None
     #: The corpora that it was joined from.
     parent_ids: tuple[str, ...] = ()
     #: The file that a job extracted the text from; None if the text itself was sent.
@@ -143,7 +146,16 @@ class Corpora:
             sync_folder(self._folder)
             return self._settle(corpus, f"{mark}.{encoding}" if encoding else mark)
 
-    def adopt(self, text: Path, *, corpus_id: str, name: str, sha256: str, source: Source | None) -> Corpus:
+    def adopt(
+        self,
+        text: Path,
+        *,
+        corpus_id: str,
+        name: str,
+        sha256: str,
+        source: Source | None,
+        cleaning: Cleaning | None = None,
+    ) -> Corpus:
         """Store a text that a job has made, and return its corpus, or an earlier one of the same file.
 
         Args:
@@ -152,6 +164,7 @@ class Corpora:
             name: what to call it.
             sha256: of the bytes that were sent.
             source: the file that they were.
+            cleaning: how the text was made from another corpus.
 
         Raises:
             InvalidRequest: the text is empty.
@@ -163,7 +176,10 @@ class Corpora:
                 _store(new, text, "utf-8", name=name, sha256=sha256, column=None, separator=None),
                 id=corpus_id,
                 source=source,
+                parent_id=cleaning.parent_id if cleaning else None,
             )
+            if cleaning is not None:
+                write_cleaning(new, cleaning)
             write_json(new / "meta.json", asdict(corpus))
             try:
                 new.rename(self._folder / corpus_id)

@@ -73,6 +73,7 @@ class Corpus(View):
         "before lists were recognized."
     )
     metadata: dict[str, str]
+    parent_id: str | None = Field(description="The corpus that it was cleaned from; null for other texts.")
     parent_ids: list[str] = Field(description="The corpora that it was joined from; empty for other texts.")
     source: Source | None = Field(description="The file that the text was extracted from; null if a text was sent.")
 

@@ -15,6 +15,8 @@ MAX_ERRORS, MAX_CHARS = 50, 400
 _SHOWN = 60
 #: The union of the train requests puts its tag in front of a location.
 _TAGS = ("stream", "classic")
+#: Parts of a location that are no fields: pydantic's word for a dictionary's key, and the tags of other unions.
+_NO_PLACES = ("[key]", "[advised]", "[some]")
 
 _WANTED = {
     "int_type": "a whole number",
@@ -79,7 +81,7 @@ def _cut(text: str, chars: int) -> str:
 
 
 def _explain(error: ErrorDetails, *, flat: bool) -> FieldError:
-    place = [part for part in error["loc"] if part != "[key]"]
+    place = [part for part in error["loc"] if part not in _NO_PLACES]
     if place and place[0] in _TAGS:
         place = place[1:]
     if flat:

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.errors import CharloomError, InvalidRequest, KeyReused
 from shared.jobs.schemas import Job
-from web.http import schemas
+from web.http import finding_schemas, schemas
 
 _CORPUS, _JOB, _MODEL = (
     "cor_01m86z5k9q3c1f7e5x2y8n0v4a",
@@ -46,6 +46,10 @@ GENERATE: Mapping[str, Any] = {
     "three variants": {"model_id": _MODEL, "n": 3, "top_k": 20, "stop": ["\n\n"], "seed": 7},
 }
 CORPUS_PATCH: Mapping[str, Any] = {"a new name and a tag": {"name": "Pooh, cleaned", "metadata": {"language": "en"}}}
+CLEAN: Mapping[str, Any] = {
+    "what is advised": {"remedies": "advised"},
+    "two remedies": {"remedies": ["licence", "hard-wraps"], "name": "Pooh without its licence"},
+}
 JOIN: Mapping[str, Any] = {"two texts": {"corpus_ids": [_CORPUS, _OTHER_CORPUS], "name": "Both books"}}
 PATCH: Mapping[str, Any] = {"a new name": {"name": "Pooh, twelve epochs"}, "a base": {"base": True}}
 
@@ -67,7 +71,61 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
         "column": None,
         "items": None,
         "metadata": {"language": "en"},
+        "parent_id": None,
         "parent_ids": [],
+    },
+    finding_schemas.Findings: {
+        "object": "findings",
+        "corpus_id": _CORPUS,
+        "findings": [
+            {
+                "id": "licence",
+                "title": "Licence and boilerplate at the ends",
+                "detail": "What an archive or a publisher put before and behind the text: licences, copyright notices.",
+                "count": 2,
+                "chars": 19_624,
+                "share": 0.132535,
+                "cost": "13 % of the characters",
+                "remedy": "licence",
+                "advice": "Removes it; the text between stays as it is.",
+                "advised": True,
+                "examples": [
+                    {
+                        "offset": 129_414,
+                        "length": 18_653,
+                        "before": "\n\n",
+                        "text": "*** END OF THE PROJECT GUTENBERG EBOOK WINNIE-THE-POOH ***",
+                        "after": "",
+                        "becomes": "",
+                    }
+                ],
+            }
+        ],
+    },
+    finding_schemas.Cleaning: {
+        "object": "cleaning",
+        "corpus_id": _OTHER_CORPUS,
+        "parent_id": _CORPUS,
+        "chars_before": 148_067,
+        "chars_after": 128_299,
+        "remedies": [
+            {
+                "remedy": "hyphens",
+                "changes": 1,
+                "removed": 10,
+                "added": 9,
+                "examples": [
+                    {
+                        "offset": 39_138,
+                        "length": 10,
+                        "before": "entombed in an ass's pack",
+                        "text": "-\nsaddle. ",
+                        "after": "Yet you",
+                        "becomes": "-saddle.\n",
+                    }
+                ],
+            }
+        ],
     },
     schemas.Character: {"object": "character", "character": "e", "count": 11_402},
     Job: {

@@ -19,7 +19,14 @@ STATES = {
     Status.FAILED: "Failed",
     Status.CANCELLED: "Cancelled",
 }
-KINDS = {JobType.TRAIN: "Training", JobType.GENERATE: "Writing", JobType.IMPORT: "Import", JobType.EXTRACT: "Extraction"}
+KINDS = {
+    JobType.TRAIN: "Training",
+    JobType.GENERATE: "Writing",
+    JobType.IMPORT: "Import",
+    JobType.EXTRACT: "Extraction",
+    JobType.EXAMINE: "Examination",
+    JobType.CLEAN: "Cleaning",
+}
 #: Shown where there is no figure: an en dash.
 NOTHING = "\N{EN DASH}"
 _SIGNS = {"\n": "↵", " ": "␣", "\t": "⇥", "\ufeff": "BOM", "\u200d": "ZWJ"}

@@ -10,6 +10,7 @@ from typing import Any
 from shared.errors import BadSourceFile, InvalidRequest, JobFailed, VolumeUnavailable
 from shared.ids import corpus_id_of
 from shared.volume import Corpus, Source
+from shared.volume.corpus_findings import Cleaning
 from shared.volume.files import translated
 from worker.jobs.attempt import Attempt
 from worker.jobs.child_process import Report, run_in_child
@@ -26,6 +27,8 @@ class NewText:
     #: Of the bytes that were sent.
     sha256: str
     source: Source | None = None
+    #: How it was made from another corpus.
+    cleaning: Cleaning | None = None
 
 
 def run_limited(
@@ -89,6 +92,7 @@ def make_corpus(attempt: Attempt, make: Callable[[Path], NewText]) -> Corpus:
                 name=text.name,
                 sha256=text.sha256,
                 source=text.source,
+                cleaning=text.cleaning,
             )
         except InvalidRequest as exc:
             raise BadSourceFile(exc.detail, code="no_text") from exc

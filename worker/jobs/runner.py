@@ -5,9 +5,10 @@ from contextlib import suppress
 
 from shared import logs
 from shared.errors import Conflict, JobFailed, LeaseLost, NotFound, StoreUnavailable, VolumeGone, VolumeUnavailable
-from shared.jobs.record import UPLOADS, JobError, JobType, Status
+from shared.jobs.record import EMPTIED, JobError, JobType, Status
 from shared.store import Claim
 from worker.jobs.attempt import Attempt, Outcome, Sealed, Stopped, WorkerContext, Written
+from worker.jobs.clean_job import run_clean, run_examine
 from worker.jobs.extract_job import run_extract
 from worker.jobs.generate_job import run_generate
 from worker.jobs.import_job import run_import
@@ -23,6 +24,8 @@ _RUN = {
     JobType.GENERATE: run_generate,
     JobType.IMPORT: run_import,
     JobType.EXTRACT: run_extract,
+    JobType.EXAMINE: run_examine,
+    JobType.CLEAN: run_clean,
 }
 
 
@@ -154,7 +157,7 @@ def _fail(attempt: Attempt, error: JobError) -> None:
 
 def _drop_files(attempt: Attempt) -> None:
     """Remove the uploaded file of a job that ends, and what its attempts made of it."""
-    if attempt.job.type in UPLOADS:
+    if attempt.job.type in EMPTIED:
         with suppress(VolumeUnavailable):
             attempt.host.volume.jobs.drop_upload(attempt.job.id)
             attempt.host.volume.jobs.drop_attempts(attempt.job.id)

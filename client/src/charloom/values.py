@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import GetCoreSchemaHandler
 
-JobType = Literal["train", "generate", "import", "extract"]
+JobType = Literal["train", "generate", "import", "extract", "examine", "clean"]
 JobStatus = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
 WebhookEvent = Literal["job.running", "job.succeeded", "job.failed", "job.cancelled"]
 Recipe = Literal["stream", "classic"]

@@ -23,6 +23,7 @@ FIELDS = {
     "column",
     "items",
     "metadata",
+    "parent_id",
     "parent_ids",
     "source",
 }
