@@ -31,6 +31,8 @@ GROUPS = {
         "text": "cli.commands.texts",
         "join": "cli.commands.texts",
         "corpora": "cli.commands.corpora",
+        "findings": "cli.commands.findings",
+        "clean": "cli.commands.findings",
     },
     "The server": {
         "workers": "cli.commands.workers",

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from charloom import Charloom, CharloomError, Corpus, Event, Texts
+from cli.common.cleaning import describe_cleaning
 from cli.common.context import examples
 from cli.common.exit_codes import failure_from
 from cli.service.lifecycle import acquire_lock, choose_port, in_use_error, read_settings, running_service
@@ -51,7 +52,13 @@ class _ShutdownRequested(Exception):
     help="The web server's port; a free one if it is in use. [default: CHARLOOM_PORT, or 8000]",
 )
 @click.option("--seconds", type=click.IntRange(min=1), default=TRAIN_S, show_default=True, help="Training time.")
-def demo(text: Path | None, data: Path | None, port: int | None, seconds: int) -> None:
+@click.option(
+    "--clean/--no-clean",
+    default=True,
+    show_default=True,
+    help="Clean --text first of what nobody wants to learn, such as a licence (see charloom findings).",
+)
+def demo(text: Path | None, data: Path | None, port: int | None, seconds: int, clean: bool) -> None:
     """Train on a text for a minute, then generate text.
 
     Runs a service as `charloom up` does, or uses the one that runs on this data. At a terminal the service then keeps
@@ -59,6 +66,7 @@ def demo(text: Path | None, data: Path | None, port: int | None, seconds: int) -
     """
     console = make_console()
     name, content = _read(text or SAMPLE)
+    clean = clean and text is not None  # the sample is as it should be
     settings = read_settings(port=port, data=data)
     at_terminal = sys.stdin.isatty()
     try:
@@ -68,7 +76,7 @@ def demo(text: Path | None, data: Path | None, port: int | None, seconds: int) -
             raise in_use_error(in_use, settings) from in_use
         console.print(f"Using the Charloom that already runs on this data: {in_use.url}")
         with Charloom(in_use.url) as client:
-            _run_demo(client, name, content, seconds, console, check=lambda: None)
+            _run_demo(client, name, content, seconds, console, clean=clean, check=lambda: None)
         console.print(f"\nOpen {in_use.url} in a browser to go on.")
         return
     settings = choose_port(settings, any_free=True, console=console)
@@ -81,7 +89,7 @@ def demo(text: Path | None, data: Path | None, port: int | None, seconds: int) -
 
         with Charloom(service.url) as client:
             try:
-                _run_demo(client, name, content, seconds, console, check=check)
+                _run_demo(client, name, content, seconds, console, clean=clean, check=check)
             except _ShutdownRequested:
                 raise click.Abort from None
         if at_terminal:
@@ -100,16 +108,37 @@ def _read(path: Path) -> tuple[str, bytes]:
 
 
 def _run_demo(
-    client: Charloom, name: str, content: bytes, seconds: int, console: Console, *, check: Callable[[], None]
+    client: Charloom,
+    name: str,
+    content: bytes,
+    seconds: int,
+    console: Console,
+    *,
+    clean: bool,
+    check: Callable[[], None],
 ) -> None:
     """Upload, train, generate. Raises click.ClickException with the service's message where it refuses."""
     try:
         corpus = client.corpora.add_bytes(content, name=name)
-        console.print(f"\n{describe_corpus(corpus)}\n")
+        console.print(f"\n{describe_corpus(corpus)}")
+        if clean:
+            corpus = _clean(client, corpus, console, check=check)
+        console.print()
         model_id = _train(client, corpus, seconds, console, check=check)
         _generate(client, model_id, _prompt(client.corpora.text(corpus)), console, check=check)
     except CharloomError as exc:
         raise click.ClickException(failure_from(exc).message) from exc
+
+
+def _clean(client: Charloom, corpus: Corpus, console: Console, *, check: Callable[[], None]) -> Corpus:
+    """Return the text without what nobody wants to learn, such as a licence; the same where nothing is advised."""
+    job = client.corpora.clean(corpus)
+    for _ in client.jobs.watch(job, silence_s=POLL_S):
+        check()
+    made = client.corpora.cleaned(job)
+    if made.id != corpus.id:
+        console.print(f"Cleaned: {describe_corpus(made)}\n{describe_cleaning(client.corpora.cleaning(made))}")
+    return made
 
 
 def _train(client: Charloom, corpus: Corpus, seconds: int, console: Console, *, check: Callable[[], None]) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import click
 from pydantic import TypeAdapter
 
+from cli.common.cleaning import clean, clean_option
 from cli.common.context import CliContext, examples, server_command
 from cli.common.corpus_argument import resolve_corpus, take_upload_options, upload_options
 from cli.common.follow import follow_job
@@ -23,6 +24,7 @@ _options = request_options(StreamRequest, ClassicRequest, leave_out=["corpus_id"
     epilog=examples(
         "charloom train book.epub --follow",
         "charloom train book.txt --max-seconds 60 --seed 1",
+        "charloom train book.txt --clean advised",
         "charloom train book.txt --recipe classic --epochs 5",
         "charloom train posts.csv --column text",
         "cat *.txt | charloom train - --name library",
@@ -32,9 +34,10 @@ _options = request_options(StreamRequest, ClassicRequest, leave_out=["corpus_id"
 @click.argument("text", metavar="FILE")
 @click.option("--follow", "-f", "following", is_flag=True, help="Show the progress and wait for the end.")
 @upload_options
+@clean_option
 @_options
 @server_command
-def train(ctx: CliContext, text: str, following: bool, **options: Any) -> None:
+def train(ctx: CliContext, text: str, following: bool, remedies: tuple[str, ...], **options: Any) -> None:
     """Train a model on a text.
 
     FILE is a text, a book or a document (EPUB, HTML, DOCX, ODT, FB2, RTF, PDF, Markdown, subtitles, .gz, .zip), a
@@ -46,6 +49,8 @@ def train(ctx: CliContext, text: str, following: bool, **options: Any) -> None:
     upload = take_upload_options(options)
     given = _checked_options(ctx, options)
     corpus = resolve_corpus(ctx, text, name=options.get("name"), upload=upload)
+    if remedies:
+        corpus = clean(ctx, corpus, remedies)
     job = ctx.client.train(corpus, **given)
     if following:
         follow_job(ctx, job)

@@ -1,4 +1,4 @@
-"""The progress of an extraction: a bar at a terminal, nothing in a pipe."""
+"""The progress of a job that makes a text: a bar at a terminal, nothing in a pipe."""
 
 from types import TracebackType
 from typing import Self
@@ -10,13 +10,14 @@ from charloom import Event, LogEvent, ProgressEvent
 
 
 class ExtractionProgress:
-    """Shows the events of an extract job; use it in a `with` block."""
+    """Shows the events of such a job; use it in a `with` block."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, doing: str = "extracting the text") -> None:
+        self._doing = doing
         self._console = console
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TaskProgressColumn())
         self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task("extracting the text", total=1.0)
+        self._task = self._bar.add_task(doing, total=1.0)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -36,6 +37,6 @@ class ExtractionProgress:
 
     def show_status(self, status: str) -> None:
         """Show what the job waits for, next to the bar at a terminal, else on a line."""
-        self._bar.update(self._task, description=f"waiting: {status}" if status else "extracting the text")
+        self._bar.update(self._task, description=f"waiting: {status}" if status else self._doing)
         if status and not self._console.is_terminal:
             self._console.print(f"waiting: {status}")

@@ -39,6 +39,7 @@ from charloom.events import (
     TextEvent,
     UnknownEvent,
 )
+from charloom.finding_records import Changes, Cleaning, Finding, Findings, Place
 from charloom.options import GenerateOptions, ItemsOption, TrainOptions, Webhook, WriteItems
 from charloom.records import (
     Baselines,
@@ -89,9 +90,11 @@ __all__ = [
     "ApiError",
     "AsyncCharloom",
     "Baselines",
+    "Changes",
     "Character",
     "Charloom",
     "CharloomError",
+    "Cleaning",
     "Column",
     "Conflict",
     "Copied",
@@ -100,6 +103,8 @@ __all__ = [
     "DoneEvent",
     "Estimate",
     "Event",
+    "Finding",
+    "Findings",
     "FinishReason",
     "Forbidden",
     "Format",
@@ -130,6 +135,7 @@ __all__ = [
     "NotFound",
     "Outcome",
     "Output",
+    "Place",
     "Progress",
     "ProgressData",
     "ProgressEvent",

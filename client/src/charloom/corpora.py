@@ -9,7 +9,9 @@ from typing import BinaryIO
 
 from charloom.calls import Calls, M, call, iterate
 from charloom.download import Tell, download
+from charloom.finding_records import Cleaning, Findings
 from charloom.ids import api_path, id_of
+from charloom.jobs import key_header
 from charloom.listing import items
 from charloom.records import Character, Corpus, Job, JobFailed, Listing
 from charloom.values import Order, TableFormat, TextKind
@@ -202,6 +204,54 @@ class Corpora(Calls[M]):
     async def text(self, corpus: Corpus | str) -> str:
         """Return the text of a corpus as it is stored, with LF line ends. Raises NotFound."""
         return await self._transport.text(api_path("corpora", id_of(corpus, "cor"), "text"))
+
+    @call
+    async def findings(self, corpus: Corpus | str) -> Findings:
+        """Return what is odd in a text; if it hasn't been examined yet, wait for that. Raises NotFound, JobFailed."""
+        path = api_path("corpora", id_of(corpus, "cor"), "findings")
+        while True:
+            found = await self._transport.document("GET", path)
+            if found.get("object") != "job":
+                return self._transport.read(Findings, found)
+            job = await wait_for(self._transport, self._transport.read(Job, found))
+            if job.status != "succeeded":
+                raise JobFailed(job)
+
+    @call
+    async def clean(
+        self,
+        corpus: Corpus | str,
+        *remedies: str,
+        name: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Clean a text into a new one by some remedies, or by those that are advised if none is named; return the job.
+
+        `cleaned` waits for the new text.
+
+        Args:
+            corpus: the text, which stays as it is.
+            remedies: words of remedies, as the findings name them.
+            name: the new text's name; that of the text with ", cleaned" if left out.
+            idempotency_key: the same key again gives the same job.
+
+        Raises:
+            NotFound, Invalid.
+        """
+        asked = {"remedies": list(remedies) or "advised"} | ({"name": name} if name else {})
+        path = api_path("corpora", id_of(corpus, "cor"), "clean")
+        headers = key_header(idempotency_key)
+        return await self._transport.record(Job, "POST", path, json=asked, headers=headers, repeatable=True)
+
+    @call
+    async def cleaned(self, job: Job | str) -> Corpus:
+        """Wait for the end of a clean job and return its corpus: the same where nothing was odd. Raises JobFailed."""
+        return await self._extracted(job)
+
+    @call
+    async def cleaning(self, corpus: Corpus | str) -> Cleaning:
+        """Return how a cleaned text was made, with some of the changes. Raises NotFound for other texts."""
+        return await self._transport.record(Cleaning, "GET", api_path("corpora", id_of(corpus, "cor"), "cleaning"))
 
     @call
     async def delete(self, corpus: Corpus | str) -> None:

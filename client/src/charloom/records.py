@@ -96,6 +96,8 @@ class Corpus(Record):
     column: Column | None = None
     #: None if it isn't a list.
     items: Items | None = None
+    #: The corpus that it was cleaned from; None for other texts.
+    parent_id: str | None = None
     #: The file that it was extracted from; None if a text was sent.
     source: Source | None = None
     metadata: dict[str, str] = {}

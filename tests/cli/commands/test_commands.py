@@ -50,6 +50,22 @@ def test_a_text_comes_through_a_pipe_and_a_job_s_id_out_of_one(cli: Cli, stack: 
     stack.loom.jobs.cancel(again.json["id"])
 
 
+def test_a_downloaded_book_is_examined_and_cleaned(cli: Cli, stack: Stack) -> None:
+    text = SAMPLE.read_text()[:5000]
+    licence = "*** END OF THE PROJECT GUTENBERG EBOOK ***\n\nA licence."
+    (cli.folder / "book.txt").write_text(f"{text}\n\n{licence}")
+    found = cli("findings", "book.txt", "--examples")
+    assert (found.exit_code, "Licence and boilerplate" in found.stdout, licence[:20] in found.stdout) == (0, True, True)
+    cleaned = cli("clean", "book.txt", "--remedy", "licence", "--name", "Bare")
+    assert (cleaned.exit_code, "licence: 1 change" in cleaned.stderr) == (0, True), cleaned.stderr
+    assert stack.loom.corpora.text(cleaned.id) == f"{text}\n\n"
+    assert cli("clean", "Bare", "--remedy", "licence").id == cleaned.id
+    assert cli("clean", "book.txt", "--remedy", "magic").exit_code == 2
+    queued = cli("train", "book.txt", "--clean", "advised", *ENDLESS)
+    trained_on = stack.loom.jobs.cancel(queued.id).params["corpus_id"]
+    assert "GUTENBERG" not in stack.loom.corpora.text(trained_on)
+
+
 def test_a_book_and_a_folder_of_chapters_are_texts_to_train_on(cli: Cli, stack: Stack) -> None:
     (cli.folder / "book.html").write_text("<!DOCTYPE html><p>" + SAMPLE.read_text()[:5000] + "</p>")
     estimated = cli("estimate", "book.html")
