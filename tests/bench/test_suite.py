@@ -38,7 +38,9 @@ def test_one_bench_that_breaks_keeps_no_other_from_running_and_the_code_tells(
     assert "plays" not in told
 
 
-def test_to_be_slower_than_wanted_is_told_and_fails_nothing(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_slow_bench_is_named_and_fails_nothing_and_results_are_added_to_those_of_before(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code = main(["good", "--results", str(results), "--text", "book.txt"], ALL)
     told = capsys.readouterr().out.splitlines()
     assert code == 0
@@ -49,18 +51,11 @@ def test_to_be_slower_than_wanted_is_told_and_fails_nothing(results: Path, capsy
     assert quick.split() == ["quick", "enough", "2", "ms", "8", "ms", "4", ">=", "3", "times", "yes"]
     [slow] = [line for line in told if "too slow" in line and "{" not in line and "worse" not in line]
     assert slow.split() == ["too", "slow", "12,345", "s", "-", "-", "<=", "10", "s", "NO"]
-
-
-def test_results_are_added_to_those_of_before(results: Path) -> None:
-    for book in ("first.txt", "second.txt"):
-        main(["good", "--results", str(results), "--text", book], ALL)
-    assert [line["text"] for line in lines(results)] == ["first.txt", "second.txt"]
-
-
-def test_without_a_text_the_sample_is_taken_and_that_is_said(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # And without a text the sample is taken; its results are added to those of before.
     main(["good", "--results", str(results)], ALL)
     assert "No TEXT=path is given: shared/sample.txt" in capsys.readouterr().out
-    assert lines(results)[0]["given"] == [str(ROOT / "shared" / "sample.txt")]
+    assert [line["text"] for line in lines(results)] == ["book.txt", "sample.txt"]
+    assert lines(results)[1]["given"] == [str(ROOT / "shared" / "sample.txt")]
 
 
 def test_a_bench_that_needs_shakespeare_is_skipped_with_words_or_gets_him_last(
