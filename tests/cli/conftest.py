@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from cli.doctor import machine_checks
+from cli.doctor.findings import ok
+from cli.main import main
 from tests.cli.pseudo_terminal import Terminal
 from tests.cli.runner import Cli
 from tests.client.stack import Stack, stacked
@@ -58,6 +62,12 @@ def run(tmp_path: Path) -> Iterator[Run]:
         yield run
 
 
+@pytest.fixture
+def command(tmp_path: Path) -> Cli:
+    """Run commands to their end in an empty directory, with no service to call but what their options name."""
+    return Cli(tmp_path, clean_environment())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """A running `charloom up`."""
@@ -87,6 +97,18 @@ def stack(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sta
 def cli(stack: Stack, tmp_path: Path) -> Cli:
     """Run commands that call that service, in an empty directory."""
     return Cli(tmp_path, clean_environment() | {"CHARLOOM_URL": stack.url})
+
+
+def doctor_of(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Return a function that runs `charloom doctor` in this process, without the three seconds of loading torch."""
+    monkeypatch.setattr(machine_checks, "_check_torch", lambda: [ok("torch", "2.13.0"), ok("kernel", "compiled")])
+    monkeypatch.chdir(cli.folder)
+
+    def run(*arguments: str, **environment: str) -> Result:
+        runner = CliRunner(env=cli.environment | environment, catch_exceptions=False)
+        return runner.invoke(main, ["doctor", *arguments])
+
+    return run
 
 
 @pytest.fixture

@@ -22,6 +22,11 @@ class CommandResult:
     stderr: str
 
     @property
+    def printed(self) -> str:
+        """All that it has printed."""
+        return self.stdout + self.stderr
+
+    @property
     def json(self) -> Any:
         """The one JSON document on standard output."""
         return json.loads(self.stdout)

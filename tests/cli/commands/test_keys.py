@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import clean_environment
+from tests.cli.conftest import clean_environment, doctor_of
 from tests.cli.runner import Cli
 from tests.web.serving import serve
 
@@ -19,14 +19,15 @@ def locked(redis_url: str, tmp_path: Path) -> Iterator[Cli]:
         yield Cli(tmp_path, clean_environment() | {"CHARLOOM_URL": served.url})
 
 
-def test_the_key_is_sent_and_a_missing_one_is_reported(locked: Cli) -> None:
+def test_the_key_is_sent_and_a_missing_one_is_reported(locked: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     for key in ("", "another-key-of-twenty-four-characters"):
         refused = locked("jobs", CHARLOOM_API_KEY=key)
         assert refused.exit_code == 4
         assert "CHARLOOM_API_KEY" in refused.stderr
-    doctor = locked("doctor", CHARLOOM_API_KEY="another-key-of-twenty-four-characters")
-    assert doctor.exit_code == 3
-    assert "bad   web: " in doctor.stdout
-    assert "Set CHARLOOM_API_KEY to a valid key." in doctor.stdout
+    doctor = doctor_of(locked, monkeypatch)
+    refusing = doctor(CHARLOOM_API_KEY="another-key-of-twenty-four-characters")
+    assert refusing.exit_code == 3
+    assert "bad   web: " in refusing.stdout
+    assert "Set CHARLOOM_API_KEY to a valid key." in refusing.stdout
     assert locked("jobs", CHARLOOM_API_KEY=KEY).exit_code == 0
-    assert KEY not in locked("doctor", CHARLOOM_API_KEY=KEY).stdout
+    assert KEY not in doctor(CHARLOOM_API_KEY=KEY).stdout

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 import redis
-from click.testing import CliRunner, Result
+from click.testing import Result
 from packaging.requirements import Requirement
 
 from charloom import Worker
 from cli.doctor import machine_checks
-from cli.doctor.findings import Finding, Level, ok
+from cli.doctor.findings import Finding, Level
 from cli.doctor.machine_checks import check_data, required
 from cli.doctor.service_checks import check_clocks, check_redis, check_redis_config, check_workers
-from cli.main import main
 from shared.settings import load
 from shared.store import ServerFacts, WorkerInfo
+from tests.cli.conftest import doctor_of
 from tests.cli.runner import Cli
 from tests.client.scripted import Reply, Scripted
 from tests.client.stack import Stack
@@ -38,15 +38,7 @@ def levels(findings: Iterable[Finding]) -> dict[str, Level]:
 
 @pytest.fixture
 def doctor(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Run the command in this process, without loading torch in another: three seconds of processor time."""
-    monkeypatch.setattr(machine_checks, "_check_torch", lambda: [ok("torch", "2.13.0"), ok("kernel", "compiled")])
-    monkeypatch.chdir(cli.folder)
-
-    def run(*arguments: str, **environment: str) -> Result:
-        runner = CliRunner(env=cli.environment | environment, catch_exceptions=False)
-        return runner.invoke(main, ["doctor", *arguments])
-
-    return run
+    return doctor_of(cli, monkeypatch)
 
 
 def test_a_good_installation_passes(cli: Cli, doctor: Callable[..., Result], stack: Stack) -> None:
