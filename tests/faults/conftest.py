@@ -1,13 +1,14 @@
 """One site for all faults, and the training undisturbed that the disturbed ones are held against."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.faults.jobs import Client
-from tests.faults.judge import weights_of
+from tests.faults.judge import losses_of, weights_of
 from tests.faults.site import Site, make_site
 
 #: Hosts of the site.
@@ -23,6 +24,7 @@ class Stage:
     site: Site
     client: Client
     weights: str
+    losses: Sequence[Mapping[str, Any]]
     #: The model of it.
     model_id: str
 
@@ -36,7 +38,16 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         client.add_corpus(Path(__file__).parents[2] / "shared" / "sample.txt")
         made = client.ended(client.train())
         assert made["status"] == "succeeded", made
-        yield Stage(site=site, client=client, weights=weights_of(site, made["id"]), model_id=made["result"]["model_id"])
+        with site.api() as api:
+            losses = losses_of(api, made["id"])
+        assert losses
+        yield Stage(
+            site=site,
+            client=client,
+            weights=weights_of(site, made["id"]),
+            losses=losses,
+            model_id=made["result"]["model_id"],
+        )
         client.close()
 
 

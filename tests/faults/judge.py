@@ -114,6 +114,13 @@ def events_of(api: httpx.Client, job_id: str) -> list[dict[str, Any]]:
             return found
 
 
+def losses_of(api: httpx.Client, job_id: str) -> list[dict[str, Any]]:
+    """Return the losses of a training, without the seconds, which no two share."""
+    answer = api.get(f"/jobs/{job_id}/metrics")
+    assert answer.is_success, answer.text
+    return [{**row, "seconds": None} for row in answer.json()["data"]]
+
+
 def weights_of(site: Site, job_id: str) -> str:
     """Return the sha256 of the weights that a training has made."""
     path = site.volume.models.folder(model_id_of(job_id)) / "weights.safetensors"

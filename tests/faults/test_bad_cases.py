@@ -221,18 +221,6 @@ def test_two_workers_of_one_name_harm_no_job_and_are_told(stage: Stage) -> None:
         del site.hosts[3]
 
 
-def test_an_emptied_redis_doesn_t_disturb_a_training(stage: Stage) -> None:
-    site, client = stage.site, stage.client
-    job_id = client.train()
-    client.saved(job_id)
-    with site.client() as hurt:
-        hurt.flushall()
-    job = client.ended(job_id)
-    assert weights_of(site, job_id) == stage.weights
-    assert len(Steps.read(site.steps).tokens(job_id)) == 1, "its owner went on"
-    assert job["attempt"] == 1
-
-
 def test_an_emptied_redis_forgets_no_text_and_no_cancel(stage: Stage) -> None:
     site, client = stage.site, stage.client
     made = client.ended(client.train(epochs=1))

@@ -12,10 +12,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cli.service.shutdown import is_process_running
 from shared.jobs.record import Queue
 from tests.faults.conftest import LEASE_TTL_S, Stage
 from tests.faults.jobs import go_on, pause, stop
-from tests.faults.judge import Steps, events_of, litter, weights_of
+from tests.faults.judge import Steps, events_of, litter, losses_of, weights_of
 from tests.faults.site import Site
 from tests.waiting import eventually
 
@@ -32,9 +33,11 @@ def kill_child(site: Site, number: int, _job_id: str) -> None:
 def kill_parent(site: Site, number: int, _job_id: str) -> None:
     """The worker's parent is killed; its children end with it."""
     host = site.hosts[number]
+    children = host.children()
     host.signal(signal.SIGKILL)
     assert host.popen is not None
     host.popen.wait()
+    eventually(lambda: not any(is_process_running(child) for child in children), "its children end too")
 
 
 def kill_host(site: Site, number: int, _job_id: str) -> None:
@@ -183,6 +186,10 @@ FAULTS: tuple[Callable[[Site, int, str], None], ...] = (
 )
 
 
+#: Whoever trains loses the job, and another attempt begins.
+LOSING = (kill_child, kill_parent, kill_host, drain_host, stop_host, cut_host)
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_training_survives(stage: Stage, fault: Callable[[Site, int, str], None]) -> None:
     site, client = stage.site, stage.client
@@ -195,10 +202,16 @@ def test_a_training_survives(stage: Stage, fault: Callable[[Site, int, str], Non
     job = client.ended(job_id)
     assert job["status"] == "succeeded", job
     assert weights_of(site, job_id) == stage.weights
+    assert fault not in LOSING or job["attempt"] > 1
     steps = Steps.read(site.steps)
     in_hand, more = steps.overlaps(job_id)
     assert more == 0, "two attempts computed at once"
     assert in_hand <= 1
+    if fault is empty_redis:
+        assert job["attempt"] == len(steps.tokens(job_id)) == 1, "its owner went on"
+    else:
+        with site.api() as api:
+            assert losses_of(api, job_id) == stage.losses
     assert max(move.step for move in steps.moves[job_id]) == job["progress"]["total_steps"]
     with site.api() as api:
         assert [event["type"] for event in events_of(api, job_id)].count("done") == 1
