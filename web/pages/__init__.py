@@ -9,6 +9,7 @@ from shared.requests.recipes import RECIPES
 from web.pages import (
     compare_page,
     csrf,
+    findings_page,
     formatting,
     job_pages,
     login_page,
@@ -30,12 +31,23 @@ _FORMS = {
     "/models/import": "/models",
     "/texts/join": "/texts",
     **{f"/texts/<one>/{verb}": "/texts/{one}" for verb in ("edit", "delete")},
+    "/texts/<one>/clean": "/texts/{one}/findings",
     **{f"/models/<one>/{verb}": "/models/{one}" for verb in ("rename", "delete")},
     **{f"/jobs/<one>/{verb}": "/jobs/{one}" for verb in ("cancel", "resume")},
     **{f"/workers/<one>/{verb}": "/workers" for verb in ("drain", "undrain")},
 }
 #: Every group of pages.
-PAGES = (train_page, write_page, text_pages, job_pages, model_pages, compare_page, worker_pages, login_page)
+PAGES = (
+    train_page,
+    write_page,
+    text_pages,
+    findings_page,
+    job_pages,
+    model_pages,
+    compare_page,
+    worker_pages,
+    login_page,
+)
 
 
 def install(app: Flask) -> None:
