@@ -73,6 +73,7 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
         "metadata": {"language": "en"},
         "parent_id": None,
         "parent_ids": [],
+        "source": None,
     },
     finding_schemas.Findings: {
         "object": "findings",
