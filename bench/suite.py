@@ -65,6 +65,7 @@ SUITE = (
     long("growth_100000", "growth", text="none"),
     long("memory_slope"),
     long("sharing"),
+    long("denormals", text="none"),
     long("streams"),
     long("promises"),
     long("moses", "", "--seconds", "3600", text="moses"),

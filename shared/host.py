@@ -52,7 +52,7 @@ def memory_bytes(proc: Path = _PROC) -> int:
 
 def _groups(controller: str, proc: Path) -> Iterator[Path]:
     """Yield the folders of this process's control group, of both versions, and of all above it that are visible."""
-    paths = {}
+    paths: dict[str, str] = {}
     for line in _lines(proc / "cgroup"):
         _, controllers, path = line.split(":", 2)
         paths |= dict.fromkeys(controllers.split(","), path)  # "" for version 2

@@ -25,7 +25,7 @@ from shared.volume_guard import VolumeGuard
 from worker.consumer.drain import Drain
 from worker.consumer.train_slots import TrainSlots
 from worker.jobs.attempt import WorkerContext
-from worker.jobs.child_process import die_with_parent
+from worker.jobs.child_process import enter_child
 from worker.jobs.lease_renewer import LeaseRenewer
 from worker.jobs.model_cache import ModelCache
 from worker.jobs.runner import run_job
@@ -85,8 +85,8 @@ class Entry:
         return run
 
     def enter_child(self, **_: Any) -> None:
-        """Have a new child of the pool end with its parent: nobody else would end it."""
-        die_with_parent()
+        """Prepare a new child of the pool, which ends with its parent: nobody else would end it."""
+        enter_child()
 
     def begin_drain(self, **_: Any) -> None:
         """Have the children save and release their jobs: this worker is to stop."""

@@ -38,8 +38,13 @@ _PR_SET_PDEATHSIG = 1
 Report: TypeAlias = Callable[[float], None]
 
 
-def die_with_parent() -> None:
-    """Have this process killed when the process that forked it ends."""
+def enter_child() -> None:
+    """Have this process killed when the process that forked it ends, and have its threads flush denormals to zero.
+
+    torch sets that for the calling thread alone, and OpenMP's threads take it over when they start: it has to be set
+    before the first operation that is split.
+    """
+    torch.set_flush_denormal(True)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -125,7 +130,7 @@ def _work(work: Callable[[Report], str], sender: Connection, memory_bytes: int, 
     def send(message: Mapping[str, object]) -> None:
         sender.send_bytes(json.dumps(message).encode())
 
-    die_with_parent()
+    enter_child()
     torch.set_num_threads(1)
     _limit(resource.RLIMIT_CPU, MAX_CPU_S)
     if sys.platform == "linux":
