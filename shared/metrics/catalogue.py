@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate
+from typing import Any
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -165,7 +166,7 @@ class Samples:
     """Figures of one scrape. A name that isn't in the table raises KeyError."""
 
     def __init__(self) -> None:
-        self._families: dict[str, Metric] = {}
+        self._families: dict[str, Any] = {}  # their common base has no `add_metric`
 
     def add(self, name: str, value: float, *labels: str) -> None:
         """Add a figure, with the values of its labels in the table's order."""
@@ -182,7 +183,7 @@ class Samples:
         """Return what was added, as prometheus-client takes it."""
         yield from self._families.values()
 
-    def _family(self, name: str) -> "Metric":
+    def _family(self, name: str) -> Any:
         if name not in self._families:
             known = entry(name)
             self._families[name] = _FAMILIES[known.kind](name, known.help, labels=known.labels)

@@ -5,6 +5,7 @@ All figures come from counts that the scripts keep, so they cost the same whethe
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from shared.jobs.record import QUEUE_OF, JobType, Queue, Status
 from shared.store import keys
@@ -114,7 +115,7 @@ class Fleet:
         """Return what happened lately, newest first."""
         with translated():
             seconds, _ = self._client.time()
-            entries = self._client.xrevrange(keys.FLEET, min=str(round((seconds - within_s) * 1000)))
+            entries: Any = self._client.xrevrange(keys.FLEET, min=str(round((seconds - within_s) * 1000)))
         return [
             FleetEvent(at_ms=int(entry.partition("-")[0]), what=row["what"], worker=row["worker"], job_id=row["job"])
             for entry, row in entries or ()
