@@ -141,5 +141,5 @@ def _print_vocabulary(ctx: CliContext, corpus: Corpus) -> None:
     print_table(
         ctx.stdout,
         columns,
-        [(repr(one.character)[1:-1], f"U+{ord(one.character):04X}", number(one.count)) for one in found],
+        [(repr(one.character), f"U+{ord(one.character):04X}", number(one.count)) for one in found],
     )

@@ -225,7 +225,7 @@ def test_a_text_is_added_printed_and_deleted(cli: Cli) -> None:
     assert "begins      One line. Two." in card
     assert corpus_id in cli("texts", "--name", "TINY", "--metadata", "mood=calm", "--kind", "prose").stdout
     assert cli("texts", "--kind", "list", "--name", "tiny").stderr == "No text matches.\n"
-    assert [r"\n", "U+000A", "2"] in [
+    assert [r"'\n'", "U+000A", "2"] in [
         line.split() for line in cli("text", corpus_id, "--vocabulary").stdout.splitlines()
     ]
     joined = cli("join", "Tiny, twice", "western", "--separator", r"\n* * *\n").id
