@@ -125,6 +125,8 @@ def _card(corpus: Corpus) -> list[tuple[str, str]]:
         ("size", size(corpus.bytes)),
         ("encoding", corpus.encoding),
         ("column", f"{corpus.column.name} ({corpus.column.format})" if corpus.column else ""),
+        ("file", f"{corpus.source.filename} ({corpus.source.format})" if corpus.source else ""),
+        ("cleaned from", corpus.parent_id or ""),
         ("joined from", ", ".join(corpus.parent_ids)),
         ("created", f"{age(corpus.created_at)} ago"),
         ("metadata", formatting.pairs(corpus.metadata)),

@@ -3,24 +3,21 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 from pydantic import TypeAdapter
 
-from shared.errors import InvalidRequest, NotFound, TooLarge
-from shared.ids import is_id, new_id
-from shared.text.items import Items, tally
-from shared.text.list_recognition import recognized
-from shared.text.source_formats import SourceFormat
-from shared.text.text_stream import Lowering, read
-from shared.text.vocabulary import BOM
-from shared.volume.columns import Column, values
+from shared.errors import NotFound, VolumeGone
+from shared.ids import is_id
+from shared.text.text_stream import read
+from shared.volume.columns import Column
 from shared.volume.corpus_findings import Cleaning, write_cleaning
-from shared.volume.decoding import decoded, tell_encoding
+from shared.volume.corpus_record import Corpus, Source
+from shared.volume.corpus_storing import receive, store
+from shared.volume.decoding import tell_encoding
 from shared.volume.files import (
     building,
     committed,
@@ -35,60 +32,6 @@ from shared.volume.files import (
     translated,
     write_json,
 )
-
-_CHUNK_BYTES = 1 << 20
-_PREVIEW_CHARS = 300
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """The file that a text was extracted from. Title and author are what the file says of itself."""
-
-    format: SourceFormat
-    filename: str
-    title: str | None = None
-    author: str | None = None
-    #: Files of an archive that the text consists of.
-    files: int = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Corpus:
-    r"""A text's meta.json. Name and metadata can be edited; the text and the rest never change.
-
-    Sizes are those of the stored text, with line ends as "\n"; sha256 is of the bytes sent.
-    """
-
-    id: str
-    name: str
-    #: Size of the stored text in UTF-8.
-    bytes: int
-    chars: int
-    lines: int
-    vocab_size: int
-    vocab_size_lowercase: int
-    #: The encoding of the bytes sent.
-    encoding: str
-    sha256: str
-    preview: str
-    created_at: str
-    #: The list that the upload was recognized as, if it was one; None for corpora older than this field.
-    items: Items | None = None
-    #: The column that the text is, of the table that was sent; None if it is all that was sent.
-    column: Column | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    #: The corpus that it was cleaned from.
-    parent_id: str | None = None
-    #: The corpora that it was joined from.
-    parent_ids: tuple[str, ...] = ()
-    #: The file that a job extracted the text from; None if the text itself was sent.
-    source: Source | None = None
-
-    def normalized_size(self, *, lowercase: bool, drop_bom: bool) -> tuple[int, int]:
-        """Return the number of characters, and of distinct ones, that a training on it reads."""
-        dropped = drop_bom and self.preview.startswith(BOM)
-        return self.chars - dropped, (self.vocab_size_lowercase if lowercase else self.vocab_size) - dropped
-
 
 _CORPUS = TypeAdapter(Corpus)
 
@@ -129,7 +72,7 @@ class Corpora:
             InvalidRequest: it is empty, not text, not valid in its encoding, or lacks the column; nothing is kept.
         """
         with building(self._folder) as new, translated():
-            sha256 = _receive(stream, new / "sent", max_bytes)
+            sha256 = receive(stream, new / "sent", max_bytes)
             mark = _mark(sha256, column)
             known = self._known(mark)
             if known is not None and encoding in (None, known.encoding):
@@ -138,7 +81,7 @@ class Corpora:
             known = self._known(f"{mark}.{told}")
             if known is not None:
                 return known, False
-            corpus = _store(new, new / "sent", told, name=name, sha256=sha256, column=column, separator=separator)
+            corpus = store(new, new / "sent", told, name=name, sha256=sha256, column=column, separator=separator)
             corpus = replace(corpus, parent_ids=parent_ids)
             (new / "sent").unlink()
             write_json(new / "meta.json", asdict(corpus))
@@ -173,7 +116,7 @@ class Corpora:
             return adopted
         with building(self._folder) as new, translated():
             corpus = replace(
-                _store(new, text, "utf-8", name=name, sha256=sha256, column=None, separator=None),
+                store(new, text, "utf-8", name=name, sha256=sha256, column=None, separator=None),
                 id=corpus_id,
                 source=source,
                 parent_id=cleaning.parent_id if cleaning else None,
@@ -289,8 +232,9 @@ class Corpora:
             kept = read_json(path) or {}  # with the fields that a newer version has added
             try:
                 write_json(path, kept | {key: value for key, value in changes.items() if value is not None})
-            except FileNotFoundError as exc:
-                raise NotFound(f"{corpus_id} has just been deleted.") from exc
+            except VolumeGone:
+                self.folder(corpus_id)  # has it just been deleted?
+                raise
             return self.get(corpus_id)
 
     def delete(self, corpus_id: str, *, check: Callable[[], None] = lambda: None) -> None:
@@ -331,23 +275,6 @@ class Corpora:
         return corpus, True
 
 
-def _receive(stream: BinaryIO, path: Path, max_bytes: int) -> str:
-    """Write a stream to `path` and return its sha256."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("wb") as file:
-        while chunk := stream.read(_CHUNK_BYTES):
-            size += len(chunk)
-            if size > max_bytes:
-                raise TooLarge(
-                    f"The text is larger than {max_bytes:,} bytes, the most that is accepted here. Send a part of it."
-                )
-            digest.update(chunk)
-            file.write(chunk)
-    if size == 0:
-        raise InvalidRequest.at("/file", "The text is empty. Send one of at least 1,000 characters to train on.")
-    return digest.hexdigest()
-
-
 def _mark(sha256: str, column: Column | None) -> str:
     """Return the name of what was sent, or of one column of it."""
     if column is None:
@@ -362,55 +289,3 @@ def _extracted_mark(sha256: str) -> str:
 
 def _mark_of(corpus: Corpus) -> str:
     return _mark(corpus.sha256, corpus.column) if corpus.source is None else _extracted_mark(corpus.sha256)
-
-
-def _store(
-    folder: Path, sent: Path, encoding: str, *, name: str, sha256: str, column: Column | None, separator: str | None
-) -> Corpus:
-    """Write the decoded text into a corpus's folder, and count it."""
-    chars = lines = 0
-    seen: set[str] = set()
-    seen_lower: set[str] = set()
-    lowering = Lowering()
-    preview, last, only_space = "", "", True
-    parts = decoded(sent, encoding)
-    if column is not None:
-        parts = values(parts, column)
-    with committed(folder / "text.txt") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        for part in parts:
-            chars += len(part)
-            lines += part.count("\n")
-            seen.update(part)
-            seen_lower.update(lowering.feed(part))
-            preview = preview or part[:_PREVIEW_CHARS]
-            last = part[-1:] or last
-            only_space = only_space and not part.strip(" \t\n\r\f\v\u00a0\ufeff\u3000")
-            file.write(part)
-        seen_lower.update(lowering.end())
-    if "\0" in seen:
-        raise InvalidRequest.at("/file", "The text contains NUL characters (U+0000). Remove them and send it again.")
-    if only_space:
-        raise InvalidRequest.at("/file", "The text contains only white space. There is nothing to train on.")
-    return Corpus(
-        id=new_id("cor"),
-        name=name,
-        bytes=(folder / "text.txt").stat().st_size,
-        chars=chars,
-        lines=lines + (last != "\n"),
-        vocab_size=len(seen),
-        vocab_size_lowercase=len(seen_lower),
-        encoding=encoding,
-        sha256=sha256,
-        preview=preview,
-        created_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        items=_items(folder / "text.txt", separator="\n" if column else separator),
-        column=column,
-    )
-
-
-def _items(path: Path, *, separator: str | None) -> Items | None:
-    """Return the list that a stored text is recognized as; with a known separator, one of two different items."""
-    if separator is None:
-        return recognized(lambda: read(path))
-    found = tally(read(path), separator)
-    return found if found.unique > 1 else None

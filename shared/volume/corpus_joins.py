@@ -8,7 +8,8 @@ from typing import BinaryIO
 from shared.errors import InvalidRequest, NotFound, TooLarge
 from shared.text.items import MAX_SEPARATOR
 from shared.text.vocabulary import BOM, normalise
-from shared.volume.corpora import Corpora, Corpus
+from shared.volume.corpora import Corpora
+from shared.volume.corpus_record import Corpus
 from shared.volume.files import translated
 
 _CHUNK_BYTES = 1 << 20

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from shared.errors import Damaged, NotFound
+from shared.errors import Damaged, NotFound, VolumeGone
 from shared.ids import is_id
 from shared.jobs.record import StartingPoint
 from shared.jobs.rows import MAX_METRICS, METRICS, MetricRow, ModelLosses, read_rows
@@ -201,8 +201,9 @@ class Models:
                 model = replace(model, metadata=metadata)
             try:
                 write_meta(self._folder / model_id, model)
-            except FileNotFoundError as exc:
-                raise NotFound(f"{model_id} has just been deleted.") from exc
+            except VolumeGone:
+                self.folder(model_id)  # has it just been deleted?
+                raise
             return model
 
     def delete(self, model_id: str, *, check: Callable[[], None] = lambda: None) -> None:

@@ -184,7 +184,7 @@ def _one(
         rarest_first=rarest_first,
         rare=[character for character, count in counts.items() if count < RARE],
         limit=RARE,
-        parents=[(one, corpora.find(one)) for one in _parent_ids(corpus)],
+        parents=[(one, corpora.find(one)) for one in ((corpus.parent_id,) if corpus.parent_id else corpus.parent_ids)],
         models=models,
         more_models=more_models,
         jobs=jobs.jobs,
@@ -230,12 +230,6 @@ def _number(name: str) -> int:
     """Return a number of the address; 0 where it isn't one."""
     text = request.args.get(name, "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
-
-
-def _parent_ids(corpus: Corpus) -> Sequence[str]:
-    """Return the texts that it was made from: joined, or cleaned."""
-    parent_id: str | None = getattr(corpus, "parent_id", None)
-    return (parent_id,) if parent_id else corpus.parent_ids
 
 
 def _pairs(text: str) -> dict[str, str]:
