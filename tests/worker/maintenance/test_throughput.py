@@ -20,7 +20,7 @@ from worker.training.measure import measure
 from worker.training.train import train
 
 #: Seconds that a training is to run for: a worker looks at what it runs every two.
-SEEN_S = 6.0
+SEEN_S = 4.0
 #: Shapes with a second or so of work: steps that wait, steps that compute, both recipes, evaluation and samples.
 SHAPES: list[Training] = [
     stream(hidden_size=32, batch_size=16, seq_length=100, epochs=6),
