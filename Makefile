@@ -45,8 +45,9 @@ lint: setup-dev
 types: setup-dev
 	@$(RUN) mypy
 
+# Some images have Python keep no bytecode: each of the processes would compile all modules again.
 unit: setup-dev
-	@$(RUN) pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@PYTHONDONTWRITEBYTECODE= $(RUN) pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 audit: setup-dev
 	@scripts/audit.sh
