@@ -220,7 +220,7 @@ def test_a_training_survives(stage: Stage, fault: Callable[[Site, int, str], Non
 
 def test_a_job_whose_web_server_dies_before_its_message_is_sent_is_run_once(stage: Stage) -> None:
     site, client = stage.site, stage.client
-    body = {"corpus_id": client.corpus_id, "epochs": 1, "seed": 1}
+    body = {"corpus_id": client.corpus_id, "hidden_size": 64, "epochs": 1, "seed": 1}
     headers = {"Idempotency-Key": "dies-of-it"}
     site.web.terminate()
     site.app = "tests.faults.dying_web:make_app()"

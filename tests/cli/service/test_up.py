@@ -121,7 +121,7 @@ def test_a_part_that_cannot_start_ends_it_with_the_reason(run: Run, data_dir: Pa
     [("CHARLOOM_PORT", "eight"), ("CHARLOOM_PROT", "8001"), ("CHARLOOM_HOST", "0.0.0.0")],  # noqa: S104
 )
 def test_a_wrong_setting_stops_the_start_with_its_name(command: Cli, data_dir: Path, name: str, value: str) -> None:
-    up = command("up", "--data", str(data_dir), **{name: value})
+    up = command("up", "--data", str(data_dir), stdin=None, **{name: value})
     assert up.exit_code == 1
     assert name in up.printed
 
