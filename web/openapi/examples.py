@@ -161,6 +161,7 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
             "events": f"/api/v1/jobs/{_JOB}/events",
             "cancel": f"/api/v1/jobs/{_JOB}/cancel",
             "model": None,
+            "corpus": None,
         },
     },
     schemas.Estimate: {
@@ -214,6 +215,7 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
         "train_slots": 1,
         "generate_slots": 1,
         "draining": False,
+        "volume_error": None,
         "seen_at": "2026-11-24T12:00:10.000Z",
     },
     schemas.Event: _EVENT,
