@@ -32,7 +32,10 @@ def drain_worker(name: str) -> Response:
 
 @api.call("POST", "/workers/<name>/undrain", answers={200: json_answer("The worker.", Worker)}, problems=(404,))
 def undrain_worker(name: str) -> Response:
-    """Have a worker that drains take jobs again."""
+    """Have a worker that drains take jobs again.
+
+    It takes them within some seconds; for one that doesn't drain nothing changes.
+    """
     return reply(drained(services(), name, on=False))
 
 
