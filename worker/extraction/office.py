@@ -48,7 +48,7 @@ def _main_part(archive: Archive) -> str:
     rels = _without_dtd(archive, "_rels/.rels")
     for one in rels.iter(etree.Element):
         if one.get("Type", "").endswith("/officeDocument"):
-            return one.get("Target", "").lstrip("/")
+            return str(one.get("Target", "")).lstrip("/")
     return "word/document.xml"
 
 

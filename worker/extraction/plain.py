@@ -54,7 +54,7 @@ def rtf_blocks(path: Path, name: str) -> Iterator[str]:
     """Yield the paragraphs of an RTF."""
     try:
         source = _RTF_LINE.sub(r"\\u8232?", path.read_bytes().decode("latin-1"))
-        text = rtf_to_text(source, errors="replace")
+        text = rtf_to_text(source, errors="replace")  # type: ignore[no-untyped-call]
     except (ValueError, LookupError, IndexError, RecursionError) as exc:
         raise damaged(name, exc) from exc
     for paragraph in text.split("\n"):

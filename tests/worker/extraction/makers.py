@@ -30,7 +30,7 @@ def zipped(files: Mapping[str, str | bytes], compression: int = zipfile.ZIP_DEFL
 def epub(bodies: Mapping[str, str], extra: Mapping[str, str] | None = None) -> bytes:
     """Make an EPUB whose manifest lists its documents backwards; only the spine has their order."""
     items = "".join(
-        f'<item id="{name}" href="{name}.xhtml" media-type="application/xhtml+xml"/>' for name in reversed(bodies)
+        f'<item id="{name}" href="{name}.xhtml" media-type="application/xhtml+xml"/>' for name in reversed([*bodies])
     )
     refs = "".join(f'<itemref idref="{name}"/>' for name in bodies)
     package = (
