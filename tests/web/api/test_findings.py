@@ -11,7 +11,7 @@ from shared.volume import corpus_findings
 from shared.volume.corpus_findings import Cleaning
 from tests.web.world import API, World, pointers
 
-FINDING = {
+FINDING: dict[str, Any] = {
     "id": "licence",
     "title": "A licence",
     "detail": "It has one.",

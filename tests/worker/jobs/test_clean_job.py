@@ -13,7 +13,7 @@ from shared.requests.cleaning import Remedy
 from shared.volume import Corpus, corpus_findings
 from tests.worker.cluster import Cluster
 from tests.worker.texts.test_doctor import BOOK, GUTENBERG
-from worker.jobs import clean_job
+from worker.jobs import clean_job, corpus_job
 from worker.jobs.runner import run_job
 from worker.texts.doctor import RULES
 
@@ -89,7 +89,7 @@ def test_a_text_that_is_deleted_during_the_job_ends_it_in_words(
     cluster: Cluster, run: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, kind: JobType
 ) -> None:
     corpus = corpus_of(cluster, GUTENBERG + kind)
-    limited = clean_job.run_limited
+    limited = corpus_job.run_limited
 
     def delete_first(*args: Any, **options: Any) -> dict[str, Any]:
         shutil.rmtree(cluster.volume.folder / "corpora" / corpus.id)

@@ -65,6 +65,7 @@ DIVIDED = (
 JOINED = DIVIDED.replace("beau-\ntiful ", "beautiful\n").replace("Ah, sing-\nsong.\n", "Ah, sing-song.\n")
 PERSIAN = "می\u200cخواهم"
 RUSSIAN = "Медведь пошёл в лес и сказал, что мёд лучше чая, когда идёт дождь."
+BARS = "+---+---+---+\n| a | b | c |\n+---+---+---+\n"
 TABLE = "name\tage\tfood\nPooh\t7\thoney\nPiglet\t5\tacorns\n"
 
 
@@ -113,6 +114,7 @@ def mended(tmp_path: Path, text: str, remedies: set[str]) -> tuple[str, list[Men
         ("indexes", BOOK + "".join(f"Chapter {n} ........ {n * 7}\n" for n in range(1, 9)) + BOOK, BOOK + BOOK),
         ("indexes", BOOK + "bear, 12, 14-16\nhoney, 3\npot, 8f.\ntea, 9, 10\n", BOOK),
         ("tables", BOOK + TABLE + "\n" + BOOK, BOOK + "\n" + BOOK),
+        ("tables", BOOK + BARS + "\n" + BOOK, BOOK + "\n" + BOOK),
         ("scripts", f"{BOOK}\n{RUSSIAN}\n\n{BOOK}", BOOK + "\n" + BOOK),
         ("punctuation-runs", "a " + "." * 40 + " b " + ". " * 12 + "c " + "-" * 9, "a ... b ... c ---------"),
         ("footnote-numbers", "a bear[1] said,¹ no[2] and² so[3] on³ it[3] goes", "a bear said, no and so on it goes"),

@@ -45,6 +45,7 @@ class Tables(_Blocks):
     detail = "Lines that consist of columns, separated by blanks, tabs or bars."
     advice = "Removes them. A model can learn a table's shape; mend it if it shouldn't write any."
     least = 3
+    _RULE = re.compile(r"\s*[|+][-=+|]{2,}\s*$")
     _COLUMNS = re.compile(r"\S(?: {3,}|\t+| *\| *)\S(?:.*\S)?(?: {3,}|\t+| *\| *)\S")
 
     def places(self, window: Window) -> Iterator[Place]:
@@ -53,7 +54,9 @@ class Tables(_Blocks):
             yield from super().places(window)
 
     def is_row(self, line: str) -> bool:
-        """Return True if a line has three columns."""
+        """Return True if a line has three columns, or is a rule between rows that have bars."""
+        if self._RULE.match(line):
+            return True
         return ("   " in line or "\t" in line or "|" in line) and bool(self._COLUMNS.search(line))
 
     def advised(self) -> bool:
