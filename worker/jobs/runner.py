@@ -13,6 +13,7 @@ from worker.jobs.extract_job import run_extract
 from worker.jobs.generate_job import run_generate
 from worker.jobs.import_job import run_import
 from worker.jobs.lease import Lease, StopRequest, StopRequested
+from worker.jobs.newer_jobs import NeedsNewerWorker, check_options
 from worker.jobs.publish import complete
 from worker.jobs.reporter import RECORD_S, TEXT_S, Reporter
 from worker.jobs.train_job import run_train
@@ -46,6 +47,9 @@ def run_job(message: str, host: WorkerContext) -> None:
     except VolumeUnavailable as exc:
         # A message is sent again in some seconds, to this worker or one whose volume works.
         log.error("The job of the message for %s stays in its queue: %s", message, exc)
+        return
+    except NeedsNewerWorker as exc:
+        log.warning("%s; it stays in its queue for a worker of that version", exc)
         return
     if claim is None:
         log.info("no job waits for the message for %s; it came twice or too late", message)
@@ -97,8 +101,10 @@ def _attempt(host: WorkerContext, claim: Claim) -> None:
 
 
 def _min_token(host: WorkerContext, job_id: str) -> int:
-    """Return a job's highest token on the volume, once the volume works. Raises VolumeUnavailable."""
+    """Return the highest token of a job that can run here. Raises VolumeUnavailable, NeedsNewerWorker."""
     asked = host.volume.jobs.asked(job_id)
+    if asked is not None:
+        check_options(asked)
     if asked is not None and asked.type is JobType.GENERATE:
         return 0  # it writes nothing to the volume under a token
     if asked is not None:

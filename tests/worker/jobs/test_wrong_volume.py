@@ -1,4 +1,4 @@
-"""On a folder that isn't the service's volume no job is claimed, and none fails."""
+"""A worker claims no job that it can't run: on another folder than the volume, or with options of a newer version."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +52,19 @@ def job(store: Store, tmp_path: Path) -> NewJob:
 def test_a_worker_below_a_missing_mount_leaves_jobs_in_their_queue(store: Store, tmp_path: Path, job: NewJob) -> None:
     runner.run_job(job.id, on(store, tmp_path / "empty"))
     assert (store.jobs.get(job.id).status, store.jobs.get(job.id).attempt) == (Status.QUEUED, 0)
+
+
+@pytest.mark.parametrize("params", [{"recipe": "stream", "future": 1}, {"recipe": "future"}])
+def test_a_job_with_options_of_a_newer_version_is_left_to_a_newer_worker(
+    store: Store, tmp_path: Path, params: dict[str, Any]
+) -> None:
+    volume = Volume(tmp_path / "volume")
+    VolumeGuard(store, volume).check()
+    newer = make_job(params={"corpus_id": new_id("cor"), **params})
+    volume.jobs.create(newer)
+    store.jobs.create(newer)
+    runner.run_job(newer.id, on(store, tmp_path / "volume"))
+    assert (store.jobs.get(newer.id).status, store.jobs.get(newer.id).attempt) == (Status.QUEUED, 0)
 
 
 def _not_found(_: Attempt) -> Any:
