@@ -86,7 +86,7 @@ def test_the_units_start_what_the_images_start() -> None:
 
 
 def test_what_the_environment_files_set_are_settings() -> None:
-    values = {}
+    values: dict[str, str] = {}
     for name in ("charloom.env", "web.env"):
         lines = [line for line in (DEPLOY / "systemd" / name).read_text().splitlines() if not line.startswith("#")]
         values |= dict(line.split("=", 1) for line in lines)
