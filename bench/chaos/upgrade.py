@@ -139,7 +139,8 @@ def _run(stack: ExitStack, old: Version, new: Version) -> list[str]:
 def _report(ref: str, old: Version, new: Version, jobs: list[str]) -> None:
     found = [old.job(job_id) for job_id in jobs]
     assert [job["status"] for job in found] == [new.job(job_id)["status"] for job_id in jobs], "both read the same"
-    weights = [_weights(new, job["result"]["model_id"]) for job in found[:2]]
+    errors = [job["error"] for job in found if job["status"] != "succeeded"]
+    weights = [_weights(new, job["result"]["model_id"]) for job in found[:2] if job["result"]]
     print(
         json.dumps(
             {
@@ -149,11 +150,12 @@ def _report(ref: str, old: Version, new: Version, jobs: list[str]) -> None:
                 "ended": Counter(job["status"] for job in found),
                 "by_worker": Counter(job["worker"] for job in found),
                 "attempts_of_the_moved": found[1]["attempt"],
-                "same_weights": len(set(weights)) == 1,
+                "same_weights": len(weights) == 2 and len(set(weights)) == 1,
+                "errors": errors,
             }
         )
     )
-    if any(job["status"] != "succeeded" for job in found):
+    if errors:
         sys.exit(1)
 
 
