@@ -368,6 +368,11 @@ def kernel_choice() -> str:
     return os.environ.get(f"{PREFIX}KERNEL", "auto")
 
 
+def environment(**more: str) -> dict[str, str]:
+    """Return this process's environment with more variables, for a process that it starts."""
+    return os.environ | more
+
+
 def user_cache_dir() -> Path:
     """Return the folder for what can be made again, by the XDG base directory specification."""
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))

@@ -15,7 +15,7 @@ from torch.nn import functional
 from tests.worker.short_trainings import assert_same, classic, run, sample_text, stream
 from worker.nn import kernel
 from worker.nn.kernel import Kernel, Kind, compilation
-from worker.nn.kernel.compilation import FAMILIES, Family, KernelUnavailable, build, file_name, processor_flags
+from worker.nn.kernel.compilation import FAMILIES, Family, KernelUnavailable, build, file_name, machine, processor_flags
 from worker.nn.model import CharLSTM
 from worker.training.train import train
 
@@ -27,7 +27,7 @@ EXACT, ROUNDED = 2e-6, 1.5e-2
 def compiled(request: pytest.FixtureRequest) -> Kernel:
     """The layer as compiled for each family of processors that this one belongs to."""
     family: Family = request.param
-    if not processor_flags().issuperset(family.needs):
+    if family.machine != machine() or not processor_flags().issuperset(family.needs):
         pytest.skip(f"this processor has no {family.title}")
     return Kernel(family)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from shared.settings import user_cache_dir
+from shared.settings import environment, user_cache_dir
 
 FOLDER = Path(__file__).parent
 #: What is compiled, and what that includes.
@@ -183,8 +183,8 @@ def _compile(compiler: Sequence[str], family: Family, to: Path) -> None:
     words = [*compiler, *FLAGS, *family.flags, header, "-o", str(to), *sources]
     with tempfile.TemporaryDirectory(prefix="charloom-") as cache_dir:
         # Zig compiles its runtime, too, and would keep it in the user's cache.
-        environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": cache_dir, "ZIG_LOCAL_CACHE_DIR": cache_dir}
-        subprocess.run(words, env=environment, check=True, capture_output=True, text=True, timeout=_MAX_COMPILING_S)
+        variables = environment(ZIG_GLOBAL_CACHE_DIR=cache_dir, ZIG_LOCAL_CACHE_DIR=cache_dir)
+        subprocess.run(words, env=variables, check=True, capture_output=True, text=True, timeout=_MAX_COMPILING_S)
 
 
 def _temporary_file() -> Path:
