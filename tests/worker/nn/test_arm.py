@@ -30,7 +30,7 @@ def avx2() -> Kernel | None:
     return Kernel(AVX2) if processor_flags().issuperset(AVX2.needs) else None
 
 
-def model(**sizes: int) -> CharLSTM:
+def model(**sizes: Any) -> CharLSTM:
     torch.manual_seed(1)
     torch.set_num_threads(1)
     return CharLSTM(**sizes).eval()
