@@ -167,3 +167,8 @@ def test_packages_are_compared_with_what_the_installation_needs() -> None:
     assert machine_checks._check_packages(required()).level is Level.OK
     assert machine_checks._check_packages([Requirement("no-such-package>=1")]).level is Level.BAD
     assert machine_checks._check_packages([Requirement("click<2")]).level is Level.WARN
+
+
+def test_a_containers_quota_is_reported_with_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_checks, "cpu_quota", lambda: 1.5)
+    assert "this container may use 1.5 of" in machine_checks._check_cores().message
