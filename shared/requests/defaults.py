@@ -23,6 +23,9 @@ MAX_WEIGHTS = 20
 EPOCHS_FACTOR, MIN_EPOCHS, MAX_EPOCHS, MAX_STEPS = 3, 10, 48, 3200
 #: Epochs that a worker with AMX completes on one thread for each that is expected.
 TRUE_EPOCHS = 1.5
+#: Dropout rises from 0 for this share of the epochs that an AMX host completes: on a slower one, whose time ends in an
+#: early epoch, it is still low then (bench/LOG.md). It depends on the epoch alone, so the model doesn't on the host.
+DROPOUT_RISE = 0.5
 #: While the learning rate is high a loss may not improve for some epochs, and falls when the rate does.
 PATIENCE = 10
 #: Fewest steps of an epoch: batches are made smaller for that, since few large steps train little.
@@ -48,6 +51,8 @@ def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
         found = {"hidden_size": width, "epochs": epochs, "patience": PATIENCE}
     weights = 4 * width * width / chars
     found |= {"dropout": _dropout(epochs_made, weights), "weight_dropout": _weight_dropout(epochs_made, weights)}
+    if given.isdisjoint(("dropout", "weight_dropout")):
+        found["dropout_epochs"] = max(1, round(DROPOUT_RISE * epochs_made))
     return {name: value for name, value in found.items() if name not in given}
 
 

@@ -244,6 +244,14 @@ class StreamRequest(TrainRequest):
         json_schema_extra=_chosen_by_text,
         description="Share of recurrent weights dropped in each step, for many epochs.",
     )
+    dropout_epochs: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        json_schema_extra=_chosen_by_text,
+        description="Epochs in which dropout and weight_dropout rise from 0: what is read for the first time can't be "
+        "overfitted. 0: constant, as when one of the two is given.",
+    )
     epochs: int = Field(
         12,
         ge=1,

@@ -24,6 +24,10 @@ class Dropout:
     units: float = 0.0
     weights: float = 0.0
 
+    def scaled(self, factor: float) -> "Dropout":
+        """Return both shares times a factor."""
+        return Dropout(units=self.units * factor, weights=self.weights * factor)
+
     def variational_dropout(self, outputs: Tensor) -> Tensor:
         """Return a layer's outputs, (T, B, H), with some units of each sequence dropped."""
         if not self.units:

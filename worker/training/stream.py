@@ -50,6 +50,7 @@ class Stream:
         per_batch = self._chunks.characters / self.batches
         self.evaluation_cost = EVALUATION_COST * min(EVALUATION_LENGTH, max(1, validation_chars)) / per_batch
         self._max_warm_up = max(1, min(WARM_UP_STEPS, round(WARM_UP_SHARE * self.batches * request.epochs)))
+        self._dropout, self._dropout_epochs = model.dropout, request.dropout_epochs
         self._carried: Carried | None = None
 
     def decays_at(self, step: int, total_steps: int) -> bool:
@@ -68,6 +69,8 @@ class Stream:
     def train_batch(self, epoch: int, batch: int) -> tuple[float, int]:
         """Compute the gradients of one chunk; return its summed loss in nats and its targets."""
         codes, targets = self._chunks.training(epoch, batch)
+        if self._dropout_epochs:
+            self._model.dropout = self._dropout.scaled(min(1.0, epoch / self._dropout_epochs))
         if self._carried is not None and (begins := self._chunks.begins(epoch, batch)) is not None:
             for part in self._carried:
                 part[:, torch.from_numpy(begins)] = 0.0

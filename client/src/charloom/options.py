@@ -39,6 +39,7 @@ class TrainOptions(TypedDict, total=False):
     embedding_size: int
     dropout: float
     weight_dropout: float
+    dropout_epochs: int
     batch_size: int
     epochs: int
     max_seconds: float

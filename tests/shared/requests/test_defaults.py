@@ -107,6 +107,12 @@ def test_epochs_that_are_given_count_for_what_is_left_out() -> None:
     assert few.weight_dropout < 0.1 < many.weight_dropout
 
 
+def test_dropout_rises_over_half_the_epochs_unless_it_is_given() -> None:
+    assert (fitted(BOOK).epochs, fitted(BOOK).dropout_epochs) == (12, 6)
+    assert [fitted(BOOK, **{share: 0.1}).dropout_epochs for share in ("dropout", "weight_dropout")] == [0, 0]
+    assert fitted(BOOK, dropout=0.1, dropout_epochs=3).dropout_epochs == 3
+
+
 @pytest.mark.parametrize("seconds", [1, 60, 1800, 100_000])
 def test_two_threads_have_enough_readers(seconds: float) -> None:
     assert fitted(SHAKESPEARE, max_seconds=seconds).batch_size == 32
