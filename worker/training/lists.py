@@ -150,11 +150,11 @@ def cut(codes: Codes, listing: Listing | None, request: StreamRequest, *, seed: 
     if listing is None:
         part = validation_part(request, len(codes))
         passages = np.array([*part.segments()], dtype=np.int64)
-        starts, lengths = passages[:, 0], passages[:, 1] - passages[:, 0]
         # The end of each passage, so that the whole text has a part in a long one's baselines.
         most = MAX_TRAINING // len(passages)
         training = np.concatenate([codes[max(start, stop - most) : stop] for start, stop in passages])
-        chunks = Chunks(codes, starts=starts, lengths=lengths, **sizes, seed=seed)
+        begins = passages[:, 0]
+        chunks = Chunks(codes, starts=begins, lengths=passages[:, 1] - begins, **sizes, seed=seed)
         return Cut(chunks=chunks, training=training, read=codes, part=part)
     lengths = listing.lengths
     starts = np.cumsum(lengths, dtype=np.int64) - lengths

@@ -59,7 +59,7 @@ def test_too_short_texts_are_refused_with_the_numbers() -> None:
 
 
 def test_a_text_is_judged_all_over_it_and_a_list_by_its_items() -> None:
-    sizes = {"chars": 20_000, "vocab_size": 40, "memory_limit_bytes": None}
+    sizes: dict[str, Any] = {"chars": 20_000, "vocab_size": 40, "memory_limit_bytes": None}
     items = {"separator": "\n"}
     assert fit(stream(), **sizes).validation == "spread"
     assert fit(stream(validation="tail"), **sizes).validation == "tail"
