@@ -373,6 +373,10 @@ def test_workers_and_readiness(loom: Charloom) -> None:
     assert "torch" in worker.versions
     ready = loom.ready()
     assert (ready.ready, ready.workers) == (True, 1)
+    assert loom.drain_worker(worker.name).draining
+    assert not loom.drain_worker(worker.name, undo=True).draining
+    with pytest.raises(NotFound, match="No worker nobody is seen"):
+        loom.drain_worker("nobody")
 
 
 def test_events_continue_after_an_id_and_end_after_the_last(loom: Charloom, stack: Stack) -> None:

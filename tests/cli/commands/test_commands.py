@@ -146,6 +146,12 @@ def test_everything_is_listed_in_words_and_in_json(cli: Cli, model_id: str, stac
         assert wanted in [item["id"] for item in listing["data"]]
     assert "w1@test" in cli("workers").stdout
     assert [worker["name"] for worker in cli("workers", "--json").json["data"]] == ["w1@test"]
+    assert "w1@test takes no jobs." in cli("drain", "w1@test").stdout
+    assert "(drains)" in cli("workers").stdout
+    [undrained] = cli("drain", stack.loom.workers()[0].host, "--undo", "--json").json["data"]
+    assert not undrained["draining"]
+    nobody = cli("drain", "nobody")
+    assert (nobody.exit_code, "No worker on nobody is seen" in nobody.stderr) == (2, True)
     assert len(cli("jobs", "--limit", "1", "--json").json["data"]) == 1
     assert cli("jobs", "--status", "queued").stdout == ""
 
