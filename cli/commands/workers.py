@@ -31,7 +31,7 @@ def workers(ctx: CliContext) -> None:
         rows = [
             (
                 one.name,
-                " ".join(one.running) or ("refuses jobs" if one.volume_error else "nothing"),
+                _running(one),
                 str(one.cores) if one.cpu_quota is None else f"{one.cores} (quota {one.cpu_quota:.3g})",
                 str(one.threads),
                 f"{age(one.seen_at)} ago",
@@ -48,4 +48,4 @@ def workers(ctx: CliContext) -> None:
 
 def _running(worker: Worker) -> str:
     drains = ["(drains)"] if worker.draining else []
-    return " ".join([*worker.running, *drains]) or "nothing"
+    return " ".join([*worker.running, *drains]) or ("refuses jobs" if worker.volume_error else "nothing")
