@@ -114,4 +114,5 @@ class MetricsServer:
         if environ.get("PATH_INFO") != "/metrics":
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"The metrics are at /metrics.\n"]
-        return self._app(environ, start_response)
+        body: Iterable[bytes] = self._app(environ, start_response)
+        return body

@@ -43,7 +43,7 @@ def test_it_speaks_openmetrics_where_that_is_accepted(world: World) -> None:
     answer = world.http.get("/metrics", headers={"Accept": OPENMETRICS})
     assert answer.content_type.startswith("application/openmetrics-text; version=1.0.0")
     assert answer.text.count("# EOF") == 1
-    families = {family.name: family for family in parse_openmetrics(answer.text)}
+    families = {family.name: family for family in parse_openmetrics(answer.text)}  # type: ignore[no-untyped-call]
     assert families["charloom_jobs_created"].type == "counter"
     assert families["celery_task_runtime"].type == "histogram"
 
