@@ -181,7 +181,7 @@ for module in {modules}:
 
 
 def test_the_environment_is_read_in_one_place() -> None:
-    """Settings read it; the client, which stands alone, reads its own two; two modules pass it on to a child process."""
+    """Settings read it; the client, which stands alone, reads its own two; two modules pass it on to children."""
     readers = {
         module_of(path)
         for path in files(*PACKAGES)
