@@ -7,7 +7,7 @@ from shared.jobs.record import JobType, NewJob
 
 
 def make_job(job_type: JobType = JobType.TRAIN, **changes: Any) -> NewJob:
-    """Make a job that uses the corpus "cor_x", changed as wished."""
+    """Make a job that uses the corpus "cor_x", with these fields changed."""
     job_id = new_id("job")
     fields: dict[str, Any] = {
         "id": job_id,

@@ -245,8 +245,8 @@ def test_both_do_their_work_with_nothing_to_write_to_but_the_volume_and_no_capab
             except httpx.TransportError:
                 return False
 
-        def succeeded(kind: str, wish: dict[str, Any]) -> dict[str, Any]:
-            job = api.post(f"/api/v1/{kind}-jobs", json=wish).raise_for_status().json()
+        def succeeded(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+            job = api.post(f"/api/v1/{kind}-jobs", json=body).raise_for_status().json()
             while job["status"] in ("queued", "running"):
                 job = api.get(f"/api/v1/jobs/{job['id']}", params={"wait": 20}, timeout=30).json()
             assert job["status"] == "succeeded", job

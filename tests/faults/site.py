@@ -96,7 +96,7 @@ class Site:
     valkey: Process = field(init=False)
     web: Process = field(init=False)
     hosts: dict[int, Process] = field(default_factory=dict)
-    #: Options of Valkey beside the usual, "--name value".
+    #: Options of Valkey in addition to the usual, "--name value".
     redis_options: list[str] = field(default_factory=list)
     #: How gunicorn finds the app.
     app: str = "web:create_app()"

@@ -246,7 +246,7 @@ def test_an_emptied_redis_forgets_no_text_and_no_cancel(stage: Stage) -> None:
     assert client.ended(waiting)["result"]["outputs"] == written["result"]["outputs"]
     assert len(client.ended(long)["result"]["outputs"][0]["text"]) == 20_000
     assert client.ended(given_up)["status"] == "cancelled"
-    # And a wish that a running one has not heard yet is not forgotten either
+    # And a cancel that a running one has not noticed yet is not forgotten either
     number = client.saved(running)
     stop(site, number)
     with site.api() as api:

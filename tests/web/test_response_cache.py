@@ -1,4 +1,4 @@
-"""The answer of an ended job is spelled once, and never told of a record that isn't there as it was."""
+"""The response for an ended job is serialized once, and never sent for a record that has changed."""
 
 from typing import Any
 

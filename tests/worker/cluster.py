@@ -132,7 +132,7 @@ class Cluster:
             return submitter.submit(job, file).id
 
     def train(self, corpus: Corpus, **options: Any) -> str:
-        """Send a small training by `stream`, changed as wished, and return its id."""
+        """Send a small training by `stream`, with these options changed, and return its id."""
         request = StreamRequest(corpus_id=corpus.id, name="a model", **{**SMALL, **options})
         return self.send(JobType.TRAIN, request.model_dump(mode="json"))
 

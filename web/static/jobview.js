@@ -106,9 +106,9 @@ export class JobView {
   tick() {
     this.ticks = (this.ticks || 0) + 1;
     if (this.ticks % QUEUE_S === 0 && this.root.querySelector(".state.queued")) this.parts.refresh();
-    const told = this.elapsed();
-    if (told !== this.began) [this.began, this.loadedAt] = [told, Date.now()];
-    if (told !== null) this.figure("time", duration(told + (Date.now() - this.loadedAt) / 1000));
+    const elapsed = this.elapsed();
+    if (elapsed !== this.began) [this.began, this.loadedAt] = [elapsed, Date.now()];
+    if (elapsed !== null) this.figure("time", duration(elapsed + (Date.now() - this.loadedAt) / 1000));
   }
 
   // Puts generated characters in their place: a further attempt overwrites what the one before it wrote.

@@ -24,12 +24,12 @@ export function marking(form) {
   frame.className = "mirror";
   area.replaceWith(frame);
   frame.append(behind, area);
-  const told = document.createElement("p");
-  told.className = "hint told";
-  told.setAttribute("role", "status");
+  const notice = document.createElement("p");
+  notice.className = "hint told";
+  notice.setAttribute("role", "status");
   const count = document.createElement("p");
   count.className = "hint count number";
-  frame.after(told, count);
+  frame.after(notice, count);
   let model = null;
 
   const isKnown = (character) => {
@@ -47,7 +47,7 @@ export function marking(form) {
     const lowered = model && model.params.lowercase !== false && text !== text.toLowerCase();
     count.textContent = text ? `${number(codePoints(text))} characters${lowered ? ", read in lower case like the model’s text" : ""}` : "";
     behind.replaceChildren();
-    if (!model) return (told.textContent = "");
+    if (!model) return (notice.textContent = "");
     const strange = new Set();
     for (const { segment } of segmenter.segment(text)) {
       const unknown = unknownOf(segment);
@@ -67,9 +67,9 @@ export function marking(form) {
     const more = strange.length > MAX_NAMED ? ` and ${strange.length - MAX_NAMED} more` : "";
     const drops = form.elements.unknown_chars.value === "drop";
     const said = strange.length ? `The model never saw ${names}${more}. ${drops ? "They will be removed." : ""}` : "";
-    if (told.dataset.said === said) return;
-    told.dataset.said = said;
-    told.textContent = said;
+    if (notice.dataset.said === said) return;
+    notice.dataset.said = said;
+    notice.textContent = said;
     if (!said || drops) return;
     const button = Object.assign(document.createElement("button"), { type: "button", className: "tool", textContent: "Remove them" });
     button.addEventListener("click", () => {
@@ -78,7 +78,7 @@ export function marking(form) {
       look();
       area.focus();
     });
-    told.append(button);
+    notice.append(button);
   }
 
   async function meet() {

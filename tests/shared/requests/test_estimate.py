@@ -16,8 +16,8 @@ def request(recipe: str = "stream", **options: Any) -> Training:
     return kind.model_validate({"corpus_id": "cor", "recipe": recipe, "seed": 1} | options)
 
 
-def total(wish: Training, speed: Speed = SPEED) -> float:
-    return seconds(wish, CHARS, VOCAB, speed)
+def total(training: Training, speed: Speed = SPEED) -> float:
+    return seconds(training, CHARS, VOCAB, speed)
 
 
 @pytest.mark.parametrize("recipe", ["stream", "classic"])
@@ -62,17 +62,17 @@ def test_without_a_worker_the_time_is_unknown_and_the_rest_is_told() -> None:
 
 @pytest.mark.parametrize("recipe", ["stream", "classic"])
 def test_measured_times_correct_the_estimates_of_a_recipe(recipe: str) -> None:
-    wish = request(recipe)
-    per_step = work_of(wish, CHARS).chars_per_step
+    training = request(recipe)
+    per_step = work_of(training, CHARS).chars_per_step
     other = request("classic" if recipe == "stream" else "stream")
-    seen = per_step / (3 * step_seconds(wish, CHARS, VOCAB, SPEED))
-    speed = SPEED.corrected(wish, chars=CHARS, vocab_size=VOCAB, chars_per_second=seen)
-    assert total(wish, speed) == pytest.approx(3 * total(wish))
+    seen = per_step / (3 * step_seconds(training, CHARS, VOCAB, SPEED))
+    speed = SPEED.corrected(training, chars=CHARS, vocab_size=VOCAB, chars_per_second=seen)
+    assert total(training, speed) == pytest.approx(3 * total(training))
     assert total(other, speed) == total(other)
     for _ in range(20):
-        speed = speed.corrected(wish, chars=CHARS, vocab_size=VOCAB, chars_per_second=3 * seen)
-    assert total(wish, speed) == pytest.approx(total(wish), rel=0.01)
-    mad = SPEED.corrected(wish, chars=CHARS, vocab_size=VOCAB, chars_per_second=1e-9)
+        speed = speed.corrected(training, chars=CHARS, vocab_size=VOCAB, chars_per_second=3 * seen)
+    assert total(training, speed) == pytest.approx(total(training), rel=0.01)
+    mad = SPEED.corrected(training, chars=CHARS, vocab_size=VOCAB, chars_per_second=1e-9)
     assert mad.factors == {recipe: MAX_FACTOR}
 
 

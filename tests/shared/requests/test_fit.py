@@ -100,8 +100,8 @@ def test_given_options_that_do_not_fit_are_refused_where_they_stand() -> None:
 @pytest.mark.parametrize("layers", range(1, 9))
 @pytest.mark.parametrize("hidden_size", [512, 768, 1024, 1100])
 def test_a_step_holds_its_optimizer_too_and_no_model_is_refused_for_it(hidden_size: int, layers: int) -> None:
-    wish = stream(hidden_size=hidden_size, layers=layers)
-    fitted = fit(wish, chars=10**6, vocab_size=67, memory_limit_bytes=None)
+    asked = stream(hidden_size=hidden_size, layers=layers)
+    fitted = fit(asked, chars=10**6, vocab_size=67, memory_limit_bytes=None)
     assert flops(fitted, 67) + optimizer_flops(fitted) <= MAX_BATCH_SECONDS * 50e9
     # Two seconds and more are left for the gradients.
     assert fitted.batch_size == 32 or flops(fitted, 67, batch_size=fitted.batch_size + 1) > 2 * 50e9

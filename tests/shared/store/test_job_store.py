@@ -58,9 +58,9 @@ def test_every_pair_of_states_moves_only_as_the_table_says(store: Store, before:
         MOVES[after](store, job.id, token)
     now = store.jobs.get(job.id).status
     if after in TRANSITIONS[before]:
-        # A wish to cancel a running job is only a wish.
-        wished = before is Status.RUNNING and after is Status.CANCELLED
-        assert now is (Status.RUNNING if wished else after)
+        # Cancelling a running job only requests it.
+        requested = before is Status.RUNNING and after is Status.CANCELLED
+        assert now is (Status.RUNNING if requested else after)
     else:
         assert now is before
 
@@ -205,17 +205,17 @@ def test_a_silent_worker_s_job_is_queued_again_then_failed_with_the_reason(store
     assert "2 times" in error.detail
 
 
-def test_reaping_ends_a_wished_cancel_and_leaves_a_sealed_job_to_be_completed(store: Store) -> None:
-    wished, sealed = make_job(), make_job()
-    for job in (wished, sealed):
+def test_reaping_ends_a_requested_cancel_and_leaves_a_sealed_job_to_be_completed(store: Store) -> None:
+    cancelling, sealed = make_job(), make_job()
+    for job in (cancelling, sealed):
         store.jobs.create(job)
-    claimed(store, wished)
-    store.jobs.cancel(wished.id)
+    claimed(store, cancelling)
+    store.jobs.cancel(cancelling.id)
     store.jobs.seal(sealed.id, claimed(store, sealed).token, "ab")
-    for job in (wished, sealed):
+    for job in (cancelling, sealed):
         expire(store, job)
     assert {r.job_id: r.outcome for r in store.jobs.reap(lease_s=LEASE_S)} == {
-        wished.id: "cancelled",
+        cancelling.id: "cancelled",
         sealed.id: "sealed",
     }
     assert not store.jobs.reap(lease_s=LEASE_S), "whoever completes the sealed one has time for it"

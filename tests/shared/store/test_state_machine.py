@@ -107,8 +107,8 @@ class Modelled:
 
     @property
     def shown(self) -> Status:
-        wished = self.status is Status.RUNNING and self.cancel_requested
-        return Status.CANCELLING if wished else self.status
+        cancelling = self.status is Status.RUNNING and self.cancel_requested
+        return Status.CANCELLING if cancelling else self.status
 
     @property
     def live(self) -> bool:

@@ -17,7 +17,7 @@ def test_unknown_characters_are_told_once_in_order() -> None:
     assert Vocabulary.of("abc").unknown("xaybx") == "xy"
 
 
-def test_line_ends_become_newlines_and_case_folds_only_when_wished() -> None:
+def test_line_ends_become_newlines_and_case_folds_only_when_requested() -> None:
     assert normalise("A\r\nB\rC\n", lowercase=True) == "a\nb\nc\n"
     assert normalise("A\r\n", lowercase=False) == "A\n"
 

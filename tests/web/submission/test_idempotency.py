@@ -45,12 +45,12 @@ def test_a_repeat_gets_the_first_answer_whatever_has_become_of_the_job(world: Wo
     assert jobs(world) == [first.json["id"]]
 
 
-def test_how_the_body_is_spelled_makes_no_other_request(world: World) -> None:
+def test_another_form_of_the_same_json_is_the_same_request(world: World) -> None:
     corpus_id = world.corpus()
     first = send(world, {"corpus_id": corpus_id, "metadata": {"a": "1", "b": "2"}})
-    spelled = f'{{ "metadata": {{"b":"2", "a":"\\u0031"}},\n "corpus_id": "{corpus_id}" }}'
+    another_form = f'{{ "metadata": {{"b":"2", "a":"\\u0031"}},\n "corpus_id": "{corpus_id}" }}'
     again = world.http.post(
-        f"{API}/train-jobs", data=spelled, content_type="application/json", headers={"Idempotency-Key": KEY}
+        f"{API}/train-jobs", data=another_form, content_type="application/json", headers={"Idempotency-Key": KEY}
     )
     assert again.data == first.data
 

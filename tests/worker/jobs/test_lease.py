@@ -42,12 +42,12 @@ def held(store: Store, claimed: Claim, clock: Clock, *, stall_s: float = 60, dra
         yield lease
 
 
-def test_with_nothing_wished_the_work_goes_on(store: Store, clock: Clock) -> None:
+def test_with_nothing_requested_the_work_goes_on(store: Store, clock: Clock) -> None:
     with held(store, claim(store), clock) as lease:
         assert lease.check() is None
 
 
-def test_a_wished_cancel_is_seen(store: Store, clock: Clock) -> None:
+def test_a_requested_cancel_is_seen(store: Store, clock: Clock) -> None:
     claimed = claim(store)
     with held(store, claimed, clock) as lease:
         store.jobs.cancel(claimed.job.id)

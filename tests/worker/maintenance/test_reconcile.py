@@ -19,7 +19,7 @@ def volume(redis_url: str, data_dir: Path) -> Volume:
 
 
 def test_each_job_comes_back_as_the_volume_knows_it(store: Store, volume: Volume) -> None:
-    # Given: jobs of which nothing, an attempt, a wish to cancel, both, and an end are on the volume.
+    # Given: jobs of which nothing, an attempt, a requested cancel, both, and an end are on the volume.
     never_begun, begun, cancelled, cancelling, ended, text = jobs = [make_job() for _ in range(5)] + [
         make_job(JobType.GENERATE)
     ]

@@ -1,4 +1,4 @@
-"""A long text is read with an eye on the lease: a wish to stop is heard before the first step."""
+"""A long text is read with an eye on the lease: a request to stop is noticed before the first step."""
 
 from pathlib import Path
 
@@ -23,19 +23,19 @@ def long_corpus(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> C
     return cluster.corpus(path)
 
 
-@pytest.mark.parametrize("wish", StopRequest)
+@pytest.mark.parametrize("stop", StopRequest)
 def test_a_wish_to_stop_is_heard_while_the_text_is_read(
-    cluster: Cluster, long_corpus: Corpus, wish: StopRequest
+    cluster: Cluster, long_corpus: Corpus, stop: StopRequest
 ) -> None:
-    # Given: a claimed training, and a wish that comes at the third look.
+    # Given: a claimed training, and a request that comes at the third look.
     looks = 0
 
     def draining() -> bool:
         nonlocal looks
         looks += 1
-        if wish is StopRequest.CANCEL and looks == 2:
+        if stop is StopRequest.CANCEL and looks == 2:
             attempt.lease.saw_cancel(True)  # heard at the next look
-        return wish is StopRequest.DRAIN and looks == 3
+        return stop is StopRequest.DRAIN and looks == 3
 
     job_id = cluster.mute().train(long_corpus)
     attempt = cluster.attempt(job_id, draining=draining)
@@ -43,8 +43,8 @@ def test_a_wish_to_stop_is_heard_while_the_text_is_read(
     with pytest.raises(StopRequested) as caught:
         run_train(attempt)
     # Then
-    assert caught.value.request is wish
-    assert looks == (3 if wish is StopRequest.DRAIN else 2)
+    assert caught.value.request is stop
+    assert looks == (3 if stop is StopRequest.DRAIN else 2)
     assert cluster.volume.jobs.states(job_id) == [], "nothing was there to be saved"
     job = cluster.store.jobs.get(job_id)
     assert (job.status, job.progress.step) == (Status.RUNNING, 0)

@@ -104,7 +104,7 @@ def test_the_end_of_a_job_is_told_signed_as_the_api_shows_it(
     assert not sender(store).check()
 
 
-def test_only_what_was_wished_is_told(store: Store, client: "redis.Redis") -> None:
+def test_only_what_was_asked_for_is_sent(store: Store, client: "redis.Redis") -> None:
     ended(store, "https://example.org/", "job.failed")
     assert waiting(client) == []
     job = ended(store, "https://example.org/", "job.running", "job.succeeded")
