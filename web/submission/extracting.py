@@ -82,7 +82,7 @@ def _as_one(services: Services, uploads: Sequence[Upload]) -> Iterator[Upload]:
                     for chunk in _chunks(upload.stream):
                         target.write(chunk)
         file.seek(0)
-        yield replace(first, stream=file, filename=f"{first.filename[:200]} and {len(uploads) - 1} more")  # type: ignore[arg-type]
+        yield replace(first, stream=file, filename=f"{first.filename[:200]} and {len(uploads) - 1} more")
 
 
 def _digest(services: Services, stream: BinaryIO) -> str:

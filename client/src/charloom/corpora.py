@@ -283,7 +283,9 @@ class Corpora(Calls[M]):
                 params={key: value for key, value in query.items() if value},
                 timeout=READING_S,
             )
-        return self._transport.read(Job if found.get("object") == "job" else Corpus, found)
+        if found.get("object") == "job":
+            return self._transport.read(Job, found)
+        return self._transport.read(Corpus, found)
 
     async def _settle(self, found: Corpus | Job) -> Corpus:
         return await self._extracted(found) if isinstance(found, Job) else found
