@@ -14,6 +14,7 @@ clean_option = click.option(
     "--clean",
     "remedies",
     multiple=True,
+    metavar="REMEDY",
     type=click.Choice([ADVISED, *(one.value for one in Remedy)]),
     help="Clean the text first, by this remedy, or by those that are advised; may be repeated.",
 )

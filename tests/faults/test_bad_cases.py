@@ -152,7 +152,7 @@ def test_a_finished_model_waits_for_space(own_disk: Stage) -> None:
     job_id = client.train()
     client.saved(job_id)
     site.disk.fill()
-    eventually(lambda: "The model is ready but can't be written" in logged(site, job_id), "it waits")
+    eventually(lambda: "What the job has made can't be written" in logged(site, job_id), "it waits")
     assert "its state can't be saved" in logged(site, job_id)
     assert client.get(job_id)["status"] == "running"
     site.disk.free()

@@ -6,6 +6,7 @@ They call the store's own methods, so records and events are what a real one wou
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,6 +14,7 @@ import redis
 from flask import Flask
 from kombu import pools
 
+from shared.errors import VolumeGone
 from shared.ids import model_id_of, new_id
 from shared.jobs.events import Event, EventType
 from shared.jobs.record import JobError, Losses, Progress, Status
@@ -48,6 +50,8 @@ class World:
         self.http: Any = self.app.test_client()
         self.services: Services = self.app.extensions["charloom"]
         self._redis_url = settings.redis_url.get_secret_value()
+        with suppress(VolumeGone):
+            self.services.volume_guard.check()  # the volume and Redis have its id before a test looks at them
 
     def close(self) -> None:
         """Close the connections."""

@@ -20,7 +20,7 @@ _LABELS = {
     "max_seconds": "Time limit, seconds",
     "learning_rate": "Learning rate",
     "grad_clip": "Gradient clipping",
-    "dropout_epochs": "Epochs without full dropout",
+    "dropout_epochs": "Rise of dropout",
     "validation_fraction": "Validation fraction",
     "validation": "Validation part",
     "sample_chars": "Sample length",

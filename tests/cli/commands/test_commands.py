@@ -290,7 +290,7 @@ def test_a_followed_training_doesn_t_notice_a_restart_of_the_web_server(cli: Cli
     ("arguments", "code", "words"),
     [
         (("train", "nope.txt"), 2, "There is no file 'nope.txt' here, and no text of that name on the server."),
-        (("train", "."), 2, "is a directory"),
+        (("train", "."), 2, ". has no files."),
         (("train", "sample", "--epochs", "0"), 2, "--epochs is 0, but must be greater than or equal to 1."),
         (
             ("train", "sample", "--recipe", "classic", "--embedding-size", "8"),

@@ -72,4 +72,4 @@ def test_a_server_that_is_away_for_long_is_reported_once() -> None:
 def test_a_command_that_doesn_t_exist_is_answered_with_one_that_does() -> None:
     failed = run("trian")
     assert failed.exit_code == 2
-    assert "No such command 'trian'. Did you mean 'train'?" in failed.stderr
+    assert "No such command 'trian'. (Did you mean one of: 'drain', 'train'?)" in failed.stderr

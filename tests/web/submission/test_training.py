@@ -25,6 +25,7 @@ def test_a_training_is_queued_with_every_option_concrete(world: World) -> None:
         "events": f"/api/v1/jobs/{job['id']}/events",
         "cancel": f"/api/v1/jobs/{job['id']}/cancel",
         "model": None,
+        "corpus": None,
     }
     params = job["params"]
     assert (params["recipe"], params["name"], params["epochs"]) == (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import redis
 from prometheus_client.parser import text_string_to_metric_families
 
 from cli.service import ports
@@ -59,6 +60,9 @@ def test_a_worker_is_watched_and_drained(redis_url: str, tmp_path: Path) -> None
     cluster = Cluster.make(redis_url, tmp_path / "data", tmp_path, lease_ttl_s="3", **options)
     world = World(cluster.settings)
     with cluster.worker(), flower(cluster) as client:
+        # It answers before it listens to events, and learns of no task that ended before.
+        with redis.Redis.from_url(redis_url) as broker:
+            eventually(lambda: broker.exists("charloom-broker:_kombu.binding.celeryev"), "Flower listens", within_s=60)
         corpus_id = world.corpus((ROOT / "shared" / "sample.txt").read_bytes())
         asked = {"corpus_id": corpus_id, **SMALL, "max_seconds": 1}
         sent = world.http.post(f"{API}/train-jobs", json=asked, headers={"X-Request-Id": REQUEST})
