@@ -1,8 +1,6 @@
 """Jobs on a real worker end as they should."""
 
-import json
 import os
-import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,6 @@ from shared.requests.options import ClassicRequest, GenerateRequest
 from shared.store import keys
 from shared.text.items import Items, ModelItems
 from shared.volume import Corpus
-from shared.volume.backup import back_up
 from shared.volume.item_lists import read_items
 from tests.waiting import eventually
 from tests.worker.cluster import ENDLESS, MIDDLING, Cluster
@@ -317,28 +314,3 @@ def test_no_live_job_is_left_over(cluster: Cluster) -> None:
     assert client.zcard(keys.RUNNING) == client.zcard(keys.OUTBOX) == 0
     assert not list(client.scan_iter(keys.LAYOUT["uses"] + "*"))
     client.close()
-
-
-def test_a_service_restored_from_a_backup_ends_a_training_with_the_same_weights(
-    cluster: Cluster, corpus: Corpus, made: Job, tmp_path: Path
-) -> None:
-    # Given: a backup that was taken during a training.
-    undisturbed = cluster.weights(made)
-    job_id = cluster.train(corpus, **MIDDLING)
-    eventually(lambda: cluster.volume.jobs.states(job_id), "a state is saved")
-    back_up(cluster.volume, tmp_path / "backup")
-    # When: Redis and the volume are lost, and the volume is restored.
-    cluster.store.jobs.cancel(job_id)
-    cluster.ended(job_id)
-    with redis.Redis.from_url(cluster.settings.redis_url.get_secret_value()) as client:
-        client.flushall()
-    for part in cluster.volume.folder.iterdir():
-        shutil.rmtree(part) if part.is_dir() else part.unlink()
-    shutil.copytree(tmp_path / "backup", cluster.volume.folder, dirs_exist_ok=True)
-    # Then
-    eventually(lambda: cluster.store.jobs.find(job_id), "the record is restored")
-    assert cluster.weights(cluster.ended(job_id)) == undisturbed
-    logs = [
-        event.data for event in cluster.store.events.read(job_id, limit=10_000).events if event.type is EventType.LOG
-    ]
-    assert any("Continues from step" in json.dumps(data) for data in logs)
