@@ -25,7 +25,7 @@ def test_a_service_restored_from_a_backup_ends_a_training_with_the_same_weights(
     job_id = cluster.train(corpus, **MIDDLING)
     eventually(lambda: cluster.volume.jobs.states(job_id), "a state is saved")
     back_up(cluster.volume, tmp_path / "backup")
-    # When: the volume is lost and restored, and then Redis is emptied: a worker that runs meanwhile rebuilds the records
+    # When: the volume is lost and restored, then Redis is emptied: a worker that runs meanwhile rebuilds the records
     # from what it finds, once.
     cluster.store.jobs.cancel(job_id)
     cluster.ended(job_id)
