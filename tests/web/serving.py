@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import redis
 from flask import Flask
 
+from shared.store import keys
 from tests.preloaded import popen
 from tests.waiting import eventually
 from web import create_app
@@ -53,6 +55,8 @@ def serve(redis_url: str, folder: Path, **changes: str) -> Iterator[Served]:
     """Start a gunicorn on a free port and give it; it is ended at the end."""
     data_dir = folder / "data"
     data_dir.mkdir(exist_ok=True)
+    with suppress(redis.RedisError), redis.Redis.from_url(redis_url) as client:
+        client.delete(keys.VOLUME)  # that of the tests before, which had another volume
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CHARLOOM_")}
     environment |= {
         "CHARLOOM_REDIS_URL": redis_url,
