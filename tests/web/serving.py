@@ -13,7 +13,6 @@ from pathlib import Path
 import redis
 from flask import Flask
 
-from shared.store import keys
 from tests.preloaded import popen
 from tests.waiting import eventually
 from web import create_app
@@ -56,7 +55,7 @@ def serve(redis_url: str, folder: Path, **changes: str) -> Iterator[Served]:
     data_dir = folder / "data"
     data_dir.mkdir(exist_ok=True)
     with suppress(redis.RedisError), redis.Redis.from_url(redis_url) as client:
-        client.delete(keys.VOLUME)  # that of the tests before, which had another volume
+        client.flushdb()  # what tests before have left belongs to another volume
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CHARLOOM_")}
     environment |= {
         "CHARLOOM_REDIS_URL": redis_url,

@@ -84,6 +84,7 @@ def test_a_large_response_comes_whole_to_a_client_that_reads_in_small_pieces(
     text = "".join(f"line {number}\n" for number in range(400_000))
     url = f"{impatient.url}{API}/corpora?name=x"
     sent = httpx.post(url, content=text.encode(), headers=bearer() | {"Content-Type": "text/plain"}, timeout=60)
+    assert sent.is_success, sent.text
     request = f"GET {API}/corpora/{sent.json()['id']}/text HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
     request += f"Authorization: {bearer()['Authorization']}\r\n"
     if part is not None:
