@@ -31,7 +31,8 @@ import worker  # noqa: F401  # before torch: it says how threads wait
 from bench.common import Row, report
 from shared.host import cores
 from shared.requests.fit import fit
-from shared.requests.options import GenerateRequest, StreamRequest, WriteItems
+from shared.requests.options import StreamRequest
+from shared.requests.writing import GenerateRequest, WriteItems
 from worker.formats.bundle import BUNDLE, load_model, write_model
 from worker.generation.items import write_items
 from worker.generation.loaded import LoadedModel

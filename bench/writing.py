@@ -22,8 +22,8 @@ from torch.nn import functional
 
 from bench.common import Row, in_turns, report, text_argument
 from shared.host import cores
-from shared.requests.options import GenerateRequest
 from shared.requests.recipes import CLASSIC, STREAM, Recipe
+from shared.requests.writing import GenerateRequest
 from shared.text.vocabulary import Vocabulary
 from tests.worker.reference import document_generation
 from worker.generation.generate import generate

@@ -1,6 +1,6 @@
 """Every setting of every process: the one place where the environment is read.
 
-A setting `redis_url` is read from `CHARLOOM_REDIS_URL`. Each process reads them once, at its door (the Celery entry,
+A setting `redis_url` is read from `CHARLOOM_REDIS_URL`. Each process reads them once, where it begins (the Celery entry,
 the app factory, the command line), and passes them on. A wrong one stops the start with its name.
 
 Longer than most files here, since it is the one place of all settings.
@@ -225,13 +225,17 @@ class Settings(BaseModel):
 
     # Extraction
     extract_memory_bytes: int = Field(
-        2**30, ge=64 * 2**20, description="Memory that extracting the text of a file may take, bytes."
+        2**30, ge=64 * 2**20, description="Memory that extracting, examining or cleaning a text may take, bytes."
     )
     extract_unpacked_bytes: int = Field(
         2**30, ge=2**20, description="Bytes that may be unpacked of one file, its archives and their files together."
     )
     extract_s: int = Field(
-        600, ge=1, le=86_400, description="Seconds after which extracting the text of a file is given up."
+        600,
+        ge=1,
+        le=86_400,
+        description="Seconds after which extracting, examining or cleaning a text is given up, at most 300 of them of "
+        "computing.",
     )
 
     # Webhooks

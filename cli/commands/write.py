@@ -12,7 +12,7 @@ from cli.common.generation import show_generation
 from cli.common.items import items_options, nest_items
 from cli.common.lookup import find_model
 from cli.common.options import check_request, given_options, request_options
-from shared.requests.options import GenerateRequest, WriteItems
+from shared.requests.writing import GenerateRequest, WriteItems
 
 _REQUEST: TypeAdapter[Any] = TypeAdapter(GenerateRequest)
 _ITEMS: TypeAdapter[Any] = TypeAdapter(WriteItems)

@@ -11,7 +11,7 @@ from cli.common.context import CliContext
 from cli.common.exit_codes import Exit, Failure
 from cli.common.options import Command, request_options
 from cli.terminal.console import printable
-from shared.requests.options import WriteItems
+from shared.requests.writing import WriteItems
 
 #: Options that need --items.
 _OPTIONS = tuple(name for name in WriteItems.model_fields if name != "count")

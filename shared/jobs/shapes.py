@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, TypeAda
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest
+from shared.requests.options import ClassicRequest, StreamRequest
+from shared.requests.writing import GenerateRequest
 
 
 @dataclass(frozen=True)

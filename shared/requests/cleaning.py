@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from shared.requests.options import Name, Request
+from shared.requests.fields import Name, Request
 
 ADVISED: Literal["advised"] = "advised"
 

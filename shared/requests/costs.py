@@ -2,7 +2,8 @@
 
 from shared.requests.fit import FLOPS_PER_SECOND
 from shared.requests.flops import flops
-from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest
+from shared.requests.options import ClassicRequest, StreamRequest
+from shared.requests.writing import GenerateRequest
 
 #: Characters that a modest host writes in a second; characters assumed of an item.
 _WRITTEN_PER_SECOND, _ITEM_CHARS = 20_000, 40

@@ -1,25 +1,23 @@
-"""The requests for jobs: the only place with the name, limits, default and help of every option.
+"""The requests for trainings: the only place with the name, limits, default and help of each of their options.
 
-The API, the forms, the OpenAPI document and the command line all take theirs from these types. Fitting a request to a
-text is `shared/requests/fit.py`; nothing here knows Redis, Flask or torch.
+The API, the forms, the OpenAPI document and the command line all take theirs from these types, as they take those for
+text from `shared/requests/writing.py`. Fitting a request to a text is `shared/requests/fit.py`; nothing here knows
+Redis, Flask or torch.
 """
 
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     SecretStr,
     StringConstraints,
     Tag,
-    field_validator,
-    model_validator,
 )
 from pydantic.fields import FieldInfo
 
+from shared.requests.fields import Metadata, Name, Request, Seed
 from shared.requests.recipes import CLASSIC, STREAM, Recipe
 from shared.requests.webhook_urls import MAX_URL_CHARS, parse
 from shared.settings import WEBHOOK_KEY_PATTERN, check_webhook_secret
@@ -29,28 +27,11 @@ from shared.text.items import MAX_SEPARATOR
 AUTO = "auto"
 #: Default learning rate of a `stream` training that starts from a model: at 0.01 it first forgets (bench/LOG.md).
 RATE_FROM_MODEL = 3e-3
-#: Largest seed: 2**63 - 1, what torch and numpy both take.
-MAX_SEED = 2**63 - 1
-#: Most characters of all items of a request together.
-MAX_ITEMS_CHARS = 100_000_000
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-MetadataValue = Annotated[str, StringConstraints(max_length=512)]
-Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]
-Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 SeqLength = Annotated[int, Field(ge=1, le=2048)]
 HiddenSize = Annotated[int, Field(ge=1, le=4096)]
 Layers = Annotated[int, Field(ge=1, le=8)]
 EmbeddingSize = Annotated[int, Field(ge=1, le=1024)]
-
-
-def _holds_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any(_holds_nul(part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(_holds_nul(part) for part in value)
 
 
 def _chosen_by_text(schema: dict[str, Any]) -> None:
@@ -66,19 +47,6 @@ def is_chosen(field: FieldInfo) -> bool:
 def is_default(field: FieldInfo, value: Any) -> bool:
     """Return True if omitting an option is the same as giving this value, for every text."""
     return not is_chosen(field) and bool(value == field.get_default(call_default_factory=True))
-
-
-class Request(BaseModel):
-    """A request body. Unknown fields, numbers in strings, NaN and infinities are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="after")
-    @classmethod
-    def _no_nul(cls, value: Any) -> Any:
-        if _holds_nul(value):
-            raise ValueError("contains a NUL character (U+0000); remove it")
-        return value
 
 
 def _check_receiver(url: str) -> str:
@@ -311,106 +279,3 @@ AnyTrainRequest = Annotated[
         custom_error_message='recipe must be "stream" or "classic"',
     ),
 ]
-
-StopString = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-Separator = Annotated[str, StringConstraints(min_length=1, max_length=MAX_SEPARATOR)]
-
-
-class WriteItems(Request):
-    """Whole items of a list, instead of one text."""
-
-    count: int = Field(ge=1, le=100_000, description="Number of items to write.")
-    unique: bool = Field(True, description="Write each item once.")
-    new: bool = Field(False, description="Leave out items that the training text has.")
-    min_chars: int = Field(1, ge=1, le=10_000, description="Leave out shorter items.")
-    max_chars: int = Field(
-        1000, ge=1, le=10_000, description="Drop an item that hasn't ended after so many characters."
-    )
-    separator: Separator | None = Field(
-        None, description="What ends an item; the model's own if omitted. Required if it wasn't trained on a list."
-    )
-
-    @model_validator(mode="after")
-    def _check_sizes(self) -> "WriteItems":
-        if self.min_chars > self.max_chars:
-            raise ValueError(f"need max_chars of at least min_chars, {self.min_chars:,}, not {self.max_chars:,}")
-        if self.count * self.max_chars > MAX_ITEMS_CHARS:
-            raise ValueError(
-                f"may have {MAX_ITEMS_CHARS:,} characters together; count {self.count:,} times max_chars "
-                f"{self.max_chars:,} is more"
-            )
-        return self
-
-
-class GenerateRequest(Request):
-    """A request to generate text with a model."""
-
-    model_id: str = Field(description="The model to use.")
-    prompt: str | None = Field(
-        None,
-        min_length=1,
-        max_length=100_000,
-        description="The text to continue; a random passage of the model's corpus if omitted. With items, the "
-        "beginning of each item.",
-    )
-    length: int = Field(1000, ge=1, le=100_000, description="Number of characters to generate.")
-    temperature: float = Field(
-        0.7,
-        ge=0,
-        le=10,
-        description="0 always takes the most likely character and tends to loop; 1 samples from the model's own "
-        "distribution; higher values are more random.",
-    )
-    top_k: int | None = Field(None, ge=1, description="Sample from the k most likely characters only.")
-    top_p: float | None = Field(
-        None, gt=0, le=1, description="Sample from the most likely characters that together have this probability."
-    )
-    max_run: int | None = Field(
-        None,
-        ge=0,
-        le=100_000,
-        description="Longest run of one character, blanks included; 0 for no limit. If omitted, about the longest in "
-        "the model's corpus; none if that isn't known.",
-    )
-    stop: list[StopString] | None = Field(
-        None, min_length=1, max_length=8, description="Stop before the first of these strings."
-    )
-    n: int = Field(1, ge=1, le=64, description="Number of variants.")
-    items: WriteItems | None = Field(
-        None, description="Write whole items of a list, instead of a text of `length` characters."
-    )
-    seed: Seed | None = Field(
-        None, description="The same request with the same seed gives the same text; random if omitted."
-    )
-    unknown_chars: Literal["error", "drop"] = Field(
-        "error", description="Whether to refuse a prompt with characters that the model doesn't know, or to drop them."
-    )
-    metadata: Metadata = Field(default_factory=dict, description="Up to 16 key-value pairs of your own.")
-
-
-class CorpusPatch(Request):
-    """Changes to a corpus. Omitted fields stay as they are."""
-
-    name: Name | None = Field(None, description="The new name.")
-    metadata: Metadata | None = Field(None, description="The new metadata, replacing the old.")
-
-
-class CorpusJoin(Request):
-    """Texts to join into a new one."""
-
-    corpus_ids: list[str] = Field(min_length=2, max_length=100, description="The texts, in this order.")
-    name: Name | None = Field(None, description="The new text's name; made from the first one's if omitted.")
-    separator: str | None = Field(
-        None,
-        max_length=MAX_SEPARATOR,
-        description="What separates two texts; where a text ends with a part of it, the rest is added. If omitted, a "
-        "blank line, or the separator of the lists.",
-    )
-
-
-class ModelPatch(CorpusPatch):
-    """Changes to a model. Omitted fields stay as they are."""
-
-    base: bool | None = Field(
-        None, description="Whether stream trainings on texts of its language start from it by themselves."
-    )

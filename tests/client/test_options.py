@@ -13,9 +13,10 @@ from charloom.records import ENDED
 from shared.jobs.events import EventType
 from shared.jobs.record import TERMINAL, Status
 from shared.jobs.record import JobType as ServerJobType
-from shared.requests import options
-from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest
+from shared.requests import options, writing
+from shared.requests.options import ClassicRequest, StreamRequest
 from shared.requests.recipes import RecipeName
+from shared.requests.writing import GenerateRequest
 from web.http.queries import DownloadQuery
 
 
@@ -42,7 +43,7 @@ def plain(kind: Any) -> Any:
         (TrainOptions, (StreamRequest, ClassicRequest), {"corpus_id", "init_from"}),
         (GenerateOptions, (GenerateRequest,), {"model_id"}),
         (Webhook, (options.Webhook,), set()),
-        (WriteItems, (options.WriteItems,), set()),
+        (WriteItems, (writing.WriteItems,), set()),
     ],
 )
 def test_options_are_those_of_the_requests(ours: Any, theirs: tuple[type[BaseModel], ...], named: set[str]) -> None:

@@ -2,7 +2,7 @@
 
 from flask import Response
 
-from shared.requests.options import CorpusJoin, CorpusPatch
+from shared.requests.edits import CorpusJoin, CorpusPatch
 from shared.volume.corpus_joins import join
 from shared.volume.corpus_vocabulary import vocabulary_of
 from web.api.corpora import api

@@ -3,7 +3,7 @@
 from flask import Response
 
 from shared.errors import InvalidRequest, NotFound
-from shared.requests.options import ModelPatch
+from shared.requests.edits import ModelPatch
 from shared.requests.recipes import STREAM
 from shared.volume import Models
 from web.http.conditional import check_preconditions, reply_file

@@ -5,7 +5,8 @@ from functools import partial
 
 from flask import Response
 
-from shared.requests.options import AnyTrainRequest, GenerateRequest
+from shared.requests.options import AnyTrainRequest
+from shared.requests.writing import GenerateRequest
 from web.http.endpoints import API
 from web.http.queries import NameQuery
 from web.http.responses import json_answer, reply, reply_accepted

@@ -15,7 +15,7 @@ from pydantic import (
 
 from shared.ids import is_id
 from shared.jobs.record import JobType, Status
-from shared.requests.options import Name
+from shared.requests.fields import Name
 from shared.store.events import is_event_id
 from shared.text.encodings import ENCODINGS, encoding_of
 from shared.volume import Corpus

@@ -19,7 +19,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.formparser import FormDataParser
 
 from shared.errors import FieldError, InvalidRequest, TooLarge
-from shared.requests.options import Name
+from shared.requests.fields import Name
 from shared.volume.columns import Column, TableFormat, format_of
 from shared.volume.files import translated
 from web.http.errors import Malformed, UnsupportedMediaType

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from shared.requests.options import Request
+from shared.requests.fields import Request
 from web.http.endpoints import Endpoint
 from web.http.schemas import Problem, WebhookMessage
 from web.openapi.operations import Schemas, operation_of, template_of, webhooks

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from shared.requests.options import MAX_SEED
+from shared.requests.fields import MAX_SEED
 
 Schema = Mapping[str, Any]
 

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.jobs.record import Job, JobType
-from shared.requests.options import AUTO, TRAIN_REQUESTS, GenerateRequest, WriteItems, is_default
+from shared.requests.options import AUTO, TRAIN_REQUESTS, is_default
+from shared.requests.writing import GenerateRequest, WriteItems
 
 #: Ids, and options that the command line doesn't have.
 _ARGUMENTS = ("corpus_id", "model_id", "metadata", "webhook")

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from shared.errors import FieldError, InvalidRequest
 from shared.jobs.record import Job, JobType
-from shared.requests.options import GenerateRequest
+from shared.requests.writing import GenerateRequest
 from shared.text.vocabulary import Vocabulary, name_characters
 from shared.volume import Model
 from web.http.validation import check_strings

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from shared.errors import Damaged, InvalidRequest, NotFound
 from shared.jobs.comparison import compare
 from shared.jobs.rows import MetricRow
-from shared.requests.options import ModelPatch
+from shared.requests.edits import ModelPatch
 from shared.requests.recipes import STREAM
 from shared.volume import Model
 from web.http.loss_rows import reply_csv

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from werkzeug.wrappers import Response as AnyResponse
 
 from shared.errors import Conflict, InvalidRequest, TooLarge
-from shared.requests.options import CorpusJoin, CorpusPatch
+from shared.requests.edits import CorpusJoin, CorpusPatch
 from shared.text.items import split
 from shared.text.text_stream import excerpt
 from shared.volume import Corpus, Model

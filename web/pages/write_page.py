@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from shared import volume
 from shared.errors import InvalidRequest, NotFound
 from shared.jobs.record import JobType
-from shared.requests.options import GenerateRequest, WriteItems
+from shared.requests.writing import GenerateRequest, WriteItems
 from shared.text.vocabulary import Vocabulary
 from web.http.validation import check_strings
 from web.pages import csrf

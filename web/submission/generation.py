@@ -5,8 +5,8 @@ from shared.errors import InvalidRequest
 from shared.ids import seed_of
 from shared.jobs.record import JobType, NewJob
 from shared.requests.costs import writing_seconds
-from shared.requests.options import GenerateRequest
 from shared.requests.recipes import RECIPES
+from shared.requests.writing import GenerateRequest
 from shared.text import prompt
 from shared.text.vocabulary import BOM, Vocabulary
 from web.services import Services

@@ -1,8 +1,8 @@
 """What a generate request asks of the items of a list, checked against its model."""
 
 from shared.errors import FieldError
-from shared.requests.options import GenerateRequest, WriteItems
 from shared.requests.recipes import RECIPES
+from shared.requests.writing import GenerateRequest, WriteItems
 from shared.text.vocabulary import Vocabulary, name_characters, normalise
 from shared.volume import Model
 from web.http.validation import refused

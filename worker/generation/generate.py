@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from shared.requests.options import GenerateRequest
+from shared.requests.writing import GenerateRequest
 from shared.text import prompt as prompts
 from shared.text.vocabulary import Vocabulary
 from worker.generation.decoders import Decoder, decoder_for

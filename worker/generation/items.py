@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.nn.functional import log_softmax
 
-from shared.requests.options import GenerateRequest, WriteItems
+from shared.requests.writing import GenerateRequest, WriteItems
 from worker.generation.decoders import decoder_for
 from worker.generation.generate import BURST_S, prepare_prompt
 from worker.generation.loaded import LoadedModel

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from shared.jobs.events import EventType
 from shared.jobs.record import Progress
-from shared.requests.options import GenerateRequest
+from shared.requests.writing import GenerateRequest
 from shared.volume import Model
 from worker.generation.generate import Output, Text, generate
 from worker.generation.overlap import find_overlaps

@@ -9,8 +9,8 @@ from itertools import accumulate
 from shared.errors import JobFailed, NotFound
 from shared.jobs.events import EventType
 from shared.jobs.record import Progress
-from shared.requests.options import GenerateRequest, WriteItems
 from shared.requests.recipes import RECIPES
+from shared.requests.writing import GenerateRequest, WriteItems
 from shared.text import text_stream
 from shared.text.items import split
 from shared.volume import Model

@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from shared.jobs.record import JobType, NewJob
-from shared.requests.options import AnyTrainRequest, GenerateRequest
+from shared.requests.options import AnyTrainRequest
+from shared.requests.writing import GenerateRequest
 
 _CHECKS: Mapping[JobType, Callable[[Any], object]] = {
     JobType.TRAIN: TypeAdapter(AnyTrainRequest).validate_python,

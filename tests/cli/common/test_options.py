@@ -11,7 +11,8 @@ from cli.commands.write import write
 from cli.common.exit_codes import Exit, Failure
 from cli.common.options import check_request, given_options
 from shared.jobs.record import Job, JobType, Status
-from shared.requests.options import AnyTrainRequest, ClassicRequest, GenerateRequest, StreamRequest, is_chosen
+from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamRequest, is_chosen
+from shared.requests.writing import GenerateRequest
 from web.pages import commands
 
 #: Fields that a command has a way of its own for.

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from shared.requests.options import AnyTrainRequest, ClassicRequest, GenerateRequest, StreamRequest
+from shared.requests.options import AnyTrainRequest, ClassicRequest, StreamRequest
+from shared.requests.writing import GenerateRequest
 
 TRAIN: TypeAdapter[StreamRequest | ClassicRequest] = TypeAdapter(AnyTrainRequest)
 

@@ -11,7 +11,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from shared.ids import model_id_of
 from shared.jobs.events import EventType
-from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest, Webhook
+from shared.requests.options import ClassicRequest, StreamRequest, Webhook
+from shared.requests.writing import GenerateRequest
 from tests.web.world import API, World
 
 #: The calls of the contract that this version has.

@@ -12,7 +12,8 @@ import pytest
 from cli.common.items import nest_items
 from cli.common.options import given_options
 from cli.main import main
-from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest
+from shared.requests.options import ClassicRequest, StreamRequest
+from shared.requests.writing import GenerateRequest
 from tests.web.world import World
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from shared.requests.options import ClassicRequest, GenerateRequest, StreamRequest
+from shared.requests.options import ClassicRequest, StreamRequest
+from shared.requests.writing import GenerateRequest
 from shared.sizes import size
 from web.pages.form_fields import fields_of, values_of
 from web.pages.formatting import duration

@@ -11,7 +11,7 @@ import torch
 
 from shared.errors import BadModelFile
 from shared.jobs.rows import ModelLosses
-from shared.requests.options import GenerateRequest
+from shared.requests.writing import GenerateRequest
 from tests.worker.models import small_model
 from tests.worker.reference import document_generation
 from worker.formats.bundle import load_model, write_model

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shared.requests.options import GenerateRequest
+from shared.requests.writing import GenerateRequest
 from tests.worker.layer import compiled_layer
 from tests.worker.models import small_model
 from worker.generation.decoders import Decoder, WindowDecoder, decoder_for, packed

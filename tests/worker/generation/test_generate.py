@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from shared.errors import InvalidRequest
-from shared.requests.options import GenerateRequest
+from shared.requests.writing import GenerateRequest
 from tests.worker.models import small_model
 from worker.generation.generate import Done, Output, Text, generate
 from worker.generation.loaded import LoadedModel

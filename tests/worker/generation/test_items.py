@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from shared.requests.options import GenerateRequest
+from shared.requests.writing import GenerateRequest
 from tests.worker.models import small_model
 from worker.generation import items as module
 from worker.generation.items import Counts, WrittenItem, log_probabilities, write_items

@@ -13,7 +13,8 @@ from shared.errors import JobFailed
 from shared.ids import model_id_of, new_id
 from shared.jobs.events import EventType
 from shared.jobs.record import Job, JobType, Queue, Status
-from shared.requests.options import ClassicRequest, GenerateRequest
+from shared.requests.options import ClassicRequest
+from shared.requests.writing import GenerateRequest
 from shared.store import keys
 from shared.text.items import Items, ModelItems
 from shared.volume import Corpus
