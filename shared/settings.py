@@ -1,6 +1,6 @@
 """Every setting of every process: the one place where the environment is read.
 
-A setting `redis_url` is read from `CHARLOOM_REDIS_URL`. Each process reads them once, where it begins (the Celery entry,
+A setting `redis_url` is read from `CHARLOOM_REDIS_URL`. Each process reads them once, at its start (the Celery entry,
 the app factory, the command line), and passes them on. A wrong one stops the start with its name.
 
 Longer than most files here, since it is the one place of all settings.

@@ -126,24 +126,30 @@ class JobStore(JobReader):
             lease_s: duration of the lease, seconds.
             min_token: this job's highest token on the volume; the new one is above it.
         """
-        reply = self._scripts.run("claim", job_id, worker, _ms(lease_s), min_token, owner_id or worker, "")
+        reply = self._scripts.run("claim", job_id, worker, _ms(lease_s), min_token, owner_id or worker, "", "[]")
         return _claim(reply)
 
     def claim_next(
-        self, message: str, *, worker: str, owner_id: str, lease_s: float, min_token: Callable[[str], int]
+        self, message: str, *, worker: str, owner_id: str, lease_s: float, min_token: Callable[[str], int | None]
     ) -> Claim | None:
-        """Claim the job whose turn it is in the queue that a message came from, or return None if none waits there.
+        """Claim the job whose turn it is in the queue that a message came from, or return None if there is none.
 
         Args:
             message: the job that the message named: it may have started already, for another one's message.
             worker: the worker's name, which is shown.
             owner_id: identifies the process of that name.
             lease_s: duration of the lease, seconds.
-            min_token: returns a job's highest token on the volume.
+            min_token: returns a job's highest token on the volume; None if this worker can't run it: its turn is left
+                to another worker.
         """
-        job_id = message
+        job_id, unfit = message, list[str]()
         for _ in range(MAX_TURNS):
-            reply = self._scripts.run("claim", job_id, worker, _ms(lease_s), min_token(job_id), owner_id, message)
+            token = min_token(job_id)
+            if token is None:
+                unfit.append(job_id)
+            reply = self._scripts.run(
+                "claim", job_id, worker, _ms(lease_s), token or 0, owner_id, message, json.dumps(unfit)
+            )
             if reply[0] != "turn":
                 return _claim(reply)
             job_id = reply[1]

@@ -48,9 +48,6 @@ def run_job(message: str, host: WorkerContext) -> None:
         # A message is sent again in some seconds, to this worker or one whose volume works.
         log.error("The job of the message for %s stays in its queue: %s", message, exc)
         return
-    except NeedsNewerWorker as exc:
-        log.warning("%s; it stays in its queue for a worker of that version", exc)
-        return
     if claim is None:
         log.info("no job waits for the message for %s; it came twice or too late", message)
         return
@@ -100,14 +97,17 @@ def _attempt(host: WorkerContext, claim: Claim) -> None:
             _fail(attempt, JobError(code="internal", detail=_words(exc), retryable=True))
 
 
-def _min_token(host: WorkerContext, job_id: str) -> int:
-    """Return the highest token of a job that can run here. Raises VolumeUnavailable, NeedsNewerWorker."""
+def _min_token(host: WorkerContext, job_id: str) -> int | None:
+    """Return a job's highest token, once the volume works; None if it can't run here. Raises VolumeUnavailable."""
     asked = host.volume.jobs.asked(job_id)
     if asked is not None:
-        check_options(asked)
-    if asked is not None and asked.type is JobType.GENERATE:
-        return 0  # it writes nothing to the volume under a token
-    if asked is not None:
+        try:
+            check_options(asked)
+        except NeedsNewerWorker as exc:
+            log.warning("%s; it stays in its queue for a worker of that version", exc)
+            return None
+        if asked.type is JobType.GENERATE:
+            return 0  # it writes nothing to the volume under a token
         host.volume.check()
     return host.volume.jobs.min_token(job_id)
 

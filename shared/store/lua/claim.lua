@@ -2,14 +2,18 @@
 -- ARGV[2] job id; [3] worker's name; [4] lease, ms; [5] min_token: the highest token seen on the volume
 -- [6] owner_id: identifies the process of that name
 -- [7] the job that the message named, which calls for whichever job's turn it is; "": claim this job, whose ever turn it is
+-- [8] JSON list of jobs that this worker can't run: their turn is left to others
 -- Returns {"ok", token, the record: {name, value, …}} | {"no"}: unknown or not queued | {"turn", id of the job whose turn it is}
-local job, message = load_job(ARGV[2]), ARGV[7]
+local job, message, unfit, is_unfit = load_job(ARGV[2]), ARGV[7], cjson.decode(ARGV[8]), {}
+for _, id in ipairs(unfit) do is_unfit[id] = true end
 if message ~= '' then
   local queue = redis.call('HGET', layout.job .. message, 'queue')
-  local first = queue and redis.call('ZRANGE', layout.queue .. queue, 0, 0)[1]
-  if first and first ~= ARGV[2] then return {'turn', first} end
+  for _, id in ipairs(queue and redis.call('ZRANGE', layout.queue .. queue, 0, #unfit) or {}) do
+    if id == ARGV[2] and not is_unfit[id] then break end
+    if not is_unfit[id] then return {'turn', id} end
+  end
 end
-if not job or job.status ~= 'queued' then return {'no'} end
+if not job or job.status ~= 'queued' or is_unfit[ARGV[2]] then return {'no'} end
 local now = now_ms()
 local sent = job.sent
 if message ~= '' and message ~= job.id then

@@ -720,3 +720,25 @@ def test_a_drained_job_goes_first_and_the_message_of_a_cancelled_one_serves_anot
         (drained.id, "requeued")
     ]
     assert [take(), take(), take()] == [drained.id, waiting.id, None]
+
+
+def test_a_worker_leaves_a_job_that_it_can_t_run_to_others_and_takes_the_next(store: Store) -> None:
+    newer, plain = make_job(), make_job()
+    for job in (newer, plain):
+        store.jobs.create(job)
+        store.jobs.sent(job.id)
+
+    def take(message: str, *, knows_newer: bool) -> str | None:
+        claim = store.jobs.claim_next(
+            message,
+            worker="w1",
+            owner_id="w1",
+            lease_s=LEASE_S,
+            min_token=lambda job_id: None if job_id == newer.id and not knows_newer else 0,
+        )
+        return None if claim is None else claim.job.id
+
+    assert take(newer.id, knows_newer=False) == plain.id
+    assert take(plain.id, knows_newer=False) is None
+    assert store.jobs.get(newer.id).queue_position == 1
+    assert take(plain.id, knows_newer=True) == newer.id
