@@ -53,9 +53,10 @@ class Served:
 def serve(redis_url: str, folder: Path, **changes: str) -> Iterator[Served]:
     """Start a gunicorn on a free port and give it; it is ended at the end."""
     data_dir = folder / "data"
-    data_dir.mkdir(exist_ok=True)
-    with suppress(redis.RedisError), redis.Redis.from_url(redis_url) as client:
-        client.flushdb()  # what tests before have left belongs to another volume
+    if not data_dir.exists():
+        data_dir.mkdir()
+        with suppress(redis.RedisError), redis.Redis.from_url(redis_url) as client:
+            client.flushdb()  # what tests before have left belongs to another volume
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CHARLOOM_")}
     environment |= {
         "CHARLOOM_REDIS_URL": redis_url,

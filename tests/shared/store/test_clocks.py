@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from shared import ids
 from shared.jobs.record import Status
 from shared.store import Store, WorkerInfo
 from tests.jobs import make_job
@@ -15,6 +16,7 @@ def off_s(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> fl
     now, now_ns, off = time.time, time.time_ns, float(request.param)
     monkeypatch.setattr(time, "time", lambda: now() + off)
     monkeypatch.setattr(time, "time_ns", lambda: now_ns() + int(off * 1e9))
+    monkeypatch.setattr(ids, "_numbers", ids._Ascending())  # or later tests' ids would go on from this clock
     return off
 
 
