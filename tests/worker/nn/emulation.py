@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from worker.nn.kernel import Kernel
+from worker.nn.kernel import Kernel, Kind
 from worker.nn.kernel.compilation import FLAGS, FOLDER, SOURCES, Family
 
 _COMPILER, _EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
@@ -39,7 +39,8 @@ class EmulatedKernel(Kernel):
             words += [f'-DFAMILY="{family.header}"', "-o", str(program), *map(str, sources), "-lm"]
             subprocess.run(words, check=True)
         self._library: Any = _Library(program)
-        self.family, self.strip, self.bfloat16 = family, 16, None
+        self.family, self.strip = family, 16
+        self.bfloat16 = Kind.BFLOAT16 if family.name == "neon-bf16" else None
 
 
 class _Library:
@@ -55,9 +56,9 @@ class _Library:
         self._call("backward", sequence._obj, number, threads, sizes=_of_sequence(sequence._obj, threads))
 
     def charloom_pack(self, kind: int, units: int, weights: int, forward: int, backward: int) -> None:
-        size = 16 * units * units
-        padded = (backward, 16 * units * -(-units // 64) * 64)
-        self._call("pack", int(kind), units, (weights, size), (forward, size), padded)
+        size, width = 4 * units * units, Kind(kind).dtype.itemsize
+        padded = (backward, width * 4 * units * -(-units // 64) * 64)
+        self._call("pack", int(kind), units, (weights, 4 * size), (forward, width * size), padded)
 
     def charloom_dropout(self, begin: int, end: int, seed: int, share: float, numbers: int, found: int) -> None:
         [bits] = struct.unpack("q", struct.pack("d", share))
@@ -118,7 +119,8 @@ class _Memory:
         head = struct.pack(
             f"3q{len(self._pointers)}q", function, len(self._bytes), len(self._pointers), *self._pointers
         )
-        done = subprocess.run([_EMULATOR, str(program)], input=head + self._bytes, capture_output=True, check=True)
+        command = [_EMULATOR, "-cpu", "max", str(program)]
+        done = subprocess.run(command, input=head + self._bytes, capture_output=True, check=True)
         assert len(done.stdout) == len(self._bytes)
         for address, at, size in self._copies:
             ctypes.memmove(address, done.stdout[at : at + size], size)
@@ -140,19 +142,20 @@ class _Memory:
 
 
 def _of_sequence(s: Any, threads: int) -> dict[str, int]:
-    """Return what the pointers of `struct sequence` (lstm.c) are to, in bytes, for float32."""
+    """Return what the pointers of `struct sequence` (lstm.c) are to, in bytes."""
+    narrow = Kind(s.kind).dtype.itemsize
     places, units, sums = s.positions * s.rows, s.units, 4 * s.units
     indices = (ctypes.c_int32 * places).from_address(s.index) if s.index else range(places)
     padded, copies = -(-units // 64) * 64, threads * 128 * 5 * (units + 64) if s.weight_grads else 0
     states = (s.positions + 1) * s.rows * units
     return {
-        "weights": 4 * sums * (padded if s.room else units),
-        "inputs": 4 * (max(indices) + 1) * sums,
+        "weights": narrow * sums * (padded if s.room else units),
+        "inputs": (2 if s.inputs_bf16 else 4) * (max(indices) + 1) * sums,
         "index": 4 * places,
-        "h": 4 * states,
+        "h": narrow * states,
         "c": 4 * (states if s.gates else s.rows * units),
-        "gates": 4 * places * s.stride,
-        "out_grads": 4 * places * units,
+        "gates": narrow * places * s.stride,
+        "out_grads": narrow * places * units,
         "last_grads": 4 * s.rows * units,
         "table_grads": 4 * threads * s.table_rows * sums,
         "weight_grads": 4 * threads * sums * units,

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from tests.worker.nn.emulation import EmulatedKernel
-from tests.worker.nn.test_kernel import EXACT, distance, gradients
+from tests.worker.nn.test_kernel import EXACT, ROUNDED, distance, gradients
 from worker.generation import decoders
 from worker.generation.decoders import decoder_for, packed
 from worker.nn.kernel import Kernel
@@ -17,12 +17,19 @@ from worker.nn.model import CharLSTM
 from worker.nn.randomness import rng
 from worker.nn.sampling import Options, Sampler
 
-NEON, AVX2 = (next(family for family in FAMILIES if family.name == name) for name in ("neon", "avx2"))
+NEON, NEON_BF16, AVX2 = (
+    next(family for family in FAMILIES if family.name == name) for name in ("neon", "neon-bf16", "avx2")
+)
 
 
 @pytest.fixture(scope="module")
 def neon(tmp_path_factory: pytest.TempPathFactory) -> Kernel:
     return EmulatedKernel(NEON, tmp_path_factory.mktemp("emulation"))
+
+
+@pytest.fixture(scope="module")
+def neon_bf16(tmp_path_factory: pytest.TempPathFactory) -> Kernel:
+    return EmulatedKernel(NEON_BF16, tmp_path_factory.mktemp("emulation"))
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +65,38 @@ def test_logits_and_gradients_are_torchs_and_bit_for_bit_those_of_avx2(
         same_logits, same = gradients(made, codes, bfloat16=False, last=last)
         assert torch.equal(found_logits, same_logits)
         assert [name for name in same if not torch.equal(found[name], same[name])] == []
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shape", "last"),
+    [
+        ({"vocab_size": 30, "hidden_size": 96, "embedding_size": 8, "layers": 2}, (7, 9), False),
+        ({"vocab_size": 900, "hidden_size": 64}, (3, 6), True),
+    ],
+)
+def test_products_of_bfloat16_come_to_the_same_within_their_rounding(
+    neon_bf16: Kernel, sizes: dict[str, Any], shape: tuple[int, int], last: bool
+) -> None:
+    made = model(**sizes)
+    codes = torch.randint(0, made.vocab_size, shape)
+    logits, wanted = gradients(made, codes, bfloat16=False, last=last)
+    made.fuse(neon_bf16, bfloat16=True)
+    assert made.fused
+    found_logits, found = gradients(made, codes, bfloat16=True, last=last)
+    assert 0 < distance(found_logits, logits) < ROUNDED
+    far = {name: distance(found[name], value) for name, value in wanted.items()}
+    assert max(far.values()) < ROUNDED, far
+
+
+def test_sums_saturate_in_bfloat16(neon_bf16: Kernel) -> None:
+    made = model(vocab_size=4, hidden_size=32, embedding_size=4)
+    made.fuse(neon_bf16, bfloat16=True)
+    codes, bias = torch.tensor([[0, 1, 2, 3]]), made.get_parameter("lstm.bias_ih_l0")
+    for size, h in ((1e30, 1.0), (-1e30, 0.0), (float("nan"), float("nan"))):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            bias.fill_(size)
+            found = made(codes)[1][0]
+        torch.testing.assert_close(found, torch.full((1, 1, 32), h), equal_nan=True, atol=1e-3, rtol=0)
 
 
 def test_sums_saturate_what_is_no_number_stays_none_and_what_vanishes_is_zero(neon: Kernel) -> None:

@@ -72,7 +72,7 @@ class Pass:
 
 
 #: Kind of bfloat16 products of each family that has them.
-_BFLOAT16 = {"amx": Kind.BFLOAT16_TILES, "bf16": Kind.BFLOAT16}
+_BFLOAT16 = {"amx": Kind.BFLOAT16_TILES, "bf16": Kind.BFLOAT16, "neon-bf16": Kind.BFLOAT16}
 
 
 class Kernel:

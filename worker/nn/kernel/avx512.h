@@ -24,6 +24,34 @@ INLINE vec vfms(vec a, vec b, vec c) { return _mm512_fmsub_ps(a, b, c); }
 INLINE vec vfnma(vec a, vec b, vec c) { return _mm512_fnmadd_ps(a, b, c); }
 INLINE vec vscale(vec x, vec power) { return _mm512_scalef_ps(x, power); }
 
+#if BFLOAT16
+INLINE vec vwiden(const bf16 *from)
+{
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)from));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+
+INLINE __m256i narrowed(vec x) { return (__m256i)_mm512_cvtneps_pbh(x); }
+INLINE void vnarrow(bf16 *to, vec x) { _mm256_storeu_si256((void *)to, narrowed(x)); }
+INLINE void vnarrow_past(bf16 *to, vec x) { _mm256_stream_si256((void *)to, narrowed(x)); }
+INLINE vec vestimate_reciprocal(vec x) { return _mm512_rcp14_ps(x); }
+
+typedef __m512i pairs;
+
+INLINE pairs pload(const bf16 *from) { return _mm512_loadu_si512(from); }
+
+INLINE void pstore(bf16 *to, vec first, vec second)
+{
+    const __m512i low = _mm512_cvtepu16_epi32(narrowed(first)), high = _mm512_cvtepu16_epi32(narrowed(second));
+    _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+}
+
+INLINE vec pdot(vec sum, pairs both, int32_t pair)
+{
+    return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)both);
+}
+#endif
+
 INLINE vec vround(vec x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
 /* An estimate of 14 bits and one step of Newton's. */

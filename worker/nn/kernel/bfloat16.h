@@ -1,36 +1,30 @@
-/* Products of bfloat16 with sums in float32: by AVX-512 BF16, and by the tiles of AMX where the compiler has them.
+/* Products of bfloat16 with sums in float32: pair by pair, and by the tiles of AMX where the compiler has them.
  *
  * Weights are kept in tiles of 32 rows by 16 columns, two rows side by side: (depth / 32, 4 gates, 16, 16, 2).
  */
 enum { TILE_ROWS = 16, DEPTH = 32, TILE = DEPTH * 16 };
-
-INLINE vec widen(const bf16 *from)
-{
-    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)from));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
-}
-
-INLINE __m256i narrowed(vec x) { return (__m256i)_mm512_cvtneps_pbh(x); }
 
 /* Put the product of up to 6 rows with 64 columns at `to`, rows `to_stride` apart. */
 NOINLINE void multiply_bf16(size_t n, const bf16 *rows, size_t stride, const bf16 *weights, size_t depth, float *to,
                             size_t to_stride)
 {
     WITH_COUNT(n, {
-        vec sums[MAX_ROWS][GATES];
-        UNROLLED(r, count) UNROLLED(g, GATES) sums[r][g] = vsplat(0.0f);
-        _Pragma("GCC unroll 2") for (size_t k = 0; k < depth; k += 2) {
-            const bf16 *at = weights + k / DEPTH * DEPTH * BLOCK + k % DEPTH * 16;
-            __m512bh w[GATES];
-            UNROLLED(g, GATES) w[g] = (__m512bh)_mm512_loadu_ps(at + g * TILE);
-            UNROLLED(r, count) {
-                int32_t pair;
-                memcpy(&pair, rows + r * stride + k, sizeof pair);
-                const __m512bh a = (__m512bh)_mm512_set1_epi32(pair);
-                UNROLLED(g, GATES) sums[r][g] = _mm512_dpbf16_ps(sums[r][g], a, w[g]);
+        enum { groups = GROUPS(count) };
+        for (int first = 0; first < GATES; first += groups) {
+            vec sums[MAX_ROWS][GATES];
+            UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vsplat(0.0f);
+            _Pragma("GCC unroll 2") for (size_t k = 0; k < depth; k += 2) {
+                const bf16 *at = weights + k / DEPTH * DEPTH * BLOCK + k % DEPTH * 16 + first * TILE;
+                pairs w[GATES];
+                UNROLLED(g, groups) w[g] = pload(at + g * TILE);
+                UNROLLED(r, count) {
+                    int32_t pair;
+                    memcpy(&pair, rows + r * stride + k, sizeof pair);
+                    UNROLLED(g, groups) sums[r][g] = pdot(sums[r][g], w[g], pair);
+                }
             }
+            UNROLLED(r, count) UNROLLED(g, groups) vstore(to + r * to_stride + (first + g) * UNITS, sums[r][g]);
         }
-        UNROLLED(r, count) UNROLLED(g, GATES) vstore(to + r * to_stride + g * UNITS, sums[r][g]);
     })
 }
 

@@ -82,6 +82,14 @@ FAMILIES = (
         needs=("avx2", "fma"),
         flags=("-mavx2", "-mfma"),
     ),
+    Family(
+        name="neon-bf16",
+        title="NEON with bfloat16",
+        header="neon.h",
+        machine="aarch64",
+        needs=("bf16",),
+        flags=("-march=armv8.2-a+bf16",),
+    ),
     # Every 64-bit ARM processor has it.
     Family(name="neon", title="NEON", header="neon.h", machine="aarch64", needs=(), flags=()),
 )

@@ -7,7 +7,7 @@
  * Shapes: T positions, B rows, H units (a multiple of 32), G = 4 H gate sums in the order of vectors.h, where the layout
  * of weights is drawn.
  *
- * Kinds: FLOAT32; BF16_DOT, bfloat16 products by AVX-512 BF16; BF16_TILES, bfloat16 products by AMX. In the latter two
+ * Kinds: FLOAT32; BF16_DOT, bfloat16 products pair by pair; BF16_TILES, bfloat16 products by AMX. In the latter two
  * h, gates and the gradients of gate sums are kept in bfloat16; c, sums and what is summed over positions in float32.
  */
 #include "vectors.h"
@@ -39,7 +39,7 @@ struct sequence {
 INLINE vec get(const int narrow, const void *from, size_t i)
 {
 #if BFLOAT16
-    if (narrow) return widen((const bf16 *)from + i);
+    if (narrow) return vwiden((const bf16 *)from + i);
 #endif
     (void)narrow;
     return vload((const float *)from + i);
@@ -49,7 +49,7 @@ INLINE void put(const int narrow, void *to, size_t i, vec x)
 {
 #if BFLOAT16
     if (narrow) {
-        _mm256_storeu_si256((void *)((bf16 *)to + i), narrowed(x));
+        vnarrow((bf16 *)to + i, x);
         return;
     }
 #endif
@@ -62,7 +62,7 @@ INLINE void put_past(const int narrow, void *to, size_t i, vec x)
 {
 #if BFLOAT16
     if (narrow) {
-        _mm256_stream_si256((void *)((bf16 *)to + i), narrowed(x));
+        vnarrow_past((bf16 *)to + i, x);
         return;
     }
 #endif

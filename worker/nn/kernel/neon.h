@@ -1,7 +1,12 @@
 /* NEON, which every 64-bit ARM processor has: four registers hold sixteen numbers; 32 registers, enough for the sums of six
  * rows by sixteen columns. Every operation is IEEE 754's, so the bits are those of avx2.h but for numbers below 1e-38, which
- * these processors count as zero before they are rounded, not after. The names are explained in vectors.h. */
+ * these processors count as zero before they are rounded, not after. With the extension BF16, products of bfloat16 pairs as
+ * well (BFDOT). The names are explained in vectors.h. */
 #include <arm_neon.h>
+
+#ifdef __ARM_FEATURE_BF16_VECTOR_ARITHMETIC
+#define BFLOAT16 1
+#endif
 
 typedef struct { float32x4_t a, b, c, d; } vec;
 #define STRIP 16
@@ -31,10 +36,10 @@ INLINE float32x4_t plus_product(float32x4_t a, float32x4_t b, float32x4_t c) { r
 INLINE float32x4_t product_minus(float32x4_t a, float32x4_t b, float32x4_t c) { return vfmaq_f32(vnegq_f32(c), a, b); }
 INLINE float32x4_t minus_product(float32x4_t a, float32x4_t b, float32x4_t c) { return vfmsq_f32(c, a, b); }
 
-/* 2^power is put together from its bits: below 2^-126 it would be a denormal. */
+/* 2^power is put together from its bits: below 2^-126 it would be a denormal, above 2^127 no number. */
 INLINE float32x4_t scaled(float32x4_t x, float32x4_t power)
 {
-    const int32x4_t whole = vcvtnq_s32_f32(larger(power, vdupq_n_f32(-126.0f)));
+    const int32x4_t whole = vcvtnq_s32_f32(smaller(vdupq_n_f32(127.0f), larger(vdupq_n_f32(-126.0f), power)));
     return vmulq_f32(x, vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(whole, vdupq_n_s32(127)), 23)));
 }
 
@@ -104,6 +109,65 @@ INLINE ivec idot(ivec sum, ivec pairs, int32_t pair)
     return (ivec){dot(sum.a, pairs.a, both), dot(sum.b, pairs.b, both), dot(sum.c, pairs.c, both),
                   dot(sum.d, pairs.d, both)};
 }
+
+#if BFLOAT16
+INLINE float32x4_t widened(uint16x4_t x) { return vreinterpretq_f32_u32(vshll_n_u16(x, 16)); }
+
+INLINE vec vwiden(const bf16 *from)
+{
+    const uint16x8_t low = vld1q_u16(from), high = vld1q_u16(from + 8);
+    return (vec){widened(vget_low_u16(low)), widened(vget_high_u16(low)), widened(vget_low_u16(high)),
+                 widened(vget_high_u16(high))};
+}
+
+INLINE uint16x8_t narrowed(float32x4_t low, float32x4_t high)
+{
+    return vreinterpretq_u16_bf16(vcvtq_high_bf16_f32(vcvtq_low_bf16_f32(low), high));
+}
+
+INLINE void vnarrow(bf16 *to, vec x)
+{
+    vst1q_u16(to, narrowed(x.a, x.b));
+    vst1q_u16(to + 8, narrowed(x.c, x.d));
+}
+
+INLINE void vnarrow_past(bf16 *to, vec x) { vnarrow(to, x); }
+
+/* An estimate of eight bits and one step of Newton's. */
+INLINE float32x4_t about_one_over(float32x4_t x)
+{
+    const float32x4_t y = vrecpeq_f32(x);
+    return vmulq_f32(y, vrecpsq_f32(x, y));
+}
+
+VEC_OF_1(vestimate_reciprocal, about_one_over)
+
+typedef struct { bfloat16x8_t a, b, c, d; } pairs;
+
+INLINE bfloat16x8_t four_pairs(const bf16 *from) { return vreinterpretq_bf16_u16(vld1q_u16(from)); }
+
+INLINE pairs pload(const bf16 *from)
+{
+    return (pairs){four_pairs(from), four_pairs(from + 8), four_pairs(from + 16), four_pairs(from + 24)};
+}
+
+INLINE void pstore(bf16 *to, vec first, vec second)
+{
+    const uint16x8_t low = narrowed(first.a, first.b), high = narrowed(first.c, first.d);
+    const uint16x8_t low_2 = narrowed(second.a, second.b), high_2 = narrowed(second.c, second.d);
+    vst1q_u16(to, vzip1q_u16(low, low_2));
+    vst1q_u16(to + 8, vzip2q_u16(low, low_2));
+    vst1q_u16(to + 16, vzip1q_u16(high, high_2));
+    vst1q_u16(to + 24, vzip2q_u16(high, high_2));
+}
+
+INLINE vec pdot(vec sum, pairs both, int32_t pair)
+{
+    const bfloat16x8_t all = vreinterpretq_bf16_s32(vdupq_n_s32(pair));
+    return (vec){vbfdotq_f32(sum.a, both.a, all), vbfdotq_f32(sum.b, both.b, all), vbfdotq_f32(sum.c, both.c, all),
+                 vbfdotq_f32(sum.d, both.d, all)};
+}
+#endif
 
 INLINE fp_mode flush_denormals(void)
 {

@@ -65,32 +65,28 @@ static void pack_f32(size_t units, const float *weights, float *forward, float *
 }
 
 #if BFLOAT16
-/* Two rows of 16 as pairs of bfloat16, the first in the lower halves. */
-INLINE __m512i paired(vec first, vec second)
-{
-    const __m512i low = _mm512_cvtepu16_epi32(narrowed(first)), high = _mm512_cvtepu16_epi32(narrowed(second));
-    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
-}
-
 static void pack_bf16(size_t units, const float *weights, bf16 *forward, bf16 *backward)
 {
     const size_t all = GATES * units, padded = (units + BLOCK - 1) / BLOCK * BLOCK;
-    const __m512i apart = _mm512_mullo_epi32(_mm512_set1_epi32((int)units), _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9,
-                                             8, 7, 6, 5, 4, 3, 2, 1, 0));
     for (size_t n = 0; n < all; n += UNITS) {
         const float *rows = weights + torch_row(n, units) * units;
         bf16 *to = forward + n / BLOCK * BLOCK * units + n % BLOCK / UNITS * TILE;
-        for (size_t k = 0; k < units; k += 2)
-            _mm512_storeu_si512(to + k / DEPTH * DEPTH * BLOCK + k % DEPTH * 16,
-                                paired(_mm512_i32gather_ps(apart, rows + k, 4),
-                                       _mm512_i32gather_ps(apart, rows + k + 1, 4)));
+        for (size_t k = 0; k < units; k += 2) {
+            float first[UNITS], second[UNITS];
+            for (size_t u = 0; u < UNITS; u++) {
+                first[u] = rows[u * units + k];
+                second[u] = rows[u * units + k + 1];
+            }
+            pstore(to + k / DEPTH * DEPTH * BLOCK + k % DEPTH * 16, vload(first), vload(second));
+        }
     }
     for (size_t column = 0; column < padded; column += UNITS)
         for (size_t n = 0; n < all; n += 2) {
             bf16 *to = backward + column / BLOCK * BLOCK * all + n / DEPTH * DEPTH * BLOCK
                        + column % BLOCK / UNITS * TILE + n % DEPTH * 16;
             const float *row = weights + torch_row(n, units) * units + column;
-            _mm512_storeu_si512(to, column < units ? paired(vload(row), vload(row + units)) : _mm512_setzero_si512());
+            if (column < units) pstore(to, vload(row), vload(row + units));
+            else memset(to, 0, 2 * UNITS * sizeof(bf16));
         }
 }
 #endif

@@ -19,7 +19,7 @@
  *   vsplat               sixteen times one number
  *   vadd, vsub, vmul     a + b, a - b, a b; vmin, vmax: b if either is NaN
  *   vfma, vfms, vfnma    a b + c, a b - c, c - a b, rounded once
- *   vround               to the nearest whole number; vscale: x 2^power, power whole and below 127
+ *   vround               to the nearest whole number; vscale: x 2^power, power whole and below 127, any with BFLOAT16
  *   vreciprocal          1 / x to a rounding
  *   ivec                 sixteen int32, or as many pairs of int16; izero, ifloat: to float32
  *   ipairs               sixteen pairs of int8; idot: sum + the products of each pair with one pair of int16
@@ -27,7 +27,11 @@
  *                        long; returns the mode before for `restore`
  *   STRIP, OUTER         columns of a strip; groups of 16 columns that an outer product sums at once
  *   GROUPS(count)        groups of 16 columns that a product of `count` rows sums at once: STRIP / 16 or more
- *   BFLOAT16             1 if bfloat16.h is supported
+ *   BFLOAT16             1 if bfloat16.h is supported; then also:
+ *     vwiden             sixteen float32 from as many bfloat16; vnarrow, vnarrow_past: to them, rounded to the nearest
+ *     vestimate_reciprocal  1 / x to 1e-4
+ *     pairs, pload       sixteen pairs of bfloat16; pstore: two times sixteen float32 as pairs, the first numbers first
+ *     pdot               sum + the products of each pair with one pair
  */
 #ifndef CHARLOOM_VECTORS_H
 #define CHARLOOM_VECTORS_H
@@ -88,7 +92,7 @@ INLINE vec rough_power_of_two(vec x)
 INLINE vec logistic(const int rough, vec x, float scale)
 {
 #if BFLOAT16
-    if (rough) return _mm512_rcp14_ps(vadd(vsplat(1.0f), rough_power_of_two(vmul(x, vsplat(scale)))));
+    if (rough) return vestimate_reciprocal(vadd(vsplat(1.0f), rough_power_of_two(vmul(x, vsplat(scale)))));
 #endif
     (void)rough;
     return vreciprocal(vadd(vsplat(1.0f), power_of_two(vmin(vsplat(125.0f), vmul(x, vsplat(scale))))));
