@@ -44,7 +44,9 @@ from worker.training.time_budget import TimeBudget
 
 #: Version of `TrainState.facts`; any other is refused.
 FACTS_VERSION = 1
-_MUST_AGREE = ("version", "request", "vocabulary", "text_sha256")
+_MUST_AGREE = ("version", "vocabulary", "text_sha256")
+#: Options that don't change what a training computes.
+_IGNORED = frozenset({"corpus_id", "name", "metadata", "webhook"})
 #: Rows of the loss curve within epochs (stream), and samples kept for the end.
 CURVE_POINTS = 100
 #: Seconds between two Progress events: watchers are promised two to ten a second.
@@ -103,7 +105,8 @@ class Trainer:
             "torch": str(torch.__version__),
             "vocabulary": context.vocabulary.characters,
             "text_sha256": hashlib.sha256(context.codes.data).hexdigest(),
-            "request": self._request.model_dump(mode="json", exclude={"corpus_id", "name", "metadata", "webhook"}),
+            # The options that the job names: a worker of the version that queued it knows them, but not later ones.
+            "request": self._request.model_dump(mode="json", exclude=_IGNORED, exclude_unset=True),
         }
         if state is not None:
             self._restore(state)
@@ -381,13 +384,13 @@ class Trainer:
         return TrainState(tensors=tensors, facts=self._constants | self._loop.as_facts())
 
     def _restore(self, state: TrainState) -> None:
-        for name in _MUST_AGREE:
-            value, found = self._constants[name], state.facts.get(name)
-            if name == "request" and isinstance(found, dict):
-                # An option that is newer than the state had the value of its default.
-                fields = type(self._request).model_fields
-                found = {option: fields[option].default for option in value} | found
-            if found != value:
+        asked = self._request.model_dump(mode="json", exclude=_IGNORED)
+        # An option that the state doesn't name, since its job or the state is older, had the value of its default.
+        defaults = {name: type(self._request).model_fields[name].default for name in asked}
+        ours = {name: self._constants[name] for name in _MUST_AGREE} | asked
+        saved = {name: state.facts.get(name) for name in _MUST_AGREE} | defaults | state.facts["request"]
+        for name, found in saved.items():
+            if found != (value := ours.get(name)):
                 what = f"{name} was {str(found)[:100]!r} and is {str(value)[:100]!r}"
                 raise JobFailed(f"the saved training can't continue here: {what}", code="state_mismatch")
         self._model.load_state_dict(state.part("model"))
