@@ -167,7 +167,8 @@ def import_(ctx: CliContext, file: Path, name: str | None) -> None:
 def delete(ctx: CliContext, names: Sequence[str], yes: bool) -> None:
     """Delete models and texts.
 
-    The server refuses to delete one that a queued or running job uses.
+    The server refuses to delete one that a queued or running job uses, except for the examination of a text, which is
+    cancelled.
     """
     found = [_find_model_or_corpus(ctx, name) for name in names]
     if not yes:

@@ -66,6 +66,9 @@ QUEUE_OF: Mapping[JobType, Queue] = {
 UPLOADS = frozenset({JobType.IMPORT, JobType.EXTRACT})
 #: Jobs whose folders are emptied when they end.
 EMPTIED = UPLOADS | {JobType.EXAMINE, JobType.CLEAN}
+#: Jobs that nobody submits: they are queued when their result is asked for, and cancelled when what they use is
+#: deleted.
+AUTOMATIC = frozenset({JobType.EXAMINE})
 #: Jobs that make a model.
 MAKES_MODEL = frozenset({JobType.TRAIN, JobType.IMPORT})
 

@@ -14,7 +14,7 @@ from typing import Any
 from shared.errors import Conflict, LeaseLost, RecordGone, TooManyQueued
 from shared.ids import made_ms
 from shared.jobs.events import Event
-from shared.jobs.record import TERMINAL, Job, JobError, Losses, NewJob, Progress, Queue, Status
+from shared.jobs.record import AUTOMATIC, TERMINAL, Job, JobError, Losses, NewJob, Progress, Queue, Status
 from shared.store import keys, records
 from shared.store.connection import translated
 from shared.store.job_reader import JobReader, unknown
@@ -102,15 +102,18 @@ class JobStore(JobReader):
             raise Conflict("The job is done and its model is being published. There is nothing to cancel.")
         return CancelOutcome.ALREADY if word == "already" else CancelOutcome(rest[0])
 
-    def retire(self, resource_id: str) -> None:
+    def retire(self, resource_id: str) -> Sequence[str]:
         """Let no new job use a corpus or model that is about to be deleted.
 
+        Jobs that use it and that nobody submitted are cancelled; their ids are returned.
+
         Raises:
-            Conflict: a live job uses it.
+            Conflict: another live job uses it.
         """
-        reply = self._scripts.run("retire", resource_id, RETIRED_MS)
-        if reply[0] == "used":
-            raise Conflict(f"{resource_id} is used by {reply[1]}, which has not ended. Cancel that job first.")
+        word, *ids = self._scripts.run("retire", resource_id, RETIRED_MS, json.dumps(sorted(AUTOMATIC)))
+        if word == "used":
+            raise Conflict(f"{resource_id} is used by {ids[0]}, which has not ended. Cancel that job first.")
+        return ids
 
     # For workers
 

@@ -24,6 +24,7 @@ from web.http.responses import (
 from web.http.schemas import Corpus, Job, Page, page_of
 from web.http.uploads import column_of, receive_all
 from web.services import services
+from web.submission.cancellation import retire
 from web.submission.extracting import extract, is_plain
 
 api = API("corpora")
@@ -167,13 +168,14 @@ def get_corpus_text(corpus_id: str) -> Response:
 def delete_corpus(corpus_id: str) -> Response:
     """Delete a corpus.
 
-    409 while a live job uses it. Models that were trained on it stay.
+    409 while a queued or running job uses it, except for its examination, which is cancelled. Models that were trained
+    on it stay.
     """
     here = services()
 
     def check() -> None:
         check_preconditions(lambda: etag_of_view(Corpus.of(here.volume.corpora.get(corpus_id))))
-        here.store.jobs.retire(corpus_id)
+        retire(here, corpus_id)
 
     here.volume.corpora.delete(corpus_id, check=check)
     return reply_empty()

@@ -22,6 +22,7 @@ from web.http.schemas import Model as ModelView
 from web.http.schemas import Page, page_of
 from web.openapi.examples import PATCH
 from web.services import services
+from web.submission.cancellation import retire
 
 api = API("models")
 
@@ -109,7 +110,7 @@ def delete_model(model_id: str) -> Response:
 
     def check() -> None:
         check_preconditions(lambda: etag_of_view(_view(here.volume.models, model_id)))
-        here.store.jobs.retire(model_id)
+        retire(here, model_id)
 
     here.volume.models.delete(model_id, check=check)
     return reply_empty()

@@ -24,6 +24,7 @@ from web.pages.form_fields import errors_by_field
 from web.pages.loss_curve import Run, draw
 from web.services import Services, services
 from web.submission import importing
+from web.submission.cancellation import retire
 from web.submission.submit import submit
 
 blueprint = Blueprint("models_page", __name__)
@@ -82,7 +83,7 @@ def delete(model_id: str) -> AnyResponse:
     """Delete a model."""
     here = services()
     csrf.form()
-    here.volume.models.delete(model_id, check=lambda: here.store.jobs.retire(model_id))
+    here.volume.models.delete(model_id, check=lambda: retire(here, model_id))
     return redirect("/models", 303)
 
 

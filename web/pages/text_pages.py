@@ -24,6 +24,7 @@ from web.http.validation import check, check_strings
 from web.pages import csrf
 from web.pages.form_fields import errors_by_field
 from web.services import Services, services
+from web.submission.cancellation import retire
 
 blueprint = Blueprint("texts_page", __name__)
 
@@ -119,7 +120,7 @@ def delete(corpus_id: str) -> AnyResponse:
     here = services()
     csrf.form()
     try:
-        here.volume.corpora.delete(corpus_id, check=lambda: here.store.jobs.retire(corpus_id))
+        here.volume.corpora.delete(corpus_id, check=lambda: retire(here, corpus_id))
     except Conflict as exc:
         return _one(here, corpus_id, errors={"": exc.detail}, status=409)
     return redirect("/texts", 303)

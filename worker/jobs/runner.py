@@ -117,9 +117,11 @@ def _run(attempt: Attempt) -> Outcome:
         return _RUN[attempt.job.type](attempt)
     except StopRequested as exc:
         return Stopped(request=exc.request)
-    except (NotFound, JobFailed, OSError):
+    except (NotFound, JobFailed, OSError) as exc:
         # On another folder than the service's volume, whatever the job needs is missing.
         attempt.host.volume_guard.check(fresh=True)
+        if isinstance(exc, NotFound) and attempt.host.store.jobs.get(attempt.job.id).cancel_requested:
+            return Stopped(request=StopRequest.CANCEL)  # what it uses was deleted, before the lease saw the request
         raise
 
 

@@ -5,13 +5,5 @@ local job = load_job(ARGV[2])
 if not job then return {'unknown'} end
 if job.status == 'cancelled' or shown(job) == 'cancelling' then return {'already', shown(job)} end
 if job.sealed ~= '' and job.status == 'running' then return {'sealed'} end
-if job.status == 'queued' then
-  move(job, 'cancelled', now_ms(), {})
-  return {'ok', 'cancelled'}
-end
-if job.status ~= 'running' then return {'ended', job.status} end
-leave_index(job)
-write(job, {cancel = '1'})
-enter_index(job)
-emit_status(job)
-return {'ok', 'cancelling'}
+if job.status ~= 'queued' and job.status ~= 'running' then return {'ended', job.status} end
+return {'ok', cancel(job, now_ms())}

@@ -224,3 +224,16 @@ local function move(job, to, now, changes, outcome)
   if ends then end_job(job, now) end
   return true
 end
+
+-- Cancel a job that is queued, or request that of its worker if it is running. Returns the status that is shown from then on.
+local function cancel(job, now)
+  if job.status == 'queued' then
+    move(job, 'cancelled', now, {})
+  else
+    leave_index(job)
+    write(job, {cancel = '1'})
+    enter_index(job)
+    emit_status(job)
+  end
+  return shown(job)
+end

@@ -318,10 +318,15 @@ class Model:
             del self.jobs[job_id]
         return old
 
-    def retire(self, resource: str) -> None:
-        if any(job.live and resource in job.job.uses for job in self.jobs.values()):
+    def retire(self, resource: str) -> list[str]:
+        users = [job for job in self.jobs.values() if job.live and resource in job.job.uses]
+        if any(job.job.type is not JobType.EXAMINE or job.sealed for job in users):
             raise Conflict
+        cancelled = [job.job.id for job in users if job.shown is not Status.CANCELLING]
+        for job_id in cancelled:
+            self.cancel(job_id)
         self.retired[resource] = self.now + RETIRED
+        return cancelled
 
     def expected(self) -> dict[str, Any]:
         """Return every key that there should be but records and events, with its content."""
@@ -475,7 +480,7 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: not any(until > self.model.now for until in self.model.retired.values()))
     @rule(resource=st.sampled_from(RESOURCES))
     def retire(self, resource: str) -> None:
-        self.same(lambda: self.store.jobs.retire(resource), lambda: self.model.retire(resource))
+        self.same(lambda: sorted(self.store.jobs.retire(resource)), lambda: self.model.retire(resource))
 
     # Who works
 

@@ -37,9 +37,6 @@ def test_a_text_is_examined_once(world: World) -> None:
     assert (first.json["type"], first.json["params"]["corpus_id"]) == ("examine", corpus_id)
     assert first.headers["Location"] == f"{API}/jobs/{first.json['id']}"
     assert world.get(f"/corpora/{corpus_id}/findings").json["id"] == first.json["id"]
-    # Meanwhile the text can't be deleted.
-    assert world.http.delete(f"{API}/corpora/{corpus_id}").status_code == 409
-
     # A job that failed for good isn't repeated at each question; one that was cancelled is.
     claim = world.claim(first.json["id"])
     world.services.store.jobs.finish(
@@ -56,6 +53,23 @@ def test_a_text_is_examined_once(world: World) -> None:
     corpus_findings.write(world.services.volume.corpora.folder(corpus_id), [FINDING])
     found = world.get(f"/corpora/{corpus_id}/findings")
     assert (found.status_code, found.json["findings"]) == (200, [FINDING])
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_an_examination_is_cancelled_where_its_text_is_deleted(world: World, running: bool) -> None:
+    corpus_id = world.corpus()
+    job_id = world.get(f"/corpora/{corpus_id}/findings").json["id"]
+    if running:
+        world.claim(job_id)
+    submitted = world.train(corpus_id).json["id"]
+    refused = world.http.delete(f"{API}/corpora/{corpus_id}")
+    assert (refused.status_code, submitted in refused.json["detail"]) == (409, True)
+    assert world.get(f"/jobs/{job_id}").json["status"] == ("running" if running else "queued")
+    world.http.post(f"{API}/jobs/{submitted}/cancel")
+    assert world.http.delete(f"{API}/corpora/{corpus_id}").status_code == 204
+    assert world.get(f"/jobs/{job_id}").json["status"] == ("cancelling" if running else "cancelled")
+    folder = world.services.volume.folder / "jobs" / job_id
+    assert (folder / ("cancel.json" if running else "end.json")).exists(), "the volume knows, too"
 
 
 def test_a_cleaning_is_queued_with_what_was_asked_for(world: World) -> None:

@@ -100,6 +100,7 @@ def test_a_text_is_deleted_unless_a_job_uses_it(world: World) -> None:
     assert refused.status_code == 409
     assert f"is used by {job_id}, which has not ended" in text_of(refused)
     world.http.post(f"/api/v1/jobs/{job_id}/cancel")
+    assert world.http.get(f"/texts/{corpus_id}/findings").status_code == 200  # queues an examination
     deleted = post(world, f"/texts/{corpus_id}/delete")
     assert (deleted.status_code, deleted.location) == (303, "/texts")
     assert world.http.get(f"/texts/{corpus_id}").status_code == 404

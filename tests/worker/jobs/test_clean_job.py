@@ -14,6 +14,7 @@ from shared.volume import Corpus, corpus_findings
 from tests.worker.cluster import Cluster
 from tests.worker.texts.test_doctor import BOOK, GUTENBERG
 from worker.jobs import clean_job, corpus_job
+from worker.jobs.attempt import Attempt
 from worker.jobs.runner import run_job
 from worker.texts.doctor import RULES
 
@@ -100,3 +101,18 @@ def test_a_text_that_is_deleted_during_the_job_ends_it_in_words(
     assert job.status is Status.FAILED
     assert job.error is not None
     assert (job.error.code, job.error.detail) == ("not_found", f"{corpus.id} has been deleted.")
+
+
+def test_an_examination_whose_text_is_deleted_is_cancelled(
+    cluster: Cluster, run: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = corpus_of(cluster, GUTENBERG + "deleted")
+    limited = corpus_job.run_limited
+
+    def delete_first(attempt: Attempt, *args: Any, **options: Any) -> dict[str, Any]:
+        cluster.store.jobs.cancel(attempt.job.id)  # as a web server does; the lease doesn't know yet
+        shutil.rmtree(cluster.volume.folder / "corpora" / corpus.id)
+        return limited(attempt, *args, **options)
+
+    monkeypatch.setattr(clean_job, "run_limited", delete_first)
+    assert (run(JobType.EXAMINE, corpus)).status is Status.CANCELLED
