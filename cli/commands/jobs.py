@@ -199,6 +199,7 @@ def _card(job: Job) -> list[tuple[str, str]]:
         ("took", took),
         ("worker", f"{job.worker}, attempt {job.attempt}" if job.worker else ""),
         ("resumes", job.parent_id or ""),
+        ("request", job.request_id or ""),
         ("progress", ", ".join(figure for figure in figures if figure) if _has_progress(job) else ""),
         ("losses", f"{', '.join(losses)} (nats per character)" if losses else ""),
         ("baselines", formatting.baselines(job.metrics.baselines)),

@@ -90,6 +90,9 @@ class Job(View):
     attempt: int
     worker: str | None = Field(description="Name of the node that claimed it last.")
     parent_id: str | None
+    request_id: str | None = Field(
+        description="Id of the request that submitted it: the logs of web servers and workers have it."
+    )
     progress: Progress
     metrics: Losses
     params: Annotated[dict[str, Any], Described(Params)] = Field(
@@ -119,6 +122,7 @@ class Job(View):
             attempt=job.attempt,
             worker=job.worker,
             parent_id=job.parent_id,
+            request_id=job.request_id,
             progress=Progress.model_validate(job.progress),
             metrics=Losses.model_validate(job.metrics),
             params=dict(job.params),

@@ -141,6 +141,7 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
         "attempt": 1,
         "worker": "celery@loom-1",
         "parent_id": None,
+        "request_id": "9f86d081884c7d65",
         "progress": {
             "step": 240,
             "total_steps": 1008,

@@ -280,6 +280,8 @@ class Job(Outcome):
     attempt: int = 0
     worker: str | None = None
     parent_id: str | None = None
+    #: Of the request that submitted it: the logs of the service have it.
+    request_id: str | None = None
     progress: Progress = Progress()
     metrics: Losses = Losses()
     #: The request, with the value of every option.

@@ -165,6 +165,7 @@ def test_one_thing_is_shown_in_words_and_in_json(cli: Cli, model_id: str, stack:
     job = cli("job", model.job_id)
     assert "all epochs done" in job.stdout
     assert "hidden_size 32" in job.stdout
+    assert str(stack.loom.jobs.get(model.job_id).request_id) in job.stdout
     assert cli("job", model.job_id, "--json").json["result"]["model_id"] == model_id
     losses = cli("job", model.job_id, "--losses").stdout.splitlines()
     assert losses[0].split() == ["EPOCH", "STEP", "SECONDS", "TRAINING", "VALIDATION"]

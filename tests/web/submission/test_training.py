@@ -20,6 +20,8 @@ def test_a_training_is_queued_with_every_option_concrete(world: World) -> None:
     assert (job["worker"], job["started_at"], job["result"], job["error"]) == (None, None, None, None)
     assert job["progress"]["step"] == 0
     assert job["metadata"] == {"mine": "1"}
+    assert job["request_id"] == answer.headers["X-Request-Id"]
+    assert job["request_id"] in world.http.get(f"/jobs/{job['id']}").text
     assert job["links"] == {
         "self": f"/api/v1/jobs/{job['id']}",
         "events": f"/api/v1/jobs/{job['id']}/events",
