@@ -4,15 +4,15 @@ Every setting below that isn't Celery's own default has its reason in docs/archi
 of Celery and kombu 5.7.
 """
 
-from urllib.parse import urlsplit
-
 from celery import Celery
 from kombu.entity import Queue as KombuQueue
 from kombu.exceptions import OperationalError
 
 from shared.errors import StoreUnavailable
 from shared.jobs.record import Queue
+from shared.redis_address import kombu_url, sentinels_of
 from shared.settings import Settings, load
+from shared.store.connection import sentinel_options
 
 
 def task_name(queue: Queue) -> str:
@@ -38,18 +38,20 @@ _TRANSPORT_OPTIONS = {
 }
 
 
-def broker_url(redis_url: str) -> str:
-    """Return the URL as kombu spells it: it wants redis+socket:// for a unix socket, redis-py unix://."""
-    parts = urlsplit(redis_url)
-    if parts.scheme != "unix":
-        return redis_url
-    query = "&".join(f"virtual_host={value[3:]}" for value in parts.query.split("&") if value.startswith("db="))
-    return f"redis+socket://{parts.netloc}{parts.path}" + (f"?{query}" if query else "")
+def _transport_options(settings: Settings) -> dict[str, object]:
+    sentinels = sentinels_of(settings.redis_url.get_secret_value())
+    if sentinels is None:
+        return _TRANSPORT_OPTIONS
+    return {
+        **_TRANSPORT_OPTIONS,
+        "master_name": sentinels.name,
+        "sentinel_kwargs": sentinel_options(sentinels, settings.redis_tls()),
+    }
 
 
 def make_app(settings: Settings) -> Celery:
     """Make the Celery application for these settings. Nothing is connected yet."""
-    app = Celery("charloom", broker=broker_url(settings.redis_url.get_secret_value()), set_as_current=False)
+    app = Celery("charloom", broker=kombu_url(settings.redis_url.get_secret_value()), set_as_current=False)
     app.conf.update(
         task_queues=[KombuQueue(queue.value, routing_key=queue.value) for queue in Queue],  # type: ignore[no-untyped-call]
         task_default_queue=Queue.GENERATE.value,
@@ -68,7 +70,7 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_max_retries=None,
         # A Redis that refuses (a replica, no memory, another password) is waited for like one that is away.
         broker_channel_error_retry=True,
-        broker_transport_options=_TRANSPORT_OPTIONS,
+        broker_transport_options=_transport_options(settings),
         broker_use_ssl=settings.redis_tls() or None,
         broker_pool_limit=4,
     )

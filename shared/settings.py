@@ -9,15 +9,14 @@ Longer than most files here, since it is the one place of all settings.
 import base64
 import ipaddress
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from shared import redis_address
 from shared.api_keys import MIN_CHARS as MIN_KEY_CHARS
 from shared.api_keys import ApiKey
 from shared.api_keys import read as read_api_keys
@@ -42,21 +41,7 @@ def _split(value: object) -> object:
 
 
 def _is_redis(url: SecretStr) -> SecretStr:
-    """Check the address by what redis-py and kombu both understand; neither complains of what it doesn't know."""
-    try:
-        parts = urlsplit(url.get_secret_value())
-        _ = parts.port
-    except ValueError:  # its words show what was taken for the port: the end of a password
-        raise ValueError("can't be read as an address; percent-encode / ? # @ : in a password") from None
-    if parts.scheme not in ("redis", "rediss", "unix"):
-        raise ValueError("must begin with redis://, rediss:// or unix://")
-    if parts.fragment or not re.fullmatch(r"(db=\d+)?" if parts.scheme == "unix" else "", parts.query):
-        raise ValueError(
-            "may hold nothing behind ? or #, but ?db=N of unix://. TLS is set by REDIS_CA_FILE, REDIS_CERT_FILE and "
-            "REDIS_KEY_FILE, the database by the path, and / ? # @ : in a password must be percent-encoded"
-        )
-    if parts.scheme != "unix" and not re.fullmatch(r"/?\d*", parts.path):
-        raise ValueError("must end in the number of a database, such as /0")
+    redis_address.check(url.get_secret_value())
     return url
 
 
@@ -130,14 +115,15 @@ class Settings(BaseModel):
 
     redis_url: Annotated[SecretStr, AfterValidator(_is_redis)] = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
-        description="Redis or Valkey that all processes share; redis://, rediss:// or unix://. `charloom up` starts "
-        "a Valkey of its own when this isn't set.",
+        description="Redis or Valkey that all processes share: redis://, rediss:// (TLS) or unix://, or Sentinels that "
+        "know it: sentinel:// or sentinels:// (docs/redis.md). `charloom up` starts a Valkey of its own when this "
+        "isn't set.",
     )
     redis_ca_file: Annotated[Path, AfterValidator(_is_file)] | None = Field(
-        None, description="Certificates (PEM) that a rediss:// server's must come from; the system's when not set."
+        None, description="Certificates (PEM) that a server's must come from with TLS; the system's when not set."
     )
     redis_cert_file: Annotated[Path, AfterValidator(_is_file)] | None = Field(
-        None, description="Certificate (PEM) to show to a rediss:// server that asks for one."
+        None, description="Certificate (PEM) to show to a server that asks for one, with TLS."
     )
     redis_key_file: Annotated[Path, AfterValidator(_is_file)] | None = Field(
         None, description="The key (PEM) of that certificate."
@@ -313,11 +299,11 @@ class Settings(BaseModel):
         return [ipaddress.ip_network(value, strict=False) for value in self.metrics_allow]
 
     def redis_tls(self) -> dict[str, str]:
-        """Return the options of TLS as redis-py and kombu both take them; none where the address isn't rediss://.
+        """Return the options of TLS as redis-py and kombu both take them; none where the address has no TLS.
 
         The server's certificate and name are always checked.
         """
-        if not self.redis_url.get_secret_value().startswith("rediss://"):
+        if not redis_address.uses_tls(self.redis_url.get_secret_value()):
             return {}
         files = {
             "ssl_ca_certs": self.redis_ca_file,
@@ -359,7 +345,7 @@ def _check_tls(settings: Settings) -> None:
     if (settings.redis_ca_file or settings.redis_cert_file) and not settings.redis_tls():
         raise SettingsError(
             f"{PREFIX}REDIS_CA_FILE and {PREFIX}REDIS_CERT_FILE are for TLS, but {PREFIX}REDIS_URL doesn't begin with "
-            "rediss://, so nothing would be encrypted"
+            "rediss:// or sentinels://, so nothing would be encrypted"
         )
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import redis
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from shared.errors import StoreUnavailable
+from shared.redis_address import SentinelAddress, sentinels_of
 
 #: Replies decoded to str.
 Client: TypeAlias = "redis.Redis"
@@ -28,34 +30,72 @@ _MESSAGES = {
         "used memory >",
     ),
     "it is still loading its data": ("loading the dataset",),
+    "too few of its replicas respond (min-replicas-to-write)": ("NOREPLICAS", "Not enough good replicas"),
+    "no Sentinel names a primary that responds, under the name in CHARLOOM_REDIS_URL": ("No master found",),
 }
 
 #: Longest wait for a reply, seconds: a half-open connection must not block the owner of a lease.
 SOCKET_TIMEOUT_S = 5.0
+#: Longest wait for a Sentinel, seconds.
+SENTINEL_TIMEOUT_S = 0.5
 #: Most connections of one process.
 MAX_CONNECTIONS = 32
 
 
+class _SentinelPool(SentinelConnectionPool, redis.BlockingConnectionPool):  # type: ignore[misc]
+    """Connections to the primary that Sentinels name, for which threads wait as for those of the other pool."""
+
+
 def connect(url: str, *, tls: Mapping[str, str] | None = None, timeout_s: float = SOCKET_TIMEOUT_S) -> Client:
-    """Return a client for this URL, with these TLS options for rediss://. No connection is opened yet.
+    """Return a client for this URL, with these options where it names TLS. No connection is opened yet.
+
+    Behind Sentinels, each new connection goes to the server that is the primary by then; those that are idle are closed
+    when it changes.
 
     A command whose connection turns out to be dead is sent once more on a new one: each script is safe to repeat, since
     the state that it produced refuses a repetition. With many threads some wait for a connection; a pool that doesn't
     block would refuse them.
     """
-    pool = redis.BlockingConnectionPool.from_url(
-        url,
+    options: dict[str, Any] = {
         **(tls or {}),
-        max_connections=MAX_CONNECTIONS,
-        timeout=timeout_s,
-        decode_responses=True,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        health_check_interval=15,
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.05), 1),
-    )
+        "max_connections": MAX_CONNECTIONS,
+        "timeout": timeout_s,
+        "decode_responses": True,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "health_check_interval": 15,
+        "retry": Retry(ExponentialBackoff(cap=0.2, base=0.05), 1),
+    }
+    sentinels = sentinels_of(url)
+    if sentinels is None:
+        pool = redis.BlockingConnectionPool.from_url(url, **options)
+    else:
+        pool = _SentinelPool(
+            sentinels.name,
+            Sentinel(sentinels.hosts, sentinel_kwargs=sentinel_options(sentinels, tls or {})),
+            ssl=sentinels.tls,
+            db=sentinels.database,
+            username=sentinels.username,
+            password=sentinels.password,
+            **options,
+        )
     client: Client = redis.Redis.from_pool(pool)
     return client
+
+
+def sentinel_options(address: SentinelAddress, tls: Mapping[str, str]) -> dict[str, Any]:
+    """Return redis-py's options for connections to Sentinels, with these options where the address has TLS.
+
+    One that doesn't respond is passed over soon, and isn't tried again: there are others.
+    """
+    return {
+        "socket_timeout": SENTINEL_TIMEOUT_S,
+        "socket_connect_timeout": SENTINEL_TIMEOUT_S,
+        "retry": Retry(NoBackoff(), 0),
+        "username": address.sentinel_username,
+        "password": address.sentinel_password,
+        **({"ssl": True, **tls} if address.tls else {}),
+    }
 
 
 @contextmanager

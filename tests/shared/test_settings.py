@@ -53,6 +53,15 @@ def test_a_secret_isn_t_shown() -> None:
         "rediss://:hunter2@localhost/0?ssl_cert_reqs=none",
         "redis://:hunter2@localhost?credential_provider=os.system",
         "unix://hunter2?db=x",
+        "sentinel://charloom:hunter2@host",
+        "sentinel://charloom:hunter2@x@host/main",
+        "sentinel://charloom:hunter2/x@host/main",
+        "sentinel://:hunter2@host:0/main",
+        "sentinel://:hunter2@host,/main",
+        "sentinel://:hunter2@host:port/main",
+        "sentinel://:hunter2@host/main/first",
+        "sentinels://:hunter2@host/main?ssl_cert_reqs=none",
+        "sentinel://host/main?sentinel_password=hunter2&sentinel_password=b",
     ],
 )
 def test_an_address_of_redis_that_would_be_misread_is_refused_and_not_shown(url: str) -> None:
@@ -70,6 +79,8 @@ def test_an_address_of_redis_that_would_be_misread_is_refused_and_not_shown(url:
         "unix:///run/redis.sock",
         "unix:///run/redis.sock?db=2",
         "redis://[::1]:6379/0",
+        "sentinel://host/main",
+        "sentinels://u:p%40%2F%23@[::1]:26380,b.example/main/3?sentinel_username=s&sentinel_password=p%26",
     ],
 )
 def test_a_plain_address_of_redis_is_taken(url: str) -> None:
@@ -82,7 +93,8 @@ def test_options_of_tls_must_be_whole_readable_and_of_use(tmp_path: Path) -> Non
     given = {"CHARLOOM_REDIS_URL": url, "CHARLOOM_REDIS_CA_FILE": file}
     assert load(given).redis_tls() == {"ssl_cert_reqs": "required", "ssl_ca_certs": file}
     assert load({"CHARLOOM_REDIS_URL": url}).redis_tls() == {"ssl_cert_reqs": "required"}
-    assert load({}).redis_tls() == {}
+    assert load({}).redis_tls() == load({"CHARLOOM_REDIS_URL": "sentinel://host/main"}).redis_tls() == {}
+    assert load({"CHARLOOM_REDIS_URL": "sentinels://host/main"}).redis_tls() == {"ssl_cert_reqs": "required"}
     with pytest.raises(SettingsError, match="belong together"):
         load(given | {"CHARLOOM_REDIS_CERT_FILE": file})
     with pytest.raises(SettingsError, match="nothing would be encrypted"):
