@@ -37,6 +37,7 @@ GROUPS = {
     "The server": {
         "workers": "cli.commands.workers",
         "drain": "cli.commands.drain",
+        "rehearse": "cli.rehearsal.rehearse",
         "doctor": "cli.doctor.doctor",
     },
     "The shell": {"completion": "cli.commands.completion"},

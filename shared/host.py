@@ -50,6 +50,12 @@ def memory_bytes(proc: Path = _PROC) -> int:
     return min(limits)
 
 
+def started_s(pid: int, proc: Path = _PROC.parent) -> float | None:
+    """Return when a process of this host started, seconds since the host's boot; None if there is no such process."""
+    fields = " ".join(_lines(proc / str(pid) / "stat")).rpartition(")")[2].split()
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK") if len(fields) > 19 else None
+
+
 def _groups(controller: str, proc: Path) -> Iterator[Path]:
     """Yield the folders of this process's control group, of both versions, and of all above it that are visible."""
     paths: dict[str, str] = {}

@@ -3,7 +3,7 @@
 | code | meaning |
 | --- | --- |
 | 0 | success |
-| 1 | the job failed or was cancelled; `up`, `demo`: the service couldn't start or stay up; `backup` is incomplete |
+| 1 | the job failed or was cancelled; `up`, `demo`: the service failed; `backup` is incomplete; `rehearse` failed |
 | 2 | wrong usage: an invalid option, a missing file, an ambiguous name |
 | 3 | the server can't be reached or isn't ready |
 | 4 | the server refused the request |

@@ -35,6 +35,11 @@ class WorkerInfo:
     #: The speed of a training there, as `shared.requests.estimate.Speed` parses it; empty until it is measured.
     speed: Mapping[str, Any] = field(default_factory=dict)
     running: Sequence[str] = field(default=())
+    #: Its parent process on that host, and when it started (`shared/host.py`); 0 from an older version.
+    pid: int = 0
+    started_s: float = 0.0
+    #: What computes the steps of a training there: the compiled layer's family, "torch", or "" from an older version.
+    kernel: str = ""
     #: Processors' time that its container may use; None if that isn't limited.
     cpu_quota: float | None = None
     #: Why it takes no jobs: its folder isn't the service's volume. None: it takes them.

@@ -208,6 +208,12 @@ class Worker(View):
     cpu_quota: float | None = Field(description="Processors' time that its container may use; null if not limited.")
     threads: int = Field(description="Threads that one training computes with.")
     bfloat16: bool = Field(description="Whether its processor multiplies bfloat16.")
+    kernel: str = Field(
+        description="What computes its trainings: the compiled layer's instructions, such as avx2, or torch. The same "
+        'request gives the same weights, bit for bit, where this and the versions agree. "" from an older version.'
+    )
+    pid: int = Field(description="The worker's process on its host; 0 from an older version.")
+    started_s: float = Field(description="When that process started, in seconds since its host's boot.")
     versions: dict[str, str]
     running: list[str] = Field(description="Ids of the jobs it runs.")
     train_slots: int = Field(description="Trainings that it runs at once at most.")
@@ -228,6 +234,9 @@ class Worker(View):
             cpu_quota=info.cpu_quota,
             threads=info.threads,
             bfloat16=info.bfloat16,
+            kernel=info.kernel,
+            pid=info.pid,
+            started_s=info.started_s,
             versions=dict(info.versions),
             running=list(info.running),
             train_slots=info.train_slots,

@@ -1,6 +1,7 @@
 """Reports to the other processes that this worker is alive, its abilities, and what it runs."""
 
 import logging
+import os
 import platform
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from importlib.metadata import version
 
 from shared.common_settings import common_values
 from shared.errors import StoreUnavailable, VolumeGone
-from shared.host import cores, cpu_quota, memory_bytes
+from shared.host import cores, cpu_quota, memory_bytes, started_s
 from shared.settings import Settings
 from shared.store import Store, WorkerInfo
 from shared.volume_guard import VolumeGuard
@@ -49,6 +50,9 @@ def describe(name: str, settings: Settings, *, owner_id: str) -> WorkerInfo:
         train_slots=settings.train_slots,
         generate_slots=settings.generate_slots,
         bfloat16=_has_bfloat16(),
+        kernel="torch" if (kernel := load()) is None else kernel.family.name,
+        pid=os.getpid(),
+        started_s=started_s(os.getpid()) or 0.0,
         memory_bytes=settings.job_memory_bytes or int(memory_bytes() * _MEMORY_SHARE / slots),
         cpu_quota=cpu_quota(),
         settings=common_values(settings),

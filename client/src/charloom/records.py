@@ -389,6 +389,11 @@ class Worker(Record):
     cpu_quota: float | None = None
     threads: int
     bfloat16: bool = False
+    #: What computes its trainings, such as "avx2": where it and the versions agree, weights are the same bit for bit.
+    kernel: str = ""
+    #: The worker's process on its host, and when it started, in seconds since the host's boot; 0 if not known.
+    pid: int = 0
+    started_s: float = 0.0
     versions: dict[str, str] = {}
     #: Ids of the jobs it runs.
     running: list[str] = []

@@ -1,0 +1,1 @@
+"""`charloom rehearse`: a fire drill on a running fleet."""
