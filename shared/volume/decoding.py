@@ -8,6 +8,7 @@ from pathlib import Path
 from charset_normalizer import from_bytes
 
 from shared.errors import InvalidRequest, UnknownEncoding
+from shared.text import foreign_formats
 from shared.text.encodings import ENCODINGS, codec_of, encoding_of
 from shared.text.vocabulary import normalise
 
@@ -61,12 +62,16 @@ def tell_encoding(path: Path) -> str:
     for mark, name in _MARKS:
         if head.startswith(mark):
             return name
+    known = foreign_formats.by_bytes(head)
     if b"\0" in head:
-        raise InvalidRequest.at("/file", "The file holds NUL bytes: it is binary. Send plain text in UTF-8.")
+        what = f"The file is {known}" if known else "The file holds NUL bytes: it is binary. Send plain text in UTF-8."
+        raise InvalidRequest.at("/file", what)
     try:
         for _ in _parts(path, "utf-8"):
             pass
     except _Undecodable as exc:
+        if known:
+            raise InvalidRequest.at("/file", f"The file is {known}") from exc
         return _guess(_sample(path, head, exc.offset), exc)
     return "utf-8"
 

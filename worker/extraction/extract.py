@@ -13,6 +13,7 @@ from natsort import natsorted, ns
 from shared.errors import BadSourceFile
 from shared.settings import PREFIX
 from shared.sizes import size
+from shared.text import foreign_formats
 from shared.text.source_formats import HEAD_BYTES, IN_WORDS, SourceFormat, recognize
 from worker.extraction import office, pdf, plain
 from worker.extraction.epub import Book
@@ -236,15 +237,17 @@ def format_of(path: Path, name: str) -> SourceFormat:
 def kind_of_zip(archive: Archive) -> SourceFormat:
     """Return what a zip file is, by its entries. Raises BadSourceFile for what is no text."""
     names = archive.entries
-    mimetype = archive.read("mimetype")[:100].strip() if "mimetype" in names else b""
-    if mimetype == b"application/epub+zip" or "META-INF/container.xml" in names:
+    mimetype = archive.read("mimetype")[:100].decode("latin-1").strip() if "mimetype" in names else ""
+    if mimetype == "application/epub+zip" or "META-INF/container.xml" in names:
         return SourceFormat.EPUB
-    if mimetype.startswith(b"application/vnd.oasis.opendocument.text"):
+    if mimetype.startswith("application/vnd.oasis.opendocument.text"):
         return SourceFormat.ODT
     if any(name.startswith("word/document") for name in names) and "[Content_Types].xml" in names:
         return SourceFormat.DOCX
-    if "[Content_Types].xml" in names or mimetype:
-        raise _unsupported(archive.name)
+    known = foreign_formats.by_entries(names, mimetype)
+    if known or "[Content_Types].xml" in names or mimetype:
+        what = known or f"in a format that isn't read here. Send plain text, {IN_WORDS}."
+        raise BadSourceFile(f"{archive.name} is {what}", code="unsupported")
     return SourceFormat.ZIP
 
 
@@ -258,16 +261,11 @@ def no_text(kind: SourceFormat, name: str) -> BadSourceFile:
 
 
 def _ole(path: Path, name: str) -> BadSourceFile:
-    """Return the error for a container of old Word files, which holds encrypted new ones, too."""
-    if "EncryptedPackage".encode("utf-16-le") in path.read_bytes():
+    """Return the error for a container of old Office files, which holds encrypted new ones, too."""
+    content = path.read_bytes()
+    if "EncryptedPackage".encode("utf-16-le") in content:
         return BadSourceFile(f"{name} is encrypted. Save it without a password.", code="encrypted")
-    return BadSourceFile(f"{name} is in an old format of Office. Save it as DOCX.", code="unsupported")
-
-
-def _unsupported(name: str) -> BadSourceFile:
-    return BadSourceFile(
-        f"{name} is in a format that isn't read here. Send plain text, {IN_WORDS}.", code="unsupported"
-    )
+    return BadSourceFile(f"{name} is {foreign_formats.by_streams(content)}", code="unsupported")
 
 
 def _check_depth(name: str, depth: int) -> None:

@@ -79,6 +79,11 @@ def pdf(pages: Sequence[Sequence[tuple[str, float, float]]]) -> bytes:
     return buffer.getvalue()
 
 
+def ole(stream: str) -> bytes:
+    """Make the beginning of a container of old Office files, with the name of a stream in it."""
+    return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 99 + stream.encode("utf-16-le")
+
+
 def locked(content: bytes) -> bytes:
     """Mark every entry of a zip file as encrypted."""
     changed = bytearray(content)
