@@ -82,7 +82,7 @@ class Row:
     peer: float | None = None
     #: How many times better than the peer.
     ratio: float | None = None
-    #: The least ratio, or the most of ours, that is wanted; None: nothing is.
+    #: The lowest ratio, or the highest value of ours, that passes; None: no limit.
     least_ratio: float | None = None
     most: float | None = None
     #: Whether the bench fails by it: what doesn't depend on the machine's speed.

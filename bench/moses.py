@@ -1,4 +1,4 @@
-"""How well `stream` writes molecules: MOSES's measures, beside its published character LSTM.
+"""How well `stream` writes molecules: MOSES's measures, next to its published character LSTM.
 
 What: a training on MOSES's 1.58 million molecules, one per line; then 30,000 written at temperature 1.0. *Valid*: share
 that RDKit can read; *unique*: share of the first 10,000 valid ones that are different; *new*: share of the different

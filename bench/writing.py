@@ -1,7 +1,7 @@
 """How long a character takes that is written: our ways of writing and the seed document's loop, in turns.
 
 What: milliseconds a character of models of the default size: one text with its state carried, greedy and sampled; 64
-variants side by side; classic's window, whose characters are held against the document's.
+variants side by side; classic's window, whose characters are compared with the document's.
 Peer: the document's loop (tests/worker/reference.py), on one thread or on all, whichever is faster.
 Bar: one text 60 times as fast, 64 variants 150 times each, classic's window 1.5 times and every character the same; one
 text of wider models as fast as `WIDTHS` says.

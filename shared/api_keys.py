@@ -23,7 +23,7 @@ _DOMAIN = b"charloom api key"
 class ApiKey:
     """One key, without the key."""
 
-    #: What its owner calls it, "key-N" where it has no name. It may stand in logs and limits; the key may not.
+    #: What its owner calls it, "key-N" where it has no name. It may appear in logs and limits; the key may not.
     name: str
     digest: bytes = field(repr=False)
 
@@ -51,7 +51,7 @@ def read(value: object) -> object:
     if len({key.name for key in keys}) < len(keys):
         raise ValueError("two keys have one name; give each a name of its own, as name:key")
     if len({key.digest for key in keys}) < len(keys):
-        raise ValueError("one key stands twice; remove one of the two")
+        raise ValueError("one key is listed twice; remove one of the two")
     return tuple(keys)
 
 

@@ -5,7 +5,7 @@
     ├── Refused                  the request can't be carried out; the caller can correct it
     │   ├── InvalidRequest       422: a value is out of range or doesn't fit
     │   │   └── KeyReused        422: an idempotency key came with another request
-    │   │   └── UnknownEncoding  a text's encoding can't be told for certain; it has guesses
+    │   │   └── UnknownEncoding  a text's encoding is uncertain; it lists guesses
     │   ├── TooLarge             413: more bytes than the limit
     │   ├── NotFound             404: no such corpus, job or model
     │   ├── Conflict             409: it exists, but its state forbids this
@@ -17,7 +17,7 @@
     │   └── VolumeUnavailable
     │       └── VolumeGone       the folder isn't the service's volume, or its server doesn't respond
     ├── LeaseLost                this attempt no longer owns its job: stop, write nothing more
-    └── JobFailed                a job failed, with a code and words for whoever submitted it
+    └── JobFailed                a job failed, with a code and a message for its owner
         ├── Diverged             the loss diverged; the last good state is kept
         ├── BadModelFile         an imported file isn't a model that Charloom can read
         ├── BadSourceFile        no text can be extracted from an uploaded file
@@ -110,7 +110,7 @@ class KeyReused(InvalidRequest):
 
 
 class UnknownEncoding(InvalidRequest):
-    """The encoding of the text can't be told for certain."""
+    """The encoding of the text is uncertain."""
 
     def __init__(self, detail: str, guesses: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(detail, [FieldError(pointer="/file", detail=detail)])

@@ -1,7 +1,7 @@
 """Ids: opaque, sortable by time of making, their kind in front (`cor_`, `job_`, `mod_`, `vol_`).
 
-After the prefix stand 10 characters of milliseconds since 1970 and 16 random ones, in lower-case Crockford base32, so
-that plain string order is order of time. Ids of one process within one millisecond are made to ascend.
+10 characters of milliseconds since 1970 and 16 random ones follow the prefix, in lower-case Crockford base32, so that
+plain string order is order of time. Ids of one process within one millisecond are made to ascend.
 """
 
 import re

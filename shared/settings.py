@@ -52,7 +52,7 @@ class Rate:
     calls: int
     period_s: float
     #: As it was set, in words.
-    spelled: str
+    text: str
 
 
 _PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
@@ -160,8 +160,8 @@ class Settings(BaseModel):
     )
     allowed_hosts: Annotated[list[str], BeforeValidator(_split)] = Field(
         [],
-        description="Host names, comma-separated, by which the service may be called beside the loopback names. When "
-        "not set: loopback names only without keys, any name with keys.",
+        description="Host names, comma-separated, by which the service may be called besides the loopback names. "
+        "When not set: loopback names only without keys, any name with keys.",
     )
     trusted_proxies: int = Field(
         0,
@@ -175,7 +175,10 @@ class Settings(BaseModel):
         "volume when not set.",
     )
     session_hours: float = Field(
-        24, gt=0, le=24 * 366, description="Hours after which whoever signed in on the page must do so again."
+        24,
+        gt=0,
+        le=24 * 366,
+        description="Hours until a session of the pages ends and the user has to sign in again.",
     )
     max_corpus_bytes: int = Field(256 * 2**20, ge=1, description="Largest corpus taken, bytes.")
     max_model_bytes: int = Field(2**30, ge=1, description="Largest model file taken for import, bytes.")
@@ -286,7 +289,7 @@ class Settings(BaseModel):
         if self.rate_limit is None:
             return None
         calls, _, period = self.rate_limit.partition("/")
-        return Rate(calls=int(calls), period_s=_PERIODS_S[period], spelled=f"{int(calls):,} times a {period}")
+        return Rate(calls=int(calls), period_s=_PERIODS_S[period], text=f"{int(calls):,} times a {period}")
 
     @property
     def webhook_networks(self) -> list[Network]:
@@ -422,7 +425,7 @@ CLIENT_VARIABLES = frozenset({"url", "book", "api_key"})
 def _explain(field: object, message: str, given: Mapping[str, str]) -> str:
     name = str(field)
     shown = "" if name in _SECRETS else f" is {given.get(name, '')!r}:"
-    if name == "api_keys":  # its words tell of one of several
+    if name == "api_keys":  # the message names one of several
         shown = ":"
     message = message.removeprefix("Value error, ")
     return f"{PREFIX}{name.upper()}{shown} {message[0].lower()}{message[1:]}"

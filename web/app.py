@@ -35,7 +35,7 @@ class _App(Flask):
     session_interface = NoSession()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Leave a handler as it is: none of ours is a coroutine, and to look costs some microseconds each."""
+        """Leave a handler as it is: no handler here is a coroutine, and checking takes some microseconds each."""
         return func
 
 

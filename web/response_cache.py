@@ -1,7 +1,8 @@
-"""The answers of ended jobs, spelled once: nothing that is shown of them changes any more.
+"""Serialized responses of ended jobs, whose representation no longer changes.
 
-Redis is asked each time whether the record is still the one that was spelled; a job that was forgotten, or whose record
-was put back from the volume, is read anew. To read and to spell a record takes as long as all the rest of a call.
+Redis is asked each time whether the record is still the one that was serialized; a job that was forgotten,
+or whose record was restored from the volume, is read again. Reading and serializing a record take as long as all the
+rest of a call.
 """
 
 import threading
@@ -32,7 +33,7 @@ class ResponseCache:
         self._changing = threading.Lock()
 
     def find(self, job_id: str) -> CachedResponse | None:
-        """Return the answer to who asks for a job, None where it has to be spelled. Raises StoreUnavailable."""
+        """Return the response for a job, or None if it has to be serialized. Raises StoreUnavailable."""
         kept = self._kept.get(job_id)
         if kept is None or self._jobs.stamp(job_id) == kept.stamp:
             return kept

@@ -1,4 +1,4 @@
-"""An upgrade and a rollback under load: web server and worker of another version beside those of this one.
+"""An upgrade and a rollback under load: web server and worker of another version next to those of this one.
 
     python -m bench.chaos.upgrade REF        a tag, branch or commit; it is checked out into a temporary worktree
 

@@ -97,7 +97,7 @@ def limit_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def close_output() -> None:
-    """Discard further output once its reader has gone, so that Python's flush at exit doesn't fail."""
+    """Discard further output once nobody reads it, so that Python's flush at exit doesn't fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -22,7 +22,7 @@ _PROMISES = {
     "exclusive file": f"each of {CONTESTED} files was created by one of two",
     "exclusive folder": f"each of {CONTESTED} folders was created by one of two",
     "exclusive link": f"each of {CONTESTED} hard links was created by one of two",
-    "atomic rename": f"a reader saw each of {REPLACEMENTS} replacements whole",
+    "atomic rename": f"each of {REPLACEMENTS} replacements was read whole",
     "delete while open": "a file that was deleted elsewhere could be read to its end",
 }
 
@@ -94,7 +94,7 @@ def _report(measured: Measured, where: str) -> Iterator[Finding]:
 
 
 def _file_system(folder: Path) -> Finding:
-    """Name the file system and its options, as far as the system tells."""
+    """Name the file system and its options, as far as they are known."""
     best, found = "", None
     try:
         lines = Path("/proc/self/mountinfo").read_text("utf-8", errors="replace").splitlines()

@@ -29,5 +29,5 @@ def _keyboard() -> Iterator[TextIO]:
     if sys.stdin.isatty():
         yield sys.stdin
         return
-    with open("/dev/tty") as keyboard:  # noqa: PTH123 (a device, not a file of ours)
+    with open("/dev/tty") as keyboard:  # noqa: PTH123 (a device)
         yield keyboard

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class EventType(StrEnum):
-    """Kinds of events; the first six come from the worker, STATUS and DONE from the store, RESET from the reader."""
+    """Kinds of events; the first six come from the worker, STATUS and DONE from the store, RESET when they are read."""
 
     PROGRESS = "progress"
     METRIC = "metric"

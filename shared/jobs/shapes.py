@@ -38,7 +38,7 @@ class ExtractParams(BaseModel):
     filename: str = Field(description="The file's name as it was sent, without folders.")
     name: str = Field(description="The text's name.")
     sha256: str = Field(description="SHA-256 of the file; of several, that of the zip file that they were stored as.")
-    encoding: str | None = Field(description="Encoding of plain texts in it; null: as their bytes tell it.")
+    encoding: str | None = Field(description="Encoding of plain texts in it; null: detected from their bytes.")
 
 
 class ExamineParams(BaseModel):

@@ -92,7 +92,7 @@ def _add_as_celery_exporter(samples: Samples, facts: FleetFacts) -> None:
 
 
 def _add_tasks(samples: Samples, facts: FleetFacts, queue: Queue) -> None:
-    """Add the counts of a queue's task, which stands for all types of jobs that wait in it."""
+    """Add the counts of a queue's task, which represents all types of jobs in it."""
     types = [job_type for job_type, its_queue in QUEUE_OF.items() if its_queue is queue]
 
     def ended(*outcomes: str) -> int:

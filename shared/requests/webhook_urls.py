@@ -1,7 +1,7 @@
 """Which URLs a webhook may call: their form, and the addresses that are off limits. Resolves no names.
 
 A webhook makes this service call a URL that somebody else chose, so it must not become a way to what only this service
-can reach: the machine itself, its network, a cloud's metadata (server-side request forgery). Whoever connects must ask
+can reach: the machine itself, its network, a cloud's metadata (server-side request forgery). The sender must ask
 `refusal_of_address` about the very address that it connects to.
 """
 

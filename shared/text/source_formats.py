@@ -23,7 +23,7 @@ class SourceFormat(StrEnum):
     MARKDOWN = "markdown"
     SUBTITLES = "subtitles"
     GZIP = "gzip"
-    #: Any zip file; its entries tell an EPUB, a DOCX or an ODT from an archive.
+    #: Any zip file; its entries distinguish an EPUB, a DOCX or an ODT from an archive.
     ZIP = "zip"
     #: The container of old Word files (.doc) and of encrypted new ones.
     OLE = "ole"

@@ -54,17 +54,17 @@ def normalized_chunks(parts: Iterable[str], *, lowercase: bool, drop_bom: bool) 
 class Lowering:
     """Lower-cases a text that comes in parts, cut anywhere, as `str.lower` does it whole.
 
-    A capital sigma ends a word, and becomes another letter, where a cased character stands before it and none after it,
+    A capital sigma ends a word, and becomes another letter, where a cased character precedes it and none follows,
     looked for past marks and points. So what is kept from part to part is whether a cased character came last, and the
     text from a sigma on whose next character is still to come.
     """
 
     def __init__(self) -> None:
-        self._before = ""  # stands for what came: a cased letter, or nothing
+        self._before = ""  # represents what came: a cased letter, or nothing
         self._held = ""
 
     def feed(self, part: str) -> str:
-        """Return what can be told of the text so far and wasn't before."""
+        """Return the part of the text so far that has become certain since the last call."""
         text = self._held + part
         last = next((place for place in range(len(text) - 1, -1, -1) if not _is_passed(text[place])), None)
         cut = last if last is not None and text[last] == _SIGMA else len(text)

@@ -43,7 +43,7 @@ class Vocabulary:
         return [self._index[c] for c in text]
 
     def decode(self, indices: Iterable[int]) -> str:
-        """Return the text that these indices stand for."""
+        """Return the text of these indices."""
         return "".join(map(self.characters.__getitem__, indices))
 
     def unknown(self, text: str) -> str:
@@ -52,7 +52,7 @@ class Vocabulary:
 
 
 def name_characters(characters: str, most: int = 10) -> str:
-    """Spell characters for a message: quoted, with code points, at most `most` of them."""
+    """Format characters for a message: quoted, with code points, at most `most` of them."""
     shown = ", ".join(f"{c!r} (U+{ord(c):04X})" for c in characters[:most])
     rest = len(characters) - most
     return f"{shown} and {rest} more" if rest > 0 else shown

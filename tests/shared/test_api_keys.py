@@ -38,7 +38,7 @@ def test_nothing_else_fits(presented: str) -> None:
         (f"a.b:{GOOD}", "the name of key 1"),
         (f":{GOOD}", "the name of key 1"),
         (f"anna:{GOOD},anna:{OTHER}", "two keys have one name"),
-        (f"anna:{GOOD},bert:{GOOD}", "one key stands twice"),
+        (f"anna:{GOOD},bert:{GOOD}", "one key is listed twice"),
     ],
 )
 def test_a_bad_one_stops_the_start_with_words_and_is_not_shown(keys: str, words: str) -> None:

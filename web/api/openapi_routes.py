@@ -32,7 +32,7 @@ def docs() -> str:
 
 
 def _linked(schema: Schema) -> Markup:
-    """Say a schema in words, the types it names linked to where they are told."""
+    """Describe a schema in words; the types that it names link to their sections."""
     words = escape(words_of(schema))
     for name in document().data["components"]["schemas"]:
         link = Markup('<a href="#type-{0}">{0}</a>').format(name)

@@ -22,7 +22,7 @@ _RETRY = "retry: 3000\n\n"
 _PING = ": ping\n\n"
 _BEGINNING = "0-0"
 _NOTHING = EventPage(events=())
-#: What `done` tells of a job.
+#: Fields of a job in `done`.
 _END = {"status", "result", "error"}
 
 
@@ -61,7 +61,7 @@ def _lines(services: Services, job: Job, last: str, may_go_on: Callable[[], bool
             if job.ended and not page.events:  # a record that was put back from the volume has no events
                 yield _whole(job) + serialize(EventType.DONE, JobView.of(job).model_dump(mode="json", include=_END))
                 return
-            heard, behind = _spelled(page)
+            heard, behind = _rendered(page)
             pinged = checked = time.monotonic()
             while not shutdown.closing.is_set():
                 if time.monotonic() - checked >= services.ping_s:
@@ -85,14 +85,14 @@ def _lines(services: Services, job: Job, last: str, may_go_on: Callable[[], bool
                 page = _NOTHING
                 if behind:
                     page = services.store.events.read(job.id, after=last, limit=BATCH)
-                    heard, behind = _spelled(page)
+                    heard, behind = _rendered(page)
                 else:
                     heard, behind = feed.wait(after=last, timeout_s=pinged + services.ping_s - time.monotonic())
     except StoreUnavailable:
         return
 
 
-def _spelled(page: EventPage) -> tuple[Sequence[RenderedEvent], bool]:
+def _rendered(page: EventPage) -> tuple[Sequence[RenderedEvent], bool]:
     return [RenderedEvent(event) for event in page.events], page.has_more
 
 

@@ -1,8 +1,8 @@
 """Compression of responses by zstd, br or gzip, as the client prefers: Flask-Compress, and which responses it gets.
 
-BREACH: whoever can have a victim's browser send requests, part of which is echoed, and sees how long the responses are,
-can guess a secret that is compressed together with the echo. So a page that holds a form's token (`web/pages/csrf.py`)
-isn't compressed. JSON, CSV, texts and static files hold no secret of the service.
+BREACH: an attacker who can have a victim's browser send requests, part of which is echoed, and sees the sizes of the
+responses, can guess a secret that is compressed together with the echo. So a page that holds a form's token
+(`web/pages/csrf.py`) isn't compressed. JSON, CSV, texts and static files hold no secret of the service.
 """
 
 from flask import Flask, Response, g, request

@@ -190,5 +190,5 @@ class CorpusQuery(NameQuery):
     format: TableFormat | None = Field(
         None,
         description="The table's format: csv (separated by commas, or by semicolons where its first line has no "
-        "comma), tsv, or jsonl (an object per line). If omitted, the file's name or content type tells it.",
+        "comma), tsv, or jsonl (an object per line). If omitted, it is derived from the file's name or content type.",
     )

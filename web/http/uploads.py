@@ -90,7 +90,7 @@ def receive_all(*, limit: int, name: str | None = None, plain: bool = False) -> 
     """Return the uploaded files of the present request, one or more.
 
     Args:
-        limit: the most bytes of the files. Whoever reads them has to count them all the same.
+        limit: the most bytes of the files. The caller still has to count them while reading.
         name: a name given in the query.
         plain: whether a text/plain body is allowed too.
 

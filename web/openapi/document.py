@@ -132,7 +132,7 @@ def _put_defaults_into_words(schema: dict[str, Any]) -> None:
 
 
 def _with_discriminator(schema: Schema, definitions: Mapping[str, Any]) -> Schema:
-    """Name the property that tells the alternatives of a union apart: it has a `const` in each."""
+    """Name the property that distinguishes the alternatives of a union: it has a `const` in each."""
     if set(schema) != {"oneOf"}:
         return schema
     names = [one["$ref"].rpartition("/")[2] for one in schema["oneOf"]]

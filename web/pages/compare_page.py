@@ -133,11 +133,11 @@ def _columns(here: Services, models: Sequence[Model]) -> list[Column]:
 
 def _requests(models: Sequence[Model], typed: Mapping[str, str]) -> list[GenerateRequest]:
     """Return a request for each model. Raises InvalidRequest, naming each model that can't read the prompt."""
-    wish = {name: value if name == "prompt" else value.strip() for name, value in typed.items() if value.strip()}
-    if "prompt" not in wish:
+    options = {name: value if name == "prompt" else value.strip() for name, value in typed.items() if value.strip()}
+    if "prompt" not in options:
         raise InvalidRequest.at("/prompt", "prompt is empty; all models continue the same one.")
-    wish.setdefault("seed", str(secrets.randbelow(2**32)))
-    requests = [check_strings(_REQUEST, wish | {"model_id": model.id}) for model in models]
+    options.setdefault("seed", str(secrets.randbelow(2**32)))
+    requests = [check_strings(_REQUEST, options | {"model_id": model.id}) for model in models]
     errors = [
         FieldError(pointer="/prompt", detail=f"{model.name} never saw {name_characters(unknown)}.")
         for model, one in zip(models, requests, strict=True)

@@ -54,7 +54,7 @@ def recipe_of(
     name = kind.kind.name
     fields = {key: field for key, field in fields_of(kind).items() if key not in _APART}
     try:
-        resolved = training.resolve(here, wished({**typed, "corpus_id": corpus.id, "recipe": name}), seed=0)
+        resolved = training.resolve(here, requested({**typed, "corpus_id": corpus.id, "recipe": name}), seed=0)
         estimate = training.estimate_training(here, resolved)
         return Recipe(
             name=name,
@@ -68,15 +68,15 @@ def recipe_of(
         return Recipe(name=name, about=_ABOUT[name], fields=fields, refusal=exc.detail, errors=errors_by_field(exc))
 
 
-def wished(typed: Mapping[str, str]) -> training.Training:
+def requested(typed: Mapping[str, str]) -> training.Training:
     """Return the request of a form's fields; empty ones are omitted. Raises InvalidRequest."""
     sent: dict[str, Any] = {name: value.strip() for name, value in typed.items() if value.strip()}
     if sent.get("init_from") == RANDOM:
         sent["init_from"] = None
     if "items" in sent:
         sent["items"] = _items(sent["items"])
-    wish: training.Training = check_strings(_REQUEST, sent)
-    return wish
+    request: training.Training = check_strings(_REQUEST, sent)
+    return request
 
 
 def _items(typed: str) -> Any:

@@ -13,7 +13,7 @@ from shared.text.encodings import ENCODINGS, encoding_of
 from web.http.uploads import check_name, column_of, pasted, uploads_of
 from web.pages import csrf
 from web.pages.form_fields import errors_by_field, values_of
-from web.pages.recipe_panels import Recipe, recipe_of, vocabulary_of, wished
+from web.pages.recipe_panels import Recipe, recipe_of, requested, vocabulary_of
 from web.services import Services, services
 from web.submission import training
 from web.submission.extracting import extract, is_plain
@@ -28,7 +28,7 @@ ACCEPTED = "text/*,.txt,.md,.csv,.tsv,.jsonl,.epub,.html,.htm,.xhtml,.docx,.odt,
 _FORM_OVERHEAD_BYTES = 64 * 1024
 #: Newest texts that can be chosen on the page.
 _TEXTS = 50
-#: Encodings that are offered for a text whose own can't be told.
+#: Encodings that are offered for a text whose own is uncertain.
 _MAX_GUESSES = 8
 
 
@@ -100,7 +100,7 @@ def train() -> AnyResponse:
     typed = _typed()
     kind = TRAIN_REQUESTS.get(typed.get("recipe", ""), StreamRequest)
     try:
-        job = submit(here, partial(training.prepare, here, wished(typed)))
+        job = submit(here, partial(training.prepare, here, requested(typed)))
     except InvalidRequest as exc:
         errors = errors_by_field(exc)
         return _page(here, corpus_id=typed.get("corpus_id"), recipe=kind, typed=typed, errors=errors, status=422)

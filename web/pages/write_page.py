@@ -72,17 +72,17 @@ def write() -> AnyResponse:
     form = csrf.form()
     typed = {name: value for name, value in form.items() if name != csrf.FIELD}
     # A browser sends line ends as CR LF; the prompt keeps its spaces, which the model continues.
-    wish: dict[str, object] = {
+    options: dict[str, object] = {
         name: value if name in ("prompt", "stop") else value.strip() for name, value in typed.items() if value.strip()
     }
-    if "stop" in wish:
-        wish["stop"] = [line for line in typed["stop"].splitlines() if line]
-    items = {name.removeprefix(_ITEMS): wish.pop(name) for name in list(wish) if name.startswith(_ITEMS)}
+    if "stop" in options:
+        options["stop"] = [line for line in typed["stop"].splitlines() if line]
+    items = {name.removeprefix(_ITEMS): options.pop(name) for name in list(options) if name.startswith(_ITEMS)}
     if "count" in items:
         items = {name: str(value).replace(r"\n", "\n") for name, value in items.items()}
-        wish["items"] = items
+        options["items"] = items
     try:
-        job = submit(here, partial(generation.prepare, here, check_strings(_REQUEST, wish)))
+        job = submit(here, partial(generation.prepare, here, check_strings(_REQUEST, options)))
     except InvalidRequest as exc:
         return _page(here, typed, errors=errors_by_field(exc), status=422)
     return redirect(f"/jobs/{job.id}", 303)

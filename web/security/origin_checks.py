@@ -1,7 +1,7 @@
 """Refuse what a browser can be made to send for somebody else, and add the headers that isolate the pages.
 
-With no keys set the service trusts whoever reaches it, so a web page elsewhere must not reach it through the browser of
-somebody who uses it. The check of `Host` stops DNS rebinding (another name that is made to point here), the checks of
+With no keys set the service trusts everybody who reaches it, so a web page elsewhere must not reach it through a
+user's browser. The check of `Host` stops DNS rebinding (another name that is made to point here), the checks of
 `Origin` and `Sec-Fetch-Site` stop forms and scripts of other sites. `Host` is checked with CHARLOOM_ALLOW_ANONYMOUS
 too: that setting only allows to bind other addresses than loopback; CHARLOOM_ALLOWED_HOSTS names the hosts. With keys
 set a page that rebinds a name has no session to use, so any name is accepted until some are set. Keys are checked by
@@ -28,7 +28,7 @@ from web.services import services
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 #: A load balancer asks for it by address, so any name is accepted there.
 _OPEN_PATH = "/healthz"
-#: `Host`: a name or an address, and a port (RFC 3986, 3.2.2, without what no host of ours is called).
+#: `Host`: a name or an address, and a port (RFC 3986, 3.2.2, without characters that no host name here has).
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?")
 _MAX_PORT = 65_535
 

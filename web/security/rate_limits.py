@@ -35,7 +35,7 @@ def check() -> None:
     g.allowance = allowance
     if not allowance.granted:
         wait_s = max(1, math.ceil(allowance.retry_s))
-        raise TooManyCalls(f"You may call {rate.spelled}. Call again in {wait_s} s.", retry_s=wait_s)
+        raise TooManyCalls(f"You may call {rate.text}. Call again in {wait_s} s.", retry_s=wait_s)
 
 
 def _put_headers(response: Response) -> Response:

@@ -130,7 +130,7 @@ class ClientSocket:
             self._connection.shutdown(socket.SHUT_RDWR)
 
     def end(self) -> None:
-        """Tell the client that nothing follows. Raises OSError if it is gone."""
+        """Signal the client that nothing follows. Raises OSError if it is gone."""
         self._connection.shutdown(socket.SHUT_WR)
 
     def release(self) -> None:

@@ -201,7 +201,7 @@ export class Chart {
     if (this.waiting) this.waiting.hidden = ready;
     if (!ready) return;
     this.tools.querySelector("select").value = along;
-    this.tell(along);
+    this.announce(along);
     const width = this.plot.clientWidth, height = this.plot.clientHeight;
     if (!width) return;
     const baselines = this.runs.length === 1 ? this.runs[0].baselines : null;
@@ -253,7 +253,7 @@ export class Chart {
   }
 
   // The legend: a button that hides or shows each line or run.
-  tell(along) {
+  announce(along) {
     const many = this.runs.length > 1;
     const kinds = Object.values(LOSSES).filter((kind) => this.series.some((one) => one.kind === kind));
     const entries = many ? this.runs.map((run, place) => [place, run.name, `run-${place} many`]) : kinds.map((kind) => [kind, kind, kind]);

@@ -25,7 +25,7 @@ export function marking(form) {
   area.replaceWith(frame);
   frame.append(behind, area);
   const notice = document.createElement("p");
-  notice.className = "hint told";
+  notice.className = "hint problem";
   notice.setAttribute("role", "status");
   const count = document.createElement("p");
   count.className = "hint count number";

@@ -17,10 +17,10 @@ export function isLater(id, other) {
   return ms > otherMs || (ms === otherMs && count > otherCount);
 }
 
-// Follows a job after an event. Calls `tell(kind, data, id)` for each event; one without an id gets that of the event before
+// Follows a job after an event. Calls `emit(kind, data, id)` for each event; one without an id gets that of the event before
 // it. Calls `linked(whether)` when the connection is made or lost. `asks`: only poll, where one page follows many jobs.
 // Returns a function that ends it.
-export function follow(jobId, after, tell, { linked = () => {}, asks = false } = {}) {
+export function follow(jobId, after, emit, { linked = () => {}, asks = false } = {}) {
   const address = `/api/v1/jobs/${jobId}/events`;
   let last = after;
   let ended = false;
@@ -31,7 +31,7 @@ export function follow(jobId, after, tell, { linked = () => {}, asks = false } =
   function hear(kind, id, data) {
     if (ended) return;
     if (id) last = id;
-    tell(kind, data, last);
+    emit(kind, data, last);
     if (kind === "done") end();
   }
 
@@ -55,7 +55,7 @@ export function follow(jobId, after, tell, { linked = () => {}, asks = false } =
     try {
       const answer = await fetch(`${address}?after=${last}`, { headers: { Accept: "application/json" } });
       if (answer.status === 401) return location.reload(); // the session has ended: sign in and return
-      if (answer.status === 404) return tell("gone", {}), end(); // the job has expired
+      if (answer.status === 404) return emit("gone", {}), end(); // the job has expired
       if (!answer.ok) throw new Error(answer.statusText);
       const page = await answer.json();
       linked(true);

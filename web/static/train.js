@@ -40,14 +40,14 @@ function estimating(form) {
 function uploading(form) {
   const { file, text } = form.elements;
   const most = Number(form.dataset.maxBytes);
-  const told = (field) => {
-    const line = Object.assign(document.createElement("p"), { className: "hint told" });
+  const addLine = (field) => {
+    const line = Object.assign(document.createElement("p"), { className: "hint problem" });
     line.setAttribute("role", "status");
     field.after(line);
     return line;
   };
-  const aboutFile = told(file);
-  const aboutText = told(text);
+  const aboutFile = addLine(file);
+  const aboutText = addLine(text);
 
   file.addEventListener("change", () => {
     const all = [...file.files].reduce((sum, one) => sum + one.size, 0);

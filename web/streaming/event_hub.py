@@ -1,4 +1,4 @@
-"""One reader of Redis for all event streams and long polls of this process.
+"""One thread that reads Redis for all event streams and long polls of this process.
 
 A blocking read for each of them took a connection, two wake-ups of a thread a second, and the parsing of the same
 reply: a hundred were too many. Here one thread reads for all watched jobs at once and publishes what came; each
@@ -121,7 +121,7 @@ class EventHub:
         self._jobs: dict[str, _Watched] = {}
         self._alarm = Alarm()
         self._changed = threading.Condition()
-        #: What the reader has asked Redis for last: it must be woken to ask for more.
+        #: What the reading thread has asked Redis for last: it must be woken to ask for more.
         self._asked: Mapping[str, str] | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -134,7 +134,7 @@ class EventHub:
             StoreUnavailable: Redis is away.
         """
         feed = Subscription(only)
-        # Where the reader starts, if nobody watches the job yet.
+        # Where the reading thread starts, if nobody watches the job yet.
         last = self._events.last_id(job_id) if after is None else after
         with self._changed:
             watched = self._jobs.setdefault(job_id, _Watched(last=last))
@@ -158,7 +158,7 @@ class EventHub:
                     del self._jobs[job_id]
 
     def close(self) -> None:
-        """End the reader; subscribers get nothing more. The hub can't be used again."""
+        """End the reading thread; subscribers get nothing more. The hub can't be used again."""
         with self._changed:
             self._closed = True
             thread = self._thread

@@ -1,6 +1,6 @@
 """Ends event streams and long polls when the process is to end: they look at `closing` between two waits.
 
-gunicorn tells a worker to end by a signal and then waits for its open requests, so the signal must reach them first.
+gunicorn ends a worker by a signal and then waits for its open requests, so the signal must reach them first.
 `web/gunicorn_conf.py` calls `install` in the hook `post_worker_init`, which runs in the worker's main thread after
 gunicorn has set its own handlers.
 """

@@ -31,7 +31,7 @@ def is_plain(uploads: Sequence[Upload]) -> bool:
 
 
 def format_of(upload: Upload) -> SourceFormat:
-    """Return the format that a file's first bytes, or its name, tell."""
+    """Return the format of a file by its first bytes or its name."""
     head = upload.stream.read(HEAD_BYTES)
     upload.stream.seek(0)
     return recognize(head, upload.filename)
@@ -43,7 +43,7 @@ def extract(services: Services, uploads: Sequence[Upload], *, encoding: str | No
     Args:
         services: where to queue it.
         uploads: one file that isn't plain text, or several of any kind.
-        encoding: of plain texts among them; None: as their bytes tell it.
+        encoding: of plain texts among them; None: detected from their bytes.
 
     Raises:
         TooLarge: together they have more bytes than a corpus may have.

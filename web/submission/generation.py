@@ -12,7 +12,7 @@ from shared.text.vocabulary import BOM, Vocabulary
 from web.services import Services
 from web.submission.list_items import items_for
 
-#: Characters of a random passage where a model's request doesn't tell a sequence length.
+#: Characters of a random passage where a model's request has no sequence length.
 _PASSAGE = 100
 
 

@@ -21,7 +21,7 @@ from web.streaming import shutdown
 from web.submission.submit import Prepare, submit
 
 NAME = "Idempotency-Key"
-#: The header as the document tells it.
+#: The header in the OpenAPI document.
 HEADER = {
     NAME: 'Any 1 to 255 visible ASCII characters, new for each job, quoted or not: `k` and `"k"` are the same key. '
     "For 24 hours the same request with the same key creates no second job and gets the first response; another "
@@ -42,7 +42,7 @@ def submit_once(services: Services, prepare: Prepare, body: BaseModel | None = N
     Args:
         services: where answers are kept.
         prepare: makes the job, with the id that it is given.
-        body: the request's body; together with the address it tells one request from another.
+        body: the request's body; together with the address it identifies the request.
 
     Raises:
         KeyReused: the key was sent with another request.
@@ -59,7 +59,7 @@ def submit_once(services: Services, prepare: Prepare, body: BaseModel | None = N
     try:
         # Made by a try that died before it answered?
         job = services.store.jobs.find(begun.job_id) or submit(services, prepare, job_id=begun.job_id)
-        answer = services.store.repeats.answer(key, _spelled(reply_accepted(job)))
+        answer = services.store.repeats.answer(key, _serialized(reply_accepted(job)))
     except BaseException as exc:
         with suppress(StoreUnavailable):  # the hold then ends by itself
             services.store.repeats.release(key, begun, forget=isinstance(exc, Refused))
@@ -89,19 +89,19 @@ def _begin(services: Services, key: str, fingerprint: str) -> Begun | str:
 
 
 def _fingerprint(body: BaseModel | None) -> str:
-    """Return what is the same for two requests that ask for the same: address and body, its spelling apart."""
+    """Return what two equal requests share: the address, and the body without regard to its formatting."""
     asked = body.model_dump(mode="json", exclude_unset=True) if body is not None else None
     return hashlib.sha256(json.dumps([request.path, asked], sort_keys=True).encode()).hexdigest()
 
 
-def _spelled(response: Response) -> str:
+def _serialized(response: Response) -> str:
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     return json.dumps({"status": response.status_code, "headers": headers, "body": response.get_data(as_text=True)})
 
 
 def _spoken(answer: str, *, repeated: bool = False) -> Response:
-    told = json.loads(answer)
-    response = Response(told["body"], told["status"], headers=told["headers"])
+    stored = json.loads(answer)
+    response = Response(stored["body"], stored["status"], headers=stored["headers"])
     if repeated:
         response.headers["Idempotent-Replayed"] = "true"
     return response

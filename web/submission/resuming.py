@@ -1,4 +1,4 @@
-"""From a training that failed or was cancelled to a new job that goes on from where it stood."""
+"""From a training that failed or was cancelled to a new job that continues it."""
 
 from shared.errors import Conflict
 from shared.ids import model_id_of
@@ -29,7 +29,7 @@ def prepare(services: Services, job: Job, job_id: str) -> NewJob:
 def why_not(services: Services, job: Job) -> str | None:
     """Return why this job can't go on, in words for who asks, or None: it can."""
     if job.type is not JobType.TRAIN:
-        return "Only a training can go on from where it stood. Send this job again instead."
+        return "Only a training can be resumed. Send this job again instead."
     if not job.ended:
         return "The training has not ended. Cancel it first, or let it go on."
     if job.status is Status.SUCCEEDED:

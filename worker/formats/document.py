@@ -1,6 +1,6 @@
 """The seed document's file, `torch.save([state_dict, chars_to_int])`: writing it, and reading one that a stranger sent.
 
-A stranger's file is never unpickled freely: torch's `weights_only` reader takes tensors and plain values alone. Before
+An uploaded file is never unpickled freely: torch's `weights_only` loader accepts tensors and plain values alone. Before
 it runs, the zip directory and the pickle's opcodes are checked, so that no small file fills the memory. Knows the
 classic recipe only.
 """

@@ -1,7 +1,7 @@
 """Writes the items of a list as a generator of events. Knows no queue, no store and no files.
 
 Each try begins from a zero state after a separator and has random numbers of its own: what it writes depends on the
-model, the request and its number alone, not on the tries beside it. (Without the compiled kernel, the last digits of a
+model, the request and its number alone, not on the other tries. (Without the compiled kernel, the last digits of a
 sum may.) The state isn't carried from item to item, whatever the training did: the first molecules that a model
 writes are valid as often as later ones, or more often (bench/LOG.md).
 """
@@ -69,8 +69,8 @@ class Counts:
             "were too short": self.short,
             "had no end within max_chars": self.cut,
         }
-        told = ", ".join(f"{count:,} {words}" for words, count in reasons.items() if count)
-        of_tries = f" Of {self.tries:,} tries {told}." if told else ""
+        listed = ", ".join(f"{count:,} {words}" for words, count in reasons.items() if count)
+        of_tries = f" Of {self.tries:,} tries {listed}." if listed else ""
         begin = f"{self.written:,} of {wanted:,} items were written"
         if self.finish_reason == "cancelled":
             return f"{begin} before the job was cancelled.{of_tries}"

@@ -8,7 +8,7 @@ A folder that is written once and mapped into memory by every process that needs
 
 It takes 5 bytes of disk for each byte of text. Building takes 0.1 s of processor time per megabyte and `PIECE_BYTES`
 times 5 of memory, whatever the text's length (bench/LOG.md). The text is in it because the corpus may have other
-letters (`lowercase`), and so that a reader needs no other file.
+letters (`lowercase`), and so that no other file is needed to read it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

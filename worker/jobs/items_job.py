@@ -39,7 +39,7 @@ def run_items(
     host, lease, reporter = attempt.host, attempt.lease, attempt.reporter
     known = _known(attempt, model, wanted)
     if known is None and wanted.new:
-        raise JobFailed("The model's training text was deleted, so new items can't be told from known ones.")
+        raise JobFailed("The model's training text was deleted, so new items can't be distinguished from known ones.")
     counts, shown, written_chars, begun = Counts(), 0, 0, clock()
     stop: StopRequest | None = None
     path = host.volume.jobs.items(attempt.job.id)

@@ -1,6 +1,6 @@
 """Keeps the model of the last generate job, and the index of the corpus that its texts are compared with.
 
-Whoever generates a text usually generates another one. Models and corpora never change under their ids, so the cache is
+One generated text is usually followed by another. Models and corpora never change under their ids, so the cache is
 valid as long as they exist, which is checked each time. Only small models are kept, and nothing during a training. An
 index is mapped from the volume and takes no memory that isn't needed elsewhere.
 """

@@ -133,7 +133,7 @@ class Heartbeat:
         if reported and not self._warned and before is not None and before.owner_id != self.info.owner_id:
             self._warned = True
             log.warning(
-                "Another worker, on %s, is also called %s. That harms no job, but people can't tell them apart: give "
+                "Another worker, on %s, is also called %s. That harms no job, but people can't distinguish them: give "
                 "each its own name with -n.",
                 before.host,
                 self.info.name,

@@ -22,7 +22,7 @@ class CharLSTM(nn.Module):
         vocab_size: V, distinct characters.
         hidden_size: H, width of each layer.
         layers: LSTM layers on top of one another.
-        embedding_size: E, numbers that stand for a character; 0 reads it as one number in 0..1 (classic).
+        embedding_size: E, numbers that represent a character; 0 reads it as one number in 0..1 (classic).
         dropout: what is dropped while training: of the units of every layer, and of its recurrent weights.
     """
 

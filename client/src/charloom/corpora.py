@@ -42,9 +42,9 @@ class Corpora(Calls[M]):
             paths: the file; of several, the text is in the natural order of their names.
             name: what to call it; the file's name when left out.
             encoding: its encoding, such as "windows-1252" or "gbk"; left out, the server detects UTF-8 and others
-                that the bytes tell for certain.
+                that the bytes identify for certain.
             column: of a table, take only this column, one value per line.
-            table: the table's format; left out, the file's name tells it.
+            table: the table's format; left out, it is derived from the file's name.
 
         Raises:
             OSError: the file can't be read.

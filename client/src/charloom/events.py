@@ -1,4 +1,4 @@
-"""What happens to a job, as typed events. `event.type` tells a type checker which data an event has."""
+"""What happens to a job, as typed events. By `event.type` a type checker knows which data an event has."""
 
 from typing import Annotated, Any, Literal
 

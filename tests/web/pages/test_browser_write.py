@@ -34,7 +34,7 @@ def test_unknown_characters_are_marked_before_anything_is_sent(browser: Browser,
         prompt = page.get_by_label("Prompt")
         prompt.fill("The ☃☃ wind 👩‍🚀 e\u0301")  # é in its other Unicode form is known
         expect(page.locator(".behind mark")).to_have_text(["☃☃", "👩‍🚀"])
-        told = page.locator(".told")
+        told = page.locator(".problem")
         expect(told).to_contain_text("never saw ☃ (U+2603), 👩 (U+1F469), U+200D, 🚀 (U+1F680).")
         expect(page.locator(".count")).to_have_text("18 characters, read in lower case like the model’s text")
         assert violations(page) == []

@@ -88,7 +88,7 @@ def test_a_rate_of_another_form_stops_the_start(wrong: str) -> None:
 
 def test_an_allowance_comes_back_evenly(store: Store, client: "redis.Redis") -> None:
     """Time is passed by moving the one number that is kept."""
-    rate = Rate(calls=10, period_s=100.0, spelled="")
+    rate = Rate(calls=10, period_s=100.0, text="")
     name = f"{keys.LAYOUT['rate']}me"
     for left in range(9, -1, -1):
         allowance = store.rates.count("me", rate)
@@ -114,7 +114,7 @@ def test_an_allowance_comes_back_evenly(store: Store, client: "redis.Redis") -> 
 
 
 def test_a_clock_that_was_set_back_locks_nobody_out(store: Store, client: "redis.Redis") -> None:
-    rate = Rate(calls=2, period_s=10.0, spelled="")
+    rate = Rate(calls=2, period_s=10.0, text="")
     client.set(f"{keys.LAYOUT['rate']}me", "99999999999999.000")
     assert store.rates.count("me", rate).retry_s <= 10
 

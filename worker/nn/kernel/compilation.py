@@ -136,7 +136,7 @@ def file_name(family: Family) -> str:
 
 
 def folders() -> list[Path]:
-    """Return where the compiled files are looked for, and made: beside their sources, else in the user's cache."""
+    """Return where the compiled files are looked for, and made: next to their sources, else in the user's cache."""
     try:
         return [FOLDER, user_cache_dir()]
     except RuntimeError:  # a user without a home directory

@@ -168,7 +168,7 @@ class Lanes:
         self._bind(read=0)
 
     def _bind(self, *, read: int) -> None:
-        """Make room for logits and choices, and tell write.c where everything is."""
+        """Allocate logits and choices, and pass all addresses to write.c."""
         packed, options, texts = self._packed, self._options, len(self._newest)
         self._threads = threads = max(1, min(cores(), texts // _TEXTS_A_THREAD))
         self._logits = torch.empty(texts, len(packed.out_biases))
