@@ -1,7 +1,6 @@
 """Charloom behind Redis Sentinels: it follows the primary, and a failover loses no job, cancel or end."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
