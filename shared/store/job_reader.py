@@ -45,6 +45,14 @@ class JobReader:
             return next(self._load([job_id]), None)
         return records.from_hash(fields, None) if fields else None
 
+    def statuses(self, ids: Sequence[str]) -> list[Status | None]:
+        """Return the statuses of these jobs, None for those that there aren't."""
+        pipeline = self._client.pipeline(transaction=False)
+        for job_id in ids:
+            pipeline.hget(keys.job(job_id), "status")
+        with translated():
+            return [None if found is None else Status(found) for found in pipeline.execute()]
+
     def watched(self, job_id: str) -> tuple[Job, str]:
         """Return a job's record and the id of its newest event, "0-0" if there is none. Raises NotFound."""
         pipeline = self._client.pipeline()

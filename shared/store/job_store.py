@@ -308,25 +308,75 @@ class JobStore(JobReader):
         }
         return bool(self._scripts.run("restore", json.dumps(fields), _lines(metrics), _ms(lease_s))[0] == "ok")
 
-    def is_whole(self) -> bool:
-        """Return True if the records have been compared with the volume since the server was last emptied."""
+    def settle(
+        self,
+        job_id: str,
+        *,
+        status: Status | None = None,
+        result: Mapping[str, Any] | None = None,
+        error: JobError | None = None,
+        finished_ms: int = 0,
+        metrics: Sequence[Mapping[str, Any]] = (),
+        min_token: int = 0,
+    ) -> bool:
+        """Bring a record that isn't missing into agreement with the volume; return True if it was changed.
+
+        Args:
+            job_id: the job.
+            status: how it ended; None: it hasn't, as far as the volume knows.
+            result: of a job that ended.
+            error: likewise.
+            finished_ms: likewise, ms since 1970.
+            metrics: likewise; the record's are kept where there are none.
+            min_token: the next token of a job that is queued will be higher.
+        """
+        reply = self._scripts.run(
+            "settle",
+            job_id,
+            status or "",
+            records.dump(result) if result is not None else "",
+            records.dump_part(error) if error else "",
+            finished_ms,
+            _lines(metrics),
+            min_token,
+        )
+        return bool(reply[0] == "ok")
+
+    def history(self) -> str:
+        """Return the id of the server's history of writes: another one once it restarts, or a replica is promoted.
+
+        Writes at the end of an earlier history may be lost.
+        """
         with translated():
-            return bool(self._client.get(keys.WHOLE) == "1")
+            return str(self._client.info("replication")["master_replid"])
 
-    def begin_comparison(self) -> str:
-        """Begin to compare the records with the volume; return the mark that `mark_whole` takes.
+    def compared(self) -> tuple[str, str | None]:
+        """Return the history, and the one whose records agree with the volume; None where nobody has compared yet.
 
-        All who begin before the server is emptied again get the same mark.
+        While they are compared, the second is none that a server can have.
         """
         pipeline = self._client.pipeline()
-        pipeline.set(keys.WHOLE, secrets.token_hex(8), nx=True)
-        pipeline.get(keys.WHOLE)
+        pipeline.info("replication")
+        pipeline.get(keys.COMPARED)
         with translated():
-            return str(pipeline.execute()[1])
+            info, compared = pipeline.execute()
+        return str(info["master_replid"]), compared
 
-    def mark_whole(self, mark: str) -> None:
-        """Note that the records agree with the volume, unless the server was emptied since the mark was given."""
-        self._scripts.run("mark_whole", mark)
+    def is_whole(self) -> bool:
+        """Return True if the records have been compared with the volume in this history of the server."""
+        history, compared = self.compared()
+        return history == compared
+
+    def begin_comparison(self) -> str:
+        """Begin to compare the records with the volume; return the mark that `end_comparison` takes.
+
+        All who begin in the same history get the same mark, until the server is emptied.
+        """
+        return str(self._scripts.run("begin_comparison", self.history(), secrets.token_hex(8))[1])
+
+    def end_comparison(self, mark: str) -> None:
+        """Note that the records agree with the volume, unless the server was emptied or replaced since."""
+        self._scripts.run("end_comparison", mark)
 
     def mark_pending(self, job_id: str) -> None:
         """Note that a job's end, or a request to cancel it, still has to be written to the volume."""

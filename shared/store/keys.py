@@ -18,7 +18,7 @@
 | uses:<resource> | set | live jobs that need this corpus or model |
 | retired:<resource> | string | the resource is being deleted: no new job may use it; expires |
 | claimed:<queue> | string | when the newest message of this queue that led to a claim had been sent, ms |
-| whole | string | "1" once the records agree with the volume, else a mark; gone when the server was emptied |
+| compared | string | the history of the server (`JobStore.history`) in which the records agree with the volume |
 | owed | set | jobs whose end, or request to cancel, couldn't be written to the volume yet |
 | volume | string | the id of the service's volume, see `shared/volume_guard.py` |
 | probe | string | written to find out if the server takes writes; expires |
@@ -72,7 +72,7 @@ LAYOUT: Mapping[str, str] = {
         "outbox",
         "ended",
         "workers",
-        "whole",
+        "compared",
         "probe",
         "hooks",
         "owed",
@@ -87,7 +87,7 @@ RUNNING = LAYOUT["running"]
 OUTBOX = LAYOUT["outbox"]
 ENDED = LAYOUT["ended"]
 WORKERS = LAYOUT["workers"]
-WHOLE = LAYOUT["whole"]
+COMPARED = LAYOUT["compared"]
 PROBE = LAYOUT["probe"]
 VOLUME = LAYOUT["volume"]
 HOOKS = LAYOUT["hooks"]

@@ -43,12 +43,6 @@ class Store:
         with translated():
             self._client.set(keys.PROBE, "1", ex=10)
 
-    def run_id(self) -> str:
-        """Return the id of this run of the Redis server, which changes when it restarts."""
-        with translated():
-            info = self._client.info("server")
-        return str(info["run_id"])
-
     def server(self) -> ServerFacts:
         """Return the configuration of the Redis server."""
         return ask(self._client)

@@ -1,6 +1,7 @@
 """Runs one job: claims it, does it while the lease is held, and ends it."""
 
 import logging
+import time
 from contextlib import suppress
 
 from shared import logs
@@ -20,6 +21,9 @@ from worker.jobs.train_job import run_train
 
 log = logging.getLogger(__name__)
 
+#: Longest wait for a reaper after Redis restarted or failed over, and time between two looks, seconds.
+COMPARED_S, COMPARED_LOOK_S = 30.0, 0.2
+
 _RUN = {
     JobType.TRAIN: run_train,
     JobType.GENERATE: run_generate,
@@ -37,6 +41,9 @@ def run_job(message: str, host: WorkerContext) -> None:
     """
     try:
         host.volume_guard.check()
+        if not _wait_until_compared(host):
+            log.error("Redis has restarted or failed over; the job of the message for %s stays in its queue", message)
+            return
         claim = host.store.jobs.claim_next(
             message,
             worker=host.name,
@@ -54,6 +61,21 @@ def run_job(message: str, host: WorkerContext) -> None:
     job = claim.job
     with logs.bound(job=job.id, attempt=job.attempt, request_id=job.request_id):
         _attempt(host, claim)
+
+
+def _wait_until_compared(host: WorkerContext) -> bool:
+    """Wait while Redis may have old records; return True once a reaper has compared them with the volume.
+
+    A job that was cancelled, or had ended, would be run; and a token that is lost would be given a second time.
+    """
+    until = time.monotonic() + COMPARED_S
+    while True:
+        history, compared = host.store.jobs.compared()
+        if compared in (None, history):
+            return True
+        if host.draining() or time.monotonic() > until:
+            return False
+        time.sleep(COMPARED_LOOK_S)
 
 
 def _attempt(host: WorkerContext, claim: Claim) -> None:
@@ -154,10 +176,11 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
 
 def _fail(attempt: Attempt, error: JobError) -> None:
     job_id = attempt.job.id
-    log.info("%s failed: %s", job_id, error.detail)
-    _drop_files(attempt)  # nobody can use a refused file, nor half a model
-    _note_end(attempt, Status.FAILED, error=vars(error))
     try:
+        attempt.lease.check()  # if it was lost meanwhile, nothing on the volume is touched
+        log.info("%s failed: %s", job_id, error.detail)
+        _drop_files(attempt)  # nobody can use a refused file, nor half a model
+        _note_end(attempt, Status.FAILED, error=vars(error))
         attempt.reporter.finish(Status.FAILED, error=error)
     except (LeaseLost, StoreUnavailable, Conflict) as exc:
         log.error("the end of %s can't be recorded: %s", job_id, exc)

@@ -46,8 +46,8 @@ class Reaper:
         self._settings = settings
         self._volume_guard = volume_guard
         self._clock = clock
-        self._run_id: str | None = None
-        #: No leases count as expired before this moment, after a restart of the server.
+        self._history: str | None = None
+        #: No leases count as expired before this moment, after a restart or a failover of the server.
         self._patient_until = float("-inf")
         self._purge_at = float("-inf")
         self._empty_since: dict[Queue, float] = {}
@@ -84,12 +84,12 @@ class Reaper:
                 self._volume.jobs.remove(job_id)
 
     def _note_restart(self) -> None:
-        """After a restart of the server, give every worker a lease's time to renew: all leases seem to be over."""
-        run_id = self._store.run_id()
-        if run_id != self._run_id:
-            if self._run_id is not None:
+        """After a restart or a failover, give every worker a lease's time to renew: all leases seem to be over."""
+        history = self._store.jobs.history()
+        if history != self._history:
+            if self._history is not None:
                 self._patient_until = self._clock() + self._settings.lease_ttl_s
-            self._run_id = run_id
+            self._history = history
 
     def _reap(self, jobs: JobStore) -> None:
         for reaped in jobs.reap(lease_s=self._settings.lease_ttl_s):

@@ -117,6 +117,8 @@ def test_who_shows_no_sign_of_life_is_no_longer_renewed(store: Store, clock: Clo
     with held(store, claimed, clock, stall_s=5) as lease:
         clock.now += 6
         eventually(lambda: not lease.beating, "the heartbeat has stopped")
+        with pytest.raises(LeaseLost):
+            lease.check()
 
 
 class Waited(Exception):

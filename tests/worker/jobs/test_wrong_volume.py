@@ -1,16 +1,17 @@
-"""A worker claims no job that it can't run: on another folder than the volume, or with options of a newer version."""
+"""A worker claims no job that it can't run: on another folder, with newer options, or before Redis is compared."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from shared.errors import NotFound, VolumeGone
 from shared.ids import new_id
 from shared.jobs.record import JobType, NewJob, Status
 from shared.settings import load
-from shared.store import Store
+from shared.store import Store, keys
 from shared.volume import Volume
 from shared.volume_guard import VolumeGuard
 from tests.jobs import make_job
@@ -19,6 +20,7 @@ from worker.jobs.attempt import Attempt, WorkerContext
 from worker.jobs.lease_renewer import LeaseRenewer
 from worker.jobs.model_cache import ModelCache
 from worker.jobs.step_log import StepLog
+from worker.maintenance.reconcile import reconcile
 
 
 def on(store: Store, folder: Path) -> WorkerContext:
@@ -65,6 +67,18 @@ def test_a_job_with_options_of_a_newer_version_is_left_to_a_newer_worker(
     store.jobs.create(newer)
     runner.run_job(newer.id, on(store, tmp_path / "volume"))
     assert (store.jobs.get(newer.id).status, store.jobs.get(newer.id).attempt) == (Status.QUEUED, 0)
+
+
+def test_no_job_is_claimed_while_redis_may_have_old_records(
+    store: Store, client: "redis.Redis", tmp_path: Path, job: NewJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "COMPARED_S", 0)
+    client.set(keys.COMPARED, "the history before a failover")
+    runner.run_job(job.id, on(store, tmp_path / "volume"))
+    assert (store.jobs.get(job.id).status, store.jobs.get(job.id).attempt) == (Status.QUEUED, 0)
+    reconcile(store.jobs, Volume(tmp_path / "volume"), lease_s=10)
+    runner.run_job(job.id, on(store, tmp_path / "volume"))
+    assert store.jobs.get(job.id).attempt == 1
 
 
 def _not_found(_: Attempt) -> Any:

@@ -54,12 +54,12 @@ def test_a_lost_job_is_queued_again_and_its_message_sent(store: Store, broker: B
     assert broker.waiting(Queue.TRAIN) == 1, "once is enough"
 
 
-def test_after_a_restart_of_redis_leases_get_their_time_before_they_are_taken_for_over(
+def test_after_a_restart_or_failover_of_redis_leases_get_their_time_before_they_are_taken_for_over(
     store: Store, reaper: Reaper, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reaper.check()
     job_id = lost(store)
-    monkeypatch.setattr(store, "run_id", lambda: "another")
+    monkeypatch.setattr(store.jobs, "history", lambda: "another")
     reaper.check()
     assert store.jobs.get(job_id).status is Status.RUNNING, "its worker may be about to renew"
     clock.now += 9

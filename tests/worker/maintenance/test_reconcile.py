@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from shared.jobs.record import JobType, Status
+from shared.jobs.record import JobType, NewJob, Status
 from shared.settings import Settings
 from shared.store import Store
 from shared.volume import Volume
@@ -61,16 +61,16 @@ def test_a_server_that_is_emptied_meanwhile_is_not_taken_for_whole(
     jobs = [make_job() for _ in range(3)]
     for job in jobs:
         volume.jobs.create(job)
-    find, looked = store.jobs.find, []
+    asked, looked = volume.jobs.asked, []
 
-    def find_and_empty(job_id: str) -> object:
+    def ask_and_empty(job_id: str) -> NewJob | None:
         looked.append(job_id)
         if len(looked) == 2:
             client.flushall()
-        return find(job_id)
+        return asked(job_id)
 
     with monkeypatch.context() as patched:
-        patched.setattr(store.jobs, "find", find_and_empty)
+        patched.setattr(volume.jobs, "asked", ask_and_empty)
         reconcile(store.jobs, volume, lease_s=10)
     assert store.jobs.find(jobs[0].id) is None
     assert not store.jobs.is_whole()
@@ -81,15 +81,15 @@ def test_a_server_that_is_emptied_meanwhile_is_not_taken_for_whole(
 
 def test_one_that_begins_later_doesnt_undo_what_others_have_compared(store: Store, client: "redis.Redis") -> None:
     first, second = store.jobs.begin_comparison(), store.jobs.begin_comparison()
-    store.jobs.mark_whole(first)
+    store.jobs.end_comparison(first)
     assert store.jobs.is_whole()
-    store.jobs.mark_whole(second)
+    store.jobs.end_comparison(second)
     assert store.jobs.is_whole()
     client.flushall()
     after = store.jobs.begin_comparison()
-    store.jobs.mark_whole(first)
+    store.jobs.end_comparison(first)
     assert not store.jobs.is_whole(), "it compared with what was there before"
-    store.jobs.mark_whole(after)
+    store.jobs.end_comparison(after)
     assert store.jobs.is_whole()
 
 
