@@ -27,6 +27,7 @@ class RedisGroup:
     options: Sequence[str] = ()
     servers: dict[int, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     sentinels: dict[int, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    _words: dict[int, list[str]] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -58,10 +59,22 @@ class RedisGroup:
         primary = self.primary()
         return [port for port, process in self.servers.items() if port != primary and process.poll() is None]
 
+    def offset(self, port: int) -> int:
+        """Return how much of the stream of writes a server has, bytes."""
+        with self.client(port) as client:
+            return int(client.info("replication")["master_repl_offset"])
+
+    def wait_for_replicas(self) -> None:
+        """Wait until the replicas have all that the primary has by now."""
+        offset = self.offset(self.primary())
+        eventually(lambda: all(self.offset(port) >= offset for port in self.replicas()), "the replicas are level")
+
     def stop_replication(self) -> None:
-        """Stop the replicas, so that the primary acknowledges what they don't have."""
+        """Cut the replicas off, so that the primary acknowledges what they will never have."""
         for port in self.replicas():
             self.servers[port].send_signal(signal.SIGSTOP)
+        with self.client(self.primary()) as client:
+            client.client_kill_filter(_type="replica")  # or they would find it in their sockets when they continue
 
     def fail_over(self) -> int:
         """Kill the primary, let stopped replicas continue, and wait until one has been promoted; return its port."""
@@ -74,6 +87,10 @@ class RedisGroup:
         eventually(lambda: self.primary() != killed and self._is_primary(self.primary()), "a replica is promoted")
         return self.primary()
 
+    def restart(self, port: int) -> None:
+        """Start a killed server as it was, as its supervisor would: empty, until the Sentinels make it a replica."""
+        self.servers[port] = self._start(port, self._words[port])
+
     def close(self) -> None:
         """Kill all processes."""
         for process in (*self.sentinels.values(), *self.servers.values()):
@@ -85,7 +102,8 @@ class RedisGroup:
         folder = self.folder / str(port)
         folder.mkdir(parents=True)
         options = ["--port", str(port), "--dir", str(folder), "--save", "", "--repl-diskless-sync-delay", "0"]
-        self.servers[port] = self._start(port, [*options, *words, *self.options])
+        self._words[port] = [*options, *words, *self.options]
+        self.servers[port] = self._start(port, self._words[port])
         return port
 
     def _watch(self, primary: int) -> None:

@@ -98,6 +98,8 @@ class Site:
     hosts: dict[int, Process] = field(default_factory=dict)
     #: Options of Valkey in addition to the usual, "--name value".
     redis_options: list[str] = field(default_factory=list)
+    #: Where the test and the web server reach Redis, where it isn't this site's own.
+    redis_url: str = ""
     #: How gunicorn finds the app.
     app: str = "web:create_app()"
 
@@ -139,6 +141,11 @@ class Site:
 
     # Redis
 
+    @property
+    def redis_here(self) -> str:
+        """The address of Redis for the test and the web server."""
+        return self.redis_url or embedded.socket_url(self.socket)
+
     def start_redis(self) -> None:
         """Start Valkey on its file and wait until it answers."""
         folder = self.socket.parent
@@ -153,7 +160,7 @@ class Site:
 
     def start_web(self, *, wait: bool = True) -> None:
         """Start gunicorn and wait until it answers, or not."""
-        variables = {"CHARLOOM_REDIS_URL": embedded.socket_url(self.socket), "CHARLOOM_PORT": str(self.port)}
+        variables = {"CHARLOOM_REDIS_URL": self.redis_here, "CHARLOOM_PORT": str(self.port)}
         self.web.start([sys.executable, "-m", "gunicorn", self.app], {**self.environment, **variables})
         if not wait:
             return
@@ -196,7 +203,7 @@ class Site:
     @property
     def here(self) -> Settings:
         """The settings with Redis as it is reached from the test's own process."""
-        return self.settings.model_copy(update={"redis_url": SecretStr(embedded.socket_url(self.socket))})
+        return self.settings.model_copy(update={"redis_url": SecretStr(self.redis_here)})
 
     @contextmanager
     def store(self) -> Iterator[Store]:
@@ -226,9 +233,9 @@ class Site:
 
 
 @contextmanager
-def make_site(folder: Path, **settings: str) -> Iterator[Site]:
+def make_site(folder: Path, network: Network | None = None, **settings: str) -> Iterator[Site]:
     """Make a site with nothing running yet; `settings` are CHARLOOM_ variables in lower case, without their prefix."""
-    network = make_network()
+    network = network or make_network()
     disk = Disk(folder / "data")
     own = {
         "redis_url": f"redis://{network.address}:{network.port}/0",
