@@ -64,10 +64,20 @@ class RedisGroup:
         with self.client(port) as client:
             return int(client.info("replication")["master_repl_offset"])
 
+    def taken_over_at(self, port: int) -> int:
+        """Return how much of the former primary's stream of writes a promoted server has, bytes."""
+        with self.client(port) as client:
+            return int(client.info("replication")["second_repl_offset"]) - 1
+
     def wait_for_replicas(self) -> None:
         """Wait until the replicas have all that the primary has by now."""
         offset = self.offset(self.primary())
         eventually(lambda: all(self.offset(port) >= offset for port in self.replicas()), "the replicas are level")
+
+    def is_whole(self) -> bool:
+        """Return True if every server runs, and all but one replicate from it."""
+        with self.client(self.primary()) as client:
+            return self._acknowledging(client) == len(self.servers) - 1
 
     def stop_replication(self) -> None:
         """Cut the replicas off, so that the primary acknowledges what they will never have."""
