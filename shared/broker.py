@@ -14,6 +14,9 @@ from shared.redis_address import kombu_url, sentinels_of
 from shared.settings import Settings, load
 from shared.store.connection import sentinel_options
 
+#: Header of a message with its version, which grows if a message ever says more than a job's id.
+VERSION_HEADER, VERSION = "charloom_version", 1
+
 
 def task_name(queue: Queue) -> str:
     """Return the name of a queue's task, which takes a job's id; they differ so that a worker can count each kind."""
@@ -101,7 +104,14 @@ class Broker:
     def send(self, job_id: str, queue: Queue) -> None:
         """Send a job's id to its queue. Raises StoreUnavailable; a reaper will send it then."""
         try:
-            self._app.send_task(task_name(queue), args=(job_id,), queue=queue.value, retry=False, ignore_result=True)
+            self._app.send_task(
+                task_name(queue),
+                args=(job_id,),
+                headers={VERSION_HEADER: VERSION},
+                queue=queue.value,
+                retry=False,
+                ignore_result=True,
+            )
         except (OperationalError, OSError) as exc:
             raise StoreUnavailable(f"The broker can't take a message now: {exc}") from exc
 

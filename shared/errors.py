@@ -14,8 +14,9 @@
     ├── Unavailable              503: Redis or the volume can't be reached; try again
     │   ├── StoreUnavailable
     │   │   └── RecordGone       Redis was emptied and doesn't know the job yet
-    │   └── VolumeUnavailable
-    │       └── VolumeGone       the folder isn't the service's volume, or its server doesn't respond
+    │   ├── VolumeUnavailable
+    │   │   └── VolumeGone       the folder isn't the service's volume, or its server doesn't respond
+    │   └── NewerVersion         a record was written by a newer version, which can read it
     ├── LeaseLost                this attempt no longer owns its job: stop, write nothing more
     └── JobFailed                a job failed, with a code and a message for its owner
         ├── Diverged             the loss diverged; the last good state is kept
@@ -204,6 +205,15 @@ class VolumeUnavailable(Unavailable):
 
 class VolumeGone(VolumeUnavailable):
     """The folder isn't the service's volume: it isn't mounted, another one is, or its server doesn't respond."""
+
+
+class NewerVersion(Unavailable):
+    """This was written by a newer version of Charloom, which can read it."""
+
+    code = "newer_version"
+    when = "During an upgrade: a job, text or model was stored by a newer version, and this server can't read it."
+    to_do = "Send it again after `Retry-After` seconds, another server may be newer; if it persists, upgrade this one."
+    example = "job.json of job_01m86z6zv2e5vq8r8b3z3w8k4d has version 2; this process knows 1 at most."
 
 
 class LeaseLost(CharloomError):

@@ -6,7 +6,7 @@ If the volume takes no files just then, the job is noted as pending, and a reape
 import logging
 from contextlib import suppress
 
-from shared.errors import StoreUnavailable, VolumeUnavailable
+from shared.errors import NewerVersion, StoreUnavailable, VolumeUnavailable
 from shared.jobs.record import UPLOADS, Job, JobType
 from shared.store import JobStore
 from shared.volume import Volume
@@ -27,7 +27,10 @@ def sync(job: Job, jobs: JobStore, volume: Volume) -> None:
 def sync_pending(jobs: JobStore, volume: Volume) -> None:
     """Write what is pending. Raises StoreUnavailable, VolumeUnavailable: try again."""
     for job_id in jobs.pending_sync():
-        job = jobs.find(job_id)
+        try:
+            job = jobs.find(job_id)
+        except NewerVersion:
+            continue  # a newer version writes it
         if job is not None:
             _write(job, volume)
         jobs.clear_pending(job_id)

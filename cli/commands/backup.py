@@ -7,7 +7,7 @@ import click
 from cli.common.context import CliContext, examples, server_command
 from cli.common.exit_codes import Exit, Failure
 from cli.common.server_url import data_dir
-from shared.errors import VolumeUnavailable
+from shared.errors import NewerVersion, VolumeUnavailable
 from shared.sizes import size
 from shared.volume import Volume
 from shared.volume.backup import back_up
@@ -30,7 +30,7 @@ def backup(ctx: CliContext, folder: Path) -> None:
         raise Failure(f"{folder} is inside the volume. Name a folder elsewhere, best on another disk.", Exit.USAGE)
     try:
         copied = back_up(Volume(source), folder)
-    except (VolumeUnavailable, OSError) as exc:
+    except (NewerVersion, VolumeUnavailable, OSError) as exc:
         raise Failure(f"The backup is incomplete: {exc}", Exit.JOB_FAILED) from exc
     if ctx.json:
         ctx.print_json({"object": "backup", **vars(copied)})

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from shared.versions import Version
+
 
 class JobType(StrEnum):
     """What a job does."""
@@ -61,6 +63,11 @@ QUEUE_OF: Mapping[JobType, Queue] = {
     JobType.EXAMINE: Queue.GENERATE,
     JobType.CLEAN: Queue.GENERATE,
 }
+
+#: Of job.json and of the record in Redis.
+VERSION = Version(newest=1, known={"type": frozenset(JobType), "status": frozenset(Status)})
+#: Of end.json.
+END_VERSION = Version(newest=1, known={"status": TERMINAL})
 
 #: Jobs that come with an uploaded file, which is deleted when they end.
 UPLOADS = frozenset({JobType.IMPORT, JobType.EXTRACT})

@@ -3,7 +3,6 @@
 import platform
 import time
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import CollectorRegistry, Metric, ProcessCollector, disable_created_metrics
 from prometheus_client.registry import Collector
@@ -12,14 +11,7 @@ from shared.errors import StoreUnavailable
 from shared.metrics.catalogue import Samples
 from shared.metrics.volume_probe import VolumeProbe
 from shared.store import Store
-
-
-def charloom_version() -> str:
-    """Return the installed version; "" in a checkout that isn't installed."""
-    try:
-        return version("charloom")
-    except PackageNotFoundError:
-        return ""
+from shared.versions import charloom_version
 
 
 def make_registry(store: Store, probe: VolumeProbe) -> CollectorRegistry:

@@ -1,11 +1,12 @@
 """Reads job records and their lists, each answer as of one moment. Changes nothing."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from shared.errors import NotFound
+from shared.errors import NewerVersion, NotFound
 from shared.jobs.record import Job, JobType, Queue, Status
 from shared.store import keys, records
 from shared.store.connection import Client, Pipeline, translated
@@ -24,7 +25,10 @@ class Page:
 
 
 class JobReader:
-    """Answers questions about jobs. Any method raises StoreUnavailable."""
+    """Answers questions about jobs. Any method raises StoreUnavailable.
+
+    One that returns one job raises NewerVersion where a newer version wrote its record; lists are without such jobs.
+    """
 
     def __init__(self, client: Client, scripts: Scripts) -> None:
         self._client = client
@@ -42,7 +46,7 @@ class JobReader:
         with translated():
             fields: dict[str, str] = self._client.hgetall(keys.job(job_id))  # type: ignore[assignment]
         if fields and fields["status"] == Status.QUEUED:  # only these have a place in a queue
-            return next(self._load([job_id]), None)
+            return next((records.from_hash(*found) for found in self._load([job_id])), None)
         return records.from_hash(fields, None) if fields else None
 
     def statuses(self, ids: Sequence[str]) -> list[Status | None]:
@@ -53,6 +57,10 @@ class JobReader:
         with translated():
             return [None if found is None else Status(found) for found in pipeline.execute()]
 
+    def find_all(self, job_ids: Sequence[str]) -> Sequence[Job]:
+        """Return the records of those of the jobs that there are."""
+        return list(_readable(self._load(job_ids)))
+
     def watched(self, job_id: str) -> tuple[Job, str]:
         """Return a job's record and the id of its newest event, "0-0" if there is none. Raises NotFound."""
         pipeline = self._client.pipeline()
@@ -60,10 +68,10 @@ class JobReader:
         _ask(pipeline, job_id)
         with translated():
             newest, *replies = pipeline.execute()
-        job = next(_read(replies), None)
-        if job is None:
+        found = next(_read(replies), None)
+        if found is None:
             raise unknown(job_id)
-        return job, newest[0][0] if newest else "0-0"
+        return records.from_hash(*found), newest[0][0] if newest else "0-0"
 
     def stamp(self, job_id: str) -> str | None:
         """Return the stamp of a job's record (`Job.stamp`), or None if there is no such job."""
@@ -87,7 +95,7 @@ class JobReader:
         indexes = [keys.index(job_type, status, of) for job_type in types or JobType for status in statuses or Status]
         _, more, found = self._scripts.run("page", json.dumps(indexes), after or "", limit, int(newest_first))
         pairs = zip(found[::2], found[1::2], strict=True)
-        return Page(jobs=[records.from_flat(record, rank) for record, rank in pairs], has_more=bool(more))
+        return Page(jobs=list(_readable(records.unflattened(*pair) for pair in pairs)), has_more=bool(more))
 
     def metrics(self, job_id: str) -> Sequence[dict[str, Any]]:
         """Return every loss measured, oldest first."""
@@ -112,9 +120,9 @@ class JobReader:
         with translated():
             ids: Sequence[str] = self._client.zrange(keys.RUNNING, 0, -1)  # type: ignore[assignment]
         # The records are read later than the list: one of its jobs may have ended meanwhile.
-        return [job for job in self._load(ids) if job.worker == worker and job.status is Status.RUNNING]
+        return [job for job in self.find_all(ids) if job.worker == worker and job.status is Status.RUNNING]
 
-    def _load(self, ids: Sequence[str]) -> Iterator[Job]:
+    def _load(self, ids: Sequence[str]) -> Iterator[tuple[Mapping[str, str], int | None]]:
         """Read records and places in the queues, of the jobs that there are."""
         pipeline = self._client.pipeline()
         for job_id in ids:
@@ -136,10 +144,17 @@ def _ask(pipeline: Pipeline, job_id: str) -> None:
         pipeline.zrank(keys.queue(queue), job_id)
 
 
-def _read(replies: Sequence[Any]) -> Iterator[Job]:
-    """Read the records that were asked for, those that there are."""
+def _read(replies: Sequence[Any]) -> Iterator[tuple[Mapping[str, str], int | None]]:
+    """Return the records that were asked for, those that there are, with their places in the queues."""
     for start in range(0, len(replies), 1 + len(Queue)):
         fields, *ranks = replies[start : start + 1 + len(Queue)]
         rank = next((rank for rank in ranks if rank is not None), None)
         if fields:
-            yield records.from_hash(fields, None if rank is None else rank + 1)
+            yield fields, None if rank is None else rank + 1
+
+
+def _readable(found: Iterable[tuple[Mapping[str, str], int | None]]) -> Iterator[Job]:
+    """Read records, and leave out those of newer versions."""
+    for fields, position in found:
+        with suppress(NewerVersion):
+            yield records.from_hash(fields, position)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from shared.jobs.record import Job, JobError, JobType, Losses, NewJob, Progress, StartingPoint, Status
+from shared.jobs.record import VERSION, Job, JobError, JobType, Losses, NewJob, Progress, StartingPoint, Status
 
 #: A record or a part of one: a dataclass.
 Part = TypeVar("Part", bound=Any)
@@ -14,6 +14,7 @@ Part = TypeVar("Part", bound=Any)
 def to_hash(job: NewJob) -> dict[str, str]:
     """Return a new job as the fields of its hash, all strings; "" is None."""
     return {
+        "version": str(VERSION.newest),
         "id": job.id,
         "type": job.type,
         "queue": job.queue,
@@ -47,11 +48,17 @@ def to_hash(job: NewJob) -> dict[str, str]:
 
 def from_flat(flat: Sequence[str], rank: int | None) -> Job:
     """Read a job's hash as a script returns it, names and values in turn; rank: jobs before it in its queue."""
-    return from_hash(dict(zip(flat[::2], flat[1::2], strict=True)), None if rank is None else rank + 1)
+    return from_hash(*unflattened(flat, rank))
+
+
+def unflattened(flat: Sequence[str], rank: int | None) -> tuple[dict[str, str], int | None]:
+    """Return a hash that a script returned, and its place in its queue, as `from_hash` takes them."""
+    return dict(zip(flat[::2], flat[1::2], strict=True)), None if rank is None else rank + 1
 
 
 def from_hash(fields: Mapping[str, str], queue_position: int | None) -> Job:
-    """Read a job's hash. Ignores fields that this version doesn't know."""
+    """Read a job's hash. Ignores fields that this version doesn't know. Raises NewerVersion."""
+    VERSION.check(fields, f"The record of {fields['id']}")
 
     def number(name: str) -> int | None:
         return int(fields[name]) if fields.get(name) else None

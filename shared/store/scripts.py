@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from shared.jobs.record import TRANSITIONS
+from shared.jobs.record import TRANSITIONS, VERSION
 from shared.store import keys
 from shared.store.connection import Client, translated
 
@@ -31,6 +31,7 @@ class Scripts:
                 "layout": dict(keys.LAYOUT),
                 "transitions": {status: sorted(following) for status, following in TRANSITIONS.items()},
                 "events_cap": events_cap,
+                "job_version": VERSION.newest,
                 "bounds_ms": [round(bound * 1000) for bound in BOUNDS_S],
             }
         )

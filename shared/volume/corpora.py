@@ -15,7 +15,7 @@ from shared.ids import is_id
 from shared.text.text_stream import read
 from shared.volume.columns import Column
 from shared.volume.corpus_findings import Cleaning, write_cleaning
-from shared.volume.corpus_record import Corpus, Source
+from shared.volume.corpus_record import VERSION, Corpus, Source
 from shared.volume.corpus_storing import receive, store
 from shared.volume.decoding import tell_encoding
 from shared.volume.files import (
@@ -84,7 +84,7 @@ class Corpora:
             corpus = store(new, new / "sent", told, name=name, sha256=sha256, column=column, separator=separator)
             corpus = replace(corpus, parent_ids=parent_ids)
             (new / "sent").unlink()
-            write_json(new / "meta.json", asdict(corpus))
+            write_json(new / "meta.json", VERSION.stamp(asdict(corpus)))
             new.rename(self._folder / corpus.id)
             sync_folder(self._folder)
             return self._settle(corpus, f"{mark}.{encoding}" if encoding else mark)
@@ -123,7 +123,7 @@ class Corpora:
             )
             if cleaning is not None:
                 write_cleaning(new, cleaning)
-            write_json(new / "meta.json", asdict(corpus))
+            write_json(new / "meta.json", VERSION.stamp(asdict(corpus)))
             try:
                 new.rename(self._folder / corpus_id)
             except OSError:
@@ -156,12 +156,13 @@ class Corpora:
         return found[:limit], len(found) > limit
 
     def find(self, corpus_id: str) -> Corpus | None:
-        """Return a corpus; None if there is none or if it is damaged."""
-        return find_record(self._folder / corpus_id / "meta.json", _CORPUS) if is_id(corpus_id, "cor") else None
+        """Return a corpus; None if there is none, or if it is damaged or of a newer version."""
+        path = self._folder / corpus_id / "meta.json"
+        return find_record(path, _CORPUS, VERSION) if is_id(corpus_id, "cor") else None
 
     def get(self, corpus_id: str) -> Corpus:
-        """Return a corpus. Raises NotFound, Damaged."""
-        corpus = read_record(self.folder(corpus_id) / "meta.json", _CORPUS)
+        """Return a corpus. Raises NotFound, Damaged, NewerVersion."""
+        corpus = read_record(self.folder(corpus_id) / "meta.json", _CORPUS, VERSION)
         if corpus is None:
             raise NotFound(f"{corpus_id} has just been deleted.")
         return corpus

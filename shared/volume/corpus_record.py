@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 from shared.text.items import Items
 from shared.text.source_formats import SourceFormat
 from shared.text.vocabulary import BOM
+from shared.versions import Version
 from shared.volume.columns import Column
+
+#: Of meta.json.
+VERSION = Version(newest=1)
 
 
 @dataclass(frozen=True, kw_only=True)

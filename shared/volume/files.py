@@ -17,12 +17,16 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.errors import Damaged, VolumeGone, VolumeUnavailable
+from shared.errors import Damaged, NewerVersion, VolumeGone, VolumeUnavailable
 from shared.jobs.rows import first_error
+from shared.versions import Version
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: Of files that have had no other yet.
+FIRST = Version(newest=1)
 
 #: Errors that the operator has to fix, and how a message describes them.
 _TROUBLES = {
@@ -147,24 +151,25 @@ def read_json(path: Path) -> Any:
         raise Damaged(f"{path.name} of {path.parent.name} is damaged: it is not JSON.") from exc
 
 
-def read_record(path: Path, kind: TypeAdapter[T]) -> T | None:
+def read_record(path: Path, kind: TypeAdapter[T], version: Version = FIRST) -> T | None:
     """Read a JSON file of one type, without fields that a newer version has added; None if it doesn't exist.
 
     Raises:
-        Damaged, VolumeUnavailable
+        Damaged, NewerVersion, VolumeUnavailable
     """
     found = read_json(path)
+    version.check(found, f"{path.name} of {path.parent.name}")
     try:
         return None if found is None else kind.validate_python(found)
     except ValidationError as exc:
         raise Damaged(f"{path.name} of {path.parent.name} is damaged: {first_error(exc)}.") from exc
 
 
-def find_record(path: Path, kind: TypeAdapter[T]) -> T | None:
-    """Read a JSON file of one type; None if it doesn't exist or is damaged, which is logged."""
+def find_record(path: Path, kind: TypeAdapter[T], version: Version = FIRST) -> T | None:
+    """Read a JSON file of one type; None if it doesn't exist, is damaged or of a newer version, which is logged."""
     try:
-        return read_record(path, kind)
-    except Damaged as exc:
+        return read_record(path, kind, version)
+    except (Damaged, NewerVersion) as exc:
         log.error("%s", exc)
         return None
 

@@ -11,29 +11,39 @@ jobs/<id>/t<token>/         one attempt's own: nobody else writes there
 jobs/<id>/items.jsonl       the items that a generate job wrote (shared/volume/item_lists.py)
 jobs/<id>/cancel.json       its end was requested while it ran
 jobs/<id>/end.json          how it ends; written before the record says so
+
+What a newer version wrote is left as it is: such a job is neither run nor restored here.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from pydantic import TypeAdapter
 
-from shared.errors import InvalidRequest, LeaseLost, TooLarge
+from shared.errors import Damaged, InvalidRequest, LeaseLost, TooLarge
 from shared.ids import is_id
-from shared.jobs.record import JobType, NewJob
+from shared.jobs.record import END_VERSION, VERSION, JobType, NewJob
+from shared.versions import Version
 from shared.volume.files import (
     committed,
-    find_record,
     list_ids,
     read_json,
+    read_record,
     remove_tree,
     sync_folder,
     translated,
     write_json,
 )
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Of state.json, and of the training state that it names.
+STATE_VERSION = Version(newest=1)
 _CHUNK_BYTES = 1 << 20
 #: Jobs that are searched for a state, each one the resumption of the next.
 LONGEST_LINE = 16
@@ -80,7 +90,7 @@ class JobFolders:
                 if upload is not None:
                     _copy(upload, folder / "upload", max_bytes)
             synced = job.type is not JobType.GENERATE
-            write_json(folder / "job.json", asdict(job), synced=synced)
+            write_json(folder / "job.json", VERSION.stamp(asdict(job)), synced=synced)
             if synced:
                 with translated():
                     sync_folder(self._folder)
@@ -119,18 +129,23 @@ class JobFolders:
 
     def commit_state(self, attempt: Path, state: SavedState) -> None:
         """Record the newest state of an attempt, whose file is written already, and remove the older ones."""
-        write_json(attempt / "state.json", {"file": state.path.name, "sha256": state.sha256, "step": state.step})
+        manifest = {"file": state.path.name, "sha256": state.sha256, "step": state.step}
+        write_json(attempt / "state.json", STATE_VERSION.stamp(manifest))
         with translated():
             for old in attempt.glob("state-*.safetensors"):
                 if old.name != state.path.name:
                     old.unlink(missing_ok=True)
 
     def states(self, job_id: str) -> list[SavedState]:
-        """Return the states of a job, those of the newest token first. Their hashes are for the caller to check."""
+        """Return the states of a job, those of the newest token first. Their hashes are for the caller to check.
+
+        Raises:
+            NewerVersion: of one of them.
+        """
         found = []
         for token in sorted(self._tokens(job_id), reverse=True):
             folder = self._folder / job_id / f"t{token}"
-            manifest = find_record(folder / "state.json", _MANIFEST)
+            manifest = _find(folder / "state.json", _MANIFEST, STATE_VERSION)
             if manifest is not None:
                 found.append(SavedState(path=folder / manifest.file, sha256=manifest.sha256, step=manifest.step))
         return found
@@ -138,7 +153,7 @@ class JobFolders:
     def states_of_line(self, job_id: str) -> list[tuple[str, SavedState]]:
         """Return the states that a training may continue from, with their jobs: its own, then those of its parents.
 
-        Newest first within each job. At most `LONGEST_LINE` jobs are searched.
+        Newest first within each job. At most `LONGEST_LINE` jobs are searched. Raises NewerVersion.
         """
         found: list[tuple[str, SavedState]] = []
         for _ in range(LONGEST_LINE):
@@ -166,7 +181,7 @@ class JobFolders:
         """Commit how a job ends, before its record says so."""
         folder = self._folder / job_id
         if folder.is_dir():
-            write_json(folder / "end.json", outcome, synced=synced)
+            write_json(folder / "end.json", END_VERSION.stamp(outcome), synced=synced)
 
     def request_cancel(self, job_id: str) -> None:
         """Record that somebody asked for the end of a running job."""
@@ -179,8 +194,8 @@ class JobFolders:
         return read_json(self._folder / job_id / "cancel.json") is not None
 
     def asked(self, job_id: str) -> NewJob | None:
-        """Return the request; None if there is none or if it is damaged."""
-        return find_record(self._folder / job_id / "job.json", _JOB)
+        """Return the request; None if there is none or if it is damaged. Raises NewerVersion."""
+        return _find(self._folder / job_id / "job.json", _JOB, VERSION)
 
     def built_models(self, job_id: str) -> list[Path]:
         """Return the complete models that attempts have built but not published, newest token first."""
@@ -188,8 +203,9 @@ class JobFolders:
         return [folder for folder in built if (folder / "meta.json").exists()]
 
     def ended(self, job_id: str) -> Mapping[str, Any] | None:
-        """Return how a job ended, or None. Raises Damaged."""
+        """Return how a job ended, or None. Raises Damaged, NewerVersion."""
         found: Mapping[str, Any] | None = read_json(self._folder / job_id / "end.json")
+        END_VERSION.check(found, f"end.json of {job_id}")
         return found
 
     def ended_ms(self, job_id: str) -> int:
@@ -204,6 +220,15 @@ class JobFolders:
     def _tokens(self, job_id: str) -> list[int]:
         names = list_ids(self._folder / job_id) if is_id(job_id, "job") else []
         return [int(name[1:]) for name in names if name.startswith("t") and name[1:].isdigit()]
+
+
+def _find(path: Path, kind: TypeAdapter[T], version: Version) -> T | None:
+    """Read a file; None if it doesn't exist or is damaged, which is logged. Raises NewerVersion."""
+    try:
+        return read_record(path, kind, version)
+    except Damaged as exc:
+        log.error("%s", exc)
+        return None
 
 
 def _copy(stream: BinaryIO, path: Path, max_bytes: int) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from shared.errors import Damaged, VolumeGone
+from shared.errors import Damaged, NewerVersion, VolumeGone
 from shared.ids import new_id
-from shared.volume.files import committed, read_record, translated
+from shared.volume.files import FIRST, committed, read_record, translated
 
 FILE = "volume.json"
 
@@ -34,6 +34,8 @@ class VolumeMark:
         """Return the volume's id; None if it has none: it is new, not mounted, or of an older version."""
         try:
             mark = read_record(self._path, _MARK)
+        except NewerVersion as exc:
+            raise VolumeGone(exc.detail) from exc
         except Damaged as exc:
             raise VolumeGone(f"{exc.detail} Restore it from a backup, or remove it to have a new one written.") from exc
         return None if mark is None else mark.id
@@ -44,7 +46,7 @@ class VolumeMark:
         with translated():
             self._folder.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError), committed(self._path, replace=False) as temporary:
-            temporary.write_text(json.dumps({"id": own}), "ascii")
+            temporary.write_text(json.dumps(FIRST.stamp({"id": own})), "ascii")
         found = self.read()
         return found or own, found == own
 

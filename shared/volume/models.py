@@ -1,7 +1,7 @@
 """Models: one folder each, written by a worker before it is renamed into place; listed from the volume."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from shared.jobs.record import StartingPoint
 from shared.jobs.rows import MAX_METRICS, METRICS, MetricRow, ModelLosses, read_rows
 from shared.requests.recipes import RecipeName
 from shared.text.items import ModelItems
+from shared.versions import Version
 from shared.volume.files import (
     find_record,
     list_ids,
     locked,
     page_ids,
+    read_json,
     read_record,
     remove_tree,
     sync_folder,
@@ -64,6 +66,8 @@ class Model:
     longest_runs: Mapping[str, int] | None = None
 
 
+#: Of meta.json.
+VERSION = Version(newest=1)
 _MODEL = TypeAdapter(Model)
 
 
@@ -129,12 +133,12 @@ class Models:
             raise Damaged(f"The losses of {model_id} can't be read: {path.name} is damaged, {exc}.") from exc
 
     def find(self, model_id: str) -> Model | None:
-        """Return a model; None if there is none or if it is damaged."""
-        return find_record(self._folder / model_id / "meta.json", _MODEL) if is_id(model_id, "mod") else None
+        """Return a model; None if there is none, or if it is damaged or of a newer version."""
+        return find_record(self._folder / model_id / "meta.json", _MODEL, VERSION) if is_id(model_id, "mod") else None
 
     def get(self, model_id: str) -> Model:
-        """Return a model. Raises NotFound, Damaged."""
-        model = read_record(self.folder(model_id) / "meta.json", _MODEL)
+        """Return a model. Raises NotFound, Damaged, NewerVersion."""
+        model = read_record(self.folder(model_id) / "meta.json", _MODEL, VERSION)
         if model is None:
             raise NotFound(f"{model_id} has just been deleted.")
         return model
@@ -187,24 +191,22 @@ class Models:
         `check` is called while no other process can edit or delete it; what it raises stops the change.
 
         Raises:
-            NotFound, Damaged.
+            NotFound, Damaged, NewerVersion.
         """
-        self.folder(model_id)
+        path = self.folder(model_id) / "meta.json"
         with locked(self._lock):
-            model = self.get(model_id)
+            self.get(model_id)
             check()
             if base is not None:
                 self.mark_base(model_id, base=base)
-            if name is not None:
-                model = replace(model, name=name)
-            if metadata is not None:
-                model = replace(model, metadata=metadata)
+            changes = {"name": name, "metadata": metadata}
+            kept = read_json(path) or {}  # with the fields that a newer version has added
             try:
-                write_meta(self._folder / model_id, model)
+                write_json(path, kept | {key: value for key, value in changes.items() if value is not None})
             except VolumeGone:
                 self.folder(model_id)  # has it just been deleted?
                 raise
-            return model
+            return self.get(model_id)
 
     def delete(self, model_id: str, *, check: Callable[[], None] = lambda: None) -> None:
         """Remove a model, if `check`, called as by `edit`, raises nothing. Raises NotFound."""
@@ -218,4 +220,4 @@ class Models:
 
 def write_meta(folder: Path, model: Model) -> None:
     """Commit meta.json, the last file of a model's folder."""
-    write_json(folder / "meta.json", asdict(model))
+    write_json(folder / "meta.json", VERSION.stamp(asdict(model)))

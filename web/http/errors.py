@@ -10,6 +10,7 @@ from shared.errors import (
     Conflict,
     InvalidRequest,
     KeyReused,
+    NewerVersion,
     NotFound,
     PreconditionFailed,
     StoreUnavailable,
@@ -219,6 +220,7 @@ CATALOGUE: Sequence[type[CharloomError]] = (
     UnknownTransferCoding,
     StoreUnavailable,
     VolumeUnavailable,
+    NewerVersion,
     Busy,
     NotReady,
 )

@@ -39,6 +39,7 @@ _CONFINED: Mapping[type[CharloomError], Callable[[Endpoint], bool]] = {
     errors.TooManyQueued: lambda call: call.tag == "submissions" and 202 in call.answers,
     errors.StoreUnavailable: _is_public,
     errors.VolumeUnavailable: lambda call: call.tag in ("corpora", "models", "submissions"),
+    errors.NewerVersion: lambda call: call.tag in ("corpora", "models", "jobs", "submissions"),
     Busy: lambda call: call.tag == "events",
     NotReady: lambda call: call.path == "/readyz",
 }

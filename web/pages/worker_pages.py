@@ -89,8 +89,7 @@ for _verb, _on in (("drain", True), ("undrain", False)):
 
 def _jobs(here: Services, info: WorkerInfo) -> list[Job]:
     """Return the jobs that a worker runs, without those that have expired meanwhile."""
-    found = [here.store.jobs.find(job_id) for job_id in info.running]
-    return [job for job in found if job is not None]
+    return list(here.store.jobs.find_all(info.running))
 
 
 def _waiting(facts: FleetFacts, queue: Queue) -> Waiting:

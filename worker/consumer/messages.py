@@ -2,14 +2,15 @@
 
 Celery checks a message late and trusts it: a body that doesn't have three parts ends the worker and returns the message
 to the queue, so that it ends the next worker; `chain`, `eta` and `timelimit` would be followed; and an unreadable
-message is logged as a whole. So messages are checked before Celery sees them.
+message is logged as a whole. So messages are checked before Celery sees them. One of a newer version is dropped
+as well: its job stays in its queue, and a reaper sends another message for it.
 """
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from shared.broker import task_name
+from shared.broker import VERSION, VERSION_HEADER, task_name
 from shared.ids import is_id
 from shared.jobs.record import Queue
 
@@ -47,6 +48,7 @@ def _is_head(headers: Any) -> bool:
         isinstance(headers, dict)
         and isinstance(headers.get("task"), str)
         and headers["task"] in _TASKS
+        and headers.get(VERSION_HEADER, 1) in range(1, VERSION + 1)
         and all(isinstance(headers.get(name), str) for name in ("id", "root_id"))
         and all(headers.get(name, neutral) == neutral for name, neutral in _NEUTRAL.items())
     )

@@ -32,13 +32,13 @@ from shared.text.items import ModelItems
 from shared.text.vocabulary import Vocabulary
 from shared.volume.files import committed
 from worker.formats.archive import checked, lines, opened, read
-from worker.formats.config import PRIVATE, read_config, sizes_of
+from worker.formats.config import PRIVATE, VERSION, read_config, sizes_of
 from worker.formats.document import READING_ERRORS, document_sizes, read_document, write_document
 from worker.generation.loaded import LoadedModel, Sizes, assemble
 from worker.nn.model import faults, shapes
 from worker.training.events import row
 
-FORMAT, VERSION = "charloom-model", 1
+FORMAT = "charloom-model"
 WEIGHTS, METRICS, SAMPLES, CONFIG = "weights.safetensors", "metrics.jsonl", "samples.jsonl", "config.json"
 BUNDLE, DOCUMENT = "bundle.zip", "document.pth"
 #: Format -> file.

@@ -27,6 +27,8 @@ MAX_CHARACTERS = 0x110000
 #: Lists and objects that config.json may have, and values besides the vocabulary. It needs four and some thirty; five
 #: million empty lists in 15 MB took 1 GB.
 MAX_PARTS = 100
+#: Of config.json and of the bundle around it.
+VERSION = 1
 #: Options that are names, notes, addresses or ids of the service that made the model.
 PRIVATE = frozenset({"corpus_id", "init_from", "name", "metadata", "webhook"})
 
@@ -39,7 +41,7 @@ class Config(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 
     format: Literal["charloom-model"]
-    version: Literal[1]
+    version: Annotated[int, Field(ge=1)]
     #: Each character once, in the order of the indices.
     vocabulary: Annotated[list[_Character], FailFast(), Field(min_length=1, max_length=MAX_CHARACTERS)]
     params: dict[str, Any]
@@ -47,6 +49,13 @@ class Config(BaseModel):
     #: The list that it was trained on; older versions don't have it.
     items: ModelItems | None = None
     longest_runs: dict[_Character, Annotated[int, Field(ge=1)]] | None = None
+
+    @field_validator("version")
+    @classmethod
+    def _known(cls, version: int) -> int:
+        if version > VERSION:
+            raise ValueError(f"{version} is of a newer Charloom; this one reads versions up to {VERSION}")
+        return version
 
     @field_validator("vocabulary")
     @classmethod

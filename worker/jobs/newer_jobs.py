@@ -1,13 +1,15 @@
-"""Recognizes a job with options of a newer version: during an upgrade it is left to a worker that knows them."""
+"""Recognizes a job that only a newer version can run: during an upgrade it is left to a worker of that version."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from shared.errors import NewerVersion
 from shared.jobs.record import JobType, NewJob
 from shared.requests.options import AnyTrainRequest
 from shared.requests.writing import GenerateRequest
+from shared.volume.job_folders import JobFolders
 
 _CHECKS: Mapping[JobType, Callable[[Any], object]] = {
     JobType.TRAIN: TypeAdapter(AnyTrainRequest).validate_python,
@@ -17,18 +19,16 @@ _CHECKS: Mapping[JobType, Callable[[Any], object]] = {
 _UNKNOWN = frozenset({"extra_forbidden", "recipe", "literal_error", "enum"})
 
 
-class NeedsNewerWorker(Exception):
-    """A job has options that this version doesn't know."""
-
-
-def check_options(job: NewJob) -> None:
-    """Raise NeedsNewerWorker if the job was queued by a newer version, with options that this one doesn't know."""
+def check_job(job: NewJob, folders: JobFolders) -> None:
+    """Raise NewerVersion if this version can't run the job: it doesn't know an option, or can't read a checkpoint."""
     check = _CHECKS.get(job.type)
     if check is None:
         return
+    if job.type is JobType.TRAIN:
+        folders.states_of_line(job.id)
     try:
         check(job.params)
     except ValidationError as exc:
         unknown = [".".join(map(str, error["loc"])) or "recipe" for error in exc.errors() if error["type"] in _UNKNOWN]
         if unknown:
-            raise NeedsNewerWorker(f"{job.id} has options of a newer version: {', '.join(unknown)}") from exc
+            raise NewerVersion(f"{job.id} has options of a newer version: {', '.join(unknown)}.") from exc

@@ -5,7 +5,16 @@ import time
 from contextlib import suppress
 
 from shared import logs
-from shared.errors import Conflict, JobFailed, LeaseLost, NotFound, StoreUnavailable, VolumeGone, VolumeUnavailable
+from shared.errors import (
+    Conflict,
+    JobFailed,
+    LeaseLost,
+    NewerVersion,
+    NotFound,
+    StoreUnavailable,
+    VolumeGone,
+    VolumeUnavailable,
+)
 from shared.jobs.record import EMPTIED, JobError, JobType, Status
 from shared.store import Claim
 from worker.jobs.attempt import Attempt, Outcome, Sealed, Stopped, WorkerContext, Written
@@ -14,7 +23,7 @@ from worker.jobs.extract_job import run_extract
 from worker.jobs.generate_job import run_generate
 from worker.jobs.import_job import run_import
 from worker.jobs.lease import Lease, StopRequest, StopRequested
-from worker.jobs.newer_jobs import NeedsNewerWorker, check_options
+from worker.jobs.newer_jobs import check_job
 from worker.jobs.publish import complete
 from worker.jobs.reporter import RECORD_S, TEXT_S, Reporter
 from worker.jobs.train_job import run_train
@@ -110,7 +119,7 @@ def _attempt(host: WorkerContext, claim: Claim) -> None:
             # Not the job's fault: its lease is ended, and it runs again, here or elsewhere.
             log.error("%s is abandoned: %s", job_id, exc)
             _report_lost(host, claim)
-        except VolumeUnavailable as exc:
+        except (VolumeUnavailable, NewerVersion) as exc:
             _fail(attempt, JobError(code=exc.code, detail=exc.detail, retryable=True))
         except (JobFailed, NotFound) as exc:
             _fail(attempt, JobError(code=exc.code, detail=exc.detail))
@@ -121,13 +130,14 @@ def _attempt(host: WorkerContext, claim: Claim) -> None:
 
 def _min_token(host: WorkerContext, job_id: str) -> int | None:
     """Return a job's highest token, once the volume works; None if it can't run here. Raises VolumeUnavailable."""
-    asked = host.volume.jobs.asked(job_id)
+    try:
+        asked = host.volume.jobs.asked(job_id)
+        if asked is not None:
+            check_job(asked, host.volume.jobs)
+    except NewerVersion as exc:
+        log.warning("%s stays in its queue for a newer worker: %s", job_id, exc)
+        return None
     if asked is not None:
-        try:
-            check_options(asked)
-        except NeedsNewerWorker as exc:
-            log.warning("%s; it stays in its queue for a worker of that version", exc)
-            return None
         if asked.type is JobType.GENERATE:
             return 0  # it writes nothing to the volume under a token
         host.volume.check()

@@ -15,6 +15,9 @@ from typing import Any
 from worker.jobs.lease import boottime
 from worker.training.events import TrainEvent
 
+#: Of a line.
+VERSION = 1
+
 
 class StepLog:
     """The log of one process; without a folder nothing is written."""
@@ -51,4 +54,4 @@ class StepLog:
             self._folder.mkdir(parents=True, exist_ok=True)
             path = self._folder / f"{self._pid}-{boottime():.3f}.jsonl"
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        os.write(self._file, (json.dumps(line) + "\n").encode())
+        os.write(self._file, (json.dumps({"version": VERSION, **line}) + "\n").encode())

@@ -14,6 +14,7 @@ from shared.errors import StoreUnavailable, VolumeGone
 from shared.host import cores, cpu_quota, memory_bytes, started_s
 from shared.settings import Settings
 from shared.store import Store, WorkerInfo
+from shared.versions import charloom_version
 from shared.volume_guard import VolumeGuard
 from worker.maintenance.throughput import ThroughputMeter
 from worker.nn.kernel import load
@@ -57,6 +58,7 @@ def describe(name: str, settings: Settings, *, owner_id: str) -> WorkerInfo:
         cpu_quota=cpu_quota(),
         settings=common_values(settings),
         versions={
+            **({"charloom": own} if (own := charloom_version()) else {}),
             "python": platform.python_version(),
             **{package: version(package) for package in ("torch", "numpy", "celery")},
         },

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from shared.broker import Broker
-from shared.errors import CharloomError, StoreUnavailable, VolumeGone, VolumeUnavailable
+from shared.errors import CharloomError, NewerVersion, StoreUnavailable, VolumeGone, VolumeUnavailable
 from shared.jobs.record import Queue
 from shared.settings import Settings
 from shared.store import JobStore, Store
@@ -93,7 +93,11 @@ class Reaper:
 
     def _reap(self, jobs: JobStore) -> None:
         for reaped in jobs.reap(lease_s=self._settings.lease_ttl_s):
-            job = jobs.find(reaped.job_id)
+            try:
+                job = jobs.find(reaped.job_id)
+            except NewerVersion as exc:
+                log.warning("%s was lost by its worker: %s; %s", reaped.job_id, reaped.outcome, exc)
+                continue
             about = {"job": reaped.job_id, "request_id": None if job is None else job.request_id}
             log.warning("%s was lost by its worker: %s", reaped.job_id, reaped.outcome, extra=about)
             if job is None:

@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from shared.errors import Conflict, Damaged
+from shared.errors import Conflict, Damaged, NewerVersion
 from shared.ids import model_id_of
 from shared.jobs.record import MAKES_MODEL, TERMINAL, JobError, JobType, NewJob, Status
 from shared.store import CancelOutcome, JobStore
@@ -44,7 +44,7 @@ def reconcile(jobs: JobStore, volume: Volume, *, lease_s: float) -> int:
         for job_id, status in zip(batch, jobs.statuses(batch), strict=True):
             try:
                 changed.update(_compare(jobs, volume, job_id, status, lease_s))
-            except Damaged as exc:
+            except (Damaged, NewerVersion) as exc:
                 log.error("%s can't be compared with its record: %s", job_id, exc)
     jobs.end_comparison(mark)
     if changed:

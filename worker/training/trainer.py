@@ -19,6 +19,7 @@ from shared.jobs.rows import MAX_SAMPLES, Baselines, MetricRow, ModelLosses, Sam
 from shared.requests.options import ClassicRequest, StreamRequest
 from shared.text.items import ModelItems
 from shared.text.vocabulary import Vocabulary
+from shared.volume.job_folders import STATE_VERSION
 from worker.nn.model import CharLSTM
 from worker.nn.optimizer import Optimizer
 from worker.nn.randomness import seed_torch
@@ -42,9 +43,7 @@ from worker.training.state import TrainState
 from worker.training.stream import Stream
 from worker.training.time_budget import TimeBudget
 
-#: Version of `TrainState.facts`; any other is refused.
-FACTS_VERSION = 1
-_MUST_AGREE = ("version", "vocabulary", "text_sha256")
+_MUST_AGREE = ("vocabulary", "text_sha256")
 #: Options that don't change what a training computes.
 _IGNORED = frozenset({"corpus_id", "name", "metadata", "webhook"})
 #: Rows of the loss curve within epochs (stream), and samples kept for the end.
@@ -97,7 +96,7 @@ class Trainer:
         if recipe.decays and max_seconds is not None:
             self._loop.plan_at = TimeBudget.first_plan_at(max_seconds)
         self._constants: dict[str, Any] = {
-            "version": FACTS_VERSION,
+            "version": STATE_VERSION.newest,
             "threads": context.threads,
             "bfloat16": context.bfloat16,
             "muon": context.muon,
@@ -384,6 +383,7 @@ class Trainer:
         return TrainState(tensors=tensors, facts=self._constants | self._loop.as_facts())
 
     def _restore(self, state: TrainState) -> None:
+        STATE_VERSION.check(state.facts, "The saved training")
         asked = self._request.model_dump(mode="json", exclude=_IGNORED)
         # An option that the state doesn't name, since its job or the state is older, had the value of its default.
         defaults = {name: type(self._request).model_fields[name].default for name in asked}

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from shared import logs
-from shared.errors import StoreUnavailable
+from shared.errors import NewerVersion, StoreUnavailable
 from shared.jobs import record
 from shared.jobs.schemas import Job, format_time
 from shared.requests.webhook_urls import parse
@@ -80,7 +80,11 @@ class WebhookSender:
         message = self._store.webhooks.take()
         if message is None:
             return False
-        job = self._store.jobs.find(message.job_id)
+        try:
+            job = self._store.jobs.find(message.job_id)
+        except NewerVersion as exc:
+            self._try_again(message, exc.detail)
+            return True
         if job is None:
             log.warning("%s is dropped: its job has been deleted", message.id)
             self._store.webhooks.end(message, delivered=False)

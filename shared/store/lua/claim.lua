@@ -13,7 +13,7 @@ if message ~= '' then
     if not is_unfit[id] then return {'turn', id} end
   end
 end
-if not job or job.status ~= 'queued' or is_unfit[ARGV[2]] then return {'no'} end
+if not job or job.status ~= 'queued' or is_unfit[ARGV[2]] or tonumber(job.version or '1') > context.job_version then return {'no'} end
 local now = now_ms()
 local sent = job.sent
 if message ~= '' and message ~= job.id then

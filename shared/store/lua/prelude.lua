@@ -2,6 +2,7 @@
 --   layout       prefix of each kind of key (shared/store/keys.py)
 --   transitions  status -> list of the statuses that may follow (shared/jobs/record.py), defined only there
 --   events_cap   newest events kept of one job
+--   job_version  newest version of a job record that this process can read (shared/jobs/record.py)
 --   bounds_ms    upper bounds of the histograms' buckets (shared/store/scripts.py)
 -- Each script starts with its own ARGV (from 2 on) and what it returns. A reply's first element is a word: "ok", or why not.
 -- Scripts use keys that they find by id, so Charloom needs one Redis (or a primary with replicas), not a cluster.

@@ -1,5 +1,6 @@
 """A worker claims no job that it can't run: on another folder, with newer options, or before Redis is compared."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,15 +57,27 @@ def test_a_worker_below_a_missing_mount_leaves_jobs_in_their_queue(store: Store,
     assert (store.jobs.get(job.id).status, store.jobs.get(job.id).attempt) == (Status.QUEUED, 0)
 
 
-@pytest.mark.parametrize("params", [{"recipe": "stream", "future": 1}, {"recipe": "future"}])
-def test_a_job_with_options_of_a_newer_version_is_left_to_a_newer_worker(
-    store: Store, tmp_path: Path, params: dict[str, Any]
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("job.json", {"params": {"recipe": "stream", "future": 1}}),
+        ("job.json", {"params": {"recipe": "future"}}),
+        ("job.json", {"version": 2}),
+        ("job.json", {"type": "dream"}),
+        ("t1/state.json", {"version": 2}),
+    ],
+)
+def test_a_job_of_a_newer_version_is_left_to_a_newer_worker(
+    store: Store, tmp_path: Path, file: str, content: dict[str, Any]
 ) -> None:
     volume = Volume(tmp_path / "volume")
     VolumeGuard(store, volume).check()
-    newer = make_job(params={"corpus_id": new_id("cor"), **params})
+    newer = make_job(params={"corpus_id": new_id("cor"), "recipe": "stream"})
     volume.jobs.create(newer)
     store.jobs.create(newer)
+    path = tmp_path / "volume" / "jobs" / newer.id / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps((json.loads(path.read_text()) if path.exists() else {}) | content))
     runner.run_job(newer.id, on(store, tmp_path / "volume"))
     assert (store.jobs.get(newer.id).status, store.jobs.get(newer.id).attempt) == (Status.QUEUED, 0)
 
