@@ -165,13 +165,13 @@ def _start(attempt: Attempt, request: StreamRequest | ClassicRequest) -> Start |
 
 def _tell(attempt: Attempt, event: events.TrainEvent) -> None:
     reporter = attempt.reporter
+    reporter.processed(event.new_characters)
     match event:
         case events.Progress():
             progress = {name: getattr(event, name) for name in Progress.__dataclass_fields__}
             losses = {name: getattr(event, name) for name in Losses.__dataclass_fields__}
             losses["baselines"] = _plain(event.baselines)
             reporter.progress(Progress(**progress), Losses(**losses))
-            reporter.processed(event.new_characters)
         case events.Metric():
             reporter.add(EventType.METRIC, events.row(event))
         case events.Sample():

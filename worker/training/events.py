@@ -26,6 +26,8 @@ class Tick:
     state: Callable[[], TrainState]
     #: Training batches done.
     step: int
+    #: Characters trained on since the event before.
+    new_characters: int = 0
 
 
 TrainEvent = Tick
@@ -43,8 +45,6 @@ class Progress(Tick):
     #: Share of all work done, evaluation included; 0..1, never falls.
     fraction: float
     chars_per_second: float
-    #: Trained on since the Progress before.
-    new_characters: int
     eta_seconds: float | None
     #: Mean nats per character: over the running epoch so far, and at the last evaluation.
     train_loss: float | None

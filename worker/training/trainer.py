@@ -316,15 +316,18 @@ class Trainer:
         while loop.pending_rows:
             kind, values = loop.pending_rows.pop(0)
             reported = True
-            yield Metric(state=self.capture, **values) if kind == "metric" else Sample(state=self.capture, **values)
+            yield (Metric if kind == "metric" else Sample)(**self._tick(), **values)
         if self._progress_timer.is_due(self._clock()):
             reported = True
             yield self._progress()
         if loop.seconds - loop.snapshot_seconds >= self._request.checkpoint_seconds:
             loop.snapshot_seconds, reported = loop.seconds, True
-            yield Snapshot(state=self.capture, step=loop.step)
+            yield Snapshot(**self._tick(), step=loop.step)
         if not reported:
-            yield Tick(state=self.capture, step=loop.step)
+            yield Tick(**self._tick(), step=loop.step)
+
+    def _tick(self) -> dict[str, Any]:
+        return {"state": self.capture, "new_characters": self._speeds.take_new_characters()}
 
     def _progress(self) -> Progress:
         loop, recipe, limit = self._loop, self._recipe, self._request.max_seconds
@@ -336,14 +339,13 @@ class Trainer:
         loop.fraction = max(loop.fraction, min(1.0, fraction))
         known = self._speeds.seconds_per_work.denominator > 0
         return Progress(
-            state=self.capture,
+            **self._tick(),
             step=loop.step,
             total_steps=loop.total_steps,
             epoch=loop.epoch + 1,
             total_epochs=epochs,
             fraction=loop.fraction,
             chars_per_second=self._speeds.characters_per_second.value,
-            new_characters=self._speeds.take_new_characters(),
             eta_seconds=max(0.0, eta) if known else None,
             train_loss=loop.epoch_loss / loop.epoch_characters if loop.epoch_characters else None,
             validation_loss=loop.validation_loss,

@@ -45,6 +45,13 @@ def test_a_training_learns_and_tells_its_curve(request_: StreamRequest | Classic
     assert all(re.search(rf"(^|\s){re.escape(sample.prompt)}", text) for sample in done.samples)
 
 
+@pytest.mark.parametrize("request_", [stream(epochs=1), classic(epochs=1)], ids=["stream", "classic"])
+def test_every_character_that_is_trained_on_is_counted_once(request_: StreamRequest | ClassicRequest) -> None:
+    events, done = run(request_, TEXT)
+    counted = sum(event.new_characters for event in events)
+    assert counted == done.state().facts["epoch_characters"] > 0
+
+
 def test_the_same_seed_gives_the_same_model_and_another_one_another() -> None:
     _, one = run(stream(epochs=1), TEXT)
     _, same = run(stream(epochs=1), TEXT)
