@@ -129,6 +129,11 @@ class Settings(BaseModel):
         None, description="The key (PEM) of that certificate."
     )
     data_dir: Path = Field(Path("data"), description="The volume that all hosts share: corpora, models, jobs.")
+    volume_init: bool = Field(
+        True,
+        description="0: a folder without the volume's id is refused, also where Redis knows none: `charloom doctor "
+        "--volume --adopt` makes the volume, once. 1: the first start does.",
+    )
     umask: str = Field(
         "077",
         pattern=r"^0?0[0-7]{2}$",

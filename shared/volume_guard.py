@@ -12,6 +12,9 @@ mount hangs, every file operation does; so the volume is looked at in a thread, 
 | an id | none | Redis is new or was emptied: it gets the id |
 | none | none | a new service, or one of an older version: the folder gets an id, and Redis too |
 | none, and no jobs | none, but jobs | not mounted, in a service of an older version |
+
+Of the last two, a folder below a missing mount looks like a new service if Redis was emptied, too. With
+CHARLOOM_VOLUME_INIT=0 a folder without an id is refused, whatever Redis says.
 """
 
 import logging
@@ -41,10 +44,12 @@ class VolumeGuard:
         store: Store,
         volume: Volume,
         *,
+        may_init: bool = True,
         clock: Callable[[], float] = time.monotonic,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self._store, self._volume = store, volume
+        """Make a guard of a folder; `may_init`: whether a folder may become a new service's volume."""
+        self._store, self._volume, self._may_init = store, volume, may_init
         self._clock, self._patience_s = clock, patience_s
         self._lock = threading.Lock()
         self._look: _Look | None = None
@@ -102,6 +107,8 @@ class VolumeGuard:
                 self._look, self._looked_at = None, self._clock()
 
     def _verdict(self, mark: str | None) -> str | None:
+        if mark is None and not self._may_init:
+            return f"The data volume has no {self._volume.mark.name}, and CHARLOOM_VOLUME_INIT is 0. {_REMEDY}"
         try:
             known = self._store.volume_id.get()
             if mark is None and known is None:

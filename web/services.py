@@ -44,7 +44,7 @@ class Services:
     def of(cls, settings: Settings, *, ping_s: float = 15.0) -> "Services":
         """Make the parts that the settings name. Nothing is connected yet."""
         volume, store = Volume.of(settings), Store.of(settings)
-        guard = VolumeGuard(store, volume)
+        guard = VolumeGuard(store, volume, may_init=settings.volume_init)
         return cls(
             settings=settings,
             store=store,

@@ -48,7 +48,7 @@ class Entry:
         self._store = Store.of(settings)
         self._volume = Volume.of(settings)
         # The children's.
-        self._volume_guard = VolumeGuard(self._store, self._volume)
+        self._volume_guard = self._make_guard(self._store)
         self._step_log = StepLog(settings.step_log)
         # Each child has its own.
         self._lease_renewer = LeaseRenewer()
@@ -60,7 +60,7 @@ class Entry:
         app.conf.charloom_settings = self._settings
         app.conf.charloom_owner_id = self._owner_id
         # The parent's: a child must not inherit a look at the volume that its thread will never end.
-        app.conf.charloom_volume_guard = VolumeGuard(Store.of(self._settings), self._volume)
+        app.conf.charloom_volume_guard = self._make_guard(Store.of(self._settings))
         app.conf.charloom_drain = self._drain
         app.conf.worker_concurrency = max(1, self._settings.train_slots + self._settings.generate_slots)
         app.conf.worker_consumer = "worker.consumer.consumer:CharloomConsumer"
@@ -114,6 +114,9 @@ class Entry:
     def set_up_logging(self, **_: Any) -> None:
         """Log to standard error."""
         logs.set_up(self._settings, worker=self._name)
+
+    def _make_guard(self, store: Store) -> VolumeGuard:
+        return VolumeGuard(store, self._volume, may_init=self._settings.volume_init)
 
     def _host(self, name: str) -> WorkerContext:
         return WorkerContext(

@@ -47,10 +47,10 @@ def check_mark(settings: Settings, folder: Path, *, adopt: bool) -> Iterator[Fin
     try:
         if adopt:
             store.volume_id.adopt(volume.mark.write()[0])
-        if volume.mark.read() is None and store.volume_id.get() is None:
+        if settings.volume_init and volume.mark.read() is None and store.volume_id.get() is None:
             yield note("mark", f"neither {folder} nor Redis has an id yet; the first start writes it")
             return
-        VolumeGuard(store, volume).check()
+        VolumeGuard(store, volume, may_init=settings.volume_init).check()
         yield ok("mark", f"{folder} is the service's volume, {store.volume_id.get()}")
     except VolumeGone as exc:
         yield bad("mark", exc.detail, "Until then this host takes no jobs.")

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from cli.doctor.findings import Level
+from cli.doctor.volume_checks import check_mark
 from shared.errors import VolumeGone
 from shared.settings import load
 from shared.store import Store
@@ -37,6 +39,27 @@ def test_the_first_start_marks_the_volume_and_redis_and_every_other_folder_is_re
     assert not empty.exists(), "nothing is written there"
     Volume(other).mark.write()
     assert "is another one (vol_" in (looked(store, other) or "")
+
+
+def test_where_no_start_may_make_the_volume_an_empty_folder_is_refused_with_an_empty_redis(
+    store: Store, redis_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "volume"
+    away = Store.of(load({"CHARLOOM_REDIS_URL": f"unix://{tmp_path}/nobody.sock"}))
+    for redis_server in (store, away):
+        with pytest.raises(VolumeGone, match="and CHARLOOM_VOLUME_INIT is 0"):
+            VolumeGuard(redis_server, Volume(folder), may_init=False).check()
+    assert not folder.exists()
+    assert store.volume_id.get() is None
+    settings = load({"CHARLOOM_REDIS_URL": redis_url, "CHARLOOM_VOLUME_INIT": "0"})
+    (refused,) = check_mark(settings, folder, adopt=False)
+    (adopted,) = check_mark(settings, folder, adopt=True)
+    assert (refused.level, adopted.level) == (Level.BAD, Level.OK)
+    VolumeGuard(store, Volume(folder), may_init=False).check()
+    # Redis loses all that it knows: the volume is known by its file.
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    VolumeGuard(store, Volume(folder), may_init=False).check()
 
 
 def test_a_volume_of_an_older_version_is_marked_but_not_the_empty_folder_of_a_missing_mount(
