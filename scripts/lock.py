@@ -4,9 +4,9 @@
     python -m scripts.lock --upgrade       take the newest versions that pyproject.toml and requirements.txt allow
 
 `locks/run.txt` is for the whole service, `locks/web.txt` for a web server alone, `locks/dev.txt` for the tests,
-`locks/compiler.txt` for machines without a C compiler. None has torch: its builds with and without CUDA share a
-version but no hash. What it needs is in them, so that it can be installed by itself afterwards. uv goes into its own
-environment, `.venv/lock`.
+`locks/compiler.txt` for machines without a C compiler, `locks/otel.txt` for traces. None has torch: its builds with and
+without CUDA share a version but no hash. What it needs is in them, so that it can be installed by itself afterwards. uv
+goes into its own environment, `.venv/lock`.
 """
 
 import argparse
@@ -28,7 +28,8 @@ def inputs() -> dict[str, list[str]]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     whole = [*project["dependencies"], "setuptools"]
-    return {"run": whole, "web": extras["web"], "dev": whole + extras["dev"], "compiler": extras["compiler"]}
+    alone = {name: extras[name] for name in ("web", "compiler", "otel")}
+    return {"run": whole, "dev": whole + extras["dev"], **alone}
 
 
 def without_gpu(lock: str) -> str:

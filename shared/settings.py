@@ -367,6 +367,21 @@ def kernel_choice() -> str:
     return os.environ.get(f"{PREFIX}KERNEL", "auto")
 
 
+def are_traces_on(environment: Mapping[str, str] | None = None) -> bool:
+    """Return True if OpenTelemetry's own variables ask for traces, by OTLP over HTTP."""
+    values = os.environ if environment is None else environment
+
+    def of(*names: str) -> str:
+        return next((found for name in names if (found := values.get(f"OTEL_{name}", "").strip())), "").lower()
+
+    return (
+        bool(of("EXPORTER_OTLP_TRACES_ENDPOINT", "EXPORTER_OTLP_ENDPOINT"))
+        and of("SDK_DISABLED") != "true"
+        and of("TRACES_EXPORTER") in ("", "otlp")
+        and of("EXPORTER_OTLP_TRACES_PROTOCOL", "EXPORTER_OTLP_PROTOCOL") in ("", "http/protobuf")
+    )
+
+
 def environment(**more: str) -> dict[str, str]:
     """Return this process's environment with more variables, for a process that it starts."""
     return os.environ | more

@@ -173,7 +173,7 @@ def test_importing_web_cli_or_client_leaves_torch_unloaded() -> None:
 import importlib, sys
 for module in {modules}:
     importlib.import_module(module)
-    found = {{"torch", "numpy"}} & sys.modules.keys()
+    found = {{"torch", "numpy", "opentelemetry"}} & sys.modules.keys()
     assert not found, f"{{module}} loads {{found}}"
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -30,6 +30,8 @@ BROUGHT_BY = {
     "pydantic_core": "pydantic",
     "werkzeug": "flask",
 }
+#: Imported only where an extra is installed.
+OPTIONAL = {"opentelemetry"}
 #: Not imported by our code: a command, what redis takes where it is there, what kombu imports without naming it.
 NOT_IMPORTED = {"gunicorn", "hiredis", "packaging"}
 
@@ -43,7 +45,7 @@ def pins(name: str) -> dict[str, str]:
 def imported(*packages: str) -> set[str]:
     """Name the packages, as they are installed, that our packages import."""
     names = {name for path in files(*packages) for name in outside(path)}
-    return {INSTALLED_AS.get(name, BROUGHT_BY.get(name, name)) for name in names}
+    return {INSTALLED_AS.get(name, BROUGHT_BY.get(name, name)) for name in names - OPTIONAL}
 
 
 def listed(lines: list[str]) -> dict[str, SpecifierSet]:
@@ -78,6 +80,7 @@ def test_the_pins_are_those_of_the_package_and_fit_its_ranges() -> None:
         ("web", set(WEB)),
         ("dev", set(WHOLE | DEV) - {"torch"}),
         ("compiler", {"ziglang"}),
+        ("otel", {"opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http", "opentelemetry-proto"}),
     ],
 )
 def test_a_lock_has_all_that_is_needed_in_the_pinned_versions_with_hashes(name: str, wanted: set[str]) -> None:
@@ -94,6 +97,7 @@ def test_a_lock_has_all_that_is_needed_in_the_pinned_versions_with_hashes(name: 
 def test_the_locks_agree_and_the_web_server_is_given_no_torch() -> None:
     run, web, dev = (pins(f"locks/{name}.txt") for name in ("run", "web", "dev"))
     assert web.items() <= run.items() <= dev.items()
+    assert pins("locks/otel.txt").items() <= dev.items()
     assert "torch" not in web
 
 

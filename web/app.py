@@ -15,6 +15,7 @@ from web.http import compression, conditional, problems, static_files, strict_js
 from web.http.no_session import NoSession
 from web.http.uploads import Request
 from web.monitoring import endpoint as metrics_endpoint
+from web.monitoring import request_spans
 from web.openapi.document import JSON_DOCUMENT, Document
 from web.security import auth, origin_checks, rate_limits
 from web.services import Services
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None, *, ping_s: float = 15.0) -> Fla
     services = Services.of(settings or load(), ping_s=ping_s)
     app.extensions[services.name] = services
     metrics_endpoint.install(app)
+    request_spans.install(app)
     problems.install(app)
     origin_checks.install(app)
     auth.install(app)

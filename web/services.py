@@ -7,6 +7,7 @@ from flask import Flask, current_app
 from shared.broker import Broker
 from shared.settings import Settings
 from shared.store import Store
+from shared.tracing import Tracer
 from shared.volume import Volume
 from shared.volume.secret_key import SecretKey
 from shared.volume_guard import VolumeGuard
@@ -35,6 +36,7 @@ class Services:
     feeds: EventHub
     #: Responses for ended jobs.
     answers: ResponseCache
+    tracer: Tracer
     #: Seconds between two pings of a silent event stream.
     ping_s: float = 15.0
     #: Name in `app.extensions`.
@@ -55,6 +57,7 @@ class Services:
             slots=ConnectionSlots(settings.web_streams),
             feeds=EventHub(store.events, closing=shutdown.closing),
             answers=ResponseCache(store.jobs),
+            tracer=Tracer.of("charloom-web"),
             ping_s=ping_s,
         )
 

@@ -20,6 +20,7 @@ from shared.errors import SettingsError, StoreUnavailable
 from shared.jobs.record import Queue
 from shared.settings import Settings, check_metrics_binding, load, set_umask
 from shared.store import Store
+from shared.tracing import NO_TRACER, Tracer
 from shared.volume import Volume
 from shared.volume_guard import VolumeGuard
 from worker.consumer.drain import Drain
@@ -53,6 +54,7 @@ class Entry:
         # Each child has its own.
         self._lease_renewer = LeaseRenewer()
         self._model_cache = ModelCache(self._volume)
+        self._tracer = NO_TRACER
 
     def build(self) -> Celery:
         """Make the application and connect its signals."""
@@ -69,6 +71,7 @@ class Entry:
         for queue in Queue:
             app.task(self.task(), bind=True, name=task_name(queue))
         signals.worker_process_init.connect(self.enter_child, weak=False)
+        signals.worker_process_shutdown.connect(self.leave_child, weak=False)
         signals.worker_shutting_down.connect(self.begin_drain, weak=False)
         signals.task_failure.connect(self.see_lost_child, weak=False)
         signals.worker_shutdown.connect(self.exit_at_once, weak=False)
@@ -87,6 +90,11 @@ class Entry:
     def enter_child(self, **_: Any) -> None:
         """Prepare a new child of the pool, which ends with its parent: nobody else would end it."""
         enter_child()
+        self._tracer = Tracer.of("charloom-worker", instance=self._name)
+
+    def leave_child(self, **_: Any) -> None:
+        """Export the last spans of a child that ends."""
+        self._tracer.close()
 
     def begin_drain(self, **_: Any) -> None:
         """Have the children save and release their jobs: this worker is to stop."""
@@ -130,6 +138,7 @@ class Entry:
             step_log=self._step_log,
             lease_renewer=self._lease_renewer,
             model_cache=self._model_cache,
+            tracer=self._tracer,
             draining=self._drain.is_on,
         )
 

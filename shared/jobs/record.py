@@ -151,6 +151,8 @@ class NewJob:
     webhook_secret: str | None = field(default=None, repr=False)
     #: Of the request that sent it; every line that is logged about the job has it.
     request_id: str | None = None
+    #: That request's place in its trace (shared/tracing.py).
+    traceparent: str | None = None
     #: Attempts lost in a row, no newer training state saved between them, after which it fails.
     max_attempts: int = 3
     #: About how long it will run on a modest host, seconds. Decides nothing but the order of the queue among callers.
@@ -178,8 +180,11 @@ class Job:
     uses: tuple[str, ...]
     parent_id: str | None
     request_id: str | None = None
+    traceparent: str | None = None
     created_ms: int
     started_ms: int | None = None
+    #: When the present attempt, or the last one, began.
+    claimed_ms: int | None = None
     finished_ms: int | None = None
     #: Claims so far; only shown.
     attempt: int = 0

@@ -2,8 +2,10 @@
 
 import email.utils
 import re
+import sys
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,6 +47,25 @@ def test_a_read_is_tried_again(scripted: Scripted, loom: Charloom, reply: Reply)
     scripted.replies = [reply, reply, Reply(body=JOB)]
     assert loom.jobs.get("job_1").status == "queued"
     assert len(scripted.asked) == 3
+
+
+def test_a_request_names_the_callers_place_in_a_trace(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    inherited, current = (
+        f"00-{1:032x}-{2:016x}-01",
+        SimpleNamespace(is_valid=True, trace_id=3, span_id=4, trace_flags=1),
+    )
+    module = SimpleNamespace(get_current_span=lambda: SimpleNamespace(get_span_context=lambda: current))
+    scripted.replies = [Reply(body=JOB)]
+    monkeypatch.delitem(sys.modules, "opentelemetry.trace", raising=False)
+    with Charloom(scripted.url) as loom:
+        loom.jobs.get("job_1")
+    monkeypatch.setenv("TRACEPARENT", inherited)
+    with Charloom(scripted.url) as loom:
+        loom.jobs.get("job_1")
+        monkeypatch.setitem(sys.modules, "opentelemetry.trace", module)
+        loom.jobs.get("job_1")
+    sent = [request.headers.get("traceparent") for request in scripted.asked]
+    assert sent == [None, inherited, f"00-{3:032x}-{4:016x}-01"]
 
 
 def test_retries_are_bounded_and_the_last_response_is_raised(scripted: Scripted, loom: Charloom) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import SettingsError
-from shared.settings import load
+from shared.settings import are_traces_on, load
 
 
 def test_nothing_need_be_set() -> None:
@@ -33,6 +33,22 @@ def test_values_are_read_from_their_variables() -> None:
 def test_a_wrong_one_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         load({name: value})
+
+
+@pytest.mark.parametrize(
+    ("variables", "on"),
+    [
+        ({}, False),
+        ({"EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, True),
+        ({"EXPORTER_OTLP_TRACES_ENDPOINT": "http://c:4318/v1/traces", "TRACES_EXPORTER": "otlp"}, True),
+        ({"EXPORTER_OTLP_ENDPOINT": " "}, False),
+        ({"EXPORTER_OTLP_ENDPOINT": "http://c:4318", "SDK_DISABLED": "True"}, False),
+        ({"EXPORTER_OTLP_ENDPOINT": "http://c:4318", "TRACES_EXPORTER": "none"}, False),
+        ({"EXPORTER_OTLP_ENDPOINT": "http://c:4317", "EXPORTER_OTLP_PROTOCOL": "grpc"}, False),
+    ],
+)
+def test_traces_are_on_where_the_standard_variables_say_so(variables: dict[str, str], on: bool) -> None:
+    assert are_traces_on({f"OTEL_{name}": value for name, value in variables.items()}) is on
 
 
 def test_a_secret_isn_t_shown() -> None:

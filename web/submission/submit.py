@@ -9,6 +9,7 @@ from shared.ids import new_id
 from shared.jobs.record import Job, NewJob
 from web.http.problems import request_id
 from web.http.uploads import Upload
+from web.monitoring.request_spans import request_span
 from web.security.callers import caller
 from web.services import Services
 from web.submission.enqueue import Submitter
@@ -47,7 +48,9 @@ def submit(
         caller=caller(),
         max_queued=services.settings.max_queued,
     )
-    job = replace(prepare(job_id or new_id("job")), request_id=request_id())
+    span = request_span()
+    job = replace(prepare(job_id or new_id("job")), request_id=request_id(), traceparent=span.traceparent)
+    span.set({"charloom.job.id": job.id})
     record = submitter.submit(job, upload.stream if upload is not None else None, retried=job_id is not None)
     log.info("%s was submitted: %s", job.id, job.type, extra={"job": job.id})
     return record

@@ -7,6 +7,7 @@ from pathlib import Path
 from shared.jobs.record import Job
 from shared.settings import Settings
 from shared.store import Store
+from shared.tracing import NO_SPAN, NO_TRACER, Span, Tracer
 from shared.volume import Volume
 from shared.volume_guard import VolumeGuard
 from worker.jobs.lease import Lease, StopRequest
@@ -35,6 +36,7 @@ class WorkerContext:
     lease_renewer: LeaseRenewer
     #: Keeps the model from one generate job to the next.
     model_cache: ModelCache
+    tracer: Tracer = NO_TRACER
     #: Whether this worker is to stop soon.
     draining: Callable[[], bool] = lambda: False
 
@@ -48,6 +50,7 @@ class Attempt:
     token: int
     lease: Lease
     reporter: Reporter
+    span: Span = NO_SPAN
 
     def folder(self) -> Path:
         """Make the folder that only this attempt writes to. Raises LeaseLost."""

@@ -44,7 +44,8 @@ def build_and_seal(attempt: Attempt, build: Callable[[], str], *, result: Mappin
     retry = VolumeRetry(attempt)
     while True:
         try:
-            sha256 = build()
+            with attempt.host.tracer.span("build"):
+                sha256 = build()
             attempt.lease.tick()
             attempt.host.volume_guard.check(fresh=True)  # a model that is sealed must be where others find it
             whole = {"model_id": model_id_of(job_id), **result}

@@ -26,8 +26,10 @@ class Checkpointer:
         path = self._folder / f"state-{step}.safetensors"
         try:
             try:
-                sha256 = save_state(path, state)
-                attempt.host.volume.jobs.commit_state(self._folder, SavedState(path=path, sha256=sha256, step=step))
+                with attempt.host.tracer.span("checkpoint", attributes={"charloom.step": step}):
+                    sha256 = save_state(path, state)
+                    saved = SavedState(path=path, sha256=sha256, step=step)
+                    attempt.host.volume.jobs.commit_state(self._folder, saved)
             except VolumeUnavailable:
                 with suppress(OSError):
                     path.unlink()

@@ -51,8 +51,8 @@ def run_limited(
         reporter.progress(replace(attempt.job.progress, fraction=share))
         reporter.flush()
 
-    result: dict[str, Any] = json.loads(
-        run_in_child(
+    with attempt.host.tracer.span("child process"):
+        done = run_in_child(
             lambda tell: json.dumps(work(tell)),
             lease=attempt.lease,
             memory_bytes=settings.extract_memory_bytes,
@@ -60,7 +60,7 @@ def run_limited(
             failure=failure,
             report=report,
         )
-    )
+    result: dict[str, Any] = json.loads(done)
     return result
 
 

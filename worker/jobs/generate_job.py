@@ -23,8 +23,9 @@ def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotoni
     """
     host, lease, reporter = attempt.host, attempt.lease, attempt.reporter
     request = GenerateRequest.model_validate(attempt.job.params)
-    model = host.volume.models.get(request.model_id)
-    loaded = host.model_cache.model(model)
+    with host.tracer.span("load"):
+        model = host.volume.models.get(request.model_id)
+        loaded = host.model_cache.model(model)
     lease.tick()
     longest_runs = None if request.max_run is not None else _longest_runs(host.model_cache, model, lease)
     if request.items is not None:
@@ -33,6 +34,7 @@ def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotoni
     written, begun = 0, clock()
     stop: StopRequest | None = None
     outputs: Callable[[], tuple[Output, ...]] = tuple
+    writing = host.tracer.begin("write")
     for event in generate(loaded, request, longest_runs=longest_runs):
         if isinstance(event, Text):
             written += len(event.delta)
@@ -43,11 +45,14 @@ def run_generate(attempt: Attempt, *, clock: Callable[[], float] = time.monotoni
         if stop := lease.check():
             break
         reporter.flush()
+    writing.set({"charloom.characters": written})
+    writing.end()
     if stop is StopRequest.DRAIN:
         return Stopped(request=stop)
     written_texts = outputs()
     try:
-        copied = _copied([output.text for output in written_texts], host.model_cache, model, lease)
+        with host.tracer.span("compare"):
+            copied = _copied([output.text for output in written_texts], host.model_cache, model, lease)
     except StopRequested as exc:  # while the index was built
         if exc.request is StopRequest.DRAIN:
             raise

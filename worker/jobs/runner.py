@@ -17,6 +17,7 @@ from shared.errors import (
 )
 from shared.jobs.record import EMPTIED, JobError, JobType, Status
 from shared.store import Claim
+from shared.tracing import Span, trace_id
 from worker.jobs.attempt import Attempt, Outcome, Sealed, Stopped, WorkerContext, Written
 from worker.jobs.clean_job import run_clean, run_examine
 from worker.jobs.extract_job import run_extract
@@ -26,6 +27,7 @@ from worker.jobs.lease import Lease, StopRequest, StopRequested
 from worker.jobs.newer_jobs import check_job
 from worker.jobs.publish import complete
 from worker.jobs.reporter import RECORD_S, TEXT_S, Reporter
+from worker.jobs.spans import begin_attempt
 from worker.jobs.train_job import run_train
 
 log = logging.getLogger(__name__)
@@ -67,9 +69,10 @@ def run_job(message: str, host: WorkerContext) -> None:
     if claim is None:
         log.info("no job waits for the message for %s; it came twice or too late", message)
         return
-    job = claim.job
-    with logs.bound(job=job.id, attempt=job.attempt, request_id=job.request_id):
-        _attempt(host, claim)
+    job, span = claim.job, begin_attempt(host.tracer, claim.job)
+    about = {"job": job.id, "attempt": job.attempt, "request_id": job.request_id}
+    with logs.bound(**about, trace_id=trace_id(span.traceparent)):
+        _attempt(host, claim, span)
 
 
 def _wait_until_compared(host: WorkerContext) -> bool:
@@ -87,8 +90,8 @@ def _wait_until_compared(host: WorkerContext) -> bool:
         time.sleep(COMPARED_LOOK_S)
 
 
-def _attempt(host: WorkerContext, claim: Claim) -> None:
-    """Do a job that is claimed."""
+def _attempt(host: WorkerContext, claim: Claim, span: Span) -> None:
+    """Do a job that is claimed. The span of an attempt that is lost isn't ended: a reaper reports it."""
     job_id = claim.job.id
     log.info("%s starts: %s, attempt %d", job_id, claim.job.type, claim.job.attempt)
     lease = Lease(
@@ -108,17 +111,19 @@ def _attempt(host: WorkerContext, claim: Claim) -> None:
         every_s=TEXT_S if writes else RECORD_S,
         first_s=TEXT_S if writes else 0,  # a short text is recorded with its end, in one step
     )
-    attempt = Attempt(host=host, job=claim.job, token=claim.token, lease=lease, reporter=reporter)
-    with lease:
+    attempt = Attempt(host=host, job=claim.job, token=claim.token, lease=lease, reporter=reporter, span=span)
+    with lease, span.current():
         try:
             _end(attempt, _run(attempt))
         except LeaseLost as exc:
             log.warning("%s: %s", job_id, exc)
             host.step_log.refuse(job_id=job_id, token=claim.token, worker=host.name)
+            return
         except (StoreUnavailable, VolumeGone) as exc:
             # Not the job's fault: its lease is ended, and it runs again, here or elsewhere.
             log.error("%s is abandoned: %s", job_id, exc)
             _report_lost(host, claim)
+            return
         except (VolumeUnavailable, NewerVersion) as exc:
             _fail(attempt, JobError(code=exc.code, detail=exc.detail, retryable=True))
         except (JobFailed, NotFound) as exc:
@@ -126,6 +131,7 @@ def _attempt(host: WorkerContext, claim: Claim) -> None:
         except Exception as exc:
             log.exception("%s failed", job_id)
             _fail(attempt, JobError(code="internal", detail=_words(exc), retryable=True))
+        span.end()
 
 
 def _min_token(host: WorkerContext, job_id: str) -> int | None:
@@ -163,7 +169,8 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
         case Sealed():
             reporter.flush(now=True)
             try:
-                complete(jobs, attempt.host.volume, job_id, token)
+                with attempt.host.tracer.span("publish"):
+                    complete(jobs, attempt.host.volume, job_id, token)
             except VolumeUnavailable as exc:
                 log.error("%s is sealed; a reaper will publish its model: %s", job_id, exc)
                 return
@@ -181,6 +188,7 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
             _note_end(attempt, Status.CANCELLED, result=result)
             _drop_files(attempt)
             reporter.finish(Status.CANCELLED, result=result)
+    attempt.span.set({"charloom.outcome": type(outcome).__name__.lower()})
     log.info("%s ended here: %s", job_id, type(outcome).__name__.lower())
 
 
@@ -189,6 +197,7 @@ def _fail(attempt: Attempt, error: JobError) -> None:
     try:
         attempt.lease.check()  # if it was lost meanwhile, nothing on the volume is touched
         log.info("%s failed: %s", job_id, error.detail)
+        attempt.span.fail(error.code)
         _drop_files(attempt)  # nobody can use a refused file, nor half a model
         _note_end(attempt, Status.FAILED, error=vars(error))
         attempt.reporter.finish(Status.FAILED, error=error)

@@ -22,6 +22,7 @@ from worker.jobs.build import build_and_seal, build_model
 from worker.jobs.checkpointer import Checkpointer
 from worker.jobs.indexing import index_of
 from worker.jobs.lease import StopRequested
+from worker.jobs.spans import TrainingSpans
 from worker.training import events
 from worker.training.events import TrainingDiverged
 from worker.training.state import StateFileDamaged, TrainState, load_state
@@ -59,12 +60,16 @@ def run_train(attempt: Attempt) -> Outcome:
         note=attempt.reporter.log,
     )
     checkpointer = Checkpointer(attempt, folder)
+    spans = TrainingSpans(host.tracer)
     try:
         for event in host.step_log.follow(training, job_id=job.id, token=attempt.token, worker=host.name):
             stop = attempt.lease.check()
+            spans.follow(event)
             _tell(attempt, event)
             if isinstance(event, events.Done):
-                index = _index(attempt, request)
+                spans.close()
+                with host.tracer.span("index"):
+                    index = _index(attempt, request)
                 attempt.reporter.complete(step=max((row.step for row in event.metrics), default=0), losses=_last(event))
                 build = partial(
                     build_model,
@@ -92,6 +97,7 @@ def run_train(attempt: Attempt) -> Outcome:
         checkpointer.save(exc.state)
         raise
     finally:
+        spans.close()
         training.close()
     raise AssertionError("the trainer yielded no Done")
 

@@ -13,6 +13,7 @@ from shared.broker import Broker
 from shared.errors import CharloomError
 from shared.settings import Settings
 from shared.store import Store
+from shared.tracing import Tracer
 from shared.volume import Volume
 from shared.volume_guard import VolumeGuard
 from worker.maintenance.heartbeat import Heartbeat, describe, train_threads
@@ -54,10 +55,11 @@ class MaintenanceStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery 
             volume_guard=guard,
             drain=parent.app.conf.charloom_drain.request,
         )
+        self._tracer = Tracer.of("charloom-worker", instance=parent.hostname)
         self._parts = (
-            Reaper(store, Broker(parent.app), volume, settings, volume_guard=guard),
+            Reaper(store, Broker(parent.app), volume, settings, volume_guard=guard, tracer=self._tracer),
             heartbeat,
-            WebhookSender(store, settings),
+            WebhookSender(store, settings, tracer=self._tracer),
             MetricsServer(
                 store,
                 volume,
@@ -73,5 +75,6 @@ class MaintenanceStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery 
         """Stop them; the worker is no longer seen."""
         for part in self._parts:
             part.stop()
+        self._tracer.close()
 
     terminate = stop

@@ -11,14 +11,16 @@ from collections.abc import Callable
 
 from shared.broker import Broker
 from shared.errors import CharloomError, NewerVersion, StoreUnavailable, VolumeGone, VolumeUnavailable
-from shared.jobs.record import Queue
+from shared.jobs.record import Queue, Status
 from shared.settings import Settings
 from shared.store import JobStore, Store
 from shared.store.job_store import MESSAGE_LOST_MS
+from shared.tracing import NO_TRACER, Tracer, trace_id
 from shared.volume import Volume
 from shared.volume_guard import VolumeGuard
 from shared.volume_sync import sync, sync_pending
 from worker.jobs.publish import complete
+from worker.jobs.spans import begin_attempt
 from worker.maintenance.reconcile import reconcile
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class Reaper:
         settings: Settings,
         *,
         volume_guard: VolumeGuard,
+        tracer: Tracer = NO_TRACER,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -45,6 +48,7 @@ class Reaper:
         self._volume = volume
         self._settings = settings
         self._volume_guard = volume_guard
+        self._tracer = tracer
         self._clock = clock
         self._history: str | None = None
         #: No leases count as expired before this moment, after a restart or a failover of the server.
@@ -98,10 +102,16 @@ class Reaper:
             except NewerVersion as exc:
                 log.warning("%s was lost by its worker: %s; %s", reaped.job_id, reaped.outcome, exc)
                 continue
-            about = {"job": reaped.job_id, "request_id": None if job is None else job.request_id}
+            about = {"job": reaped.job_id}
+            if job is not None:
+                about |= {"request_id": job.request_id, "trace_id": trace_id(job.traceparent)}
             log.warning("%s was lost by its worker: %s", reaped.job_id, reaped.outcome, extra=about)
             if job is None:
                 continue
+            if reaped.outcome == "sealed" or job.status is not Status.RUNNING:  # else it's claimed again
+                span = begin_attempt(self._tracer, job, began_ms=job.claimed_ms)
+                span.fail("worker_lost")
+                span.end()
             try:
                 if reaped.outcome == "sealed":
                     complete(jobs, self._volume, job.id, job.token)

@@ -24,6 +24,7 @@ from shared.jobs.schemas import Job, format_time
 from shared.requests.webhook_urls import parse
 from shared.settings import Settings, webhook_key
 from shared.store import Message, Store
+from shared.tracing import NO_TRACER, Tracer, trace_id
 from worker.webhooks.safe_http import Caller, Unreachable
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class WebhookSender:
         caller: Caller | None = None,
         retries_s: Sequence[float] = RETRIES_S,
         look_s: float = _LOOK_S,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._store = store
         secret = settings.webhook_secret
@@ -61,6 +63,7 @@ class WebhookSender:
         self._caller = caller or Caller(allowed=settings.webhook_networks, tls=httpx.create_ssl_context())
         self._retries_s = retries_s
         self._look_s = look_s
+        self._tracer = tracer
         self._closing = threading.Event()
         self._threads = [
             threading.Thread(target=self._loop, name=f"sender-{number}", daemon=True) for number in range(_THREADS)
@@ -89,7 +92,7 @@ class WebhookSender:
             log.warning("%s is dropped: its job has been deleted", message.id)
             self._store.webhooks.end(message, delivered=False)
             return True
-        with logs.bound(job=job.id, request_id=job.request_id):
+        with logs.bound(job=job.id, request_id=job.request_id, trace_id=trace_id(job.traceparent)):
             self._deliver(message, job)
         return True
 
@@ -100,7 +103,7 @@ class WebhookSender:
             return
         body = serialize(message, Job.of(job))
         try:
-            status = self._caller.post(parse(message.url), _headers(message, body, key), body)
+            status = self._post(message, job, _headers(message, body, key), body)
         except Unreachable as exc:
             self._try_again(message, str(exc))
             return
@@ -112,6 +115,22 @@ class WebhookSender:
             self._store.webhooks.end(message, delivered=False)
         else:
             self._try_again(message, f"the receiver answered {status}")
+
+    def _post(self, message: Message, job: record.Job, headers: dict[str, str], body: bytes) -> int:
+        """Post a message as a span of the job's trace, which the receiver is told. Raises Unreachable."""
+        about = {"charloom.job.id": job.id, "charloom.event": message.type, "charloom.try": message.number_of_try}
+        span = self._tracer.begin("webhook", parent=job.traceparent, kind="client", attributes=about)
+        if span.traceparent is not None:
+            headers["traceparent"] = span.traceparent
+        status = 0
+        try:
+            status = self._caller.post(parse(message.url), headers, body)
+            span.set({"http.response.status_code": status})
+            return status
+        finally:
+            if not 200 <= status < 300:
+                span.fail(str(status) if status else "unreachable")
+            span.end()
 
     def _try_again(self, message: Message, why: str) -> None:
         if message.number_of_try > len(self._retries_s):

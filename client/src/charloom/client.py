@@ -56,6 +56,7 @@ class Client(Calls[M]):
                 retrying=retrying,
             )
         )
+        self._transport.inherited_trace = os.environ.get("TRACEPARENT")
         self.corpora: Corpora[M] = Corpora(self._transport)
         self.jobs: Jobs[M] = Jobs(self._transport)
         self.models: Models[M] = Models(self._transport)

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from charloom.errors import ApiError, CharloomError, Unreachable, error_of
 from charloom.records import Record
+from charloom.tracing import trace_headers
 
 R = TypeVar("R")
 Kind = TypeVar("Kind", bound=Record)
@@ -76,6 +77,8 @@ class Transport(ABC):
     #: Whether no coroutine ever waits for an event loop.
     blocking: ClassVar[bool]
     http: httpx.Client | httpx.AsyncClient
+    #: The place in a trace that the process was started with.
+    inherited_trace: str | None = None
 
     def __init__(self, url: str, *, api_key: str | None, retrying: Retrying) -> None:
         """Prepare; nothing is connected yet. Raises CharloomError if address or key can't be one."""
@@ -138,6 +141,7 @@ class Transport(ABC):
             Unreachable, ApiError.
         """
         may_repeat = method != "POST" if repeatable is None else repeatable
+        how["headers"] = {**trace_headers(self.inherited_trace), **how.get("headers", {})}
         most = tries or self.retrying.tries
         failures = 0
         while True:

@@ -25,6 +25,7 @@ from worker.webhooks.safe_http import Caller, look_up
 from worker.webhooks.sender import RETRIES_S, WebhookSender
 
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+TRACEPARENT = f"00-{1:032x}-{2:016x}-01"
 #: The most metadata that a request may bring.
 _MOST = {str(number): "😀" * 512 for number in range(16)}
 ENDS = ["job.succeeded", "job.failed", "job.cancelled"]
@@ -90,10 +91,10 @@ def test_the_end_of_a_job_is_told_signed_as_the_api_shows_it(
     store: Store, client: "redis.Redis", status: Status
 ) -> None:
     with receiving() as receiver:
-        job = ended(store, receiver.url, status=status)
+        job = ended(store, receiver.url, status=status, traceparent=TRACEPARENT)
         assert sender(store).check()
         (came,) = receiver.received
-    assert came.path == "/hooks?a=b"
+    assert (came.path, came.headers["traceparent"]) == ("/hooks?a=b", TRACEPARENT)
     verified = standardwebhooks.Webhook(SECRET).verify(came.body, came.headers)
     record = store.jobs.get(job.id)
     assert verified["type"] == f"job.{status}"
