@@ -16,6 +16,8 @@ from worker.extraction.unpacking import damaged
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 #: Mark a line break and a space that stay while a block's white space is collapsed.
 _BREAK, _KEPT = "\N{INFORMATION SEPARATOR ONE}", "\N{INFORMATION SEPARATOR TWO}"
+#: For digits of a superior number: a power or the number of a footnote, not a part of the word before it.
+SUPERIOR = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +32,21 @@ class Dialect:
     characters: dict[str, str] = field(default_factory=dict)
     #: Elements whose white space is kept.
     verbatim: frozenset[str] = frozenset()
+    #: Elements that are left out where they are marked as a page number of the printed book, or a link back to it.
+    paged: frozenset[str] = frozenset()
 
 
 def _words(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
+
+#: Attributes and their values by which EPUB, ARIA and Project Gutenberg mark page numbers, links back from notes, and
+#: numbers of notes.
+_MARKS = ("role", "class", "epub:type", "{http://www.idpf.org/2007/ops}type")
+_PAGED = _words("doc-pagebreak pagebreak pagenum pageno doc-backlink backlink footnote-back")
+_NOTE_NUMBERS = _words("doc-noteref noteref footnote-ref")
+#: Characters of the longest page number, such as [Pg 1234].
+_LONGEST_MARK = 12
 
 HTML = Dialect(
     blocks=_words(
@@ -47,6 +59,7 @@ HTML = Dialect(
     ),
     characters={"br": _BREAK, "td": " ", "th": " "},
     verbatim=frozenset({"pre"}),
+    paged=_words("a div p small span"),
 )
 FB2 = Dialect(
     blocks=_words("body cite epigraph p poem section stanza subtitle table td text-author title tr v date annotation"),
@@ -133,13 +146,15 @@ def text_of(root: etree._Element, *names: str) -> str | None:
 
 def _pieces(root: etree._Element, dialect: Dialect) -> Iterator[str | None]:
     """Yield the text of a tree in pieces, None at the bounds of blocks. Depth costs no recursion."""
-    skipping = verbatim = 0
+    skipping = verbatim = superior = 0
     for event, element in etree.iterwalk(root, events=("start", "end")):
         name = local_name(element)
         start = event == "start"
         step = 1 if start else -1
-        if name in dialect.skipped:
+        if name in dialect.skipped or (name in dialect.paged and _is_page_mark(element)):
             skipping += step
+        if name == "sup" or (name == "a" and _is_marked(element, _NOTE_NUMBERS)):
+            superior += step * "".join(element.itertext()).strip().isdecimal()
         if not skipping:
             if name in dialect.verbatim:
                 verbatim += step
@@ -148,9 +163,19 @@ def _pieces(root: etree._Element, dialect: Dialect) -> Iterator[str | None]:
             if start and name in dialect.characters:
                 yield dialect.characters[name] * _repeated(element)
             if start and element.text:
-                yield _as_is(element.text) if verbatim else _SPACE.sub(" ", element.text)
+                text = element.text.translate(SUPERIOR) if superior else element.text
+                yield _as_is(text) if verbatim else _SPACE.sub(" ", text)
         if not start and element is not root and element.tail and not skipping:
             yield _as_is(element.tail) if verbatim else _SPACE.sub(" ", element.tail)
+
+
+def _is_page_mark(element: etree._Element) -> bool:
+    """Return True for a page number of the printed book, and for a link from a note back to its place."""
+    return _is_marked(element, _PAGED) and len("".join(element.itertext())) <= _LONGEST_MARK
+
+
+def _is_marked(element: etree._Element, marks: frozenset[str]) -> bool:
+    return any(not marks.isdisjoint(element.get(name, "").split()) for name in _MARKS)
 
 
 def _repeated(element: etree._Element) -> int:

@@ -4,7 +4,7 @@ import ctypes
 import re
 import statistics
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,8 +12,13 @@ import pypdfium2
 from pypdfium2 import raw
 
 from shared.errors import BadSourceFile
+from worker.extraction.markup import SUPERIOR
 from worker.extraction.unpacking import damaged
 
+#: What follows within so many heights of a line, at its level, belongs to it; a blank is wider than this many.
+_NEAR, _BLANK = 1.0, 0.12
+#: A number directly behind a word, and the share of the line's height from which it isn't small.
+_NUMBER_BEHIND, _SMALLER = re.compile(r"[1-9](?<=[^\s\d].)\d{0,2}(?!\w)"), 0.9
 #: PDFium's mark for a hyphen and the end of a line behind it.
 _SOFT_HYPHEN = "\ufffe"
 _LINE = re.compile(rf"[^\n{_SOFT_HYPHEN}]+{_SOFT_HYPHEN}?")
@@ -40,7 +45,7 @@ def pages_of(path: Path, name: str, report: Callable[[float], None]) -> Iterator
     with _opened(path, name) as document:
         count = len(document)
         for number in range(count):
-            yield list(_lines(document, number))
+            yield list(_whole(_lines(document, number)))
             report((number + 1) / count)
 
 
@@ -95,7 +100,7 @@ def _lines(document: pypdfium2.PdfDocument, number: int) -> Iterator[Line]:
                 boxes = [_box(textpage, place) for place in (first, first + len(said) - 1)]
                 if found := [box for box in boxes if box is not None]:
                     yield Line(
-                        text=said,
+                        text=_with_superior(textpage, said, first, found[0]),
                         left=found[0][0],
                         right=found[-1][1],
                         bottom=found[0][2],
@@ -104,6 +109,42 @@ def _lines(document: pypdfium2.PdfDocument, number: int) -> Iterator[Line]:
     finally:
         textpage.close()
         page.close()
+
+
+def _whole(lines: Iterator[Line]) -> Iterator[Line]:
+    """Join the parts of lines, which PDFium parts at the superior numbers of footnotes."""
+    held: Line | None = None
+    for line in lines:
+        if held is None or not _is_beside(line, held):
+            if held is not None:
+                yield held
+            held = line
+            continue
+        larger = max(held, line, key=lambda one: one.height)
+        text = line.text.translate(SUPERIOR) if line.height < larger.height and line.text.isdecimal() else line.text
+        blank = " " if line.left - held.right > _BLANK * larger.height else ""
+        held = replace(larger, text=held.text + blank + text, left=held.left, right=line.right)
+    if held is not None:
+        yield held
+
+
+def _is_beside(line: Line, before: Line) -> bool:
+    """Return True for a part that begins where the one before ends, at its level."""
+    middle = line.bottom + line.height / 2
+    near = -1 < line.left - before.right < _NEAR * before.height
+    return near and before.bottom < middle < before.bottom + before.height
+
+
+def _with_superior(textpage: pypdfium2.PdfTextPage, text: str, first: int, box: tuple[float, ...]) -> str:
+    """Write numbers that are smaller and higher than the beginning of their line as superior ones."""
+
+    def written(match: re.Match[str]) -> str:
+        own = _box(textpage, first + match.start())
+        if own is None or own[3] - own[2] >= _SMALLER * (box[3] - box[2]) or own[2] <= box[2]:
+            return match[0]
+        return match[0].translate(SUPERIOR)
+
+    return _NUMBER_BEHIND.sub(written, text)
 
 
 def _box(textpage: pypdfium2.PdfTextPage, place: int) -> tuple[float, float, float, float] | None:

@@ -18,6 +18,8 @@ from worker.extraction.unpacking import damaged
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n(?:---|\.\.\.)\n", re.DOTALL)
 #: A line break within a paragraph, for which striprtf writes the same as for its end.
 _RTF_LINE = re.compile(r"\\line(?![a-z]) ?")
+#: The beginning of a footnote, which striprtf leaves out, and what opens or closes a group behind it.
+_RTF_NOTE, _RTF_BRACE = re.compile(r"\{(?:\\\*)?\\footnote(?![a-z])"), re.compile(r"\\[{}\\]|[{}]")
 #: Seconds between two subtitles from which they are paragraphs.
 _PAUSE_S = 3
 
@@ -51,16 +53,34 @@ def markdown_blocks(path: Path, name: str, encoding: str | None) -> Iterator[str
 
 
 def rtf_blocks(path: Path, name: str) -> Iterator[str]:
-    """Yield the paragraphs of an RTF."""
+    """Yield the paragraphs of an RTF, its footnotes last."""
     try:
         source = _RTF_LINE.sub(r"\\u8232?", path.read_bytes().decode("latin-1"))
-        text = rtf_to_text(source, errors="replace")  # type: ignore[no-untyped-call]
+        text = rtf_to_text(_with_notes_last(source), errors="replace")  # type: ignore[no-untyped-call]
     except (ValueError, LookupError, IndexError, RecursionError) as exc:
         raise damaged(name, exc) from exc
     for paragraph in text.split("\n"):
         lines = [line.strip(" \t|") for line in paragraph.split("\u2028")]
         if said := "\n".join(lines).strip("\n"):
             yield said
+
+
+def _with_notes_last(source: str) -> str:
+    """Move the footnotes of an RTF behind its text."""
+    kept, notes, end = [], [], 0
+    for start in _RTF_NOTE.finditer(source):
+        if start.start() < end:
+            continue
+        kept.append(source[end : start.start()])
+        depth, end = 1, len(source)
+        for brace in _RTF_BRACE.finditer(source, start.end()):
+            depth += {"{": 1, "}": -1}.get(brace[0], 0)
+            if not depth:
+                end = brace.end()
+                break
+        notes.append(rf"\par {{{source[start.end() : end]}")
+    body, brace, rest = "".join([*kept, source[end:]]).rpartition("}")
+    return "".join([body, *notes, brace, rest])
 
 
 def subtitle_blocks(path: Path, name: str, encoding: str | None) -> Iterator[str]:

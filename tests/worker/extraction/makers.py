@@ -61,14 +61,14 @@ def odt(body: str) -> bytes:
     return zipped({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": content})
 
 
-def pdf(pages: Sequence[Sequence[tuple[str, float, float]]]) -> bytes:
-    """Make a PDF of lines at their places."""
+def pdf(pages: Sequence[Sequence[tuple[str, float, float]]], *, small: str = "") -> bytes:
+    """Make a PDF of lines at their places; one text may be small."""
     document = pypdfium2.PdfDocument.new()
     font = raw.FPDFText_LoadStandardFont(document.raw, b"Helvetica")
     for lines in pages:
         page = document.new_page(400, 600)
         for text, left, bottom in lines:
-            piece = raw.FPDFPageObj_CreateTextObj(document.raw, font, ctypes.c_float(12))
+            piece = raw.FPDFPageObj_CreateTextObj(document.raw, font, ctypes.c_float(7 if text == small else 12))
             units = ctypes.create_string_buffer(f"{text}\0".encode("utf-16-le"))
             raw.FPDFText_SetText(piece, ctypes.cast(units, ctypes.POINTER(ctypes.c_ushort)))
             raw.FPDFPageObj_Transform(piece, 1, 0, 0, 1, left, bottom)

@@ -84,6 +84,40 @@ def test_footnotes_deletions_and_fields_of_office_files_are_in_their_places(tmp_
     assert extracted(makers.docx(body), "a.docx", tmp_path / "docx")[0] == "Reeds sang\naloud.\n"
 
 
+def test_a_superior_number_is_a_part_of_its_line_in_a_pdf(tmp_path: Path) -> None:
+    placed = [
+        ("The wind sang.", 50.0, 500.0),
+        ("1", 132.0, 505.0),
+        ("The river heard it all and it went on", 143.0, 500.0),
+    ]
+    text, _ = extracted(makers.pdf([[*placed, ("to the sea.", 50.0, 486.0)]], small="1"), "a.pdf", tmp_path)
+    assert text == "The wind sang.¹ The river heard it all and it went on to the sea.\n"
+
+
+def test_numbers_of_notes_are_marked_and_those_of_printed_pages_are_left_out(tmp_path: Path) -> None:
+    body = (
+        '<p>Reeds<a href="#n1" role="doc-noteref">1</a> sang<sup><a> 12 </a></sup>, 5 m<sup>2</sup> of the 9<sup>th'
+        '</sup>.<span epub:type="pagebreak">7</span> The <span class="x pagenum">[Pg 8]</span>river.</p>'
+        '<p id="n1">1. Or sedge.<a role="doc-backlink">↩</a></p><p class="pagenum">A paragraph of its own.</p>'
+    )
+    expected = "Reeds¹ sang ¹² , 5 m² of the 9th. The river.\n\n1. Or sedge.\n\nA paragraph of its own.\n"
+    for name, content in {"a.epub": makers.epub({"one": body}), "a.html": f"<html>{body}".encode()}.items():
+        (folder := tmp_path / name).mkdir()
+        assert extracted(content, name, folder)[0] == expected
+
+
+def test_footnotes_of_an_rtf_are_behind_its_text(tmp_path: Path) -> None:
+    word = rb"{\super \chftn {\footnote \pard {\super \chftn } Or {\b sedge} \{x\}.}}"
+    pandoc = rb"{\super\chftn}{\*\footnote\chftn\~\plain\pard Or rushes.}"
+    text, _ = extracted(rb"{\rtf1\ansi Reeds" + word + rb" sang" + pandoc + rb" aloud.\par So.}", "a.rtf", tmp_path)
+    assert [" ".join(line.split()) for line in text.split("\n\n")] == [
+        "Reeds sang aloud.",
+        "So.",
+        "Or sedge {x}.",
+        "Or rushes.",
+    ]
+
+
 PDF_WITH_PASSWORD = makers.GOOD["reeds.pdf"].replace(
     b"/Root",
     b"/Encrypt<</Filter/Standard/V 1/R 2/P -4/O<%b>/U<%b>>>/ID[<00><00>]/Root" % (b"ab" * 32, b"cd" * 32),

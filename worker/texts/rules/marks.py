@@ -10,24 +10,29 @@ from worker.texts.windows import Window
 
 
 class FootnoteNumbers(Rule):
-    """Numbers of footnotes: [12] or superior digits behind a word."""
+    """Numbers of footnotes directly behind a word."""
 
     id = "footnote-numbers"
     title = "Footnote numbers"
-    detail = "Numbers that refer to notes, such as [12] or ¹² behind a word."
+    detail = "Numbers that refer to notes, such as [12], ¹², [^12] or 12 directly behind a word."
     advice = "Removes the numbers behind words; the notes themselves stay."
     #: The look-behind comes after what it is quick to search for. Numbers at a line's beginning belong to the notes.
     _PATTERNS = (
-        re.compile(r"\[(?<=[^\s\[]\[)(\d{1,3})\](?!\w)(?:\[\d{1,3}\](?!\w))*"),
+        re.compile(r"\[(?<=[^\s\[]\[)\^?(\d{1,3})\](?!\w)(?:\[\^?\d{1,3}\](?!\w))*"),
         re.compile("(?<=[^\\W\\d_¹²³⁰⁴-⁹]|[.,;:!?\"'”’»)])([¹²³⁰⁴-⁹]+)(?!\\w)"),
+        re.compile("([1-9](?:(?<=[^\\W\\d_]{2}.)|(?<=[^\\W\\d_][.,;:!?\"'”’»)].))\\d{0,2})(?!\\w|[.,:]\\d)"),
     )
-    _HINTS = ("[", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+    _HINTS = ("[", "⁰¹²³⁴⁵⁶⁷⁸⁹", "123456789")
+    #: How many there must be of each kind, and the shares of them that count upwards and that are behind different
+    #: words: indexes of a program, powers of a formula and numbers of figures (Fig.1) don't.
+    _LEAST, _RISING, _DIFFERENT = (3, 3, 5), 0.5, 0.7
+    #: Characters before a number that are compared, and different ones that are remembered.
+    _WORD_CHARS, _MOST_WORDS = 5, 10_000
     _SUPERIOR = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
     def __init__(self) -> None:
-        self._last = [0, 0]
-        self._count = [0, 0]
-        self._rising = [0, 0]
+        self._last, self._count, self._rising = [0, 0, 0], [0, 0, 0], [0, 0, 0]
+        self._words: tuple[set[str], ...] = (set(), set(), set())
 
     def survey(self, window: Window) -> None:
         """Count the numbers of each kind, and those that follow the one before."""
@@ -37,17 +42,20 @@ class FootnoteNumbers(Rule):
             for match in matches(pattern, window):
                 number = int(match[1].translate(self._SUPERIOR))
                 self._count[kind] += 1
-                self._rising[kind] += number in {1, self._last[kind], self._last[kind] + 1}
+                self._rising[kind] += number in {1, self._last[kind] + 1}
                 self._last[kind] = number
+                if len(self._words[kind]) < self._MOST_WORDS:
+                    self._words[kind].add(window.text[max(0, match.start() - self._WORD_CHARS) : match.start()])
 
     def settle(self, facts: Facts) -> bool:
-        """Take those kinds whose numbers count upwards: indexes of a program and powers of a formula don't."""
-        self._kinds = [
-            pattern
-            for pattern, count, rising in zip(self._PATTERNS, self._count, self._rising, strict=True)
-            if count >= 3 and rising >= 0.6 * count
-        ]
+        """Take those kinds whose numbers count upwards behind different words."""
+        self._kinds = [pattern for kind, pattern in enumerate(self._PATTERNS) if self._are_notes(kind)]
         return super().settle(facts) and bool(self._kinds)
+
+    def _are_notes(self, kind: int) -> bool:
+        count, words = self._count[kind], len(self._words[kind])
+        rises = self._rising[kind] >= self._RISING * count
+        return count >= self._LEAST[kind] and rises and words >= self._DIFFERENT * min(count, self._MOST_WORDS)
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield the numbers with their brackets."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from worker.texts.facts import Facts
 from worker.texts.findings import Place
-from worker.texts.rules.rule import Rule
+from worker.texts.rules.rule import Rule, matches
 from worker.texts.windows import Window
 
 #: Longest running head, characters; most lines of heads and numbers between two pages; different heads remembered.
@@ -14,6 +14,10 @@ _LONGEST, _MOST_LINES, _MOST_HEADS = 70, 3, 50_000
 #: Pages on which a head has to be, sentences that it has to interrupt, and the least share of its pages.
 _PAGES, _INTERRUPTIONS, _INTERRUPTING = 4, 3, 0.2
 _NUMBER = re.compile(r"\d+|\b[ivxlc]+\b|\b[IVXLC]{2,}\b")
+#: A page number as Project Gutenberg writes it, alone in a line (as a head) and anywhere.
+_BRACKETED = r"\[(?:[Pp]g|[Pp]age|p|Seite|S)\.? ?{}\]"
+_ALONE = re.compile(_BRACKETED.format("#"))
+_ANYWHERE = re.compile(_BRACKETED.format(r"(?:\d{1,4}|[ivxlc]{1,7})"))
 _SENTENCE_END = frozenset(".!?:,;\"'”’»")
 
 
@@ -40,9 +44,11 @@ class PageMarks(Rule):
     def __init__(self) -> None:
         #: Head, with its numbers as "#" -> how often it occurs, and interrupts.
         self._heads: dict[str, list[int]] = {}
+        self._within = 0
 
     def survey(self, window: Window) -> None:
-        """Count lines that could be heads."""
+        """Count lines that could be heads, and page numbers within lines."""
+        self._within += sum(1 for _ in _within(window))
         for block in _blocks(window):
             for _, line in block.lines:
                 counts = self._heads.setdefault(_head(line), [0, 0])
@@ -56,12 +62,18 @@ class PageMarks(Rule):
         self._marks = {
             head
             for head, (count, interrupting) in self._heads.items()
-            if count >= _PAGES and interrupting >= max(_INTERRUPTIONS, _INTERRUPTING * count)
+            if count >= _PAGES
+            and (_ALONE.fullmatch(head) or interrupting >= max(_INTERRUPTIONS, _INTERRUPTING * count))
         }
-        return super().settle(facts) and bool(self._marks)
+        return super().settle(facts) and (bool(self._marks) or self._within >= _PAGES)
 
-    def places(self, window: Window) -> Iterator[Place]:
-        """Yield the lines, with the blank lines around them where nothing else is between."""
+    def places(self, window: Window) -> list[Place]:
+        """Return the lines, with the blank lines around them if nothing else is between, and numbers within lines."""
+        if self._within < _PAGES:
+            return list(self._lines(window))
+        return sorted([*self._lines(window), *_within(window)])
+
+    def _lines(self, window: Window) -> Iterator[Place]:
         for block in _blocks(window):
             marks = [(start, line) for start, line in block.lines if _head(line) in self._marks]
             if len(marks) == len(block.lines):
@@ -99,6 +111,19 @@ def _blocks(window: Window) -> Iterator[_Block]:
                 return
             before, before_end = line, start + len(line)
         start += len(line) + 1
+
+
+def _within(window: Window) -> Iterator[Place]:
+    """Yield the bracketed page numbers that aren't alone in a line, with the blanks that they leave."""
+    text = window.text
+    for match in matches(_ANYWHERE, window):
+        begin, end = match.span()
+        begin -= begin > window.begin and text[begin - 1] == " "
+        end += text[end : end + 1] == " "
+        starts, ends = text[begin - 1 : begin] in {"", "\n"}, text[end : end + 1] in {"", "\n"}
+        if not (starts and ends):
+            blank = end - begin > len(match[0]) and not starts and not ends
+            yield Place(window.offset + begin, window.offset + end, " " if blank else "")
 
 
 def _could_be_head(line: str) -> bool:
