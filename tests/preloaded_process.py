@@ -15,9 +15,10 @@ import socket
 import sys
 import termios
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import Any, TypedDict, cast
 
 #: Outside packages of workers, web servers and commands.
 _LIBRARIES = (
@@ -54,6 +55,10 @@ _PROJECT = (
     "worker.jobs.runner",
     "worker.maintenance.bootsteps",
 )
+#: Each batch of a training with this `checkpoint_seconds` takes so many seconds more; see `_slow_down`.
+SLOW_CHECKPOINT_SECONDS, SLOW_BATCH_S = 1, 0.06
+#: With this variable a worker measures its speed for as long as elsewhere, a second; else for a tenth of that.
+FULL_MEASUREMENT = "FULL_MEASUREMENT"
 #: Longest message: arguments and environment.
 MESSAGE_BYTES = 1 << 20
 _CLONE_NEWNET = 0x40000000
@@ -139,11 +144,26 @@ def _become(program: Program) -> None:
     os.environ.clear()
     os.environ.update(program["environment"])
     importlib.reload(sys.modules["worker"])  # sets the variable again
+    if FULL_MEASUREMENT not in os.environ:
+        importlib.import_module("worker.training.measure")._EACH_S = 0.05  # type: ignore[attr-defined]
     inherited = [entry for entry in sys.path[1:] if entry not in _python_path(_PATH_AT_START)]
     sys.path[:] = [program["cwd"], *_python_path(os.environ.get("PYTHONPATH", "")), *inherited]
     sys.argv[:] = [program["module"], *program["arguments"]]
     _rename([sys.executable, "-m", *sys.argv])
     runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
+
+
+def _slow_down() -> None:
+    """Let trainings that tests interrupt last some seconds on any machine, without computing for as long."""
+    trainer: Any = importlib.import_module("worker.training.trainer").Trainer
+    train_batch = trainer._train_batch
+
+    def train_slowly(self: Any) -> int:
+        if self._request.checkpoint_seconds == SLOW_CHECKPOINT_SECONDS:
+            time.sleep(SLOW_BATCH_S)
+        return int(train_batch(self))
+
+    trainer._train_batch = train_slowly
 
 
 def _open_streams() -> None:
@@ -184,6 +204,7 @@ def _main() -> None:
     importlib.import_module("worker")  # sets how threads wait, before torch is loaded
     for name in (*_LIBRARIES, *_PROJECT):
         importlib.import_module(name)
+    _slow_down()
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page of the libraries
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests handle Ctrl-C

@@ -19,8 +19,8 @@ from shared.settings import Settings, load
 from shared.store import Store
 from shared.volume import Corpus, Volume
 from shared.volume_guard import VolumeGuard
-from tests.machine import TRAINS_FAST
 from tests.preloaded import popen
+from tests.preloaded_process import SLOW_CHECKPOINT_SECONDS
 from tests.waiting import eventually
 from web.submission.enqueue import Submitter
 from worker.jobs.attempt import Attempt, WorkerContext
@@ -41,9 +41,10 @@ SMALL: Mapping[str, Any] = {
     "batch_size": 16,
 }
 
-_LONGER: Mapping[str, Any] = {**SMALL, "hidden_size": 64, "patience": 0, "checkpoint_seconds": 1}
+# A worker from tests/preloaded.py takes 60 ms more for each batch of these.
+_LONGER: Mapping[str, Any] = {**SMALL, "patience": 0, "checkpoint_seconds": SLOW_CHECKPOINT_SECONDS}
 #: Some seconds long, saved every second: time to be stopped in.
-MIDDLING: Mapping[str, Any] = {**_LONGER, "epochs": 25 if TRAINS_FAST else 10}
+MIDDLING: Mapping[str, Any] = {**_LONGER, "epochs": 4}
 #: Runs until it is stopped.
 ENDLESS: Mapping[str, Any] = {**_LONGER, "epochs": 10_000}
 

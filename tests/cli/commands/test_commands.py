@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.runner import Cli
-from tests.client.stack import MIDDLING, SAMPLE, Stack
+from tests.client.stack import SAMPLE, Stack
 from tests.processes import charloom
 from tests.waiting import eventually
 
@@ -268,8 +268,7 @@ def test_a_closed_pipe_cancels_the_generation(cli: Cli, model_id: str, stack: St
 
 
 def test_a_followed_training_doesn_t_notice_a_restart_of_the_web_server(cli: Cli, stack: Stack) -> None:
-    epochs = str(MIDDLING["epochs"])
-    options = ("--hidden-size", "64", "--epochs", epochs, "--patience", "0", "--batch-size", "16", "--seed", "5")
+    options = (*SMALL, "--epochs", "4", "--patience", "0", "--checkpoint-seconds", "1")
     words = charloom("train", "sample", "--follow", "--json", *options)
     with subprocess.Popen(words, cwd=cli.folder, env=cli.environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

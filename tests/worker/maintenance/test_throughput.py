@@ -3,6 +3,7 @@
 import os
 import time
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from shared.jobs.record import JobType
 from shared.requests.estimate import Speed, Training, estimate, seconds, work_of
 from shared.requests.options import ClassicRequest, StreamRequest
 from shared.volume import Corpus
+from tests.preloaded_process import FULL_MEASUREMENT
 from tests.waiting import eventually
 from tests.worker.cluster import Cluster
 from tests.worker.short_trainings import classic, run, sample_text, stream
@@ -63,7 +65,8 @@ def test_a_worker_reports_its_speed_and_learns_from_the_jobs_that_end_there(clus
         StreamRequest(**some, init_from=None, seq_length=20),
         ClassicRequest(**some, seq_length=20, recipe="classic"),
     ]
-    with cluster.worker("runner"):
+    measuring = replace(cluster, environment={**cluster.environment, FULL_MEASUREMENT: "1"})
+    with measuring.worker("runner"):
         eventually(lambda: speed_of(cluster), "the speed is measured")
         for once in requests:
             one = seconds(once.model_copy(update={"epochs": 1}), chars, vocab_size, speed_of(cluster))
