@@ -166,6 +166,17 @@ def write_command(path: Path, module: str) -> None:
     path.chmod(0o755)
 
 
+def output_of(*words: str, **environment: str) -> str:
+    """Run `python -m` with these words, forked if possible, and return what it prints."""
+    with TemporaryFile() as output:
+        process = popen([sys.executable, "-m", *words], cwd=_ROOT, environment=os.environ | environment, stdout=output)
+        code = process.wait()
+        output.seek(0)
+        printed = output.read().decode()
+    assert code == 0, printed
+    return printed
+
+
 def popen(
     words: Sequence[str],
     *,

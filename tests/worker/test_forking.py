@@ -38,5 +38,5 @@ def text_of_child(**environment: str) -> str:
 
 
 def test_a_forked_child_computes_and_its_text_does_not_depend_on_the_threads_of_the_libraries() -> None:
-    found = {text_of_child(OPENBLAS_NUM_THREADS=number, OMP_NUM_THREADS=number) for number in ("1", "2", "4")}
+    found = {text_of_child(OPENBLAS_NUM_THREADS=number, OMP_NUM_THREADS=number) for number in ("1", "4")}
     assert [len(text) for text in found] == [300]

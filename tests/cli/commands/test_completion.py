@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from cli.service.service import ROOT
+from tests.preloaded import write_command
 
 ASK = """
 eval "$(charloom completion bash)"
@@ -22,8 +22,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 )
 def test_bash_completes_commands_and_options(tmp_path: Path, typed: list[str], offered: str) -> None:
     command = tmp_path / "charloom"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cli.main "$@"\n')
-    command.chmod(0o755)
+    write_command(command, "cli.main")
     path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
     environment = os.environ | {"PATH": path, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "client" / "src")])}
     done = subprocess.run(

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import httpx
 import pytest
 import redis
 
+from tests.preloaded import popen
 from tests.waiting import eventually
 from tests.web.locked import ANNA, WRONG, bearer, token_in
 from tests.web.serving import ROOT, Served, serve
@@ -161,7 +161,7 @@ def test_a_server_without_keys_binds_loopback_only(tmp_path: Path, changes: dict
     log = tmp_path / "log"
     with log.open("wb") as output:
         words = [sys.executable, "-m", "gunicorn", "web:create_app()"]
-        process = subprocess.Popen(words, cwd=ROOT, env=kept | variables, stdout=output, stderr=output)
+        process = popen(words, cwd=ROOT, environment=kept | variables, stdout=output)
     try:
         if says:
             assert process.wait(60) == 1

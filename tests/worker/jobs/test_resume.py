@@ -1,7 +1,5 @@
 """A training broken off and taken up from its file ends as one that was not: bit for bit, wherever the break."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -12,6 +10,7 @@ from safetensors.torch import load_file
 
 from shared.errors import JobFailed
 from shared.requests.options import ClassicRequest, StreamRequest
+from tests.preloaded import output_of
 from tests.worker.short_trainings import assert_same, classic, rows, run, sample_text, stream
 from worker.nn.precision import can_compute_bfloat16
 from worker.training.events import Done, Metric, Sample, TrainEvent
@@ -122,26 +121,13 @@ def test_another_torch_goes_on_from_a_state_too() -> None:
     assert done.stop_reason == "completed"
 
 
-IN_ANOTHER_PROCESS = """
-import sys
-from pathlib import Path
-from safetensors.torch import save_file
-from tests.worker.jobs.test_resume import STREAM, TEXTS
-from worker.training.state import load_state
-from worker.training.train import train
-folder, sha256 = Path(sys.argv[1]), sys.argv[2]
-*_, done = train(STREAM, TEXTS["stream"], state=load_state(folder / "state", sha256))
-save_file(dict(done.weights), folder / "weights")
-"""
-
-
 def test_another_process_goes_on_with_the_same_weights(tmp_path: Path) -> None:
     # Given
     _, end = undisturbed("stream")
     state, _ = broken_at(STREAM, "training", 17)
     sha256 = save_state(tmp_path / "state", state)
     # When
-    subprocess.run([sys.executable, "-c", IN_ANOTHER_PROCESS, str(tmp_path), sha256], check=True)
+    output_of("tests.worker.jobs.resuming", str(tmp_path), sha256)
     # Then
     assert_same(end.weights, load_file(tmp_path / "weights"))
 

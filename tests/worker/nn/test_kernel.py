@@ -2,8 +2,6 @@
 
 import importlib.util
 import platform
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tests.preloaded import output_of
 from tests.worker.short_trainings import assert_same, classic, run, sample_text, stream
 from worker.nn import kernel
 from worker.nn.kernel import Kernel, Kind, compilation
@@ -329,8 +328,7 @@ def test_a_user_without_a_home_directory_has_the_packages_folder(
 
 
 def test_the_command_says_how_it_went() -> None:
-    words = [sys.executable, "-m", "worker.nn.kernel"]
-    for environment in (None, {"PATH": "/nowhere"}):  # the second finds it compiled
-        said = subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout
+    for environment in ({}, {"PATH": "/nowhere"}):  # the second finds it compiled
+        said = output_of("worker.nn.kernel", **environment)
         assert said.startswith("The LSTM layer is ")
         assert ("is compiled for" in said) is (kernel.load() is not None)
