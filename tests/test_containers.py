@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ import httpx
 import pytest
 import yaml
 
-from cli.service import ports
 from cli.service.service import ROOT
 from shared.settings import PREFIX, Settings, check_binding, load
 from tests.confined import VOLUME, confined
+from tests.ports import free_port
 from tests.servers import serving
 from tests.waiting import eventually
 from tests.web.locked import ANNA, bearer
@@ -193,7 +194,7 @@ def test_the_web_command_serves_without_torch_and_its_health_is_seen(run: Any, t
     blocked = tmp_path / "without"
     blocked.mkdir()
     (blocked / "torch.py").write_text(NO_TORCH)
-    port = ports.find_free("127.0.0.1")
+    port = free_port()
     check = [word.replace(":8000/", f":{port}/") for word in command("web", "HEALTHCHECK")]
     server = run(command("web"), PYTHONPATH=str(blocked), CHARLOOM_PORT=str(port))
 
@@ -205,27 +206,11 @@ def test_the_web_command_serves_without_torch_and_its_health_is_seen(run: Any, t
     assert httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).is_success
 
 
-def test_the_worker_command_works_and_its_health_is_seen(run: Any, environment: dict[str, str], tmp_path: Path) -> None:
-    check = command("worker", "HEALTHCHECK")
-
-    def is_well() -> bool:
-        return subprocess.run(check, cwd=ROOT, env=environment, capture_output=True, check=False).returncode == 0
-
-    assert not is_well(), "nobody has been seen yet"
-    worker = run(command("worker"))
-
-    def becomes_well() -> bool:
-        assert worker.poll() is None, (tmp_path / "log").read_text()
-        return is_well()
-
-    eventually(becomes_well, "the worker container is healthy")
-
-
 def test_both_do_their_work_with_nothing_to_write_to_but_the_volume_and_no_capability(
-    run: Any, data_dir: Path, tmp_path: Path
+    run: Any, environment: dict[str, str], data_dir: Path, tmp_path: Path
 ) -> None:
     # Given: the images' commands, on the volume at another place, and a Redis on a port: /tmp is their own.
-    port = ports.find_free("127.0.0.1")
+    port = free_port()
     with serving(tmp_path / "redis") as redis_port:
         own = {
             "CHARLOOM_REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
@@ -235,6 +220,9 @@ def test_both_do_their_work_with_nothing_to_write_to_but_the_volume_and_no_capab
             "PYTHONDONTWRITEBYTECODE": "1",
             "HOME": "/nonexistent",
         }
+        seen = environment | {"CHARLOOM_REDIS_URL": own["CHARLOOM_REDIS_URL"]}
+        check = partial(subprocess.run, command("worker", "HEALTHCHECK"), cwd=ROOT, env=seen, check=False)
+        assert check(capture_output=True).returncode == 1, "no worker has been seen yet"
         processes = [run(confined(command(name), data_dir), **own) for name in ("web", "worker")]
         api = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=bearer(), trust_env=False)
 
@@ -258,6 +246,7 @@ def test_both_do_their_work_with_nothing_to_write_to_but_the_volume_and_no_capab
         text = {"file": ("sample.txt", (ROOT / "shared" / "sample.txt").read_bytes())}
         corpus_id = api.post("/api/v1/corpora", files=text).raise_for_status().json()["id"]
         model_id = succeeded("train", {"corpus_id": corpus_id, **SMALL, "recipe": "stream"})["model_id"]
+        assert check().returncode == 0, "the worker is healthy"
         succeeded("generate", {"model_id": model_id, "length": 50})
         bundle = api.get(f"/api/v1/models/{model_id}/download").raise_for_status().content
         imported = api.post("/api/v1/models/import", files={"file": ("m.zip", bundle)}).raise_for_status().json()

@@ -7,10 +7,11 @@ cable. Cutting that is a real cut: packets vanish, nobody is told. Nothing touch
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from tests.ports import free_port
 
 #: Addresses inside, seen by nobody outside: Redis, and the first host less one.
 _REDIS, _HOSTS = "10.77.0.1", "10.77.0.1"
@@ -34,9 +35,7 @@ class Loopback:
     can_cut = False
 
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         self.address = "127.0.0.1"
 
     def at_redis(self, command: Sequence[str]) -> list[str]:

@@ -5,7 +5,6 @@ Whoever hurts it uses the methods here; whoever judges it asks over HTTP, looks 
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +23,7 @@ from shared.store import Store
 from shared.volume import Volume
 from tests.faults.disk import Disk
 from tests.faults.network import Network, make_network
+from tests.ports import free_port
 from tests.preloaded import popen
 from tests.waiting import eventually
 
@@ -247,16 +247,13 @@ def make_site(folder: Path, network: Network | None = None, **settings: str) -> 
     }
     variables = {f"CHARLOOM_{name.upper()}": value for name, value in own.items()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHARLOOM_")}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
     site = Site(
         folder=folder,
         network=network,
         disk=disk,
         settings=load(variables),
         environment={**kept, **variables},
-        port=port,
+        port=free_port(),
     )
     try:
         yield site

@@ -13,8 +13,8 @@ import httpx
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
-from cli.service import ports
 from shared.jobs.record import Job, Status
+from tests.ports import free_port
 from tests.waiting import eventually
 from tests.web.world import API, World
 from tests.worker.cluster import ENDLESS, ROOT, SMALL, Cluster
@@ -25,7 +25,7 @@ REQUEST = "from-the-browser.1"
 @contextmanager
 def flower(cluster: Cluster) -> Iterator[httpx.Client]:
     """Start Flower as docs/metrics.md says."""
-    port = ports.find_free("127.0.0.1")
+    port = free_port()
     words = [sys.executable, "-m", "celery", "-A", "shared.broker", "flower", "--address=127.0.0.1", f"--port={port}"]
     environment = {**cluster.environment, "FLOWER_UNAUTHENTICATED_API": "1"}
     with (cluster.logs / "flower.log").open("wb") as log:
