@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from shared.jobs.events import EventType
-from tests.web.browsing import tab, unfold, violations
+from tests.web.browsing import OF_LOOKS, tab, unfold, violations
 from tests.web.serving import Served
 from tests.web.world import BOOK, World
 
@@ -75,11 +75,15 @@ def test_every_page_fits_and_can_be_read(
     browser: Browser, served: Served, house: dict[str, str], width: int, scheme: Any
 ) -> None:
     with tab(browser, served, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
+        rules = OF_LOOKS if scheme == "dark" else ()
         for name, address in house.items():
             page.goto(address, wait_until="load")
+            if rules and name == "docs":  # its 2,800 elements unfolded take seconds, and few kinds of them are new
+                assert violations(page, *rules) == [], name
             unfold(page)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is too wide"
-            assert violations(page) == [], name
+            if not rules or name != "docs":
+                assert violations(page, *rules) == [], name
             small = page.locator("select, input, textarea").evaluate_all(
                 "all => all.filter(one => parseFloat(getComputedStyle(one).fontSize) < 16).map(one => one.outerHTML)"
             )

@@ -9,6 +9,7 @@ import redis
 from playwright.sync_api import Browser, expect
 
 from shared.jobs.record import Status
+from tests.preloaded_process import SLOW_CHECKPOINT_SECONDS
 from tests.web.browsing import tab
 from tests.web.serving import serve
 from tests.worker.cluster import ROOT, Cluster
@@ -39,7 +40,13 @@ def test_a_book_becomes_a_model_that_writes_though_the_server_restarts(
         form = page.locator('[data-recipe="stream"]')
         expect(form.locator(".estimate")).to_contain_text("Parameters")
         form.get_by_text("Options").click()
-        for name, value in {"Hidden size": "32", "Epochs": "25", "Sample length": "20", "Patience": "0"}.items():
+        for name, value in {
+            "Hidden size": "32",
+            "Epochs": "4",
+            "Sample length": "20",
+            "Patience": "0",
+            "Seconds between saves": str(SLOW_CHECKPOINT_SECONDS),
+        }.items():
             form.get_by_label(name, exact=True).fill(value)
         form.get_by_role("button", name="Train with stream").click()
         expect(page.get_by_role("status")).to_contain_text("Running", timeout=PATIENCE_MS)
