@@ -166,22 +166,16 @@ def test_the_client_is_a_distribution_of_its_own(client_folder: Path, tmp_path: 
     assert done.stdout == "AsyncCharloom None\n"
 
 
-@pytest.mark.parametrize("checker", ["mypy", "basedpyright"])
-def test_type_checkers_understand_a_program_that_uses_the_client(
-    client_folder: Path, tmp_path: Path, checker: str
+def test_a_type_checker_understands_a_program_that_uses_the_installed_client(
+    client_folder: Path, tmp_path: Path
 ) -> None:
-    command = Path(sys.executable).parent / checker
+    """`make types` has mypy check the same program, with the client's sources."""
+    command = Path(sys.executable).parent / "basedpyright"
     if not command.exists() and "CI" not in os.environ:
-        pytest.skip(f"there is no {checker}; CI has it")
-    program = tmp_path / "program.py"
-    shutil.copy(ROOT / "tests" / "client" / "typed_use.py", program)
+        pytest.skip("there is no basedpyright; CI has it")
+    shutil.copy(ROOT / "tests" / "client" / "typed_use.py", tmp_path / "program.py")
     strict = {"typeCheckingMode": "strict", "reportUnnecessaryTypeIgnoreComment": True, "include": ["program.py"]}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(strict))
-    python = str(client_folder / "python")
-    options = {
-        "mypy": ["--strict", "--config-file=", "--python-executable", python, str(program)],
-        "basedpyright": ["--pythonpath", python],
-    }
-    words = [str(command), *options[checker]]
+    words = [str(command), "--pythonpath", str(client_folder / "python")]
     done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -742,7 +742,7 @@ def test_every_history_leaves_what_the_rules_say(valkey: str, monkeypatch: pytes
     run_state_machine_as_test(
         History,
         settings=settings(
-            max_examples=150,
+            max_examples=100,
             stateful_step_count=60,
             deadline=None,
             # Shrinking takes minutes here, more than a test is given; the steps that failed are printed as they are.
