@@ -55,8 +55,8 @@ _PROJECT = (
     "worker.jobs.runner",
     "worker.maintenance.bootsteps",
 )
-#: Each batch of a training with this `checkpoint_seconds` takes so many seconds more; see `_slow_down`.
-SLOW_CHECKPOINT_SECONDS, SLOW_BATCH_S = 1, 0.06
+#: Each batch of a training with just this `checkpoint_seconds` takes so many seconds more; see `_slow_down`.
+SLOW_CHECKPOINT_SECONDS, SLOW_BATCH_S = 1.01, 0.06
 #: With this variable a worker measures its speed for as long as elsewhere, a second; else for a tenth of that.
 FULL_MEASUREMENT = "FULL_MEASUREMENT"
 #: Longest message: arguments and environment.

@@ -8,11 +8,13 @@ import pytest
 
 from tests.cli.runner import Cli
 from tests.client.stack import SAMPLE, Stack
+from tests.preloaded_process import SLOW_CHECKPOINT_SECONDS
 from tests.processes import charloom
 from tests.waiting import eventually
 
 SMALL = ("--hidden-size", "32", "--epochs", "2", "--sample-chars", "20", "--seed", "7", "--batch-size", "16")
-ENDLESS = ("--hidden-size", "32", "--epochs", "10000", "--patience", "0", "--checkpoint-seconds", "1")
+SLOW = ("--patience", "0", "--checkpoint-seconds", str(SLOW_CHECKPOINT_SECONDS))
+ENDLESS = ("--hidden-size", "32", "--epochs", "10000", *SLOW)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -268,7 +270,7 @@ def test_a_closed_pipe_cancels_the_generation(cli: Cli, model_id: str, stack: St
 
 
 def test_a_followed_training_doesn_t_notice_a_restart_of_the_web_server(cli: Cli, stack: Stack) -> None:
-    options = (*SMALL, "--epochs", "4", "--patience", "0", "--checkpoint-seconds", "1")
+    options = (*SMALL, "--epochs", "4", *SLOW)
     words = charloom("train", "sample", "--follow", "--json", *options)
     with subprocess.Popen(words, cwd=cli.folder, env=cli.environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
