@@ -20,7 +20,7 @@ help:
 	@echo "make bench-full          run the long benchmarks; TEXT=book.txt, SHAKESPEARE=tinyshakespeare.txt, MOSES=molsets.whl"
 	@echo "make chaos               inject random faults into a service and check it; SECONDS=600, SEED=1"
 	@echo "make pictures            take screenshots of every page; OUT=pictures"
-	@echo "make base                make the base that comes along anew: fetch its texts, train it, pack it; SECONDS=3000"
+	@echo "make base                make the packaged base again: fetch its texts, train it, pack it; SECONDS=3000"
 	@echo "make setup               create .venv and install into it (the other targets do so first)"
 	@echo "make clean               remove .venv and caches, but no data"
 

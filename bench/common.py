@@ -1,4 +1,4 @@
-"""What the benches share: their text, taking turns, rows that hold ours against a peer, and the one JSON line."""
+"""What the benches share: their text, taking turns, rows that compare ours with a peer, and the one JSON line."""
 
 import argparse
 import json
@@ -52,7 +52,7 @@ class Turns:
 def in_turns(
     acts: Mapping[str, Callable[[], float | None]], *, rounds: int, warm_up: int = 1, most_s: float = MAX_S
 ) -> Turns:
-    """Let each act run once a round, every other round in the opposite order, so that a slow minute hurts all alike.
+    """Let each act run once a round, every other round in the opposite order, so that a slow minute affects all alike.
 
     An act returns how many things it did (characters, steps), or None for one. `warm_up` rounds don't count. None
     begins after `most_s` seconds but the first that counts: on a busy machine fewer rounds have to do.
@@ -77,7 +77,7 @@ class Row:
 
     what: str
     unit: str
-    #: None: it never came to be.
+    #: None: it was never reached.
     ours: float | None
     peer: float | None = None
     #: How many times better than the peer.
@@ -131,7 +131,7 @@ def memory_of(pid: int | str, field: str) -> int:
 
 
 def forget_peak(pid: int | str) -> None:
-    """Let a process' highest memory, VmHWM, begin anew."""
+    """Reset a process' highest memory, VmHWM."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 

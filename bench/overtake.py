@@ -29,7 +29,7 @@ from worker.training.train import train
 #: Steps between two models that are kept, and models between two that are looked at on the way.
 KEEP, LOOK = 4, 15
 #: Every `EVERY`-th window is evaluated before all are. The loss over all is higher by up to about `LESS`: the first
-#: model evaluated over all windows is that far below the mark on the few. The training goes on `BEYOND` further.
+#: model evaluated over all windows is that far below the mark on the few. The training continues for `BEYOND`.
 EVERY, LESS, BEYOND = 20, 0.03, 0.06
 WANTED = 500
 

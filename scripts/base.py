@@ -45,7 +45,7 @@ _REPORT_S = 20
 
 CARD = """# English
 
-A `stream` model of English with {parameters:,} parameters, from which trainings on English texts start by themselves.
+A `stream` model of English with {parameters:,} parameters, from which trainings on English texts start automatically.
 
 | | |
 | --- | --- |

@@ -191,7 +191,7 @@ class StoreUnavailable(Unavailable):
 
 
 class RecordGone(StoreUnavailable):
-    """Redis was emptied; the job's record will be put back from the volume."""
+    """Redis was emptied; the job's record will be restored from the volume."""
 
 
 class VolumeUnavailable(Unavailable):

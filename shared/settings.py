@@ -249,7 +249,7 @@ class Settings(BaseModel):
     packaged_bases: bool = Field(
         True,
         description="Whether a worker puts the bases that come with Charloom on the volume, once. Trainings start from "
-        "them by themselves where they know the text's language.",
+        "them automatically where they know the text's language.",
     )
     lease_ttl_s: float = Field(10, ge=1, le=600, description="Seconds after which a silent worker loses its job.")
     reap_s: float = Field(1, gt=0, le=60, description="Seconds between two looks for lost jobs.")
@@ -429,12 +429,12 @@ def check_binding(settings: Settings) -> None:
     """Make sure that the web server isn't opened to the network by accident.
 
     Raises:
-        SettingsError: it would bind more than loopback, and nobody has said that this is meant.
+        SettingsError: it would bind more than loopback, and nobody has said that this is intended.
     """
     if not is_loopback(settings.host) and not settings.api_keys and not settings.allow_anonymous:
         raise SettingsError(
             f"{PREFIX}HOST={settings.host} would let everyone who can reach this machine use Charloom. "
-            f"Set {PREFIX}API_KEYS, or {PREFIX}ALLOW_ANONYMOUS=1 if that is meant, or {PREFIX}HOST=127.0.0.1"
+            f"Set {PREFIX}API_KEYS, or {PREFIX}ALLOW_ANONYMOUS=1 if that is intended, or {PREFIX}HOST=127.0.0.1"
         )
 
 

@@ -25,7 +25,7 @@ HOSTS = (1, 2, 3)
 SEEDS = (1, 2, 3)
 #: Mean seconds between two faults.
 EVERY_S = 2.5
-#: Seconds that the jobs get to end once nothing is hurt any more.
+#: Seconds that the jobs get to end once there are no more faults.
 CALM_S = 300
 SAMPLE = Path(__file__).parents[2] / "shared" / "sample.txt"
 
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def run(site: Site, seconds: float, seed: int) -> tuple[Injector, Verdict]:
-    """Start all, make the references, hurt for some seconds, wait until all has ended, and judge."""
+    """Start all, make the references, inject faults for some seconds, wait until all has ended, and judge."""
     site.start(HOSTS)
     client = Client(site)
     client.add_corpus(SAMPLE)
@@ -70,11 +70,11 @@ def run(site: Site, seconds: float, seed: int) -> tuple[Injector, Verdict]:
             time.sleep(0.05)
             injector.tend()
             if time.monotonic() >= hurt_at:
-                injector.hurt()
+                injector.strike()
                 hurt_at = time.monotonic() + rhythm.expovariate(1 / EVERY_S)
     finally:
         traffic.end()
-        injector.heal()  # before it is waited for: it may be waiting for what is hurt
+        injector.heal()  # before it is waited for: it may be waiting for what a fault stopped
         traffic.join()
     print(f"{len(injector.injected)} faults, {len(traffic.sent)} jobs; all is well again, the jobs end", flush=True)
     calm = time.monotonic() + CALM_S

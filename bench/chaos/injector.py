@@ -1,4 +1,4 @@
-"""Hurts a site at random, by a seed: what is hurt, how, when, and for how long. A supervisor's part is here too.
+"""Injects random faults into a site, by a seed: which, where, when, and for how long. A supervisor's part is here too.
 
 What died is started again after a moment, as systemd or a container engine would; what was stopped, cut or filled is
 mended when its time is over. Several faults may lie on one another, on several hosts and on Redis at once.
@@ -36,7 +36,7 @@ class Injected:
 
 
 class Injector:
-    """The hand that hurts."""
+    """Injects the faults."""
 
     def __init__(self, site: Site, hosts: tuple[int, ...], seed: int) -> None:
         self._site, self._hosts, self._random = site, hosts, random.Random(seed)
@@ -45,7 +45,7 @@ class Injector:
         #: Hosts that are stopped, cut or being ended.
         self._troubled: set[int] = set()
         self._restarting: set[str] = set()
-        self._redis_stopped = self._disk_hurt = False
+        self._redis_stopped = self._disk_struck = False
         self.injected: list[Injected] = []
         self._kinds: dict[str, tuple[float, Callable[[], int | None]]] = {
             "kill a child": (3, self._kill_child),
@@ -65,7 +65,7 @@ class Injector:
             "send a message twice": (2, self._send_twice),
         }
 
-    def hurt(self) -> None:
+    def strike(self) -> None:
         """Put in one fault that is possible now."""
         kinds = list(self._kinds)
         for kind in self._random.choices(kinds, weights=[self._kinds[kind][0] for kind in kinds], k=20):
@@ -87,7 +87,7 @@ class Injector:
         self._restart(self._site.web, lambda: self._site.start_web(wait=False))
 
     def heal(self) -> None:
-        """Mend all that is hurt."""
+        """Undo all faults."""
         while self._later or not all(self._site.hosts[number].lives for number in self._hosts):
             for _, _, mend in sorted(self._later):
                 mend()
@@ -212,12 +212,12 @@ class Injector:
         return 0
 
     def _fill_disk(self) -> int | None:
-        if self._disk_hurt:
+        if self._disk_struck:
             return None
-        self._disk_hurt = True
+        self._disk_struck = True
 
         def free() -> None:
-            self._disk_hurt = False
+            self._disk_struck = False
             self._site.disk.free()
 
         self._site.disk.fill()

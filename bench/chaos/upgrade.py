@@ -5,7 +5,7 @@
 A training begins on a worker of one version and moves to that of the other when the first is drained, which is then
 started again; the second one is drained at the end. Meanwhile trainings are sent to the old web server, texts to both,
 and run by whichever worker takes them. Every job must succeed, and the training that moved must end with the weights of
-one that was left alone. Prints one JSON line last.
+one that ran undisturbed. Prints one JSON line last.
 """
 
 import argparse

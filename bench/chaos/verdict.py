@@ -109,8 +109,8 @@ def _made(site: Site, one: Sent, job: Mapping[str, Any]) -> str:
 
 def _time(verdict: Verdict, job_id: str, lost_ms: Sequence[float], steps: Steps, injected: Sequence[Injected]) -> None:
     """Take the times of one job's changes of hands that a fault of its host has caused."""
-    # A reaper is patient for a lease's time with a Redis that was started anew.
-    redis_hurt = [
+    # A reaper waits for a lease's time after Redis was restarted.
+    redis_faults = [
         (fault.wall_ms, 0 if fault.kind == "empty Redis" else PATIENCE_MS)
         for fault in injected
         if "Redis" in fault.kind
@@ -128,7 +128,7 @@ def _time(verdict: Verdict, job_id: str, lost_ms: Sequence[float], steps: Steps,
         fault = hits[-1]
         noticed = [ms for ms in sorted(lost_ms) if ms >= fault.wall_ms]
         end_ms = fault.wall_ms + (first.began - fault.at) * 1000
-        if any(fault.wall_ms - before <= at <= end_ms for at, before in redis_hurt):
+        if any(fault.wall_ms - before <= at <= end_ms for at, before in redis_faults):
             continue
         if noticed and noticed[0] <= end_ms:
             verdict.detected_s.append((noticed[0] - fault.wall_ms) / 1000)

@@ -20,7 +20,7 @@ def backup(ctx: CliContext, folder: Path) -> None:
     """Copy the volume (CHARLOOM_DATA_DIR) to a folder, while the service runs.
 
     A later backup to the same folder copies only what has changed, and removes what was deleted. To restore: copy the
-    folder to an empty volume and start the service with an empty Redis. Running trainings go on from their last
+    folder to an empty volume and start the service with an empty Redis. Running trainings continue from their last
     checkpoint.
     """
     source = data_dir()

@@ -36,7 +36,7 @@ _options = request_options(StreamRequest, leave_out=["corpus_id", "init_from", "
 def base(ctx: CliContext, files: Sequence[Path], name: str, **options: Any) -> None:
     """Train a base on the texts of a shelf.
 
-    Later trainings on texts of that language start from it by themselves, where it helps, and learn more in less time.
+    Later trainings on texts of that language start from it automatically, where it helps, and learn more in less time.
     Give it megabytes of text and some minutes. Prints the model's id.
     """
     upload = take_upload_options(options)

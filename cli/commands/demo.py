@@ -21,7 +21,7 @@ from cli.terminal.formatting import describe_corpus, describe_training
 from cli.terminal.line_wrapper import LineWrapper
 from cli.terminal.progress import TrainingProgress
 
-#: The text for users who have none at hand.
+#: The text for users who have none.
 SAMPLE = ROOT / "shared" / "sample.txt"
 #: Seconds of training: with start and generation the demo takes well under three minutes on two cores.
 TRAIN_S = 60
@@ -77,7 +77,7 @@ def demo(text: Path | None, data: Path | None, port: int | None, seconds: int, c
         console.print(f"Using the Charloom that already runs on this data: {in_use.url}")
         with Charloom(in_use.url) as client:
             _run_demo(client, name, content, seconds, console, clean=clean, check=lambda: None)
-        console.print(f"\nOpen {in_use.url} in a browser to go on.")
+        console.print(f"\nOpen {in_use.url} in a browser to continue.")
         return
     settings = choose_port(settings, any_free=True, console=console)
     with running_service(settings, lock, console) as (service, signals):

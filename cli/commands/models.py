@@ -59,7 +59,7 @@ def models(ctx: CliContext, text: str | None, limit: int | None) -> None:
 @click.option("--name", help="The model's new name.")
 @click.option("--metadata", multiple=True, type=Pair(), help="New metadata, replacing the old. Repeatable.")
 @click.option(
-    "--base/--no-base", default=None, help="Whether trainings on texts of its language start from it by themselves."
+    "--base/--no-base", default=None, help="Whether trainings on texts of its language start from it automatically."
 )
 @server_command
 def model(

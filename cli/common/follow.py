@@ -83,5 +83,5 @@ def _cancel_or_exit(ctx: CliContext, job: Job, *, cancelled: bool) -> None:
         except CharloomError as error:
             ctx.stderr.print(str(error))
         return
-    ctx.stderr.print(f"\nThe job goes on. `charloom job {job.id} --follow` shows it again.")
+    ctx.stderr.print(f"\nThe job continues. `charloom job {job.id} --follow` shows it again.")
     sys.exit(Exit.INTERRUPTED)

@@ -28,7 +28,7 @@ def show_generation(ctx: CliContext, job: Job, *, cancel_on_exit: bool) -> Job:
             view.end_line()
         if cancel_on_exit:
             _cancel(ctx, job)
-        state = "Stopped" if cancel_on_exit else "The job goes on"
+        state = "Stopped" if cancel_on_exit else "The job continues"
         shows = "--items` prints the items" if writes_items else "` shows the text"
         ctx.stderr.print(f"{state}. `charloom job {job.id}{' ' * writes_items}{shows}.", style="dim")
         sys.exit(Exit.INTERRUPTED)

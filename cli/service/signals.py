@@ -28,7 +28,7 @@ class Signals:
         os.set_blocking(self._writing, False)
         for number in SHUTDOWN_SIGNALS:
             if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-                continue  # nohup: the service is meant to outlive its terminal
+                continue  # nohup: the service has to outlive its terminal
             self._previous[number] = signal.signal(number, self._count)
         self._previous[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, self._ignore)
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)

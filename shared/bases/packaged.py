@@ -26,8 +26,8 @@ _SIZES = ("recipe", "seq_length", "hidden_size", "layers", "embedding_size", "lo
 def install(volume: Volume, folder: Path = FOLDER) -> list[str]:
     """Put the bases on a volume that hasn't had them yet; return the ids of those that were added.
 
-    One that somebody deleted or unmarked isn't put back. Their ids are made from the files, so that hosts which do this
-    at the same time make the same models.
+    One that somebody deleted or unmarked isn't added again. Their ids are made from the files, so that hosts that do
+    this at the same time make the same models.
 
     Raises:
         VolumeUnavailable

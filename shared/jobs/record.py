@@ -82,7 +82,7 @@ MAKES_MODEL = frozenset({JobType.TRAIN, JobType.IMPORT})
 
 @dataclass(frozen=True, kw_only=True)
 class JobError:
-    """Why a job failed: a word for programs, words for people, and whether sending it again may help."""
+    """Why a job failed: a code for programs, a message for people, and whether sending it again may help."""
 
     code: str
     detail: str

@@ -30,5 +30,5 @@ class ModelPatch(CorpusPatch):
     """Changes to a model. Omitted fields stay as they are."""
 
     base: bool | None = Field(
-        None, description="Whether stream trainings on texts of its language start from it by themselves."
+        None, description="Whether stream trainings on texts of its language start from it automatically."
     )

@@ -30,7 +30,7 @@ Training = ClassicRequest | StreamRequest
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """How fast one training goes on a worker."""
+    """How fast one training is on a worker."""
 
     #: Of one position of one layer, forward and backward, besides its arithmetic.
     seconds_per_position: float

@@ -177,7 +177,7 @@ class StreamRequest(TrainRequest):
     items: ItemsOption | None = Field(
         None,
         json_schema_extra=_chosen_by_text,
-        description="Train on a list: its items are shuffled anew in each epoch, and whole items are held out for "
+        description="Train on a list: its items are shuffled again in each epoch, and whole items are held out for "
         "validation. null: not a list. If omitted, what the upload recognized.",
     )
     embedding_size: EmbeddingSize = Field(64, description="Size of each character's embedding.")

@@ -27,7 +27,7 @@ def openapi() -> Response:
 
 @blueprint.get("/api/docs")
 def docs() -> str:
-    """Show the document to people."""
+    """Show the document as a page."""
     return render_template("docs.html", document=document(), words_of=words_of, linked=_linked)
 
 

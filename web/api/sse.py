@@ -52,13 +52,13 @@ def stream(services: Services, job: Job, *, after: str | None) -> Response:
 def _lines(services: Services, job: Job, last: str, may_go_on: Callable[[], bool]) -> Iterator[str]:
     """Yield what is sent, until the job is done, the process ends, or Redis is away (the browser then reconnects).
 
-    Every `ping_s` seconds it is asked whether the stream may go on: its session may be over.
+    Every `ping_s` seconds it is checked whether the stream may continue: its session may be over.
     """
     yield _RETRY
     try:
         with services.feeds.watch(job.id) as feed:
             page = services.store.events.read(job.id, after=last, limit=BATCH)
-            if job.ended and not page.events:  # a record that was put back from the volume has no events
+            if job.ended and not page.events:  # a record that was restored from the volume has no events
                 yield _whole(job) + serialize(EventType.DONE, JobView.of(job).model_dump(mode="json", include=_END))
                 return
             heard, behind = _rendered(page)

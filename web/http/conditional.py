@@ -91,7 +91,7 @@ def _evaluate(response: Response) -> Response:
 
 
 def _fails(etag: str, last_modified: datetime | None) -> bool:
-    """Return True if the request is meant for another version."""
+    """Return True if the request is for another version."""
     if "If-Match" in request.headers:
         return not _names(request.if_match, etag, weak=False)
     until = parse_date(request.headers.get("If-Unmodified-Since"))

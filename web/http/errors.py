@@ -192,7 +192,7 @@ class NotReady(CharloomError):
     retry_s = _RETRY_S
 
 
-#: What is answered before it is known which call is meant: by gunicorn, or where the address has no such method.
+#: Responses before it is known which call is requested: by gunicorn, or where the address has no such method.
 BEFORE_A_CALL = (MethodNotAllowed, Timeout, UriTooLong, ExpectationFailed, HeadersTooLarge, UnknownTransferCoding)
 #: Every error that a response can carry, by status. The first of a status is what is found by Flask.
 CATALOGUE: Sequence[type[CharloomError]] = (

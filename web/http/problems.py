@@ -82,7 +82,7 @@ def _set_id() -> None:
 
 
 def _forget_id(_: BaseException | None) -> None:
-    logs.bind(request_id=None)  # the thread goes on to serve others
+    logs.bind(request_id=None)  # the thread serves others next
 
 
 def _put_id(response: Response) -> Response:

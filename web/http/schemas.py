@@ -154,7 +154,7 @@ class Model(View):
     items: ModelItems | None = Field(
         description="The list that it was trained on; null for other texts, and for models that are older than lists."
     )
-    base: bool = Field(description="Whether stream trainings on texts of its language start from it by themselves.")
+    base: bool = Field(description="Whether stream trainings on texts of its language start from it automatically.")
     starting_point: StartingPoint | None = Field(
         description="Null for an imported model, and for those of earlier versions."
     )

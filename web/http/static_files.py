@@ -1,7 +1,7 @@
 """The pages' scripts and styles, at addresses that hold a hash, so that a browser may keep them for a year.
 
 Scripts import each other by relative addresses, so one hash of the whole folder, as a folder, serves for all of them.
-The plain addresses stay, to be asked for anew each time.
+The plain addresses stay, to be requested each time.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ def install(app: Flask, folder: Path) -> None:
             raise NotFound
         mimetype, _ = mimetypes.guess_type(filename)
         response = reply_file(files[filename], etag=hashes[filename], mimetype=mimetype or "application/octet-stream")
-        # Another version's address: a page from before an update goes on, but nothing is kept.
+        # Another version's address: a page from before an update keeps working, but nothing is cached.
         response.headers["Cache-Control"] = _FOREVER if version == current else "no-cache"
         return response
 

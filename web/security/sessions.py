@@ -79,7 +79,7 @@ def present_id() -> str:
 def end(response: Response) -> None:
     """End the present session, everywhere it may have been copied to, and delete the browser's cookie.
 
-    Raises StoreUnavailable; the session then goes on.
+    Raises StoreUnavailable; the session then continues.
     """
     here = services()
     if present_id():

@@ -53,7 +53,7 @@ export class JobView {
       for (const { data } of this.measured) this.chart?.add(data);
     }
     if (ended !== undefined) this.stop();
-    const { next } = fresh.dataset; // where whoever uploaded a file wants to go on
+    const { next } = fresh.dataset; // where to continue after an upload
     if (next && new URLSearchParams(location.search).has("then")) location.replace(next);
   }
 

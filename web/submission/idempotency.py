@@ -1,6 +1,6 @@
 """The header `Idempotency-Key`: a request that is sent again makes no second job, and gets the first answer.
 
-Only answers that made a job are kept. A refusal made nothing, so a repeat is looked at anew.
+Only responses that made a job are kept. A refusal made nothing, so a repeated request is examined again.
 """
 
 import hashlib

@@ -50,7 +50,7 @@ def items_for(request: GenerateRequest, model: Model, prompt: str | None, *, has
 def _contradictions(request: GenerateRequest) -> list[tuple[str, str]]:
     found = []
     if "length" in request.model_fields_set:
-        found.append(("/length", "length can't be combined with items, which end by themselves; see items.max_chars"))
+        found.append(("/length", "length can't be combined with items, which end on their own; see items.max_chars"))
     if request.n != 1:
         found.append(("/n", f"n is {request.n}, but must be 1 with items; items.count is their number"))
     if request.stop:

@@ -27,15 +27,15 @@ def prepare(services: Services, job: Job, job_id: str) -> NewJob:
 
 
 def why_not(services: Services, job: Job) -> str | None:
-    """Return why this job can't go on, in words for who asks, or None: it can."""
+    """Return why this job can't be resumed, as a message, or None if it can."""
     if job.type is not JobType.TRAIN:
         return "Only a training can be resumed. Send this job again instead."
     if not job.ended:
-        return "The training has not ended. Cancel it first, or let it go on."
+        return "The training has not ended. Cancel it first, or let it continue."
     if job.status is Status.SUCCEEDED:
         return "The training has succeeded. To learn more, start a training from its model with init_from."
     if services.volume.corpora.find(job.params["corpus_id"]) is None:
-        return "The text that it learned from has been deleted. Send the text and start anew."
+        return "The text that it learned from has been deleted. Send the text and train again."
     if not any(state.path.is_file() for _, state in services.volume.jobs.states_of_line(job.id)):
-        return "It ended before it saved a state, or that state is gone. Start it anew."
+        return "It ended before it saved a state, or that state is gone. Train again."
     return None

@@ -149,7 +149,7 @@ def estimate_training(services: Services, resolved: Resolved) -> Estimate:
 
 
 def memory_limit(services: Services) -> int | None:
-    """Return the bytes that a job may take wherever it lands: as set, else on the smallest worker seen, else None."""
+    """Return the bytes that a job may take on any worker: as set, else on the smallest worker seen, else None."""
     if services.settings.job_memory_bytes:
         return services.settings.job_memory_bytes
     return min((worker.memory_bytes for worker in services.store.workers.seen()), default=None)

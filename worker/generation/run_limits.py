@@ -54,7 +54,7 @@ class Runs:
         return sum(place < length for place in self._cuts[variant])
 
     def banned(self, lane: int) -> int | None:
-        """Return the character that a lane mustn't go on with, if there is one."""
+        """Return the character that a lane mustn't continue with, if there is one."""
         last = self._last[lane]
         return last if self._lengths[lane] >= self._limits[last] else None
 

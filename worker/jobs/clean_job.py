@@ -40,7 +40,7 @@ def run_clean(attempt: Attempt) -> Outcome:
     job, corpora = attempt.job, attempt.host.volume.corpora
     corpus = corpora.get(job.params["corpus_id"])
     made = corpora.find(corpus_id_of(job.id))
-    if made is not None:  # by an attempt that was lost before it could say so
+    if made is not None:  # by an attempt that was lost before it could report it
         return Written(result=_result(corpora, corpus, made))
     wanted = job.params["remedies"]
     if wanted == ADVISED:

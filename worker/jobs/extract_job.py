@@ -31,7 +31,7 @@ def run_extract(attempt: Attempt) -> Outcome:
     job, corpora = attempt.job, attempt.host.volume.corpora
     upload = attempt.host.volume.jobs.upload(job.id)
     made = corpora.extracted(job.params["sha256"]) or corpora.find(corpus_id_of(job.id))
-    if made is not None:  # by an attempt that was lost before it could say so, or by another job
+    if made is not None:  # by an attempt that was lost before it could report it, or by another job
         return Written(result=_result(made, {}))
     found: dict[str, Any] = {}
 

@@ -13,7 +13,7 @@ from worker.nn.randomness import rng
 from worker.nn.sampling import Options, Sampler
 from worker.training.data import Codes
 
-#: Characters of the text that a sample goes on from (stream; classic takes a whole window), and its temperature.
+#: Characters of the text that a sample continues (stream; classic takes a whole window), and its temperature.
 PROMPT_LENGTH, TEMPERATURE = 100, 0.7
 #: Seconds of writing between two looks of the caller.
 BURST_S = 0.02

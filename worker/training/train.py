@@ -77,7 +77,7 @@ def train(
 
     Raises TrainingDiverged (with the last good state), and JobFailed with code "text_too_short", "init_mismatch",
     "unknown_characters" or "state_mismatch" if the arguments don't fit together. torch's threads stay set, and this
-    thread goes on flushing denormals to zero.
+    thread keeps flushing denormals to zero.
     """
     if request.seed is None:
         raise ValueError("train() takes a request whose seed is set")

@@ -374,7 +374,7 @@ class Model(Record):
     metadata: dict[str, str] = {}
     #: The list that it was trained on; None for other texts.
     items: ModelItems | None = None
-    #: Whether trainings on texts of its language start from it by themselves.
+    #: Whether trainings on texts of its language start from it automatically.
     base: bool = False
     starting_point: StartingPoint | None = None
 

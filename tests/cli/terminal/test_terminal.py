@@ -42,7 +42,7 @@ def test_ctrl_c_asks_and_everything_else_leaves_the_job_alone(terminal: Start, s
     train.wait_for("[c]ancel, [L]eave")
     train.type(answer)
     assert train.ended() == 130
-    assert "The job goes on." in train.printed
+    assert "The job continues." in train.printed
     assert stack.loom.jobs.get(_newest(stack)).status == "running"
     # And it is found again
     again = terminal("job", _newest(stack), "--follow")
@@ -69,7 +69,7 @@ def test_ctrl_c_doesn_t_cancel_a_generation_of_another_command(terminal: Start, 
     eventually(lambda: len(watched.printed) > 300, "it writes")
     watched.type("\x03")
     assert watched.ended() == 130
-    assert "The job goes on." in watched.printed
+    assert "The job continues." in watched.printed
     assert stack.loom.jobs.get(job).status == "running"
     stack.loom.jobs.cancel(job)
     stack.loom.jobs.wait(job)

@@ -1,6 +1,6 @@
-/* Writing: a model goes on by one character again and again, for texts side by side, and chooses each character.
+/* Writing: a model generates one character after another, for texts side by side, and chooses each character.
  *
- * Two ways. Carried: every text is one lane, whose state goes on from character to character. Window: the seed
+ * Two ways. Carried: every text is one lane, whose state is carried from character to character. Window: the seed
  * document's way, in which each next character comes from the last `window` ones alone, read from a state of zeros.
  * That is one text with a lane for each window that has begun and isn't read to its end: what comes next moves all of
  * them on, in one product instead of `window` small ones, and the eldest gives the logits.
