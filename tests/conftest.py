@@ -1,5 +1,6 @@
 """What all tests may ask for: a real Valkey server, a clean database on it, a data directory."""
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -58,6 +59,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(f"tests/conftest.py: LONGEST names files that aren't there: {', '.join(missing)}")
     ranks = {HERE / name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start one preloaded process for all of pytest-xdist's workers, which are started later."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        process = preloaded.Preloaded()
+        os.environ[preloaded.SHARED] = str(process.pid)
+        config.add_cleanup(process.close)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,10 +1,10 @@
 """Starts Python programs with their modules loaded: a worker starts in half a second instead of four.
 
 Importing torch and Celery takes seconds of processor time, and the tests start hundreds of workers, web servers and
-commands. One process (tests/preloaded_process.py) imports the modules and forks for each start. The fork runs
-`python -m MODULE …` as a new interpreter would, with its own arguments, environment, directory and session. A new
-interpreter is started instead if the environment changes what libraries read while they load. `charloom up`, the
-containers' commands and the installed package always start new ones.
+commands. One process (tests/preloaded_process.py), which all of pytest-xdist's workers share, imports the modules and
+forks for each start. The fork runs `python -m MODULE …` as a new interpreter would, with its own arguments,
+environment, directory and session. A new interpreter is started instead if the environment changes what libraries read
+while they load. `charloom up`, the containers' commands and the installed package always start new ones.
 """
 
 import json
@@ -20,7 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from tests.preloaded_process import MESSAGE_BYTES, Program, command_address
+from tests.preloaded_process import MESSAGE_BYTES, Program, command_address, enlarge
+from tests.waiting import eventually
 
 _ROOT = Path(__file__).parents[1]
 #: Variables that Python or a library reads only while it is loaded.
@@ -39,6 +40,8 @@ _READ_ONCE = (
     "LD_",
 )
 _START_S = 120.0
+#: The variable by which pytest-xdist's workers know the process that their controller has started.
+SHARED = "TESTS_PRELOADED_PID"
 #: A shell's command that forks a program, with the shell's standard streams, and exits as it does.
 _COMMAND = """#!{python} -IS
 import json, os, socket, sys
@@ -56,14 +59,21 @@ sys.exit(answer["code"])
 class Preloaded:
     """The tests' handle of the process that has loaded the libraries."""
 
-    def __init__(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for end in (ours, theirs):
-            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-                end.setsockopt(socket.SOL_SOCKET, option, MESSAGE_BYTES)
-        self._socket, self._lock = ours, threading.RLock()
+    def __init__(self, pid: int | None = None) -> None:
+        """Start the process, or use this one."""
+        self._lock = threading.RLock()
         self._exits: dict[int, int] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        if pid is not None:
+            self.pid = pid
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            enlarge(self._socket)
+            eventually(lambda: self._socket.connect_ex(self.address) == 0, "it listens", within_s=_START_S)
+            return
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
+            for end in (self._socket, theirs):
+                enlarge(end)
             words = [sys.executable, "-m", "tests.preloaded_process", str(theirs.fileno()), " " * 2000]
             self._process = subprocess.Popen(
                 words,
@@ -73,13 +83,14 @@ class Preloaded:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
+        self.pid = self._process.pid
 
     def start(self, words: Sequence[str], program: Program, files: Sequence[IO[bytes]]) -> "subprocess.Popen[bytes]":
         """Fork a process that runs a program, with these as its standard input, output and error."""
         with self._lock:
             socket.send_fds(self._socket, [json.dumps(program).encode()], [file.fileno() for file in files])
             while "started" not in (found := self._receive(_START_S) or {}):
-                assert self._process.poll() is None, "the preloaded process ended"
+                assert self._process is None or self._process.poll() is None, "the preloaded process ended"
         return _Child(self, int(found["started"]), words)
 
     def exit_code(self, pid: int, timeout_s: float) -> int | None:
@@ -98,19 +109,22 @@ class Preloaded:
     @property
     def address(self) -> str:
         """The Unix address at which it takes programs from other processes."""
-        return command_address(self._process.pid)
+        return command_address(self.pid)
 
     def close(self) -> None:
-        """End the process; its children continue."""
+        """End the process, if this started it; its children continue."""
         self._socket.close()
-        self._process.wait(_START_S)
+        if self._process is not None:
+            self._process.wait(_START_S)
 
     def _receive(self, timeout_s: float) -> dict[str, int] | None:
         self._socket.settimeout(timeout_s)
         try:
-            found: dict[str, int] = json.loads(self._socket.recv(MESSAGE_BYTES) or b"{}")
+            message = self._socket.recv(MESSAGE_BYTES)
         except (TimeoutError, BlockingIOError):
             return None
+        assert message, "the preloaded process ended"
+        found: dict[str, int] = json.loads(message)
         if "pid" in found:
             self._exits[found["pid"]] = found["code"]
         return found
@@ -156,13 +170,20 @@ def forking() -> Iterator[None]:
     _running = None
 
 
+def _preloaded() -> Preloaded:
+    global _running  # noqa: PLW0603
+    if _running is None:
+        pid = os.environ.get(SHARED)
+        _running = Preloaded(int(pid) if pid else None)
+    return _running
+
+
 def write_command(path: Path, module: str) -> None:
     """Write a command that does what `python -m module` does, forked."""
-    global _running  # noqa: PLW0603
-    _running = _running or Preloaded()
+    address = _preloaded().address
     with TemporaryFile() as output:  # a command that connects before the process listens would be refused
         assert popen([sys.executable, "-m", "this"], cwd=_ROOT, environment=os.environ, stdout=output).wait() == 0
-    path.write_text(_COMMAND.format(python=sys.executable, module=module, address=_running.address))
+    path.write_text(_COMMAND.format(python=sys.executable, module=module, address=address))
     path.chmod(0o755)
 
 
@@ -198,13 +219,11 @@ def popen(
         stderr: its standard error; `stdout` if left out.
         new_session: start it in a new session, whose terminal is its standard input if that is one.
     """
-    global _running  # noqa: PLW0603
     with Path(os.devnull).open("rb") as nothing:
         files = (stdin or nothing, stdout, stderr or stdout)
         namespace = words[3] if list(words[:3]) == ["ip", "netns", "exec"] else None
         command = list(words[4:] if namespace else words)
         if _wanted and command[:2] == [sys.executable, "-m"] and _once(environment) == _once(os.environ):
-            _running = _running or Preloaded()
             program = Program(
                 module=command[2],
                 arguments=command[3:],
@@ -213,7 +232,7 @@ def popen(
                 new_session=new_session,
                 namespace=namespace,
             )
-            return _running.start(words, program, files)
+            return _preloaded().start(words, program, files)
         return subprocess.Popen(
             words,
             cwd=cwd,

@@ -81,6 +81,12 @@ def command_address(pid: int) -> str:
     return f"\0charloom-tests-{pid}"
 
 
+def enlarge(end: socket.socket) -> None:
+    """Let a socket take messages with a whole environment."""
+    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        end.setsockopt(socket.SOL_SOCKET, option, MESSAGE_BYTES)
+
+
 def _serve(channel: socket.socket) -> Program | None:
     """Fork for each message. Returns the program to run in each child, and None when the tests have ended."""
     waits = selectors.DefaultSelector()
@@ -102,7 +108,9 @@ def _serve(channel: socket.socket) -> Program | None:
                 continue
             end = cast(socket.socket, key.fileobj)
             if end is listener:
-                waits.register(listener.accept()[0], selectors.EVENT_READ)
+                asker, _ = listener.accept()
+                enlarge(asker)
+                waits.register(asker, selectors.EVENT_READ)
                 continue
             message, files, _, _ = socket.recv_fds(end, MESSAGE_BYTES, 3)
             if not message:

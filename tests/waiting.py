@@ -6,8 +6,9 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 
-#: Seconds between two looks.
-LOOK_S = 0.02
+#: Seconds between two looks: a share of the time waited so far, within bounds. A look may take milliseconds of the
+#: processor, as a request over HTTP does.
+LOOK_SHARE, MIN_LOOK_S, MAX_LOOK_S = 0.05, 0.01, 0.2
 
 
 def eventually(look: Callable[[], Found], what: str = "", *, within_s: float = 60) -> Found:
@@ -16,10 +17,11 @@ def eventually(look: Callable[[], Found], what: str = "", *, within_s: float = 6
     Raises:
         AssertionError: it wasn't true within `within_s` seconds, which is far longer than it should take.
     """
-    deadline = time.monotonic() + within_s
+    began = time.monotonic()
     while True:
         found = look()
         if found:
             return found
-        assert time.monotonic() < deadline, f"still not so after {within_s:g} s: {what or look}"
-        time.sleep(LOOK_S)
+        waited = time.monotonic() - began
+        assert waited < within_s, f"still not so after {within_s:g} s: {what or look}"
+        time.sleep(min(MAX_LOOK_S, max(MIN_LOOK_S, waited * LOOK_SHARE)))
