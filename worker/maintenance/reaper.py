@@ -102,7 +102,7 @@ class Reaper:
             except NewerVersion as exc:
                 log.warning("%s was lost by its worker: %s; %s", reaped.job_id, reaped.outcome, exc)
                 continue
-            about = {"job": reaped.job_id}
+            about: dict[str, str | None] = {"job": reaped.job_id}
             if job is not None:
                 about |= {"request_id": job.request_id, "trace_id": trace_id(job.traceparent)}
             log.warning("%s was lost by its worker: %s", reaped.job_id, reaped.outcome, extra=about)
