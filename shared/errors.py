@@ -13,7 +13,8 @@
     │   └── TooManyQueued        429: the caller has as many waiting jobs as allowed
     ├── Unavailable              503: Redis or the volume can't be reached; try again
     │   ├── StoreUnavailable
-    │   │   └── RecordGone       Redis was emptied and doesn't know the job yet
+    │   │   ├── RecordGone       Redis was emptied and doesn't know the job yet
+    │   │   └── StoreTooOld      the server lacks commands that Charloom needs
     │   ├── VolumeUnavailable
     │   │   └── VolumeGone       the folder isn't the service's volume, or its server doesn't respond
     │   └── NewerVersion         a record was written by a newer version, which can read it
@@ -192,6 +193,10 @@ class StoreUnavailable(Unavailable):
 
 class RecordGone(StoreUnavailable):
     """Redis was emptied; the job's record will be restored from the volume."""
+
+
+class StoreTooOld(StoreUnavailable):
+    """Redis is too old."""
 
 
 class VolumeUnavailable(Unavailable):

@@ -9,6 +9,7 @@ from cli.common.exit_codes import SET_URL
 from cli.doctor.findings import Finding, bad, note, ok, warn
 from shared.common_settings import differences
 from shared.errors import StoreUnavailable
+from shared.redis_address import sentinels_of
 from shared.settings import Settings
 from shared.sizes import size
 from shared.store import ServerFacts, Store, WorkerInfo
@@ -44,6 +45,8 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
         store.close()
     yield ok("redis", f"{facts.version}, {size(facts.used_bytes)} used")
     yield from check_redis_config(facts)
+    if sentinels_of(settings.redis_url.get_secret_value()):
+        yield from check_replicas(facts)
     yield _check_clock("redis' clock", facts.clock_ms / 1000 - time.time(), "this machine's")
     yield from check_clocks(workers)
     yield from check_settings(workers)
@@ -69,6 +72,17 @@ def check_redis_config(facts: ServerFacts) -> Iterator[Finding]:
     if facts.most_bytes and facts.used_bytes > NEARLY_FULL * facts.most_bytes:
         message = f"{size(facts.used_bytes)} of {size(facts.most_bytes)} are used"
         yield warn("redis' memory", message, "Raise maxmemory, or lower CHARLOOM_JOB_TTL_DAYS.")
+
+
+def check_replicas(facts: ServerFacts) -> Iterator[Finding]:
+    """Check whether a primary behind Sentinels can be replaced."""
+    if not facts.replicas:
+        yield warn("replicas", "none is connected: if this primary fails, Redis is away", "Start one (docs/redis.md).")
+    elif facts.good_replicas is None:
+        message = f"{facts.replicas} connected; min-replicas-to-write isn't set"
+        yield warn("replicas", message, "Set it to 1: a primary that is cut off must take no writes (docs/redis.md).")
+    else:
+        yield ok("replicas", f"{facts.replicas} connected")
 
 
 def check_clocks(workers: Sequence[WorkerInfo]) -> Iterator[Finding]:

@@ -1,8 +1,14 @@
-"""The configuration of the Redis server, as far as the safety of jobs depends on it."""
+"""The version and the configuration of the Redis server, as far as the safety of jobs depends on them."""
 
+import re
 from dataclasses import dataclass
 
+from shared.errors import StoreTooOld
 from shared.store.connection import Client, translated
+
+#: The oldest Redis that has all commands: `EXPIRE … NX`, and the number of entries that a stream ever had. Valkey calls
+#: itself Redis 7.2.4 here.
+MIN_VERSION = (7, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +26,17 @@ class ServerFacts:
     append_only: bool
     #: Milliseconds since 1970 on its clock.
     clock_ms: int
+    #: Connected replicas, and those that respond in time where `min-replicas-to-write` is set.
+    replicas: int = 0
+    good_replicas: int | None = None
+
+
+def check_version(client: Client) -> None:
+    """Raise StoreTooOld where the server is, StoreUnavailable where it can't be reached."""
+    with translated():
+        version = str(client.info("server").get("redis_version", ""))
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < MIN_VERSION:
+        raise StoreTooOld(f"Redis {version} is too old: Charloom needs Redis 7.0 or newer, or Valkey.")
 
 
 def ask(client: Client) -> ServerFacts:
@@ -35,4 +52,6 @@ def ask(client: Client) -> ServerFacts:
         policy=str(info.get("maxmemory_policy", "")),
         append_only=bool(int(info.get("aof_enabled", 0))),
         clock_ms=seconds * 1000 + micros // 1000,
+        replicas=int(info.get("connected_slaves", 0)),
+        good_replicas=info.get("min_slaves_good_slaves"),
     )

@@ -10,7 +10,7 @@ from shared.store.job_store import JobStore
 from shared.store.login_attempts import LoginAttempts
 from shared.store.rates import Rates
 from shared.store.scripts import Scripts
-from shared.store.server import ServerFacts, ask
+from shared.store.server import ServerFacts, ask, check_version
 from shared.store.volume_id import VolumeId
 from shared.store.webhooks import Webhooks
 from shared.store.workers import WorkerBoard
@@ -39,9 +39,14 @@ class Store:
         return cls(client, events_cap=settings.events_cap)
 
     def ping(self) -> None:
-        """Raise StoreUnavailable unless Redis replies and takes writes."""
+        """Raise StoreUnavailable unless Redis replies, is new enough and takes writes."""
+        self.check_version()
         with translated():
             self._client.set(keys.PROBE, "1", ex=10)
+
+    def check_version(self) -> None:
+        """Raise StoreTooOld where the server is, StoreUnavailable where it can't be reached."""
+        check_version(self._client)
 
     def server(self) -> ServerFacts:
         """Return the configuration of the Redis server."""

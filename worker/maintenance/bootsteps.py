@@ -10,7 +10,7 @@ from celery import bootsteps
 
 from shared.bases import packaged
 from shared.broker import Broker
-from shared.errors import CharloomError
+from shared.errors import CharloomError, StoreTooOld, StoreUnavailable
 from shared.settings import Settings
 from shared.store import Store
 from shared.tracing import Tracer
@@ -34,6 +34,17 @@ def _install_bases(volume: Volume, guard: VolumeGuard, settings: Settings) -> No
         log.warning("The bases couldn't be put on the volume; the next worker that starts tries again: %s", exc)
 
 
+def _check_store(store: Store) -> None:
+    """End this worker if Redis is too old; one that is away is waited for."""
+    try:
+        store.check_version()
+    except StoreTooOld as exc:
+        log.critical("%s", exc)
+        raise SystemExit(1) from exc
+    except StoreUnavailable as exc:
+        log.warning("Redis is away: %s", exc)
+
+
 class MaintenanceStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
     """Worker step: starts and stops the threads of the parent."""
 
@@ -43,6 +54,7 @@ class MaintenanceStep(bootsteps.StartStopStep):  # type: ignore[misc]  # celery 
         """Start them, with the settings that the application was made with."""
         settings: Settings = parent.app.conf.charloom_settings
         store = Store.of(settings)
+        _check_store(store)
         volume = Volume.of(settings)
         guard: VolumeGuard = parent.app.conf.charloom_volume_guard
         _install_bases(volume, guard, settings)

@@ -16,9 +16,9 @@ from charloom import Worker
 from cli.doctor import machine_checks
 from cli.doctor.findings import Finding, Level
 from cli.doctor.machine_checks import check_data, required
-from cli.doctor.service_checks import check_clocks, check_redis, check_redis_config, check_workers
+from cli.doctor.service_checks import check_clocks, check_redis, check_redis_config, check_replicas, check_workers
 from shared.settings import load
-from shared.store import ServerFacts, WorkerInfo
+from shared.store import ServerFacts, WorkerInfo, server
 from tests.cli.conftest import doctor_of
 from tests.cli.runner import Cli
 from tests.client.scripted import Reply, Scripted
@@ -109,6 +109,19 @@ def test_a_redis_that_loses_data_is_reported(redis_url: str) -> None:
             client.config_set("maxmemory-policy", before["maxmemory-policy"])
     assert levels(check_redis_config(replace(FACTS, append_only=False)))["durability"] is Level.WARN
     assert levels(check_redis_config(replace(FACTS, most_bytes=11)))["redis' memory"] is Level.WARN
+
+
+@pytest.mark.parametrize(("replicas", "good", "level"), [(0, 0, Level.WARN), (2, None, Level.WARN), (2, 2, Level.OK)])
+def test_a_primary_that_can_not_be_replaced_is_reported(replicas: int, good: int | None, level: Level) -> None:
+    facts = replace(FACTS, replicas=replicas, good_replicas=good)
+    assert levels(check_replicas(facts)) == {"replicas": level}
+
+
+def test_a_server_that_is_too_old_is_named(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MIN_VERSION", (99, 0))
+    finding = next(iter(check_redis(load({"CHARLOOM_REDIS_URL": redis_url}))))
+    assert finding.level is Level.BAD
+    assert "is too old: Charloom needs Redis 7.0 or newer, or Valkey" in finding.message
 
 
 @pytest.mark.parametrize(
