@@ -4,6 +4,9 @@ Every setting below that isn't Celery's own default has its reason in docs/archi
 of Celery and kombu 5.7.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from celery import Celery
 from kombu.entity import Queue as KombuQueue
 from kombu.exceptions import OperationalError
@@ -12,7 +15,7 @@ from shared.errors import StoreUnavailable
 from shared.jobs.record import Queue
 from shared.redis_address import kombu_url, sentinels_of
 from shared.settings import Settings, load
-from shared.store.connection import sentinel_options
+from shared.store.connection import sentinel_options, translated
 
 #: Header of a message with its version, which grows if a message ever says more than a job's id.
 VERSION_HEADER, VERSION = "charloom_version", 1
@@ -103,7 +106,7 @@ class Broker:
 
     def send(self, job_id: str, queue: Queue) -> None:
         """Send a job's id to its queue. Raises StoreUnavailable; a reaper will send it then."""
-        try:
+        with _translated():
             self._app.send_task(
                 task_name(queue),
                 args=(job_id,),
@@ -112,13 +115,18 @@ class Broker:
                 retry=False,
                 ignore_result=True,
             )
-        except (OperationalError, OSError) as exc:
-            raise StoreUnavailable(f"The broker can't take a message now: {exc}") from exc
 
     def waiting(self, queue: Queue) -> int:
         """Return how many messages wait in a queue. Raises StoreUnavailable."""
-        try:
-            with self._app.connection_for_read() as connection:
-                return int(connection.default_channel._size(queue.value))  # noqa: SLF001  (kombu has no public call)
-        except (OperationalError, OSError) as exc:
-            raise StoreUnavailable(f"The broker can't be reached now: {exc}") from exc
+        with _translated(), self._app.connection_for_read() as connection:
+            return int(connection.default_channel._size(queue.value))  # noqa: SLF001  (kombu has no public call)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn errors of kombu, and those of redis-py that it lets through, into StoreUnavailable."""
+    try:
+        with translated():
+            yield
+    except (OperationalError, OSError) as exc:
+        raise StoreUnavailable(f"The broker can't be reached now: {exc}") from exc

@@ -1,6 +1,7 @@
 """Charloom behind Redis Sentinels: it follows the primary, and a failover loses no job, cancel or end."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,4 +64,10 @@ def test_what_only_the_dead_primary_knew_is_known_again(group: RedisGroup, tmp_p
     assert store.jobs.renew(running.id, claim.token, lease_s=10) is False, "its worker continues"
     broker.send(newest.id, newest.queue)
     assert broker.waiting(newest.queue) > 0, "the broker follows, too"
+    # When no server is left: that is an error which reapers and web servers know
+    for process in group.servers.values():
+        process.kill()
+    for ask in (store.ping, partial(broker.send, newest.id, newest.queue), partial(broker.waiting, newest.queue)):
+        with pytest.raises(StoreUnavailable):
+            ask()
     store.close()

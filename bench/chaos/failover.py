@@ -150,6 +150,7 @@ def _stage(folder: Path, binary: str | None, seed: int) -> Iterator[tuple[Trial,
 
 def figures(trial: Trial, verdict: Verdict) -> dict[str, Any]:
     """Return what was found as plain values."""
+    dead = [host.name for host in trial.site.hosts.values() if not host.lives]
     logs = "\n".join(host.log.read_text() for host in trial.site.hosts.values())
     healed: Counter[str] = Counter()
     for line in re.findall(r"Redis had lost writes: (.*)", logs):
@@ -177,7 +178,8 @@ def figures(trial: Trial, verdict: Verdict) -> dict[str, Any]:
         "steps": verdict.steps,
         "attempts": verdict.attempts,
         "work_lost_s": spread(verdict.work_lost_s),
-        "good": verdict.good,
+        "dead_workers": dead,
+        "good": verdict.good and not dead,
     }
 
 
@@ -201,7 +203,7 @@ def main() -> None:
     for problem in (*verdict.lost, *verdict.doubled, *verdict.wrong, *verdict.differ):
         print("broken:", problem)
     report(**found)
-    if not verdict.good:
+    if not found["good"]:
         sys.exit(f"A promise was broken. Logs and step logs: {folder}")
 
 

@@ -62,8 +62,9 @@ def run_job(message: str, host: WorkerContext) -> None:
             lease_s=host.settings.lease_ttl_s,
             min_token=lambda job_id: _min_token(host, job_id),
         )
-    except VolumeUnavailable as exc:
-        # A message is sent again in some seconds, to this worker or one whose volume works.
+    except (StoreUnavailable, VolumeUnavailable) as exc:
+        # A message is sent again in some seconds, to this worker or one whose volume works. Not raised: a result that
+        # holds a traceback takes Celery's parent more than one read, and kills it if the broker is lost in between.
         log.error("The job of the message for %s stays in its queue: %s", message, exc)
         return
     if claim is None:
