@@ -15,7 +15,7 @@ from tests.waiting import eventually
 
 NAME = "charloom"
 #: Milliseconds without a reply after which a Sentinel takes the primary for dead.
-DOWN_AFTER_MS = 500
+DOWN_AFTER_MS = 2000
 
 
 @dataclass
