@@ -1,0 +1,1 @@
+"""This version beside the one before."""
