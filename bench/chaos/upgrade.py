@@ -1,11 +1,12 @@
 """An upgrade and a rollback under load: web server and worker of another version next to those of this one.
 
-    python -m bench.chaos.upgrade REF        a tag, branch or commit; it is checked out into a temporary worktree
+    python -m bench.chaos.upgrade [REF]      a tag, branch or commit; by default that of tests/versions/before.py
 
 A training begins on a worker of one version and moves to that of the other when the first is drained, which is then
-started again; the second one is drained at the end. Meanwhile trainings are sent to the old web server, texts to both,
-and run by whichever worker takes them. Every job must succeed, and the training that moved must end with the weights of
-one that ran undisturbed. Prints one JSON line last.
+started again; so is the second one. Meanwhile both web servers take trainings and texts, and whichever worker can runs
+them. Then the upgrade is undone: this version's processes stop, Redis is emptied, and the other version restores all
+jobs from the volume and runs another training and another text. Every job must succeed, and the training that moved
+must end with the weights of one that was left alone. Prints one JSON line last.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,14 @@ import httpx
 
 from cli.service import ports
 from cli.service import valkey as embedded
+from shared.store import connect
 from tests.faults.jobs import TRAINING
+from tests.versions.before import check_out, version_before
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 #: Trainings and texts that are sent while both versions run.
-TRAININGS, TEXTS = 6, 12
+TRAININGS, TEXTS = 4, 8
 WITHIN_S = 300
 
 
@@ -48,6 +51,7 @@ class Version:
     logs: Path
     url: str = ""
     worker: "subprocess.Popen[bytes] | None" = None
+    processes: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
 
     def start(self, stack: ExitStack, *words: str, **variables: str) -> "subprocess.Popen[bytes]":
         """Start a process in this version's checkout; it ends with the stack."""
@@ -58,6 +62,7 @@ class Version:
             [sys.executable, "-m", *words], cwd=self.root, env=environment, stdout=log, stderr=log
         )
         stack.callback(_end, process)
+        self.processes.append(process)
         return process
 
     def start_web(self, stack: ExitStack) -> None:
@@ -94,22 +99,25 @@ class Version:
 def main() -> None:
     """Upgrade, mix, roll back, and judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("ref", help="the other version: a tag, branch or commit")
+    parser.add_argument("ref", nargs="?", default=version_before(), help="the other version: a tag, branch or commit")
     ref = parser.parse_args().ref
+    if ref is None:
+        parser.error("this checkout's history is without the version before: git fetch --unshallow --tags")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="charloom-upgrade-")))
         environment = stack.enter_context(_service(folder))
-        old = Version("old", stack.enter_context(_checkout(ref, folder / "old")), environment, folder)
+        check_out(ref, folder / "old")
+        old = Version("old", folder / "old", environment, folder)
         new = Version("new", ROOT, environment, folder)
         try:
-            _report(ref, old, new, _run(stack, old, new))
+            _report(ref, old, _run(stack, old, new))
         except BaseException:
             for log in sorted(folder.glob("*.log")):
                 print(f"== {log.name}", *log.read_text().splitlines()[-30:], sep="\n", file=sys.stderr)
             raise
 
 
-def _run(stack: ExitStack, old: Version, new: Version) -> list[str]:
+def _run(stack: ExitStack, old: Version, new: Version) -> list[dict[str, Any]]:
     """Return the jobs that were sent: first a training undisturbed, then one that moves twice, then all others."""
     old.start_web(stack)
     old.start_worker(stack)
@@ -128,19 +136,43 @@ def _run(stack: ExitStack, old: Version, new: Version) -> list[str]:
     first.start_worker(stack)
     model_id = old.job(undisturbed)["result"]["model_id"]
     webs = itertools.cycle((old, new))
-    # Web servers are upgraded last: an old worker may not know the options that a new one adds to a training.
-    sent = [old.send("train-jobs", {**training, "epochs": 2}) for _ in range(TRAININGS)]
+    # An old worker leaves trainings of the new web server to the new one if it doesn't know their options.
+    sent = [next(webs).send("train-jobs", {**training, "epochs": 2}) for _ in range(TRAININGS)]
     sent += [next(webs).send("generate-jobs", {"model_id": model_id, "length": 100}) for _ in range(TEXTS)]
     second.drain()
-    _wait(old, [moving, *sent])
-    return [undisturbed, moving, *sent]
-
-
-def _report(ref: str, old: Version, new: Version, jobs: list[str]) -> None:
+    second.start_worker(stack)
+    jobs = [undisturbed, moving, *sent]
+    _wait(old, jobs)
     found = [old.job(job_id) for job_id in jobs]
-    assert [job["status"] for job in found] == [new.job(job_id)["status"] for job_id in jobs], "both read the same"
+    assert _outcomes(found) == _outcomes([new.job(job_id) for job_id in jobs])
+    later = _roll_back(old, new, training, model_id, jobs=len(jobs))
+    assert _outcomes(found) == _outcomes([old.job(job_id) for job_id in jobs])
+    return found + [old.job(job_id) for job_id in later]
+
+
+def _outcomes(jobs: list[dict[str, Any]]) -> list[Any]:
+    return [(job["status"], job["result"]) for job in jobs]
+
+
+def _roll_back(old: Version, new: Version, training: Mapping[str, Any], model_id: str, *, jobs: int) -> list[str]:
+    """Go back to the other version alone, on an empty Redis, and return the jobs that are sent then."""
+    for process in new.processes:
+        _end(process)
+    with connect(old.environment["CHARLOOM_REDIS_URL"]) as client:
+        client.flushall()
+    shown = f"{old.url}/api/v1/jobs?limit=100"
+    eventually(
+        lambda: len(httpx.get(shown, timeout=30).json()["data"]) == jobs, "all jobs are restored", within_s=WITHIN_S
+    )
+    text = {"model_id": model_id, "length": 100}
+    later = [old.send("train-jobs", {**training, "epochs": 2}), old.send("generate-jobs", text)]
+    _wait(old, later)
+    return later
+
+
+def _report(ref: str, old: Version, found: list[dict[str, Any]]) -> None:
     errors = [job["error"] for job in found if job["status"] != "succeeded"]
-    weights = [_weights(new, job["result"]["model_id"]) for job in found[:2] if job["result"]]
+    weights = [_weights(old, job["result"]["model_id"]) for job in found[:2] if job["result"]]
     print(
         json.dumps(
             {
@@ -170,16 +202,6 @@ def _wait(version: Version, jobs: list[str]) -> None:
         while version.job(job_id)["status"] in ("queued", "running"):
             assert time.monotonic() < deadline, f"{job_id} hasn't ended: {version.job(job_id)}"
             time.sleep(0.2)
-
-
-@contextmanager
-def _checkout(ref: str, folder: Path) -> Iterator[Path]:
-    git = ["git", "-C", str(ROOT), "worktree"]
-    subprocess.run([*git, "add", "--detach", "--quiet", str(folder), ref], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run([*git, "remove", "--force", str(folder)], check=True)
 
 
 @contextmanager
