@@ -137,7 +137,7 @@ class Lease:
             log.error(
                 "%s has shown no sign of life for %.0f s; its lease is no longer renewed", self._id, self._stall_s
             )
-            self._lose()
+            self._lose()  # or it would wait for a renewal for ever, if it continues after all
             return False
         try:
             cancel = self._jobs.renew(self._id, self._token, lease_s=self._ttl_s)

@@ -112,11 +112,12 @@ def test_no_step_begins_while_the_lease_is_nearly_over(store: Store, clock: Cloc
     assert isinstance(outcome[0], LeaseLost)
 
 
-def test_who_shows_no_sign_of_life_is_no_longer_renewed(store: Store, clock: Clock) -> None:
+def test_who_shows_no_sign_of_life_is_no_longer_renewed_and_stops_if_it_wakes(store: Store, clock: Clock) -> None:
     claimed = claim(store)
     with held(store, claimed, clock, stall_s=5) as lease:
         clock.now += 6
         eventually(lambda: not lease.beating, "the heartbeat has stopped")
+        clock.now += TTL_S
         with pytest.raises(LeaseLost):
             lease.check()
 
