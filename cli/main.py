@@ -36,6 +36,7 @@ GROUPS = {
     },
     "The server": {
         "workers": "cli.commands.workers",
+        "usage": "cli.commands.usage",
         "drain": "cli.commands.drain",
         "rehearse": "cli.rehearsal.rehearse",
         "doctor": "cli.doctor.doctor",

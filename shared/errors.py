@@ -10,7 +10,8 @@
     │   ├── NotFound             404: no such corpus, job or model
     │   ├── Conflict             409: it exists, but its state forbids this
     │   ├── PreconditionFailed   412: it has changed since the caller read it
-    │   └── TooManyQueued        429: the caller has as many waiting jobs as allowed
+    │   ├── TooManyQueued        429: the caller has as many waiting jobs as allowed
+    │   └── QuotaExceeded        403: the caller stores as much as allowed
     ├── Unavailable              503: Redis or the volume can't be reached; try again
     │   ├── StoreUnavailable
     │   │   ├── RecordGone       Redis was emptied and doesn't know the job yet
@@ -172,6 +173,24 @@ class TooManyQueued(Refused):
     to_do = "Send the job when some have begun; `Retry-After` says when to try."
     example = "10 of your jobs are waiting, and 10 may. Send this one when some have begun."
     retry_s = 5
+
+
+class QuotaExceeded(Refused):
+    """You store as much as you may. Delete texts or models that you no longer need."""
+
+    code = "quota_exceeded"
+    status = 403
+    when = "The caller would store more than `CHARLOOM_QUOTA_BYTES`, `…_TEXTS` or `…_MODELS` allow."
+    to_do = "Delete texts or models that you no longer need, or ask the operator; `GET /api/v1/usage` has the figures."
+    example = (
+        "You have 20 models, 2 of them in the making, and CHARLOOM_QUOTA_MODELS allows 20. Delete models that you no "
+        "longer need, or ask the operator for more."
+    )
+
+    def __init__(self, detail: str | None = None, *, what: str = "") -> None:
+        super().__init__(detail)
+        #: What is used up: "model", "text" or "bytes".
+        self.what = what
 
 
 class Unavailable(CharloomError):

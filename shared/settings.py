@@ -196,6 +196,14 @@ class Settings(BaseModel):
     max_queued: int = Field(
         0, ge=0, description="Jobs of one caller that may wait in the queues at once; 0: any number."
     )
+    quota_bytes: int = Field(
+        0,
+        ge=0,
+        description="Bytes that the texts and models of one API key may have together; without keys, all. 0: any "
+        "number.",
+    )
+    quota_texts: int = Field(0, ge=0, description="Texts of one API key at most; without keys, of all. 0: any number.")
+    quota_models: int = Field(0, ge=0, description="Models of one API key at most; likewise.")
 
     # Worker
     train_slots: int = Field(1, ge=0, le=64, description="Trainings that one host runs at once; 0 takes none.")
@@ -295,6 +303,11 @@ class Settings(BaseModel):
             return None
         calls, _, period = self.rate_limit.partition("/")
         return Rate(calls=int(calls), period_s=_PERIODS_S[period], text=f"{int(calls):,} times a {period}")
+
+    @property
+    def has_quota(self) -> bool:
+        """Whether callers may store only so much."""
+        return any((self.quota_bytes, self.quota_texts, self.quota_models))
 
     @property
     def webhook_networks(self) -> list[Network]:

@@ -10,6 +10,7 @@ from shared.store import Store
 from shared.tracing import Tracer
 from shared.volume import Volume
 from shared.volume.secret_key import SecretKey
+from shared.volume.usage import VolumeUsage
 from shared.volume_guard import VolumeGuard
 from web.response_cache import ResponseCache
 from web.streaming import shutdown
@@ -29,6 +30,8 @@ class Services:
     #: The volume, to be reached by `volume`.
     unguarded_volume: Volume
     volume_guard: VolumeGuard
+    #: What each caller stores.
+    stored: VolumeUsage
     secret: SecretKey
     #: Threads that event streams and long polls may hold.
     slots: ConnectionSlots
@@ -53,6 +56,7 @@ class Services:
             broker=Broker.of(settings),
             unguarded_volume=volume,
             volume_guard=guard,
+            stored=VolumeUsage(volume),
             secret=SecretKey(settings, volume.folder, check=guard.check),
             slots=ConnectionSlots(settings.web_streams),
             feeds=EventHub(store.events, closing=shutdown.closing),

@@ -76,8 +76,9 @@ EMPTIED = UPLOADS | {JobType.EXAMINE, JobType.CLEAN}
 #: Jobs that nobody submits: they are queued when their result is asked for, and cancelled when what they use is
 #: deleted.
 AUTOMATIC = frozenset({JobType.EXAMINE})
-#: Jobs that make a model.
+#: Jobs that make a model, and those that make a model or a text.
 MAKES_MODEL = frozenset({JobType.TRAIN, JobType.IMPORT})
+MAKES = MAKES_MODEL | {JobType.EXTRACT, JobType.CLEAN}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +158,15 @@ class NewJob:
     max_attempts: int = 3
     #: About how long it will run on a modest host, seconds. Decides nothing but the order of the queue among callers.
     cost_seconds: float = 1.0
+    #: The name of the API key with which it was sent: whose its model or text will be. "" without keys.
+    owner: str = ""
+    #: About how many bytes that will have.
+    makes_bytes: int = 0
+
+    @property
+    def makes(self) -> bool:
+        """Whether it makes a model or a text."""
+        return self.type in MAKES
 
     @property
     def queue(self) -> Queue:
@@ -181,6 +191,8 @@ class Job:
     parent_id: str | None
     request_id: str | None = None
     traceparent: str | None = None
+    #: Whose it is; "" without keys, and of older versions.
+    owner: str = ""
     created_ms: int
     started_ms: int | None = None
     #: When the present attempt, or the last one, began.

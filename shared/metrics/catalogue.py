@@ -139,6 +139,14 @@ CATALOGUE: Sequence[Entry] = [
         ("charloom_http_requests_total", _COUNTER, "method route status", "Requests, by class of status (2xx)."),
         ("charloom_streams_open", _GAUGE, "", "Event streams and long polls that are open."),
         ("charloom_streams_limit", _GAUGE, "", "Event streams and long polls that may be open at once."),
+        (
+            "charloom_stored_bytes",
+            _GAUGE,
+            "key",
+            'Texts and models by API key ("": nobody\'s); with quotas only.',
+        ),
+        ("charloom_stored_texts", _GAUGE, "key", "Texts by API key."),
+        ("charloom_stored_models", _GAUGE, "key", "Models by API key."),
     ),
     *_entries(
         Source.WORKER,

@@ -3,6 +3,8 @@
 import os
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.errors import VolumeUnavailable
@@ -26,8 +28,10 @@ class _Found:
 class VolumeProbe:
     """Probes the volume from its start on, every ten seconds."""
 
-    def __init__(self, volume: Volume) -> None:
+    def __init__(self, volume: Volume, *, then: Callable[[], object] = lambda: None) -> None:
+        """Make it; `then` is called after each probe that succeeded, and may raise VolumeUnavailable."""
         self._volume = volume
+        self._then = then
         self._found: _Found | None = None
         self._began = time.monotonic()
         self._closing = threading.Event()
@@ -63,6 +67,8 @@ class VolumeProbe:
             size_bytes=room.f_blocks * room.f_frsize,
             at=ended,
         )
+        with suppress(VolumeUnavailable):
+            self._then()
 
     def add_to(self, samples: Samples) -> None:
         """Add what was found last."""

@@ -5,7 +5,7 @@ from shared.store.events import EventLog
 from shared.store.fleet import Fleet, FleetFacts
 from shared.store.idempotency import Begun
 from shared.store.job_reader import Page
-from shared.store.job_store import CancelOutcome, Claim, JobStore, Reaped
+from shared.store.job_store import CancelOutcome, Claim, JobStore, Reaped, Reserved
 from shared.store.rates import Allowance
 from shared.store.server import ServerFacts
 from shared.store.store import Store
@@ -24,6 +24,7 @@ __all__ = [
     "Message",
     "Page",
     "Reaped",
+    "Reserved",
     "ServerFacts",
     "Store",
     "WorkerBoard",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from shared.errors import Conflict, LeaseLost, RecordGone, TooManyQueued
+from shared.errors import Conflict, LeaseLost, QuotaExceeded, RecordGone, TooManyQueued
 from shared.ids import made_ms
 from shared.jobs.events import Event
 from shared.jobs.record import AUTOMATIC, TERMINAL, Job, JobError, Losses, NewJob, Progress, Queue, Status
@@ -39,6 +39,15 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reserved:
+    """What live jobs will store."""
+
+    models: int
+    texts: int
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reaped:
     """What became of a silent worker's job: requeued, cancelled, failed, or sealed (it has to be completed)."""
 
@@ -59,21 +68,28 @@ class JobStore(JobReader):
 
     # For those who submit jobs
 
-    def create(self, job: NewJob, *, caller: str = "", most_queued: int = 0) -> Job:
+    def create(
+        self, job: NewJob, *, caller: str = "", most_queued: int = 0, room: Mapping[str, int] | None = None
+    ) -> Job:
         """Add a new job, queued; a reaper sends its message unless `sent` is called soon.
 
         Args:
             job: the job.
             caller: who submits it: waiting callers take turns.
             most_queued: most waiting jobs of that caller, 0: any number.
+            room: how many "model"s and "text"s, and "bytes" of them, the live jobs of its owner may make, this one
+                among them; what isn't limited is left out.
 
         Raises:
+            QuotaExceeded: there is no room for what it makes.
             Conflict: a corpus or model that it needs is being deleted.
             TooManyQueued: the caller already has as many waiting jobs as allowed.
         """
         # "exists" can only mean this very job, added by a first try whose reply was lost: ids are random.
-        fields = records.to_hash(job) | {"caller": caller}
-        reply = self._scripts.run("create", json.dumps(fields), SEND_GRACE_MS, most_queued)
+        fields = records.to_hash(job) | {"caller": caller or job.owner}
+        reply = self._scripts.run("create", json.dumps(fields), SEND_GRACE_MS, most_queued, json.dumps(room or {}))
+        if reply[0] == "quota":
+            raise QuotaExceeded(what=reply[1])
         if reply[0] == "retired":
             raise Conflict(f"{reply[1]} is being deleted")
         if reply[0] == "full":
@@ -101,6 +117,11 @@ class JobStore(JobReader):
         if word == "sealed":
             raise Conflict("The job is done and its model is being published. There is nothing to cancel.")
         return CancelOutcome.ALREADY if word == "already" else CancelOutcome(rest[0])
+
+    def reserved(self, owner: str) -> Reserved:
+        """Return what the live jobs of an owner will store."""
+        _, models, texts, size = self._scripts.run("reserved", owner)
+        return Reserved(models=int(models), texts=int(texts), bytes=int(size))
 
     def retire(self, resource_id: str) -> Sequence[str]:
         """Let no new job use a corpus or model that is about to be deleted.

@@ -30,6 +30,7 @@
 | hook:<id> | hash | one of them: its job, what happened, the URL, tries so far |
 | rate:<caller> | string | when a caller's full allowance is back, ms; expires |
 | waiting:<caller> | set | a caller's queued jobs |
+| making:<owner> | hash | live jobs that make a text or a model of this owner: "model:" or "text:" and about its bytes |
 | wake:<name> | stream | at most one entry: a web process wakes its own reader with it; expires |
 | counters | hash | what has happened since the server was emptied, by kind: "ended:train:failed" |
 | fleet | stream | what happened to workers, and to jobs on them, the newest thousand |
@@ -61,6 +62,7 @@ LAYOUT: Mapping[str, str] = {
         "hook",
         "rate",
         "waiting",
+        "making",
         "tries",
         "signedout",
         "wake",

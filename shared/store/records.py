@@ -5,7 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from shared.jobs.record import VERSION, Job, JobError, JobType, Losses, NewJob, Progress, StartingPoint, Status
+from shared.jobs.record import (
+    MAKES,
+    MAKES_MODEL,
+    VERSION,
+    Job,
+    JobError,
+    JobType,
+    Losses,
+    NewJob,
+    Progress,
+    StartingPoint,
+    Status,
+)
 
 #: A record or a part of one: a dataclass.
 Part = TypeVar("Part", bound=Any)
@@ -27,7 +39,9 @@ def to_hash(job: NewJob) -> dict[str, str]:
         "starting_point": dump_part(job.starting_point) if job.starting_point else "",
         "uses": dump(job.uses),
         "parent_id": job.parent_id or "",
-        "caller": "",
+        "caller": job.owner,
+        "owner": job.owner,
+        "makes": f"{'model' if job.type in MAKES_MODEL else 'text'}:{job.makes_bytes}" if job.type in MAKES else "",
         "cost": str(max(1, round(job.cost_seconds * 1000))),
         "turn": "",
         "message": "",
@@ -76,6 +90,7 @@ def from_hash(fields: Mapping[str, str], queue_position: int | None) -> Job:
         parent_id=fields["parent_id"] or None,
         request_id=fields.get("request_id") or None,
         traceparent=fields.get("traceparent") or None,
+        owner=fields.get("owner", ""),
         created_ms=int(fields["created"]),
         started_ms=number("started"),
         claimed_ms=number("claimed"),

@@ -54,6 +54,8 @@ class Corpora:
         column: Column | None = None,
         separator: str | None = None,
         parent_ids: tuple[str, ...] = (),
+        owner: str = "",
+        check: Callable[[int], None] = lambda _: None,
     ) -> tuple[Corpus, bool]:
         """Store a text; return the corpus and whether it is new. Memory stays flat, whatever its size.
 
@@ -65,6 +67,8 @@ class Corpora:
             column: take this column of a table, one value per line, instead of the whole file.
             separator: what separates the items of a text that is known to be a list.
             parent_ids: the corpora that it was joined from.
+            owner: whose it is, if it is new.
+            check: called with the size of a new text before it is kept; what it raises stops that.
 
         Raises:
             TooLarge: more than `max_bytes` came.
@@ -82,7 +86,8 @@ class Corpora:
             if known is not None:
                 return known, False
             corpus = store(new, new / "sent", told, name=name, sha256=sha256, column=column, separator=separator)
-            corpus = replace(corpus, parent_ids=parent_ids)
+            check(corpus.bytes)
+            corpus = replace(corpus, parent_ids=parent_ids, owner=owner)
             (new / "sent").unlink()
             write_json(new / "meta.json", VERSION.stamp(asdict(corpus)))
             new.rename(self._folder / corpus.id)
@@ -98,6 +103,7 @@ class Corpora:
         sha256: str,
         source: Source | None,
         cleaning: Cleaning | None = None,
+        owner: str = "",
     ) -> Corpus:
         """Store a text that a job has made, and return its corpus, or an earlier one of the same file.
 
@@ -108,6 +114,7 @@ class Corpora:
             sha256: of the bytes that were sent.
             source: the file that they were.
             cleaning: how the text was made from another corpus.
+            owner: whose it is.
 
         Raises:
             InvalidRequest: the text is empty.
@@ -120,6 +127,7 @@ class Corpora:
                 id=corpus_id,
                 source=source,
                 parent_id=cleaning.parent_id if cleaning else None,
+                owner=owner,
             )
             if cleaning is not None:
                 write_cleaning(new, cleaning)
@@ -150,10 +158,13 @@ class Corpora:
 
         Damaged ones are left out.
         """
-        all_ids = [name for name in list_ids(self._folder) if is_id(name, "cor")]
-        ids = page_ids(all_ids, after=after, newest_first=newest_first)
+        ids = page_ids(self.ids(), after=after, newest_first=newest_first)
         found = list(islice((one for name in ids if (one := self.find(name)) and where(one)), limit + 1))
         return found[:limit], len(found) > limit
+
+    def ids(self) -> Sequence[str]:
+        """Return the ids of all corpora, oldest first."""
+        return [name for name in list_ids(self._folder) if is_id(name, "cor")]
 
     def find(self, corpus_id: str) -> Corpus | None:
         """Return a corpus; None if there is none, or if it is damaged or of a newer version."""

@@ -1,7 +1,7 @@
 """Several corpora joined into a new one, streamed: memory stays flat, whatever their sizes."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import BinaryIO
 
@@ -22,7 +22,14 @@ _NAME_CHARS = 180
 
 
 def join(
-    corpora: Corpora, corpus_ids: Sequence[str], *, name: str | None, separator: str | None, max_bytes: int
+    corpora: Corpora,
+    corpus_ids: Sequence[str],
+    *,
+    name: str | None,
+    separator: str | None,
+    max_bytes: int,
+    owner: str = "",
+    check: Callable[[int], None] = lambda _: None,
 ) -> tuple[Corpus, bool]:
     r"""Join corpora in this order; return the new one, or the one that already has this text, and whether it is new.
 
@@ -33,6 +40,8 @@ def join(
         separator: what separates two texts; where a text ends with a part of it, the rest is added. None: a blank line,
             or what separates the items of the lists.
         max_bytes: most bytes of the new text.
+        owner: as `Corpora.add`.
+        check: as `Corpora.add`.
 
     Raises:
         InvalidRequest: an unknown corpus or one that is named twice, or lists that can't be joined.
@@ -56,6 +65,8 @@ def join(
             encoding="utf-8",
             separator=items,
             parent_ids=tuple(corpus_ids),
+            owner=owner,
+            check=check,
         )
 
 

@@ -54,6 +54,8 @@ class Corpus:
     parent_id: str | None = None
     #: The corpora that it was joined from.
     parent_ids: tuple[str, ...] = ()
+    #: The name of the API key with which it was made; "" without keys, and in records older than this field.
+    owner: str = ""
     #: The file that a job extracted the text from; None if the text itself was sent.
     source: Source | None = None
 

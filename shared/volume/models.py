@@ -64,6 +64,8 @@ class Model:
     starting_point: StartingPoint | None = None
     #: Characters that follow themselves somewhere in its corpus, and how often in a row at most; None: not known.
     longest_runs: Mapping[str, int] | None = None
+    #: The name of the API key with which it was made; "" without keys, and in records older than this field.
+    owner: str = ""
 
 
 #: Of meta.json.
@@ -115,11 +117,14 @@ class Models:
 
         Damaged ones are left out.
         """
-        all_ids = [name for name in list_ids(self._folder) if is_id(name, "mod")]
-        ids = page_ids(all_ids, after=after, newest_first=newest_first)
+        ids = page_ids(self.ids(), after=after, newest_first=newest_first)
         models = (model for name in ids if (model := self.find(name)))
         found = list(islice((one for one in models if corpus_id in (None, one.corpus_id)), limit + 1))
         return found[:limit], len(found) > limit
+
+    def ids(self) -> Sequence[str]:
+        """Return the ids of all models, oldest first."""
+        return [name for name in list_ids(self._folder) if is_id(name, "mod")]
 
     def metrics(self, model_id: str) -> Sequence[MetricRow]:
         """Return every loss measured while the model was trained, if its file has any. Raises NotFound, Damaged."""

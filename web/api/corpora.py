@@ -24,6 +24,7 @@ from web.http.responses import (
 from web.http.schemas import Corpus, Job, Page, page_of
 from web.http.uploads import column_of, receive_all
 from web.services import services
+from web.submission import quotas
 from web.submission.cancellation import retire
 from web.submission.extracting import extract, is_plain
 
@@ -90,6 +91,7 @@ def create_corpus(query: CorpusQuery) -> Response:
         max_bytes=limit,
         encoding=query.encoding,
         column=column_of(upload, query.column, query.format),
+        **quotas.keeping(here),
     )
     return _reply_corpus(corpus, 201 if new else 200)
 

@@ -12,6 +12,7 @@ from web.http.responses import UNCHANGED, etag_of_view, json_answer, reply, repl
 from web.http.schemas import Character, Corpus, Page, page_of
 from web.openapi.examples import CORPUS_PATCH, JOIN
 from web.services import services
+from web.submission import quotas
 
 __all__ = ["api"]
 
@@ -65,6 +66,7 @@ def join_corpora(body: CorpusJoin) -> Response:
         name=body.name,
         separator=body.separator,
         max_bytes=here.settings.max_corpus_bytes,
+        **quotas.keeping(here),
     )
     return reply(Corpus.of(corpus), 201 if new else 200, {"Location": f"/api/v1/corpora/{corpus.id}"})
 

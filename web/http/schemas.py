@@ -76,6 +76,7 @@ class Corpus(View):
     parent_id: str | None = Field(description="The corpus that it was cleaned from; null for other texts.")
     parent_ids: list[str] = Field(description="The corpora that it was joined from; empty for other texts.")
     source: Source | None = Field(description="The file that the text was extracted from; null if a text was sent.")
+    owner: str = Field(description='The name of the API key with which it was made; "" without keys, and if unknown.')
 
     @classmethod
     def of(cls, corpus: volume.Corpus) -> "Corpus":
@@ -155,6 +156,7 @@ class Model(View):
         description="The list that it was trained on; null for other texts, and for models that are older than lists."
     )
     base: bool = Field(description="Whether stream trainings on texts of its language start from it automatically.")
+    owner: str = Field(description='The name of the API key with which it was made; "" without keys, and if unknown.')
     starting_point: StartingPoint | None = Field(
         description="Null for an imported model, and for those of earlier versions."
     )
@@ -181,6 +183,7 @@ class Model(View):
             created_at=model.created_at,
             metadata=dict(model.metadata),
             items=None if model.items is None else ModelItems.model_validate(model.items),
+            owner=model.owner,
             base=base,
             starting_point=None if model.starting_point is None else StartingPoint.model_validate(model.starting_point),
         )
@@ -282,6 +285,24 @@ def page_of(items: Sequence[View], *, has_more: bool = False, key: str | None = 
     """Put items into a page; `key` names the attribute for `first_id` and `last_id`, None if there is none."""
     first, last = (str(getattr(items[0], key)), str(getattr(items[-1], key))) if items and key else (None, None)
     return Page[Any](data=list(items), has_more=has_more, first_id=first, last_id=last)
+
+
+class Quota(View):
+    """How much of something a caller has."""
+
+    stored: int
+    reserved: int = Field(description="What their live jobs will make; of bytes an estimate.")
+    limit: int | None = Field(description="Most of both together; null: any number.")
+
+
+class Usage(View):
+    """What a caller stores."""
+
+    object: Literal["usage"] = "usage"
+    owner: str = Field(description='The name of their API key; "" without keys: then all that there is counts.')
+    texts: Quota
+    models: Quota
+    bytes: Quota = Field(description="Of texts and models together, without the indexes of texts.")
 
 
 class Health(View):

@@ -80,6 +80,13 @@ class Upload:
     #: Whether it was declared to be plain text, which is taken as it is.
     literal: bool = False
 
+    @property
+    def size_bytes(self) -> int:
+        """Its size, of one that was spooled to the volume."""
+        size = self.stream.seek(0, os.SEEK_END)
+        self.stream.seek(0)
+        return size
+
 
 def receive(*, limit: int, name: str | None = None) -> Upload:
     """Return the one uploaded file of the present request. Raises as `receive_all`."""

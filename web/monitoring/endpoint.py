@@ -31,11 +31,32 @@ class _Streams(Collector):
         yield from samples.families()
 
 
+class _Stored(Collector):
+    """What each API key stores, as it was counted last: a volume that hangs must not hang a scrape."""
+
+    def __init__(self, here: Services) -> None:
+        self._stored = here.stored
+        self._names = {key.name for key in here.settings.api_keys}
+
+    def collect(self) -> Iterator[Metric]:
+        samples, found = Samples(), self._stored.last()
+        nobodys = [one for owner, one in found.items() if owner not in self._names]  # of keys that are no more, too
+        by_key = {name: [found[name]] if name in found else [] for name in sorted(self._names)} | {"": nobodys}
+        for name, ones in by_key.items():
+            samples.add("charloom_stored_bytes", sum(one.bytes for one in ones), name)
+            samples.add("charloom_stored_texts", sum(one.texts for one in ones), name)
+            samples.add("charloom_stored_models", sum(one.models for one in ones), name)
+        yield from samples.families()
+
+
 def install(app: Flask) -> None:
     """Measure the requests of this app, and serve its metrics. Call it before whatever else handles requests."""
     here: Services = services_of(app)
-    probe = VolumeProbe(here.unguarded_volume)
+    limited = here.settings.has_quota
+    probe = VolumeProbe(here.unguarded_volume, then=here.stored.refresh if limited else lambda: None)
     registry = make_registry(here.store, probe)
+    if limited:
+        registry.register(_Stored(here))
     registry.register(_Streams(here.slots))
     HttpMetrics(registry).install(app)
     fleet = CollectorRegistry()

@@ -26,6 +26,7 @@ _TAGS = {
     "events": "What happens to a job, as it happens.",
     "items": "Lists that generate jobs have written.",
     "models": "Trained and imported models.",
+    "usage": "What callers store and may store.",
     "workers": "The processes that run jobs.",
     "health": "Probes for those who operate the service.",
 }

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from pydantic import TypeAdapter
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared.errors import Damaged, InvalidRequest, NotFound
+from shared.errors import Damaged, InvalidRequest, NotFound, QuotaExceeded
 from shared.jobs.comparison import compare
 from shared.jobs.rows import MetricRow
 from shared.requests.edits import ModelPatch
@@ -23,7 +23,7 @@ from web.pages import csrf, lineage
 from web.pages.form_fields import errors_by_field
 from web.pages.loss_curve import Run, draw
 from web.services import Services, services
-from web.submission import importing
+from web.submission import importing, quotas
 from web.submission.cancellation import retire
 from web.submission.submit import submit
 
@@ -100,6 +100,8 @@ def bring() -> AnyResponse:
         job = submit(here, partial(importing.prepare, here, upload), upload=upload)
     except InvalidRequest as exc:
         return _list(here, errors=errors_by_field(exc), status=422)
+    except QuotaExceeded as exc:
+        return _list(here, errors={"file": exc.detail}, status=exc.status)
     return redirect(f"/jobs/{job.id}", 303)
 
 
@@ -112,6 +114,7 @@ def _list(here: Services, *, errors: dict[str, str] | None = None, status: int =
     of_corpus = f"corpus_id={query.corpus_id}" if query.corpus_id else ""
     page = render_template(
         "models.html",
+        stored=quotas.shown(here),
         models=models,
         bases={base.id for base in here.volume.models.bases()},
         next_page=f"/models?after={models[-1].id}&{of_corpus}".rstrip("&") if more else None,

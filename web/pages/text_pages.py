@@ -11,7 +11,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from pydantic import TypeAdapter
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared.errors import Conflict, InvalidRequest, TooLarge
+from shared.errors import Conflict, InvalidRequest, QuotaExceeded, TooLarge
 from shared.requests.edits import CorpusJoin, CorpusPatch
 from shared.text.items import split
 from shared.text.text_stream import excerpt
@@ -24,6 +24,7 @@ from web.http.validation import check, check_strings
 from web.pages import csrf
 from web.pages.form_fields import errors_by_field
 from web.services import Services, services
+from web.submission import quotas
 from web.submission.cancellation import retire
 
 blueprint = Blueprint("texts_page", __name__)
@@ -92,11 +93,12 @@ def join_selected() -> AnyResponse:
             name=body.name,
             separator=None,
             max_bytes=here.settings.max_corpus_bytes,
+            **quotas.keeping(here),
         )
     except InvalidRequest as exc:
         return _list(here, errors=errors_by_field(exc), status=422)
-    except TooLarge as exc:
-        return _list(here, errors={"corpus_ids": exc.detail}, status=413)
+    except (QuotaExceeded, TooLarge) as exc:
+        return _list(here, errors={"corpus_ids": exc.detail}, status=exc.status)
     return redirect(f"/texts/{corpus.id}", 303)
 
 
@@ -134,6 +136,7 @@ def _list(here: Services, *, errors: Mapping[str, str] | None = None, status: in
     )
     page = render_template(
         "texts.html",
+        stored=quotas.shown(here),
         corpora=corpora,
         models=_models_by_corpus(here),
         query=query,

@@ -6,7 +6,7 @@ from functools import partial
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared.errors import InvalidRequest, NotFound, TooLarge, UnknownEncoding
+from shared.errors import InvalidRequest, NotFound, QuotaExceeded, TooLarge, UnknownEncoding
 from shared.jobs.record import Job, JobType
 from shared.requests.options import TRAIN_REQUESTS, ClassicRequest, StreamRequest
 from shared.text.encodings import ENCODINGS, encoding_of
@@ -15,7 +15,7 @@ from web.pages import csrf
 from web.pages.form_fields import errors_by_field, values_of
 from web.pages.recipe_panels import Recipe, recipe_of, requested, vocabulary_of
 from web.services import Services, services
-from web.submission import training
+from web.submission import quotas, training
 from web.submission.extracting import extract, is_plain
 from web.submission.submit import submit
 
@@ -78,18 +78,21 @@ def send_text() -> AnyResponse:
                 max_bytes=limit,
                 encoding=encoding,
                 column=column_of(upload, column, None),
+                **quotas.keeping(here),
             )
         elif text.strip():
             stream, first_line = pasted(text)
-            corpus, _ = here.volume.corpora.add(stream, name=name or first_line, max_bytes=limit)
+            corpus, _ = here.volume.corpora.add(
+                stream, name=name or first_line, max_bytes=limit, **quotas.keeping(here)
+            )
         else:
             raise InvalidRequest.at("/file", "No text was sent: choose a file or paste a text.")
     except UnknownEncoding as exc:
         return _page(here, typed=form, errors=errors_by_field(exc), guesses=exc.guesses[:_MAX_GUESSES], status=422)
     except InvalidRequest as exc:
         return _page(here, typed=form, errors=errors_by_field(exc), status=422)
-    except TooLarge as exc:
-        return _page(here, typed=form, errors={"file": exc.detail}, status=413)
+    except (QuotaExceeded, TooLarge) as exc:
+        return _page(here, typed=form, errors={"file": exc.detail}, status=exc.status)
     return redirect(f"/?corpus_id={corpus.id}#recipes", 303)
 
 

@@ -34,6 +34,7 @@ def prepare(services: Services, corpus_id: str, request: CleanRequest, job_id: s
     return NewJob(
         id=job_id,
         type=JobType.CLEAN,
+        makes_bytes=corpus.bytes,
         params={
             "corpus_id": corpus_id,
             "remedies": request.model_dump(mode="json")["remedies"],

@@ -5,6 +5,7 @@ message was not sent is sent by a reaper.
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -31,7 +32,14 @@ class Submitter:
     #: Jobs of theirs that may wait, 0: any number.
     max_queued: int = 0
 
-    def submit(self, job: NewJob, upload: BinaryIO | None = None, *, retried: bool = False) -> Job:
+    def submit(
+        self,
+        job: NewJob,
+        upload: BinaryIO | None = None,
+        *,
+        retried: bool = False,
+        room: Mapping[str, int] | None = None,
+    ) -> Job:
         """Queue a job and return its record.
 
         Args:
@@ -39,10 +47,12 @@ class Submitter:
             upload: the file of an import or an extraction.
             retried: an earlier attempt may have made this very job, or may still be making it. On an error its files
                 stay for the next attempt, unless the job was refused.
+            room: as `JobStore.create`.
 
         Raises:
             Conflict: something that the job needs is being deleted.
             TooManyQueued: the caller already has as many waiting jobs as allowed.
+            QuotaExceeded: there is no room for what the job makes.
             TooLarge, InvalidRequest: the upload can't be used.
             StoreUnavailable, VolumeUnavailable: nothing was queued, nothing is left behind.
         """
@@ -53,7 +63,7 @@ class Submitter:
                 self.volume.jobs.remove(job.id)  # the folder of a try that died before it had written what was asked
             self.volume.jobs.create(job, upload, max_bytes=self.max_upload_bytes)
         try:
-            record = self.store.jobs.create(job, caller=self.caller, most_queued=self.max_queued)
+            record = self.store.jobs.create(job, caller=self.caller, most_queued=self.max_queued, room=room)
         except BaseException as exc:
             if not retried or (isinstance(exc, Refused) and self.store.jobs.find(job.id) is None):
                 self.volume.jobs.remove(job.id)

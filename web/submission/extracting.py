@@ -63,6 +63,7 @@ def _job(services: Services, upload: Upload, sha256: str, encoding: str | None, 
         id=job_id,
         type=JobType.EXTRACT,
         params={"filename": upload.filename, "name": upload.name, "sha256": sha256, "encoding": encoding},
+        makes_bytes=upload.size_bytes,
         max_attempts=services.settings.max_attempts,
     )
 

@@ -13,5 +13,6 @@ def prepare(services: Services, upload: Upload, job_id: str) -> NewJob:
         type=JobType.IMPORT,
         params={"filename": upload.filename, "name": upload.name},
         model_id=model_id_of(job_id),
+        makes_bytes=2 * upload.size_bytes,
         max_attempts=services.settings.max_attempts,
     )

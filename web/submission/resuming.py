@@ -23,6 +23,7 @@ def prepare(services: Services, job: Job, job_id: str) -> NewJob:
         parent_id=job.id,
         max_attempts=services.settings.max_attempts,
         cost_seconds=asked.cost_seconds if asked is not None else 1.0,
+        makes_bytes=asked.makes_bytes if asked is not None else 0,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
+from shared.errors import QuotaExceeded
 from shared.ids import new_id
 from shared.jobs.record import Job, NewJob
 from web.http.problems import request_id
@@ -12,6 +13,7 @@ from web.http.uploads import Upload
 from web.monitoring.request_spans import request_span
 from web.security.callers import caller
 from web.services import Services
+from web.submission import quotas
 from web.submission.enqueue import Submitter
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,7 @@ def submit(
         max_upload_bytes: the most that it may have; None: what a model may have.
 
     Raises:
-        Refused: `prepare` or `Submitter.submit` refused it.
+        Refused: `prepare` or `Submitter.submit` refused it, QuotaExceeded among them.
     """
     submitter = Submitter(
         store=services.store,
@@ -49,8 +51,17 @@ def submit(
         max_queued=services.settings.max_queued,
     )
     span = request_span()
-    job = replace(prepare(job_id or new_id("job")), request_id=request_id(), traceparent=span.traceparent)
+    job = replace(
+        prepare(job_id or new_id("job")),
+        request_id=request_id(),
+        traceparent=span.traceparent,
+        owner=quotas.owner(),
+    )
     span.set({"charloom.job.id": job.id})
-    record = submitter.submit(job, upload.stream if upload is not None else None, retried=job_id is not None)
+    stream = upload.stream if upload is not None else None
+    try:
+        record = submitter.submit(job, stream, retried=job_id is not None, room=quotas.room(services, job))
+    except QuotaExceeded as exc:
+        raise quotas.refusal(quotas.usage(services), exc.what, job.makes_bytes) from exc
     log.info("%s was submitted: %s", job.id, job.type, extra={"job": job.id})
     return record

@@ -14,6 +14,7 @@ from shared.jobs.record import JobType, NewJob, StartingPoint
 from shared.requests.costs import training_seconds
 from shared.requests.estimate import Estimate, Speed, estimate
 from shared.requests.fit import fit, memory_bytes
+from shared.requests.flops import parameters
 from shared.requests.options import AUTO, AnyTrainRequest, ClassicRequest, StreamRequest
 from shared.requests.webhook_urls import parse, refusal_of
 from shared.settings import PREFIX
@@ -27,6 +28,9 @@ Training: TypeAlias = ClassicRequest | StreamRequest
 
 #: What the weights of a model determine.
 _FIXED = ("hidden_size", "layers", "embedding_size")
+
+#: Bytes of a model for each of its parameters: as a file of weights, and in its bundle.
+MODEL_BYTES = 8
 
 _REQUEST: TypeAdapter[Training] = TypeAdapter(AnyTrainRequest)
 
@@ -59,6 +63,7 @@ def prepare(services: Services, request: Training, job_id: str) -> NewJob:
         uses=tuple(id_ for id_ in (resolved.corpus_id, resolved.init_from) if id_ is not None),
         max_attempts=services.settings.max_attempts,
         cost_seconds=training_seconds(resolved, found.chars, found.vocab_size),
+        makes_bytes=MODEL_BYTES * parameters(resolved, found.vocab_size),
     )
 
 

@@ -122,6 +122,7 @@ def build_model(
         items=items,
         starting_point=job.starting_point,
         longest_runs=longest_runs,
+        owner=job.owner,
     )
     write_meta(folder, model)
     return str(files["bundle"]["sha256"])

@@ -93,6 +93,7 @@ def make_corpus(attempt: Attempt, make: Callable[[Path], NewText]) -> Corpus:
                 sha256=text.sha256,
                 source=text.source,
                 cleaning=text.cleaning,
+                owner=attempt.job.owner,
             )
         except InvalidRequest as exc:
             raise BadSourceFile(exc.detail, code="no_text") from exc

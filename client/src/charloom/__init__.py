@@ -63,10 +63,12 @@ from charloom.records import (
     Outcome,
     Output,
     Progress,
+    Quota,
     Readiness,
     Source,
     StartingPoint,
     SucceededJob,
+    Usage,
     Worker,
 )
 from charloom.stream import Silence
@@ -139,6 +141,7 @@ __all__ = [
     "Progress",
     "ProgressData",
     "ProgressEvent",
+    "Quota",
     "Readiness",
     "Recipe",
     "ResetEvent",
@@ -166,6 +169,7 @@ __all__ = [
     "Unavailable",
     "UnknownEvent",
     "Unreachable",
+    "Usage",
     "Webhook",
     "WebhookEvent",
     "Worker",

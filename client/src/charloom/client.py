@@ -13,7 +13,7 @@ from charloom.ids import api_path, id_of
 from charloom.jobs import Jobs, key_header
 from charloom.models import Models
 from charloom.options import GenerateOptions, TrainOptions
-from charloom.records import Corpus, Estimate, Job, Listing, Model, Readiness, Worker
+from charloom.records import Corpus, Estimate, Job, Listing, Model, Readiness, Usage, Worker
 from charloom.transport import Retrying, Transport
 
 #: Where `charloom up` serves by default.
@@ -133,6 +133,11 @@ class Client(Calls[M]):
         """
         path = api_path("workers", name, "undrain" if undo else "drain")
         return await self._transport.record(Worker, "POST", path, repeatable=True)
+
+    @call
+    async def usage(self) -> Usage:
+        """Return how many texts, models and bytes the caller stores and may store."""
+        return await self._transport.record(Usage, "GET", api_path("usage"))
 
     @call
     async def ready(self) -> Readiness:

@@ -103,6 +103,8 @@ class Corpus(Record):
     metadata: dict[str, str] = {}
     #: The corpora that it was joined from.
     parent_ids: list[str] = []
+    #: The name of the API key with which it was made; "" without keys.
+    owner: str = ""
 
 
 class Character(Record):
@@ -377,6 +379,8 @@ class Model(Record):
     #: Whether trainings on texts of its language start from it automatically.
     base: bool = False
     starting_point: StartingPoint | None = None
+    #: The name of the API key with which it was made; "" without keys.
+    owner: str = ""
 
 
 class Worker(Record):
@@ -415,6 +419,28 @@ class Estimate(Record):
     seconds: float | None = None
     memory_bytes: int
     starting_point: StartingPoint | None = None
+
+
+class Quota(Record):
+    """How much of something a caller has."""
+
+    stored: int
+    #: What their live jobs will make.
+    reserved: int = 0
+    #: Most of both together; None: any number.
+    limit: int | None = None
+
+
+class Usage(Record):
+    """What a caller stores: an API key, or everybody where there are no keys."""
+
+    object: str = "usage"
+    #: The key's name; "" without keys.
+    owner: str = ""
+    texts: Quota
+    models: Quota
+    #: Of texts and models together.
+    bytes: Quota
 
 
 class Readiness(Record):

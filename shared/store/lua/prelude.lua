@@ -182,12 +182,28 @@ local function call_webhook(job, now)
   end
 end
 
+-- Reserve what a job will store, for as long as it lives. No field: the record is an older version's.
+local function reserve(job)
+  if job.makes and job.makes ~= '' then redis.call('HSET', layout.making .. job.owner, job.id, job.makes) end
+end
+
+-- What an owner's live jobs will store: how many models and texts, and how many bytes together.
+local function reserved(owner)
+  local found = {model = 0, text = 0, bytes = 0}
+  for _, makes in ipairs(redis.call('HVALS', layout.making .. owner)) do
+    local kind, bytes = string.match(makes, '(%a+):(%d+)')
+    found[kind], found.bytes = found[kind] + 1, found.bytes + tonumber(bytes)
+  end
+  return found
+end
+
 local function end_job(job, now)
   redis.call('ZREM', layout.outbox, job.id)
   redis.call('ZADD', layout.ended, now, job.id)
   for _, resource in ipairs(cjson.decode(job.uses)) do
     redis.call('SREM', layout.uses .. resource, job.id)
   end
+  if job.owner then redis.call('HDEL', layout.making .. job.owner, job.id) end
   call_webhook(job, now)
   local function raw(text) if text == '' then return 'null' end return text end
   emit(job.id, 'done', '{"status":"' .. job.status .. '","result":' .. raw(job.result) .. ',"error":' .. raw(job.error) .. '}')

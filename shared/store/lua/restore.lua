@@ -23,6 +23,7 @@ if ends then
   if now - tonumber(job.finished) > 86400000 then job.webhook = '' end
   end_job(job, tonumber(job.finished))
 else
+  reserve(job)
   for _, resource in ipairs(cjson.decode(job.uses)) do redis.call('SADD', layout.uses .. resource, job.id) end
   if job.status == 'queued' then enqueue(job, now) else redis.call('ZADD', layout.running, job.lease_until, job.id) end
 end

@@ -15,7 +15,7 @@ KEY = "a-key-of-twenty-four-characters-or-more"
 @pytest.fixture
 def locked(redis_url: str, tmp_path: Path) -> Iterator[Cli]:
     """Run commands that call a server that requires a key."""
-    with serve(redis_url, tmp_path, CHARLOOM_API_KEYS=f"anna:{KEY}") as served:
+    with serve(redis_url, tmp_path, CHARLOOM_API_KEYS=f"anna:{KEY}", CHARLOOM_QUOTA_TEXTS="3") as served:
         yield Cli(tmp_path, clean_environment() | {"CHARLOOM_URL": served.url})
 
 
@@ -30,4 +30,11 @@ def test_the_key_is_sent_and_a_missing_one_is_reported(locked: Cli, monkeypatch:
     assert "bad   web: " in refusing.stdout
     assert "Set CHARLOOM_API_KEY to a valid key." in refusing.stdout
     assert locked("jobs", CHARLOOM_API_KEY=KEY).exit_code == 0
+    usage = locked("usage", CHARLOOM_API_KEY=KEY)
+    assert [line.split() for line in usage.stdout.splitlines()] == [
+        ["key", "anna"],
+        ["texts", "0", "of", "3"],
+        ["models", "0"],
+        ["together", "0", "bytes"],
+    ]
     assert KEY not in doctor(CHARLOOM_API_KEY=KEY).stdout

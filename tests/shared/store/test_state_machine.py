@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 
 from shared.errors import Conflict, LeaseLost, NotFound, RecordGone
 from shared.jobs.events import Event, EventType
-from shared.jobs.record import JobError, JobType, NewJob, Progress, Queue, Status
+from shared.jobs.record import MAKES_MODEL, JobError, JobType, NewJob, Progress, Queue, Status
 from shared.store import CancelOutcome, Store, connect, keys
 from shared.store import job_store as store_jobs
 
@@ -172,8 +172,8 @@ class Model:
             return False
         self.jobs[job.id] = Modelled(
             job,
-            caller="",
-            turn=self.take_turn(job, "") if status is Status.QUEUED else 0,
+            caller=job.owner,
+            turn=self.take_turn(job, job.owner) if status is Status.QUEUED else 0,
             due_at=self.now if status is Status.QUEUED else None,
             status=status,
             ended_at=self.now if status in ENDS else None,
@@ -347,6 +347,10 @@ class Model:
                 put(keys.OUTBOX, job_id)
             for resource in job.job.uses if job.live else ():
                 put(keys.LAYOUT["uses"] + resource, job_id)
+            if job.live and job.job.makes:
+                made = "model" if job.job.type in MAKES_MODEL else "text"
+                key = keys.LAYOUT["making"] + job.job.owner
+                held[key] = sorted([*held.get(key, ()), job_id, f"{made}:{job.job.makes_bytes}"])
             if not job.live:
                 put(keys.ENDED, job_id)
             if job.rows:
@@ -388,6 +392,8 @@ ASKS = st.fixed_dictionaries(
         "model_id": st.sampled_from(["mod_a", "mod_b"]),
         "max_attempts": st.integers(1, 2),
         "cost_seconds": st.sampled_from([0.002, 1, 5]),
+        "owner": st.sampled_from(["", "ann"]),
+        "makes_bytes": st.sampled_from([0, 10**10]),
     }
 )
 
@@ -662,6 +668,7 @@ class History(RuleBasedStateMachine):
         for key in (keys.queue(job.queue), keys.RUNNING, keys.OUTBOX, keys.ENDED):
             self.client.zrem(key, job.id)
         self.client.srem(keys.LAYOUT["waiting"] + known.caller, job.id)
+        self.client.hdel(keys.LAYOUT["making"] + job.owner, job.id)
         for resource in job.uses:
             self.client.srem(keys.LAYOUT["uses"] + resource, job.id)
         del self.model.jobs[job.id]

@@ -25,6 +25,7 @@ FIELDS = {
     "metadata",
     "parent_id",
     "parent_ids",
+    "owner",
     "source",
 }
 

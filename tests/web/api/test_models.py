@@ -18,6 +18,7 @@ FIELDS = {
     "job_id",
     "base",
     "starting_point",
+    "owner",
     "parent_model_id",
     "corpus_id",
     "params",

@@ -1,5 +1,6 @@
 """What Prometheus reads from a web process, and who may."""
 
+import io
 import re
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def scraped(text: str) -> dict[str, float]:
     }
 
 
-def test_every_metric_of_the_table_is_exported_and_no_other(world: World) -> None:
+def test_every_metric_of_the_table_is_exported_and_no_other(redis_url: str, data_dir: Path) -> None:
+    world = World(settings_of(redis_url, data_dir, CHARLOOM_QUOTA_TEXTS="9"))
     world.worker()
     world.http.get("/metrics")
     eventually(lambda: "charloom_volume_free_bytes" in world.http.get("/metrics").text, "the volume is probed")
@@ -35,6 +37,19 @@ def test_every_metric_of_the_table_is_exported_and_no_other(world: World) -> Non
     without = {family.name for family in parse_text(world.http.get("/metrics?fleet=0").text)}
     fleet = {entry.name for entry in CATALOGUE if entry.source is Source.FLEET}
     assert names - without == {name.removesuffix("_total") for name in fleet}
+    world.close()
+
+
+def test_what_is_stored_is_counted_by_key_and_of_unknown_keys_together(redis_url: str, data_dir: Path) -> None:
+    world = locked_world(redis_url, data_dir, CHARLOOM_QUOTA_TEXTS="9")
+    for name, owner in enumerate(("anna", "gone", "")):
+        world.services.volume.corpora.add(io.BytesIO(b"text %d" % name), name="a", max_bytes=99, owner=owner)
+    world.services.stored.refresh()
+    figures = scraped(world.http.get("/metrics", headers=bearer()).text)
+    texts = {name: value for name, value in figures.items() if name.startswith("charloom_stored_texts")}
+    assert texts == {f"charloom_stored_texts key={key}": count for key, count in {"": 2, "anna": 1, "key-2": 0}.items()}
+    assert figures["charloom_stored_bytes key=anna"] == 6
+    world.close()
 
 
 def test_it_speaks_openmetrics_where_that_is_accepted(world: World) -> None:

@@ -46,6 +46,7 @@ CONTRACT = {
     "GET /api/v1/models/{model_id}/download",
     "GET /healthz",
     "GET /readyz",
+    "GET /api/v1/usage",
     "GET /api/v1/workers",
     "POST /api/v1/workers/{name}/drain",
     "POST /api/v1/workers/{name}/undrain",
