@@ -205,6 +205,12 @@ class Settings(BaseModel):
     quota_texts: int = Field(0, ge=0, description="Texts of one API key at most; without keys, of all. 0: any number.")
     quota_models: int = Field(0, ge=0, description="Models of one API key at most; likewise.")
 
+    high_priority: Annotated[list[str], BeforeValidator(_split)] = Field(
+        [],
+        description="Names of the API keys, comma-separated, that may send jobs of priority high; *: everybody. Not "
+        "set: nobody.",
+    )
+
     # Worker
     train_slots: int = Field(1, ge=0, le=64, description="Trainings that one host runs at once; 0 takes none.")
     generate_slots: int = Field(1, ge=0, le=64, description="Writing jobs that one host runs at once; 0 takes none.")

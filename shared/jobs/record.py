@@ -69,6 +69,9 @@ VERSION = Version(newest=1, known={"type": frozenset(JobType), "status": frozens
 #: Of end.json.
 END_VERSION = Version(newest=1, known={"status": TERMINAL})
 
+#: Factor of a job's cost in its caller's turns, by its priority (`Priority` in shared/requests/fields.py).
+SLOWNESS: Mapping[str, float] = {"low": 4, "normal": 1, "high": 0.25}
+
 #: Jobs that come with an uploaded file, which is deleted when they end.
 UPLOADS = frozenset({JobType.IMPORT, JobType.EXTRACT})
 #: Jobs whose folders are emptied when they end.

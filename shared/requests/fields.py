@@ -1,6 +1,6 @@
 """What the requests share: their base, and the fields that several of them have. The limits of these are here alone."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
@@ -11,6 +11,11 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whit
 MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 MetadataValue = Annotated[str, StringConstraints(max_length=512)]
 Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]
+Priority = Literal["low", "normal", "high"]
+PRIORITY_HELP = (
+    "How soon its turn comes. low: after the caller's normal jobs, as if it took four times as long. high: apart from "
+    "them, as if it took a quarter; only for keys that the operator has named."
+)
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from shared.requests.fields import Metadata, Name, Request, Seed
+from shared.requests.fields import PRIORITY_HELP, Metadata, Name, Priority, Request, Seed
 from shared.requests.recipes import CLASSIC, STREAM, Recipe
 from shared.requests.webhook_urls import MAX_URL_CHARS, parse
 from shared.settings import WEBHOOK_KEY_PATTERN, check_webhook_secret
@@ -130,6 +130,7 @@ class TrainRequest(Request):
         30, ge=1, le=3600, description="Seconds between checkpoints: at most this much work is lost."
     )
     seed: Seed | None = Field(None, description="Seed of all random numbers; random if omitted.")
+    priority: Priority = Field("normal", description=PRIORITY_HELP)
     webhook: Webhook | None = Field(None, description="Send signed messages to a URL when the job starts or ends.")
     metadata: Metadata = Field(default_factory=dict, description="Up to 16 key-value pairs of your own.")
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from shared.requests.fields import Metadata, Request, Seed
+from shared.requests.fields import PRIORITY_HELP, Metadata, Priority, Request, Seed
 from shared.text.items import MAX_SEPARATOR
 
 #: Most characters of all items of a request together.
@@ -80,6 +80,7 @@ class GenerateRequest(Request):
     seed: Seed | None = Field(
         None, description="The same request with the same seed gives the same text; random if omitted."
     )
+    priority: Priority = Field("normal", description=PRIORITY_HELP)
     unknown_chars: Literal["error", "drop"] = Field(
         "error", description="Whether to refuse a prompt with characters that the model doesn't know, or to drop them."
     )

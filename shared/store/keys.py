@@ -10,7 +10,7 @@
 | index:<model>:<type>:<status> | zset | the same, of the jobs that made or use a model |
 | index:<corpus>:<type>:<status> | zset | the same, of the jobs that use a corpus |
 | queue:<queue> | zset | ids of queued jobs by their turns: the order of the queue |
-| turns:<queue> | zset | callers with waiting jobs, by the turn of their last one |
+| turns:<queue> | zset | callers with waiting jobs, one entry for each priority, by the turn of the last one |
 | clock:<queue> | string | the turn of the job of this queue that was claimed last |
 | running | zset | ids of running jobs by the end of their lease |
 | outbox | zset | ids of jobs whose message has to be sent, by the time from which it is due |

@@ -42,6 +42,7 @@ def to_hash(job: NewJob) -> dict[str, str]:
         "caller": job.owner,
         "owner": job.owner,
         "makes": f"{'model' if job.type in MAKES_MODEL else 'text'}:{job.makes_bytes}" if job.type in MAKES else "",
+        "priority": str(job.params.get("priority", "normal")),
         "cost": str(max(1, round(job.cost_seconds * 1000))),
         "turn": "",
         "message": "",

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from shared.jobs.record import TRANSITIONS, VERSION
+from shared.jobs.record import SLOWNESS, TRANSITIONS, VERSION
 from shared.store import keys
 from shared.store.connection import Client, translated
 
@@ -32,6 +32,7 @@ class Scripts:
                 "transitions": {status: sorted(following) for status, following in TRANSITIONS.items()},
                 "events_cap": events_cap,
                 "job_version": VERSION.newest,
+                "slowness": dict(SLOWNESS),
                 "bounds_ms": [round(bound * 1000) for bound in BOUNDS_S],
             }
         )

@@ -29,7 +29,7 @@ _MODELS = 100
 _FIRST = ("length", "n")
 #: Prefix of the form's fields for items, and how many a model of a list is asked for unless the form says otherwise.
 _ITEMS, _COUNT = "items.", "100"
-_FOLDED = ("seed", "top_k", "top_p", "max_run", "unknown_chars")
+_FOLDED = ("seed", "top_k", "top_p", "max_run", "unknown_chars", "priority")
 
 
 #: The effect of a temperature: from which value on, its range and words. The page marks the present one.

@@ -11,6 +11,7 @@ from shared.text import prompt
 from shared.text.vocabulary import BOM, Vocabulary
 from web.services import Services
 from web.submission.list_items import items_for
+from web.submission.priorities import check_priority
 
 #: Characters of a random passage where a model's request has no sequence length.
 _PASSAGE = 100
@@ -18,6 +19,7 @@ _PASSAGE = 100
 
 def prepare(services: Services, request: GenerateRequest, job_id: str) -> NewJob:
     """Return the job of a generate request. Raises InvalidRequest where its model is unknown or its prompt unfit."""
+    check_priority(services, request.priority)
     model = services.volume.models.find(request.model_id)
     if model is None:
         raise InvalidRequest.at(

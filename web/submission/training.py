@@ -23,6 +23,7 @@ from shared.text.vocabulary import Vocabulary, name_characters
 from web.services import Services
 from web.submission import bases
 from web.submission.lists import resolve_items
+from web.submission.priorities import check_priority
 
 Training: TypeAlias = ClassicRequest | StreamRequest
 
@@ -70,6 +71,7 @@ def prepare(services: Services, request: Training, job_id: str) -> NewJob:
 def resolve(services: Services, request: Training, *, seed: int) -> Resolved:
     """Resolve the request, with every option concrete: fitted to its text, named, seeded where it brings no seed."""
     _check_webhook(services, request)
+    check_priority(services, request.priority)
     corpus = services.volume.corpora.find(request.corpus_id)
     if corpus is None:
         raise InvalidRequest.at(

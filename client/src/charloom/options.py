@@ -6,7 +6,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, Required, TypedDict
 
-from charloom.values import Recipe, WebhookEvent
+from charloom.values import Priority, Recipe, WebhookEvent
 
 
 class Webhook(TypedDict, total=False):
@@ -52,6 +52,7 @@ class TrainOptions(TypedDict, total=False):
     sample_chars: int
     checkpoint_seconds: float
     seed: int
+    priority: Priority
     webhook: Webhook
     metadata: Mapping[str, str]
 
@@ -80,5 +81,6 @@ class GenerateOptions(TypedDict, total=False):
     n: int
     items: WriteItems
     seed: int
+    priority: Priority
     unknown_chars: Literal["error", "drop"]
     metadata: Mapping[str, str]

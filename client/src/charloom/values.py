@@ -12,6 +12,8 @@ JobStatus = Literal["queued", "running", "cancelling", "succeeded", "failed", "c
 WebhookEvent = Literal["job.running", "job.succeeded", "job.failed", "job.cancelled"]
 Recipe = Literal["stream", "classic"]
 Format = Literal["bundle", "pth"]
+#: "high" is for keys that may.
+Priority = Literal["low", "normal", "high"]
 Order = Literal["asc", "desc"]
 #: What a text is.
 TextKind = Literal["prose", "list"]

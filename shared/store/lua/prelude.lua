@@ -3,6 +3,7 @@
 --   transitions  status -> list of the statuses that may follow (shared/jobs/record.py), defined only there
 --   events_cap   newest events kept of one job
 --   job_version  newest version of a job record that this process can read (shared/jobs/record.py)
+--   slowness     priority -> factor of a job's cost in its turn (shared/jobs/record.py)
 --   bounds_ms    upper bounds of the histograms' buckets (shared/store/scripts.py)
 -- Each script starts with its own ARGV (from 2 on) and what it returns. A reply's first element is a word: "ok", or why not.
 -- Scripts use keys that they find by id, so Charloom needs one Redis (or a primary with replicas), not a cluster.
@@ -126,19 +127,28 @@ local function emit_status(job)
   emit(job.id, 'status', cjson.encode({status = shown(job), attempt = tonumber(job.attempt), worker = worker}))
 end
 
--- The place of a new job in its queue: self-clocked fair queueing (Golestani 1994) among callers. Each caller's jobs follow one
--- another by what they cost; the clock of a queue is the turn of the job that was claimed last, so that nobody pays for what they
--- had while nobody else waited. Begins at the time of day, behind jobs that an older version put into the queue.
+-- Whose turns follow one another: a caller's jobs of one priority. Those of normal priority have the caller's name, as in older versions.
+local function flow(job, priority)
+  if priority == 'normal' then return job.caller or '' end
+  return (job.caller or '') .. '/' .. priority
+end
+
+-- The place of a new job in its queue: self-clocked fair queueing (Golestani 1994) among callers. Each caller's jobs of a priority
+-- follow one another by what they cost, and those of low priority the normal ones, too; the clock of a queue is the turn of the job that
+-- was claimed last, so that nobody pays for what they had while nobody else waited. Begins at the time of day, behind jobs that an
+-- older version put into the queue.
 local function take_turn(job, now)
   local callers, clock_key = layout.turns .. job.queue, layout.clock .. job.queue
   if redis.call('EXISTS', layout.queue .. job.queue) == 0 then redis.call('DEL', callers, clock_key) end
   redis.call('SET', clock_key, string.format('%.0f', now), 'NX')
   local clock = tonumber(redis.call('GET', clock_key))
   redis.call('ZREMRANGEBYSCORE', callers, '-inf', clock)
-  local caller = job.caller or ''
-  local last = tonumber(redis.call('ZSCORE', callers, caller) or clock)
-  local turn = last + math.max(1, tonumber(job.cost or '1'))
-  redis.call('ZADD', callers, turn, caller)
+  local priority = job.priority or 'normal'
+  local function last(of) return tonumber(redis.call('ZSCORE', callers, flow(job, of)) or clock) end
+  local after = last(priority)
+  if priority == 'low' then after = math.max(after, last('normal')) end
+  local turn = after + math.max(1, math.floor(tonumber(job.cost or '1') * context.slowness[priority]))
+  redis.call('ZADD', callers, turn, flow(job, priority))
   return string.format('%.0f', turn)
 end
 
@@ -157,7 +167,9 @@ local function leave_queue(job)
   if not job.caller then return end
   redis.call('SREM', layout.waiting .. job.caller, job.id)
   -- Who has cancelled all that waited begins anew.
-  if redis.call('EXISTS', layout.waiting .. job.caller) == 0 then redis.call('ZREM', layout.turns .. job.queue, job.caller) end
+  if redis.call('EXISTS', layout.waiting .. job.caller) == 0 then
+    for priority in pairs(context.slowness) do redis.call('ZREM', layout.turns .. job.queue, flow(job, priority)) end
+  end
 end
 
 -- Put a job into its queue, its message due at once.

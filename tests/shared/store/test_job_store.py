@@ -698,6 +698,39 @@ def test_callers_take_turns_by_what_their_jobs_cost(store: Store) -> None:
     assert not store.jobs.due(stayed_empty=lambda _: False), "no message is missing"
 
 
+def test_priorities_order_a_callers_own_jobs_and_weigh_among_callers(store: Store) -> None:
+    def send(caller: str, priority: str, cost: float = 60) -> str:
+        job = replace(make_job(params={"corpus_id": "cor_x", "priority": priority}), cost_seconds=cost)
+        store.jobs.create(job, caller=caller)
+        return job.id
+
+    low, first, second = send("ann", "low", 1), send("ann", "normal"), send("ann", "normal")
+    late, urgent, bobs = send("ann", "low", 1), send("ann", "high"), send("bob", "normal")
+    bulk = [send("eve", "low") for _ in range(3)]
+    order = []
+    while taken := store.jobs.claim_next(second, worker="w1", owner_id="w1", lease_s=LEASE_S, min_token=lambda _: 0):
+        order.append(taken.job.id)
+    # A low one that was alone costs 4; the second one comes after all normal ones of its caller, though it is short.
+    assert order == [low, urgent, *sorted((first, bobs)), second, late, *bulk]
+
+
+def test_short_jobs_come_first_but_put_off_a_long_one_by_no_more_than_it_costs(store: Store) -> None:
+    def send(caller: str, cost: float) -> str:
+        job = replace(make_job(), cost_seconds=cost)
+        store.jobs.create(job, caller=caller)
+        return job.id
+
+    long, before = send("ann", 20), 0
+    while True:
+        message = send("bob", 1)
+        claim = store.jobs.claim_next(message, worker="w1", owner_id="w1", lease_s=LEASE_S, min_token=lambda _: 0)
+        assert claim is not None
+        if claim.job.id == long:
+            break
+        before += 1
+    assert before in (19, 20), "however many bob sends"
+
+
 def test_a_drained_job_goes_first_and_the_message_of_a_cancelled_one_serves_another(store: Store) -> None:
     drained, waiting, cancelled = (make_job() for _ in range(3))
     for job in (drained, waiting, cancelled):

@@ -38,6 +38,7 @@ LONG_AGO = -(10**9)
 
 WORKERS = ("w1", "w2", "w3")
 CALLERS = ("ann", "bob")
+PRIORITIES = {"low": 4, "normal": 1, "high": 0.25}
 RESOURCES = ("cor_a", "cor_b", "mod_a")
 ENDS = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
 
@@ -89,6 +90,10 @@ class Modelled:
     turn: int
     #: From when on its message is due; None: it is sent, or needs none.
     due_at: int | None
+    #: The queue's clock when it came.
+    came_at: int = 0
+    #: What callers' jobs that came later and had their turns before have cost, by caller and priority, weighed.
+    overtaken: dict[tuple[str, str], int] = field(default_factory=dict)
     status: Status = Status.QUEUED
     sent_at: int | None = None
     token: int = 0
@@ -134,8 +139,8 @@ class Model:
         self.retired: dict[str, int] = {}
         self.claimed: dict[Queue, int] = {}
         self.clocks: dict[Queue, int] = {}
-        #: The turn of each caller's last job, by queue.
-        self.turns: dict[Queue, dict[str, int]] = {queue: {} for queue in Queue}
+        #: The turn of each caller's last job of each priority, by queue.
+        self.turns: dict[Queue, dict[tuple[str, str], int]] = {queue: {} for queue in Queue}
 
     def owned(self, job_id: str, token: int) -> Modelled:
         job = self.jobs.get(job_id)
@@ -146,18 +151,22 @@ class Model:
         return job
 
     def take_turn(self, job: NewJob, caller: str) -> int:
-        turns = self.turns[job.queue]
+        turns, priority = self.turns[job.queue], job.params["priority"]
         if not self.waiting(job.queue):
             turns.clear()
             self.clocks[job.queue] = self.now
         clock = self.clocks[job.queue]
-        turns[caller] = max(clock, turns.get(caller, clock)) + round(1000 * job.cost_seconds)
-        return turns[caller]
+        after = max(clock, turns.get((caller, priority), clock))
+        if priority == "low":
+            after = max(after, turns.get((caller, "normal"), clock))
+        turns[caller, priority] = after + weighed(job)
+        return turns[caller, priority]
 
     def leave_queue(self, job: Modelled) -> None:
         """Forget what a caller has cost who has nothing waiting any more. Call it when the job has left its queue."""
         if not any(other.status is Status.QUEUED and other.caller == job.caller for other in self.jobs.values()):
-            self.turns[job.job.queue].pop(job.caller, None)
+            for priority in PRIORITIES:
+                self.turns[job.job.queue].pop((job.caller, priority), None)
 
     def create(self, job: NewJob, caller: str) -> None:
         if job.id in self.jobs:
@@ -165,7 +174,14 @@ class Model:
         if any(self.retired.get(resource, LONG_AGO) > self.now for resource in job.uses):
             raise Conflict
         turn = self.take_turn(job, caller)
-        self.jobs[job.id] = Modelled(job, caller=caller, turn=turn, due_at=self.now + GRACE, told=[Status.QUEUED])
+        self.jobs[job.id] = Modelled(
+            job,
+            caller=caller,
+            turn=turn,
+            came_at=self.clocks[job.queue],
+            due_at=self.now + GRACE,
+            told=[Status.QUEUED],
+        )
 
     def restore(self, job: NewJob, status: Status, rows: list[int], token: int = 0) -> bool:
         if job.id in self.jobs:
@@ -174,6 +190,7 @@ class Model:
             job,
             caller=job.owner,
             turn=self.take_turn(job, job.owner) if status is Status.QUEUED else 0,
+            came_at=self.clocks.get(job.queue, LONG_AGO),
             due_at=self.now if status is Status.QUEUED else None,
             status=status,
             ended_at=self.now if status in ENDS else None,
@@ -203,6 +220,7 @@ class Model:
         if named is None or not (waiting := self.waiting(named.job.queue)):
             return None
         job, queue = self.jobs[waiting[0]], named.job.queue
+        self.note_overtaking(job)
         sent_at = job.sent_at if job is named else None
         if job is not named and named.status is Status.QUEUED:
             sent_at, named.sent_at = named.sent_at, job.sent_at
@@ -210,6 +228,16 @@ class Model:
         if sent_at is not None:
             self.claimed[queue] = max(self.claimed.get(queue, LONG_AGO), sent_at)
         return job.job.id, self.begin(job, worker, min_token)
+
+    def note_overtaking(self, job: Modelled) -> None:
+        """Count what those wait longer for this job that came before it. Nobody waits for more than a share."""
+        came = list(self.jobs.values())
+        for other in came[: came.index(job)] if job.turn else ():
+            if other.status is not Status.QUEUED or other.job.queue is not job.job.queue or not other.turn:
+                continue
+            flow = job.caller, job.job.params["priority"]
+            other.overtaken[flow] = other.overtaken.get(flow, 0) + weighed(job.job)
+            assert other.overtaken[flow] <= other.turn - other.came_at, "nobody starves"
 
     def begin(self, job: Modelled, worker: str, min_token: int) -> int:
         self.clocks[job.job.queue] = max(self.clocks.get(job.job.queue, LONG_AGO), job.turn)
@@ -367,6 +395,11 @@ class Model:
         return [job.job.id for job in sorted(queued, key=lambda job: (job.turn, job.job.id))]
 
 
+def weighed(job: NewJob) -> int:
+    """Return by how much a job puts off its caller's next one of its priority."""
+    return max(1, int(round(1000 * job.cost_seconds) * PRIORITIES[job.params["priority"]]))
+
+
 def outcome(act: Callable[[], Any]) -> Any:
     """Return what a call returns, or the kind of refusal that it raises."""
     try:
@@ -392,6 +425,7 @@ ASKS = st.fixed_dictionaries(
         "model_id": st.sampled_from(["mod_a", "mod_b"]),
         "max_attempts": st.integers(1, 2),
         "cost_seconds": st.sampled_from([0.002, 1, 5]),
+        "params": st.sampled_from([*PRIORITIES, "normal"]).map(lambda priority: {"priority": priority}),
         "owner": st.sampled_from(["", "ann"]),
         "makes_bytes": st.sampled_from([0, 10**10]),
     }
@@ -464,7 +498,7 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: sum(job.live for job in self.model.jobs.values()) < 4)
     @rule(ask=ASKS, caller=st.sampled_from(CALLERS))
     def create(self, ask: dict[str, Any], caller: str) -> None:
-        job = NewJob(id=f"job_{len(self.asked):026}", params={}, metadata={"who": "é"}, **ask)
+        job = NewJob(id=f"job_{len(self.asked):026}", metadata={"who": "é"}, **ask)
         refused = self.same(
             lambda: self.store.jobs.create(job, caller=caller) and None, lambda: self.model.create(job, caller)
         )
