@@ -92,7 +92,7 @@ def _wait_until_compared(host: WorkerContext) -> bool:
 
 
 def _attempt(host: WorkerContext, claim: Claim, span: Span) -> None:
-    """Do a job that is claimed. The span of an attempt that is lost isn't ended: a reaper reports it."""
+    """Do a job that is claimed. Its span is ended where its end is recorded: a lost attempt is reported by a reaper."""
     job_id = claim.job.id
     log.info("%s starts: %s, attempt %d", job_id, claim.job.type, claim.job.attempt)
     lease = Lease(
@@ -119,12 +119,10 @@ def _attempt(host: WorkerContext, claim: Claim, span: Span) -> None:
         except LeaseLost as exc:
             log.warning("%s: %s", job_id, exc)
             host.step_log.refuse(job_id=job_id, token=claim.token, worker=host.name)
-            return
         except (StoreUnavailable, VolumeGone) as exc:
             # Not the job's fault: its lease is ended, and it runs again, here or elsewhere.
             log.error("%s is abandoned: %s", job_id, exc)
             _report_lost(host, claim)
-            return
         except (VolumeUnavailable, NewerVersion) as exc:
             _fail(attempt, JobError(code=exc.code, detail=exc.detail, retryable=True))
         except (JobFailed, NotFound) as exc:
@@ -132,7 +130,6 @@ def _attempt(host: WorkerContext, claim: Claim, span: Span) -> None:
         except Exception as exc:
             log.exception("%s failed", job_id)
             _fail(attempt, JobError(code="internal", detail=_words(exc), retryable=True))
-        span.end()
 
 
 def _min_token(host: WorkerContext, job_id: str) -> int | None:
@@ -190,6 +187,7 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
             _drop_files(attempt)
             reporter.finish(Status.CANCELLED, result=result)
     attempt.span.set({"charloom.outcome": type(outcome).__name__.lower()})
+    attempt.span.end()
     log.info("%s ended here: %s", job_id, type(outcome).__name__.lower())
 
 
@@ -198,10 +196,11 @@ def _fail(attempt: Attempt, error: JobError) -> None:
     try:
         attempt.lease.check()  # if it was lost meanwhile, nothing on the volume is touched
         log.info("%s failed: %s", job_id, error.detail)
-        attempt.span.fail(error.code)
         _drop_files(attempt)  # nobody can use a refused file, nor half a model
         _note_end(attempt, Status.FAILED, error=vars(error))
         attempt.reporter.finish(Status.FAILED, error=error)
+        attempt.span.fail(error.code)
+        attempt.span.end()
     except (LeaseLost, StoreUnavailable, Conflict) as exc:
         log.error("the end of %s can't be recorded: %s", job_id, exc)
 

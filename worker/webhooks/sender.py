@@ -24,7 +24,7 @@ from shared.jobs.schemas import Job, format_time
 from shared.requests.webhook_urls import parse
 from shared.settings import Settings, webhook_key
 from shared.store import Message, Store
-from shared.tracing import NO_TRACER, Tracer, trace_id
+from shared.tracing import NO_TRACER, Attributes, Tracer, trace_id
 from worker.webhooks.safe_http import Caller, Unreachable
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,11 @@ class WebhookSender:
 
     def _post(self, message: Message, job: record.Job, headers: dict[str, str], body: bytes) -> int:
         """Post a message as a span of the job's trace, which the receiver is told. Raises Unreachable."""
-        about = {"charloom.job.id": job.id, "charloom.event": message.type, "charloom.try": message.number_of_try}
+        about: Attributes = {
+            "charloom.job.id": job.id,
+            "charloom.event": message.type,
+            "charloom.try": message.number_of_try,
+        }
         span = self._tracer.begin("webhook", parent=job.traceparent, kind="client", attributes=about)
         if span.traceparent is not None:
             headers["traceparent"] = span.traceparent
