@@ -6,10 +6,14 @@ the time of so many processors in each period, whichever they are (`docker run -
 
 import math
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 _PROC = Path("/proc/self")
+_CPUINFO = Path("/proc/cpuinfo")
+#: Fields of /proc/cpuinfo that tell kinds of processors apart, x86's and ARM's.
+_KIND = ("vendor_id", "cpu family", "model", "CPU implementer", "CPU part")
 
 
 def cores() -> int:
@@ -26,6 +30,16 @@ def cores() -> int:
 def processors() -> int:
     """Return how many processors this process may run on, whatever its quota."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor_kind(cpuinfo: Path = _CPUINFO) -> str:
+    """Return what tells this host's kind of processor from others; its architecture where no more is known."""
+    try:
+        lines = cpuinfo.read_text("ascii", errors="replace").partition("\n\n")[0].splitlines()
+    except OSError:
+        lines = []
+    fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return " ".join([platform.machine(), *(fields[name] for name in _KIND if name in fields)])
 
 
 def cpu_quota(proc: Path = _PROC) -> float | None:

@@ -1,6 +1,7 @@
 """A container's limits are found in both versions of control groups, wherever they are mounted."""
 
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared import host
-from shared.host import cores, cpu_quota, memory_bytes, processors
+from shared.host import cores, cpu_quota, memory_bytes, processor_kind, processors
 
 #: The kind of hierarchy and its controllers, what of it is mounted, the process's group, files, quota, bytes of memory.
 CASES: Mapping[str, tuple[str, str, str, str, Mapping[str, str], float | None, int | None]] = {
@@ -55,6 +56,23 @@ def test_limits_of_a_container_are_found(tmp_path: Path, case: str) -> None:
         (groups / name).write_text(f"{text}\n")
     assert cpu_quota(proc) == quota
     assert memory_bytes(proc) == (memory or memory_bytes(tmp_path / "no such place"))
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "kind"),
+    [
+        (
+            "vendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: EPYC\n\nvendor_id : x\n",
+            " AuthenticAMD 25 1",
+        ),
+        ("processor : 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n", " 0x41 0xd0c"),
+        (None, ""),
+    ],
+)
+def test_kinds_of_processors_are_told_apart(tmp_path: Path, cpuinfo: str | None, kind: str) -> None:
+    if cpuinfo is not None:
+        (tmp_path / "cpuinfo").write_text(cpuinfo)
+    assert processor_kind(tmp_path / "cpuinfo") == platform.machine() + kind
 
 
 @pytest.mark.parametrize(("quota", "wanted"), [(0.5, 1), (1.1, 2), (2.0, 2), (64.0, 3), (None, 3)])

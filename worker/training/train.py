@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from shared.errors import JobFailed
-from shared.host import cores
+from shared.host import cores, processor_kind
 from shared.requests.flops import takes_muon
 from shared.requests.options import ClassicRequest, StreamRequest
 from shared.text.text_stream import normalized_chunks
@@ -112,10 +112,10 @@ def train(
     # A state from before Muon was used here continues with Adam alone.
     muon = bool(facts.get("muon")) if facts else takes_muon(request)
     model.fuse(load() if fused else None, bfloat16=bfloat16)
-    if state is not None and _computed_by(facts) != (model.computed_by, bfloat16):
+    if facts and (changed := _changed(facts, model, bfloat16=bfloat16)):
         note(
-            f"From step {facts['step']} on, other code computes the training: the quality is the same, but the last "
-            "digits differ from those of an uninterrupted training."
+            f"From step {facts['step']} on, {changed} computes the training: the quality is the same, but the last "
+            "digits may differ from those of an uninterrupted training."
         )
     threads = facts.get("threads") or _threads(threads or cores(), request, model)
     torch.set_num_threads(threads)
@@ -140,8 +140,19 @@ def train(
     yield from Trainer(context, model, recipe, clock=clock, state=state).run()
 
 
-def _computed_by(facts: Mapping[str, Any]) -> tuple[str, bool]:
-    return facts.get("kernel_path", ""), bool(facts.get("bfloat16"))
+def _changed(facts: Mapping[str, Any], model: CharLSTM, *, bfloat16: bool) -> str:
+    """Say what of that which decides how sums are rounded differs from where a state was saved; "" if nothing does.
+
+    torch chooses the code of its matrix products by the processor's vendor and model.
+    """
+    same_code = (facts.get("kernel_path", ""), bool(facts.get("bfloat16"))) == (model.computed_by, bfloat16)
+    torch_version, processor = str(torch.__version__), processor_kind()
+    changes = {
+        "other code": not same_code,
+        "another version of torch": facts.get("torch", torch_version) != torch_version,
+        "another kind of processor": facts.get("processor", processor) != processor,
+    }
+    return " and ".join(what for what, differs in changes.items() if differs)
 
 
 def _threads(most: int, request: ClassicRequest | StreamRequest, model: CharLSTM) -> int:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from shared.errors import JobFailed
+from shared.host import processor_kind
 from shared.jobs.rows import MAX_SAMPLES, Baselines, MetricRow, ModelLosses, SampleRow
 from shared.requests.options import ClassicRequest, StreamRequest
 from shared.text.items import ModelItems
@@ -102,6 +103,7 @@ class Trainer:
             "muon": context.muon,
             "kernel_path": model.computed_by,
             "torch": str(torch.__version__),
+            "processor": processor_kind(),
             "vocabulary": context.vocabulary.characters,
             "text_sha256": hashlib.sha256(context.codes.data).hexdigest(),
             # The options that the job names: a worker of the version that queued it knows them, but not later ones.

@@ -9,6 +9,7 @@ import pytest
 from safetensors.torch import load_file
 
 from shared.errors import JobFailed
+from shared.host import processor_kind
 from shared.requests.options import ClassicRequest, StreamRequest
 from tests.preloaded import output_of
 from tests.worker.short_trainings import assert_same, classic, rows, run, sample_text, stream
@@ -114,11 +115,31 @@ def test_on_the_same_kind_of_host_nothing_is_noted() -> None:
     assert notes == []
 
 
-def test_another_torch_goes_on_from_a_state_too() -> None:
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"kernel_path": "another"}, "other code"),
+        ({"torch": "2.0.0"}, "another version of torch"),
+        ({"processor": "x86_64 GenuineIntel 6 106"}, "another kind of processor"),
+        ({"kernel_path": "another", "processor": "aarch64"}, "other code and another kind of processor"),
+    ],
+)
+def test_another_host_goes_on_and_says_where_bitwise_equality_ends(facts: dict[str, str], said: str) -> None:
     state, _ = broken_at(STREAM, "training", 3)
-    older = TrainState(tensors=state.tensors, facts={**state.facts, "torch": "2.0.0"})
-    _, done = run(STREAM, TEXTS["stream"], state=older)
-    assert done.stop_reason == "completed"
+    notes: list[str] = []
+    other = replace(state, facts={**state.facts, **facts})
+    first = next(train(STREAM, TEXTS["stream"], state=other, threads=1, note=notes.append))
+    assert [note for note in notes if f"From step {state.facts['step']} on, {said} computes the training" in note]
+    assert first.state().facts["processor"] == processor_kind()
+
+
+def test_a_host_without_the_compiled_layer_goes_on_as_well() -> None:
+    _, end = undisturbed("stream")
+    state, _ = broken_at(STREAM, "training", 3)
+    notes: list[str] = []
+    _, done = run(STREAM, TEXTS["stream"], state=state, fused=False, note=notes.append)
+    assert bool([note for note in notes if "other code" in note]) is (state.facts["kernel_path"] != "nn.LSTM")
+    assert done.best_loss == pytest.approx(end.best_loss, abs=0.02)
 
 
 def test_another_process_goes_on_with_the_same_weights(tmp_path: Path) -> None:
