@@ -1,4 +1,4 @@
-"""The whole way in a real Chromium, nothing played: a book is sent, a real worker trains, the model writes."""
+"""The whole way in a real Chromium, nothing played: a book is sent and cleaned, a worker trains, the model writes."""
 
 import re
 from collections.abc import Iterator
@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 import redis
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from shared.jobs.record import Status
 from tests.preloaded_process import SLOW_CHECKPOINT_SECONDS
 from tests.web.browsing import tab
 from tests.web.serving import serve
 from tests.worker.cluster import ROOT, Cluster
+from tests.worker.extraction.makers import epub
 
 #: A training takes some seconds on a busy machine, a restart of the server some more.
 PATIENCE_MS = 90_000
@@ -27,16 +28,43 @@ def cluster(valkey: str, tmp_path: Path) -> Iterator[Cluster]:
     cluster.store.close()
 
 
+def licensed_book() -> bytes:
+    """Make an EPUB of the sample with a licence at its end."""
+    paragraphs = (ROOT / "shared" / "sample.txt").read_text().split("\n\n")
+    end = ["*** END OF THE PROJECT GUTENBERG EBOOK THE LOOM ***", "This licence is <i>long</i>. " * 40]
+    return epub({"one": "".join(f"<p>{one}</p>" for one in (*paragraphs, *end))})
+
+
+def clean_on_a_telephone(page: Page) -> None:
+    """Clean the chosen text by one click on its page, look at what changed, and choose the new one."""
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.get_by_role("link", name="The Loom", exact=True).click()
+    panel = page.locator("#findings")
+    expect(panel.locator("summary").first).to_contain_text("Licence", timeout=PATIENCE_MS)
+    panel.get_by_role("button", name="Mend what is advised").click()
+    cleaning = page.get_by_role("region", name="Cleaning")
+    expect(cleaning).to_contain_text("characters became", timeout=PATIENCE_MS)
+    cleaning.get_by_text("licence: 1 change").click()
+    expect(cleaning.locator("del").first).to_contain_text("END OF THE PROJECT GUTENBERG")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    cleaning.get_by_role("link", name="The Loom, cleaned").click()
+    expect(page.locator("#findings")).to_contain_text("Nothing is odd", timeout=PATIENCE_MS)
+    page.get_by_role("link", name="Train on this text").click()
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+
 def test_a_book_becomes_a_model_that_writes_though_the_server_restarts(
     browser: Browser, cluster: Cluster, valkey: str, tmp_path: Path
 ) -> None:
-    book = tmp_path / "The Loom.txt"
-    book.write_bytes((ROOT / "shared" / "sample.txt").read_bytes())
+    book = tmp_path / "The Loom.epub"
+    book.write_bytes(licensed_book())
     with cluster.worker(), serve(valkey, tmp_path) as first, tab(browser, first, complains=True) as page:
         page.goto("/")
         page.get_by_label("A file").set_input_files(book)
         page.get_by_role("button", name="Upload").click()
-        expect(page.get_by_role("heading", name="The Loom")).to_be_visible()
+        page.wait_for_url(re.compile(r"/\?corpus_id=.*#recipes"), timeout=PATIENCE_MS)
+        clean_on_a_telephone(page)
+        expect(page.get_by_role("heading", name="The Loom, cleaned")).to_be_visible()
         form = page.locator('[data-recipe="stream"]')
         expect(form.locator(".estimate")).to_contain_text("Parameters")
         form.get_by_text("Options").click()

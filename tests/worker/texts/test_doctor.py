@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from shared.text.text_stream import read
+from tests.worker.extraction.makers import pdf
+from worker.extraction.extract import extract
 from worker.texts.cleaning import Mended, clean
 from worker.texts.doctor import RULES, examine
 from worker.texts.findings import Finding
@@ -65,6 +67,16 @@ DIVIDED = (
 JOINED = DIVIDED.replace("beau-\ntiful ", "beautiful\n").replace("Ah, sing-\nsong.\n", "Ah, sing-song.\n")
 PERSIAN = "می\u200cخواهم"
 RUSSIAN = "Медведь пошёл в лес и сказал, что мёд лучше чая, когда идёт дождь."
+SAMPLE = (Path(__file__).parents[3] / "shared" / "sample.txt").read_text()
+#: From the Brothers Grimm's "Der Froschkönig".
+GERMAN = """
+In den alten Zeiten, wo das Wünschen noch geholfen hat, lebte ein König, dessen Töchter waren alle schön; aber die
+jüngste war so schön, daß die Sonne selber, die doch so vieles gesehen hat, sich verwunderte, sooft sie ihr ins Gesicht
+schien. Nahe bei dem Schlosse des Königs lag ein großer dunkler Wald, und in dem Walde unter einer alten Linde war ein
+Brunnen; wenn nun der Tag recht heiß war, so ging das Königskind hinaus in den Wald und setzte sich an den Rand des
+kühlen Brunnens; und wenn sie Langeweile hatte, so nahm sie eine goldene Kugel, warf sie in die Höhe und fing sie
+wieder; und das war ihr liebstes Spielwerk.
+"""
 BARS = "+---+---+---+\n| a | b | c |\n+---+---+---+\n"
 TABLE = "name\tage\tfood\nPooh\t7\thoney\nPiglet\t5\tacorns\n"
 
@@ -155,6 +167,7 @@ def test_a_remedy_changes_what_it_names_alone(tmp_path: Path, rule: str, text: s
     [
         ("lost-characters", "what they say\ufffd\ufffd\n"),
         ("unlike-end", prose(150) + "THE FOUNDATION DISCLAIMS WARRANTY, 1.F.3; §§\n" * 90),
+        ("unlike-sections", SAMPLE[:17_000] + GERMAN * 7 + SAMPLE[17_000:]),
         ("unlike-sections", prose(100) + "".join(_RANDOM.choices("qxzjkvw ", k=5000)) + prose(100)),
     ],
 )
@@ -207,6 +220,31 @@ def test_windows_cover_a_text_however_it_is_cut(cut: int) -> None:
         assert "".join(window.own for window in found) == text
         assert all(text[w.offset : w.offset + len(w.text)] == w.text for w in found)
         assert all(len(window.own) <= WINDOW_CHARS for window in found)
+
+
+def test_a_text_in_one_language_has_no_section_unlike_the_rest(tmp_path: Path) -> None:
+    assert not found(file_of(tmp_path, SAMPLE)).keys() & {"unlike-sections", "unlike-end"}
+
+
+def test_heads_and_numbers_of_a_pdfs_pages_are_found_in_its_text(tmp_path: Path) -> None:
+    # Given: pages that end within sentences, each with a head and its number
+    lines = wrapped(" ".join(SAMPLE[:9_000].split()), 50).split("\n")
+    pages = []
+    for number, at in enumerate(range(0, len(lines), 20), 1):
+        placed = [(line, 50.0, 530.0 - 14 * n) for n, line in enumerate(lines[at : at + 20])]
+        pages.append([("A HEAD", 150.0, 560.0), *placed, (str(number), 200.0, 30.0)])
+    upload, work = tmp_path / "a.pdf", tmp_path / "work"
+    upload.write_bytes(pdf(pages))
+    work.mkdir()
+    extract(upload, "a.pdf", work, encoding=None, max_bytes=1 << 20, max_unpacked_bytes=1 << 20, report=lambda _: None)
+    text = (work / "text.txt").read_text()
+    assert text.count("A HEAD") == len(pages)
+    # When
+    (folder := tmp_path / "mended").mkdir()
+    result, done = mended(folder, text, {"page-marks"})
+    # Then: but for the first head and the last number, which interrupt nothing, they are gone
+    assert done[0].changes == len(pages) - 1
+    assert " ".join(result.split()) == f"A HEAD {' '.join(lines)} {len(pages)}"
 
 
 def test_every_rule_has_its_words() -> None:
