@@ -48,7 +48,7 @@ class Finding:
     share: float
     #: What it costs to leave it, in words and figures.
     cost: str
-    #: The remedy's word; None: there is none, or none is needed.
+    #: The remedy's word; None: there is none, none is needed, or it would change nothing.
     remedy: str | None
     #: What the remedy does, or why there is none.
     advice: str
@@ -67,6 +67,8 @@ class Tally:
 
     count: int = 0
     chars: int = 0
+    #: Places that the remedy changes.
+    changes: int = 0
     examples: list[Example] = field(default_factory=list)
 
     def add(self, places: Iterable[Place], window: Window) -> None:
@@ -74,6 +76,7 @@ class Tally:
         for place in places:
             self.count += 1
             self.chars += place.end - place.start
+            self.changes += place.new is not None
             if len(self.examples) < EXAMPLES:
                 self._keep(place, window)
 

@@ -48,7 +48,7 @@ def clean_on_a_telephone(page: Page) -> None:
     expect(cleaning.locator("del").first).to_contain_text("END OF THE PROJECT GUTENBERG")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     cleaning.get_by_role("link", name="The Loom, cleaned").click()
-    expect(page.locator("#findings")).to_contain_text("Nothing is odd", timeout=PATIENCE_MS)
+    expect(page.locator("#findings")).to_contain_text("How it was cleaned", timeout=PATIENCE_MS)
     page.get_by_role("link", name="Train on this text").click()
     page.set_viewport_size({"width": 1280, "height": 800})
 

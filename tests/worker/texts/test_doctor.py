@@ -165,6 +165,7 @@ def test_a_remedy_changes_what_it_names_alone(tmp_path: Path, rule: str, text: s
 @pytest.mark.parametrize(
     ("rule", "text"),
     [
+        ("rare-characters", BOOK + "Ω"),
         ("lost-characters", "what they say\ufffd\ufffd\n"),
         ("unlike-end", prose(150) + "THE FOUNDATION DISCLAIMS WARRANTY, 1.F.3; §§\n" * 90),
         ("unlike-sections", SAMPLE[:17_000] + GERMAN * 7 + SAMPLE[17_000:]),

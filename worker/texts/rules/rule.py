@@ -48,6 +48,7 @@ class Rule(ABC):
         if not tally.count:
             return None
         self.tally = tally
+        mends = self.mends and tally.changes > 0
         return Finding(
             id=self.id,
             title=self.title,
@@ -56,9 +57,9 @@ class Rule(ABC):
             chars=tally.chars,
             share=round(tally.chars / max(1, self.facts.chars), 6),
             cost=self.cost(),
-            remedy=self.id if self.mends else None,
+            remedy=self.id if mends else None,
             advice=self.advice,
-            advised=self.mends and self.advised(),
+            advised=mends and self.advised(),
             examples=tally.examples,
         )
 
