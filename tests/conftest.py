@@ -41,7 +41,6 @@ LONGEST = (
     "worker/jobs/test_lost_workers.py",
     "worker/jobs/test_running_jobs.py",
     "client/test_restarts.py",
-    "bench/test_suite.py",
     "worker/jobs/test_resume.py",
     "worker/nn/test_kernel.py",
 )

@@ -11,7 +11,7 @@ Found = TypeVar("Found")
 LOOK_SHARE, MIN_LOOK_S, MAX_LOOK_S = 0.05, 0.01, 0.2
 
 
-def eventually(look: Callable[[], Found], what: str = "", *, within_s: float = 60) -> Found:
+def eventually(look: Callable[[], Found], what: str = "", *, within_s: float = 120) -> Found:
     """Look until the answer is true, and return it.
 
     Raises:

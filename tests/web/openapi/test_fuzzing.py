@@ -42,7 +42,7 @@ include-operation-id = ["get_corpus", "get_corpus_text", "update_corpus", "list_
 parameters = {{ "path.corpus_id" = "{corpus_id}" }}
 """
 #: Requests that each call gets in the phase that draws them at random.
-EXAMPLES = 8
+EXAMPLES = 5
 
 
 @contextmanager

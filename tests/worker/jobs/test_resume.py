@@ -1,5 +1,6 @@
-"""A training broken off and taken up from its file ends as one that was not: bit for bit, wherever the break."""
+"""A training that is interrupted and resumed from its file ends as one that wasn't: bit for bit, at any step."""
 
+from collections import Counter
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -21,26 +22,43 @@ from worker.training.train import train
 #: A size that the compiled layer has, a validation part that two readers share; and one that torch computes.
 STREAM = stream(validation_fraction=0.4, layers=2, dropout=0.3, epochs=3, hidden_size=32)
 CLASSIC = classic(layers=2, grad_clip=1.0, batch_size=32)
+#: States kept of each phase.
+MAX_STATES = 24
 TEXTS = {"stream": sample_text(12_000), "classic": sample_text(700)}
 
 
 @cache
+def trained(recipe: str) -> tuple[list[TrainEvent], dict[tuple[str, int], tuple[TrainState, int]]]:
+    """Train to the end, once for all tests.
+
+    Returns all events; and for the first events in each phase of the training, which are counted from 1, the state at
+    that event and how many events there were by then.
+    """
+    events: list[TrainEvent] = []
+    states: dict[tuple[str, int], tuple[TrainState, int]] = {}
+    seen: Counter[str] = Counter()
+    for event in train(STREAM if recipe == "stream" else CLASSIC, TEXTS[recipe], threads=1):
+        events.append(event)
+        state = event.state()
+        phase = state.facts["phase"]
+        seen[phase] += 1
+        if seen[phase] <= MAX_STATES:
+            states[phase, seen[phase]] = state, len(events)
+    return events, states
+
+
 def undisturbed(recipe: str) -> tuple[list[TrainEvent], Done]:
-    """Train to the end, once for all tests."""
-    return run(STREAM if recipe == "stream" else CLASSIC, TEXTS[recipe])
+    """Return the events of a training, and the last one."""
+    events, _ = trained(recipe)
+    assert isinstance(events[-1], Done)
+    return events, events[-1]
 
 
 def broken_at(request: StreamRequest | ClassicRequest, phase: str, which: int) -> tuple[TrainState, list[TrainEvent]]:
-    """Train until the `which`-th event in this phase of the training, and break off there."""
-    events: list[TrainEvent] = []
-    seen = 0
-    for event in train(request, TEXTS[request.recipe], threads=1):
-        events.append(event)
-        state = event.state()
-        seen += state.facts["phase"] == phase
-        if seen == which:
-            return state, events
-    raise AssertionError(f"never {which} times {phase}")
+    """Return what is left of a training that is broken off at the `which`-th event in this phase."""
+    events, states = trained(request.recipe)
+    state, count = states[phase, which]
+    return state, events[:count]
 
 
 @pytest.mark.parametrize("request_", [STREAM, CLASSIC], ids=["stream", "classic"])
