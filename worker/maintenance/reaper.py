@@ -52,7 +52,7 @@ class Reaper:
         self._clock = clock
         self._history: str | None = None
         #: No leases count as expired before this moment, after a restart or a failover of the server.
-        self._patient_until = float("-inf")
+        self._grace_until = float("-inf")
         self._purge_at = float("-inf")
         self._empty_since: dict[Queue, float] = {}
         self._closing = threading.Event()
@@ -73,7 +73,7 @@ class Reaper:
         self._note_restart()
         if not self._store.jobs.is_whole():
             reconcile(self._store.jobs, self._volume, lease_s=self._settings.lease_ttl_s)
-        if self._clock() >= self._patient_until:
+        if self._clock() >= self._grace_until:
             self._reap(self._store.jobs)
         try:
             sync_pending(self._store.jobs, self._volume)
@@ -92,7 +92,7 @@ class Reaper:
         history = self._store.jobs.history()
         if history != self._history:
             if self._history is not None:
-                self._patient_until = self._clock() + self._settings.lease_ttl_s
+                self._grace_until = self._clock() + self._settings.lease_ttl_s
             self._history = history
 
     def _reap(self, jobs: JobStore) -> None:
