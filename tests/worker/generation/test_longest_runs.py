@@ -2,14 +2,13 @@
 
 from itertools import groupby, pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.generation.longest_runs import LongestRuns
 
 
 @given(text=st.text("aab \U0001f43b", max_size=60), cuts=st.lists(st.integers(0, 60), max_size=5))
-@settings(max_examples=300, deadline=None)
 def test_it_finds_what_the_plain_way_finds(text: str, cuts: list[int]) -> None:
     runs = LongestRuns()
     edges = [0, *sorted(cuts), len(text)]

@@ -54,7 +54,6 @@ def texts_with_copies(draw: st.DrawFn) -> tuple[list[str], str]:
 
 @pytest.mark.parametrize(("stride", "few"), [(1, 4096), (16, 0), (5, 0)])
 @given(pair=texts_with_copies())
-@settings(max_examples=200, deadline=None)
 def test_it_finds_what_the_plain_way_finds(stride: int, few: int, pair: tuple[list[str], str]) -> None:
     texts, corpus = pair
     with pytest.MonkeyPatch.context() as patch:
