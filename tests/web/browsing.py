@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.web.serving import Served
@@ -25,7 +25,6 @@ FLAGS = [
     "--no-first-run",
     "--no-default-browser-check",
 ]
-_AXE = Axe()
 # Five seconds, which is the default, are too few on a machine that has other work.
 expect.set_options(timeout=30_000)
 #: The contexts of the running Chromium by their address and whether they run scripts. See `_context`.
@@ -101,7 +100,9 @@ def violations(page: Page, *rules: str) -> list[str]:
     options: dict[str, object] = {"rules": {"target-size": {"enabled": True}}, "resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = {"type": "rule", "values": list(rules)}
-    found = _AXE.run(page, options=options).response["violations"]
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    found = page.evaluate("async (options) => (await axe.run(options)).violations", options)
     return [
         f"{rule['id']} ({rule['impact']}): {rule['help']}: {node['html'][:150]}"
         for rule in found

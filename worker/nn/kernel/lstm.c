@@ -25,7 +25,7 @@ struct sequence {
     void *h;                 /* (T + 1, B, H) float32 or bfloat16; the first is given */
     float *c;                /* (T + 1, B, H), or (B, H) where gates is NULL; the first is given */
     void *gates;             /* (T, B, stride), or NULL: no backward pass follows. That one puts gradients there */
-    int64_t stride;          /* numbers from one row of gates to the next: more than G, lest rows share cache sets */
+    int64_t stride;          /* numbers from one row of gates to the next: more than G, so that rows share no cache sets */
     const void *out_grads;   /* (T, B, H) as h, or NULL: of h after each position */
     const float *last_grads; /* (B, H), or NULL: of h after the last position */
     float *table_grads;      /* (threads, n, G) zeros, or NULL: of inputs, summed by index, for each thread apart */

@@ -5,8 +5,8 @@
  * That is one text with a lane for each window that has begun and isn't read to its end: what comes next moves all of
  * them on, in one product instead of `window` small ones, and the eldest gives the logits.
  *
- * All in float32, but for the weights of wide layers (narrow.h). A lane's results don't depend on the lanes beside it, so threads share many lanes out among them and
- * need not wait for one another. The layout of weights is drawn in vectors.h;
+ * All in float32, but for the weights of wide layers (narrow.h). A lane's results don't depend on other lanes, so threads
+ * divide many lanes among them and need not wait for one another. The layout of weights is drawn in vectors.h;
  * shapes: V characters, H units (a multiple of 32), G = 4 H gate sums, R lanes.
  */
 #include "choose.h"
@@ -33,7 +33,7 @@ struct writing {
     int64_t lanes;              /* R */
     int64_t window;             /* characters of a window, R then too, or 0: carried */
     int64_t last;               /* window: none is begun later than that of this character of the text, 0 the first */
-    int64_t read;               /* characters that have gone through the layers; odd or even tells which h is newer */
+    int64_t read;               /* characters that have gone through the layers; its last bit selects the newer h */
     float *h;                   /* (layers, 2, R, H) */
     float *c;                   /* (layers, R, H) */
     int32_t *newest;            /* (R), or (1) in windows: the last character of each text, not read yet */
