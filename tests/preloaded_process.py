@@ -57,8 +57,6 @@ _PROJECT = (
 )
 #: Each batch of a training with just this `checkpoint_seconds` takes so many seconds more; see `_slow_down`.
 SLOW_CHECKPOINT_SECONDS, SLOW_BATCH_S = 1.01, 0.06
-#: With this variable a worker measures its speed for as long as elsewhere, a second; else for a tenth of that.
-FULL_MEASUREMENT = "FULL_MEASUREMENT"
 #: Longest message: arguments and environment.
 MESSAGE_BYTES = 1 << 20
 _CLONE_NEWNET = 0x40000000
@@ -152,8 +150,6 @@ def _become(program: Program) -> None:
     os.environ.clear()
     os.environ.update(program["environment"])
     importlib.reload(sys.modules["worker"])  # sets the variable again
-    if FULL_MEASUREMENT not in os.environ:
-        importlib.import_module("worker.training.measure")._EACH_S = 0.05  # type: ignore[attr-defined]
     inherited = [entry for entry in sys.path[1:] if entry not in _python_path(_PATH_AT_START)]
     sys.path[:] = [program["cwd"], *_python_path(os.environ.get("PYTHONPATH", "")), *inherited]
     sys.argv[:] = [program["module"], *program["arguments"]]
@@ -213,6 +209,7 @@ def _main() -> None:
     for name in (*_LIBRARIES, *_PROJECT):
         importlib.import_module(name)
     _slow_down()
+    importlib.import_module("worker.training.measure")._EACH_S = 0.05  # type: ignore[attr-defined]
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page of the libraries
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests handle Ctrl-C

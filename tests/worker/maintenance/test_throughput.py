@@ -1,9 +1,9 @@
 """Estimates against real trainings: steps to the last one, seconds within a factor of three of the job's own."""
 
+import math
 import os
 import time
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from shared.jobs.record import JobType
 from shared.requests.estimate import Speed, Training, estimate, seconds, work_of
 from shared.requests.options import ClassicRequest, StreamRequest
 from shared.volume import Corpus
-from tests.preloaded_process import FULL_MEASUREMENT
+from tests.preloaded_process import SLOW_BATCH_S, SLOW_CHECKPOINT_SECONDS
 from tests.waiting import eventually
 from tests.worker.cluster import Cluster
 from tests.worker.short_trainings import classic, run, sample_text, stream
@@ -21,8 +21,8 @@ from worker.training.events import Progress
 from worker.training.measure import measure
 from worker.training.train import train
 
-#: Seconds that a training is to run for: a worker looks at what it runs every two.
-SEEN_S = 4.0
+#: Seconds that a training runs for at least: a worker looks at what it runs every two.
+SEEN_S = 3.5
 #: Shapes with a second or so of work: steps that wait, steps that compute, both recipes, evaluation and samples.
 SHAPES: list[Training] = [
     stream(hidden_size=32, batch_size=16, seq_length=100, epochs=6),
@@ -59,18 +59,18 @@ def test_steps_are_counted_as_the_trainer_counts_them(chars: int, options: dict[
 
 
 def test_a_worker_reports_its_speed_and_learns_from_the_jobs_that_end_there(cluster: Cluster, corpus: Corpus) -> None:
-    some: dict[str, Any] = {"corpus_id": corpus.id, "name": "m", "seed": 1, "patience": 0, "hidden_size": 32}
+    some: dict[str, Any] = {"corpus_id": corpus.id, "name": "m", "seed": 1, "patience": 0}
+    some |= {"checkpoint_seconds": SLOW_CHECKPOINT_SECONDS}
     chars, vocab_size = corpus.normalized_size(lowercase=True, drop_bom=True)
     requests: list[Training] = [
-        StreamRequest(**some, init_from=None, seq_length=20),
-        ClassicRequest(**some, seq_length=20, recipe="classic"),
+        StreamRequest(**some, init_from=None, hidden_size=32, seq_length=100, batch_size=16),
+        ClassicRequest(**some, recipe="classic", hidden_size=16, seq_length=20, batch_size=1024),
     ]
-    measuring = replace(cluster, environment={**cluster.environment, FULL_MEASUREMENT: "1"})
-    with measuring.worker("runner"):
+    with cluster.worker("runner"):
         eventually(lambda: speed_of(cluster), "the speed is measured")
         for once in requests:
-            one = seconds(once.model_copy(update={"epochs": 1}), chars, vocab_size, speed_of(cluster))
-            request = once.model_copy(update={"epochs": max(1, round(SEEN_S / one))})
+            one = work_of(once, chars).steps * SLOW_BATCH_S
+            request = once.model_copy(update={"epochs": math.ceil(SEEN_S / one)})
             job = cluster.ended(cluster.send(JobType.TRAIN, request.model_dump(mode="json")))
             took = cluster.store.jobs.metrics(job.id)[-1]["seconds"]
             eventually(partial(has_learned, cluster, request.recipe), f"it learns of {request.recipe}")
