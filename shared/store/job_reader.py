@@ -49,13 +49,13 @@ class JobReader:
             return next((records.from_hash(*found) for found in self._load([job_id])), None)
         return records.from_hash(fields, None) if fields else None
 
-    def statuses(self, ids: Sequence[str]) -> list[Status | None]:
-        """Return the statuses of these jobs, None for those that there aren't."""
+    def statuses(self, ids: Sequence[str]) -> list[str | None]:
+        """Return the statuses of these jobs, of newer versions too; None for those that there aren't."""
         pipeline = self._client.pipeline(transaction=False)
         for job_id in ids:
             pipeline.hget(keys.job(job_id), "status")
         with translated():
-            return [None if found is None else Status(found) for found in pipeline.execute()]
+            return list(pipeline.execute())
 
     def find_all(self, job_ids: Sequence[str]) -> Sequence[Job]:
         """Return the records of those of the jobs that there are."""

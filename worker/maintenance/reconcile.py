@@ -52,7 +52,7 @@ def reconcile(jobs: JobStore, volume: Volume, *, lease_s: float) -> int:
     return changed.total()
 
 
-def _compare(jobs: JobStore, volume: Volume, job_id: str, status: Status | None, lease_s: float) -> Iterator[str]:
+def _compare(jobs: JobStore, volume: Volume, job_id: str, status: str | None, lease_s: float) -> Iterator[str]:
     """Bring one record into agreement with the volume, and name what was done."""
     if status in TERMINAL:
         return

@@ -3,7 +3,7 @@
 -- [7] of one that succeeded, its losses, JSON list of data JSON; [8] min_token: a queued job's next token is above it
 -- Returns {"ok"} | {"no"}: there is nothing to change
 local job, status = load_job(ARGV[2]), ARGV[3]
-if not job or #context.transitions[job.status] == 0 then return {'no'} end
+if not job or #(context.transitions[job.status] or {}) == 0 then return {'no'} end  -- no row: a newer version's status
 if status == '' then
   if job.status ~= 'queued' or tonumber(job.token) >= tonumber(ARGV[8]) then return {'no'} end
   write(job, {token = ARGV[8]})
