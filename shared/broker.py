@@ -15,7 +15,7 @@ from shared.errors import StoreUnavailable
 from shared.jobs.record import Queue
 from shared.redis_address import kombu_url, sentinels_of
 from shared.settings import Settings, load
-from shared.store.connection import sentinel_options, translated
+from shared.store.connection import explain, sentinel_options, translated
 
 #: Header of a message with its version, which grows if a message ever says more than a job's id.
 VERSION_HEADER, VERSION = "charloom_version", 1
@@ -129,4 +129,4 @@ def _translated() -> Iterator[None]:
         with translated():
             yield
     except (OperationalError, OSError) as exc:
-        raise StoreUnavailable(f"The broker can't be reached now: {exc}") from exc
+        raise StoreUnavailable(f"The broker can't be reached now: {explain(exc)}") from exc

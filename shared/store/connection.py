@@ -1,5 +1,6 @@
 """Connects to Redis, and translates its errors."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -31,7 +32,6 @@ _MESSAGES = {
     ),
     "it is still loading its data": ("loading the dataset",),
     "too few of its replicas respond (min-replicas-to-write)": ("NOREPLICAS", "Not enough good replicas"),
-    "no Sentinel names a primary that responds, under the name in CHARLOOM_REDIS_URL": ("No master found",),
 }
 
 #: Longest wait for a reply, seconds: a half-open connection must not block the owner of a lease.
@@ -104,11 +104,17 @@ def translated() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as exc:
-        raise StoreUnavailable(f"Redis can't serve this now: {_message(exc)}") from exc
+        raise StoreUnavailable(f"Redis can't serve this now: {explain(exc)}") from exc
 
 
-def _message(exc: redis.RedisError) -> str:
+def explain(exc: Exception) -> str:
+    """Return what is wrong, for the operator, from an error of redis-py or of kombu that wraps one."""
     original = str(exc)
+    if "No master found" in original:
+        errors = ", ".join(sorted(set(re.findall(r" - (\w+:\w+)(?=, <|$)", original))))
+        return "no Sentinel knows a primary that responds, under the name in CHARLOOM_REDIS_URL" + (
+            f" ({errors})" if errors else ""
+        )
     for message, parts in _MESSAGES.items():
         if any(part in original for part in parts):
             return message
