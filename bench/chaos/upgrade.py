@@ -38,7 +38,7 @@ from tests.waiting import eventually
 ROOT = Path(__file__).parents[2]
 #: Trainings and texts that are sent while both versions run.
 TRAININGS, TEXTS = 4, 8
-WITHIN_S = 300
+WITHIN_S = 900
 
 
 @dataclass

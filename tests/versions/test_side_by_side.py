@@ -39,7 +39,7 @@ def test_jobs_move_between_versions_and_end_rightly(
         pytest.skip(
             "the version before isn't in this checkout's history; fetch all of it (git fetch --unshallow --tags)"
         )
-    new = Cluster.make(redis_url, data_dir, tmp_path, train_threads="1")
+    new = Cluster.make(redis_url, data_dir, tmp_path, train_threads="1", lease_ttl_s="300", stall_s="300")
     web = World(new.settings)
     check_out(version, tmp_path / "before")
     # Its layer isn't compiled for this test, which would take longer than all else.
@@ -54,6 +54,12 @@ def test_jobs_move_between_versions_and_end_rightly(
         def train_by_old(**options: Any) -> str:
             return str(old.call("POST", "train-jobs", training | options)["id"])
 
+        def run_by_old_or_new(queue: str, job_id: str) -> None:
+            old.run(queue, job_id)
+            if status(job_id) == (Status.QUEUED, 0):
+                run_job(job_id, new.host())
+            assert status(job_id) == (Status.SUCCEEDED, 1)
+
         training: dict[str, Any] = {**TRAINING, "corpus_id": web.corpus()}
         # A training of the old web server begins on the new worker and ends on the old one.
         steps = itertools.count()
@@ -65,18 +71,17 @@ def test_jobs_move_between_versions_and_end_rightly(
         assert status(to_old) == (Status.SUCCEEDED, 2)
         # One of the new web server is run by the old worker, or left to the new one.
         by_new = str(web.train(**training).json["id"])
-        old.run("train", by_new)
-        if status(by_new) == (Status.QUEUED, 0):
-            run_job(by_new, new.host())
-        assert status(by_new) == (Status.SUCCEEDED, 1)
+        run_by_old_or_new("train", by_new)
         # Texts by each version's web server, worker and model.
-        wanted = {"prompt": "The wind", "length": 50, "seed": 1}
         for model_id in map(model_id_of, (to_old, by_new)):
-            asked = {"model_id": model_id, **wanted}
-            by_old, text = str(old.call("POST", "generate-jobs", asked)["id"]), str(web.write(**asked).json["id"])
-            run_job(by_old, new.host())
+            asked = {"model_id": model_id, "prompt": "The wind", "length": 50, "seed": 1}
+            text = str(old.call("POST", "generate-jobs", asked)["id"])
+            run_job(text, new.host())
+            assert status(text) == (Status.SUCCEEDED, 1)
+            text = str(old.call("POST", "generate-jobs", asked)["id"])
             old.run("generate", text)
-            assert status(by_old) == status(text) == (Status.SUCCEEDED, 1)
+            assert status(text) == (Status.SUCCEEDED, 1)
+            run_by_old_or_new("generate", str(web.write(**asked).json["id"]))
         # A training moves from the old worker, which is then gone, to the new one.
         to_new = train_by_old(epochs=20)  # time to be drained in
         old.run("train", to_new, drain=True)
@@ -87,9 +92,9 @@ def test_jobs_move_between_versions_and_end_rightly(
         for path in ("jobs", "models", "corpora"):
             shown, ours = old.call("GET", path)["data"], web.get(f"/{path}").json["data"]
             assert [one["id"] for one in shown] == [one["id"] for one in ours]
-            assert len(shown) == {"jobs": 7, "models": 3, "corpora": 1}[path]
+            assert len(shown) == {"jobs": 9, "models": 3, "corpora": 1}[path]
     # And the volume restores all of them.
     client.flushall()
-    assert reconcile(new.store.jobs, new.volume, lease_s=10) == 7
+    assert reconcile(new.store.jobs, new.volume, lease_s=10) == 9
     assert {job.status for job in new.store.jobs.page().jobs} == {Status.SUCCEEDED}
     web.close()
