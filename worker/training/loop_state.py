@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from shared.jobs.rows import MetricRow, SampleRow
 from worker.training.events import StopReason
 
 #: Fields that training states store under another name than they have here.
 _STORED_NAMES = {"decay": "height", "epochs_since_best": "waited", "pending_rows": "untold"}
+_ROWS: Mapping[str, type[MetricRow] | type[SampleRow]] = {"metric": MetricRow, "sample": SampleRow}
 
 
 class Phase(StrEnum):
@@ -67,11 +69,24 @@ class LoopState:
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> "LoopState":
-        """Read what `as_facts` returned. Fields that the facts lack get their defaults."""
+        """Read what `as_facts` returned.
+
+        Fields that the facts lack get their defaults; those that a newer version has added, to rows as well, are left
+        out.
+        """
         stored = {name: _STORED_NAMES.get(name, name) for name in cls.__dataclass_fields__}
-        known = {name: copy.deepcopy(facts[key]) for name, key in stored.items() if key in facts}
-        return cls(**known | {"phase": Phase(facts["phase"])})
+        loop = cls(**{name: copy.deepcopy(facts[key]) for name, key in stored.items() if key in facts})
+        loop.phase = Phase(loop.phase)
+        loop.metrics = [_known("metric", row) for row in loop.metrics]
+        loop.samples = [_known("sample", row) for row in loop.samples]
+        loop.pending_rows = [[kind, _known(kind, row)] for kind, row in loop.pending_rows]
+        return loop
 
     def as_facts(self) -> dict[str, Any]:
         """Return a copy as a training state stores it."""
         return {_STORED_NAMES.get(name, name): value for name, value in asdict(self).items()}
+
+
+def _known(kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row without fields that a newer version has added."""
+    return {name: value for name, value in row.items() if name in _ROWS[kind].__dataclass_fields__}

@@ -28,6 +28,12 @@ def test_facts_that_an_earlier_version_stored_are_read() -> None:
     assert loop.samples == []
 
 
+def test_what_a_newer_version_added_to_facts_and_rows_is_left_out() -> None:
+    row = {"step": 34, "mood": "good"}
+    loop = LoopState.from_facts({**STORED, "mood": "good", "metrics": [row], "untold": [["metric", row]]})
+    assert loop == LoopState.from_facts(STORED)
+
+
 def test_facts_are_stored_under_the_names_that_an_earlier_version_reads() -> None:
     facts = json.loads(json.dumps(LoopState.from_facts(STORED).as_facts()))
     assert facts | STORED == facts | {"version": 1}
