@@ -72,6 +72,8 @@ class _Run:
     #: The worker that has it, or had it last, and how many have had it.
     worker: str = ""
     attempts: int = 0
+    #: Its place in the queue that was said last.
+    place: int | None = None
     first_step_at: float | None = None
     struck: str = ""
     struck_at: float = 0.0
@@ -147,7 +149,9 @@ class Drill:
             now = time.monotonic()
             if isinstance(item, DoneEvent):
                 break
-            if not isinstance(item, Silence):
+            if isinstance(item, Silence):
+                self._say_place(run)
+            else:
                 self._see(run, item, now)
             if run.status == "queued" and run.detected_s is not None:
                 self._take_back(run, now)
@@ -155,6 +159,13 @@ class Drill:
                 where = f"runs on {run.worker}" if run.status == "running" else "waits in its queue"
                 raise Failure(f"After {self.timeout_s:g} s (--timeout) the canary still {where}.", Exit.JOB_FAILED)
         return run
+
+    def _say_place(self, run: _Run) -> None:
+        """Say how many jobs are before the canary, whenever that has changed."""
+        place = None if run.attempts else self.client.jobs.get(run.job).queue_position
+        if place not in (None, run.place):
+            run.place = place
+            self.say(f"The canary is number {place} in its queue.")
 
     def _see(self, run: _Run, event: AnyEvent, now: float) -> None:
         if isinstance(event, StatusEvent | ResetEvent):

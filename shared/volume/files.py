@@ -10,7 +10,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -198,7 +198,7 @@ def building(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def page_ids(ids: list[str], *, after: str | None, newest_first: bool) -> list[str]:
+def page_ids(ids: Sequence[str], *, after: str | None, newest_first: bool) -> list[str]:
     """Return the ids that follow `after` in this order. They come sorted by time."""
     ordered = reversed(ids) if newest_first else ids
     return [one for one in ordered if after is None or (one < after if newest_first else one > after)]

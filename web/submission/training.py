@@ -30,8 +30,8 @@ Training: TypeAlias = ClassicRequest | StreamRequest
 #: What the weights of a model determine.
 _FIXED = ("hidden_size", "layers", "embedding_size")
 
-#: Bytes of a model for each of its parameters: as a file of weights, and in its bundle.
-MODEL_BYTES = 8
+#: Bytes of a parameter in each file of a model.
+_PARAMETER_BYTES = 4
 
 _REQUEST: TypeAdapter[Training] = TypeAdapter(AnyTrainRequest)
 
@@ -64,7 +64,7 @@ def prepare(services: Services, request: Training, job_id: str) -> NewJob:
         uses=tuple(id_ for id_ in (resolved.corpus_id, resolved.init_from) if id_ is not None),
         max_attempts=services.settings.max_attempts,
         cost_seconds=training_seconds(resolved, found.chars, found.vocab_size),
-        makes_bytes=MODEL_BYTES * parameters(resolved, found.vocab_size),
+        makes_bytes=_model_bytes(resolved, found.vocab_size),
     )
 
 
@@ -160,6 +160,11 @@ def memory_limit(services: Services) -> int | None:
     if services.settings.job_memory_bytes:
         return services.settings.job_memory_bytes
     return min((worker.memory_bytes for worker in services.store.workers.seen()), default=None)
+
+
+def _model_bytes(request: Training, vocab_size: int) -> int:
+    """Return about how many bytes the model takes: its weights, and each file to download."""
+    return _PARAMETER_BYTES * parameters(request, vocab_size) * (1 + len(request.kind.formats))
 
 
 def _check_webhook(services: Services, request: Training) -> None:

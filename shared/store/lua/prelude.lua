@@ -202,9 +202,15 @@ end
 -- What an owner's live jobs will store: how many models and texts, and how many bytes together.
 local function reserved(owner)
   local found = {model = 0, text = 0, bytes = 0}
-  for _, makes in ipairs(redis.call('HVALS', layout.making .. owner)) do
-    local kind, bytes = string.match(makes, '(%a+):(%d+)')
-    found[kind], found.bytes = found[kind] + 1, found.bytes + tonumber(bytes)
+  local flat = redis.call('HGETALL', layout.making .. owner)
+  for i = 1, #flat, 2 do
+    local status = redis.call('HGET', layout.job .. flat[i], 'status')
+    if not status or #context.transitions[status] == 0 then
+      redis.call('HDEL', layout.making .. owner, flat[i])  -- a process of an older version ended it
+    else
+      local kind, bytes = string.match(flat[i + 1], '(%a+):(%d+)')
+      found[kind], found.bytes = found[kind] + 1, found.bytes + tonumber(bytes)
+    end
   end
   return found
 end

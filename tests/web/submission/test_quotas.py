@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from shared.errors import QuotaExceeded
 from shared.jobs.record import JobType
-from shared.store import Store
+from shared.store import Store, keys
 from tests.jobs import make_job
 from tests.web.locked import ANNA, BERT, bearer, locked_world
 from tests.web.world import API, BOOK, World, settings_of
@@ -147,3 +148,12 @@ def test_jobs_at_once_share_one_room(store: Store) -> None:
     store.jobs.create(make_job(owner="bert", makes_bytes=99), room=room)
     reserved = store.jobs.reserved("anna")
     assert (reserved.models, reserved.texts, reserved.bytes) == (2, 0, 80)
+
+
+def test_a_job_that_an_older_version_ended_reserves_nothing(store: Store, client: "redis.Redis") -> None:
+    job = make_job(owner="anna", makes_bytes=40)
+    store.jobs.create(job)
+    store.jobs.cancel(job.id)
+    client.hset(f"{keys.LAYOUT['making']}anna", job.id, "model:40")
+    assert store.jobs.reserved("anna").models == 0
+    assert not client.exists(f"{keys.LAYOUT['making']}anna")
