@@ -7,6 +7,7 @@ A span's place in its trace is a `traceparent` (https://www.w3.org/TR/trace-cont
 kept in the job's record, and goes on to each attempt and to the receivers of webhooks, also where traces are off.
 """
 
+import atexit
 import logging
 import re
 import secrets
@@ -95,10 +96,12 @@ class Tracer:
         if not are_traces_on():
             return cls()
         try:
-            return cls(_provider(service, instance))
+            tracer = cls(_provider(service, instance))
         except ImportError as exc:
             log.warning("Variables OTEL_… ask for traces, but charloom[otel] isn't installed: %s", exc)
             return cls()
+        atexit.register(tracer.close)  # a worker's processes end without this, and call it themselves
+        return tracer
 
     def begin(
         self,

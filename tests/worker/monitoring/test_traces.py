@@ -30,7 +30,9 @@ SENT = {"traceparent": f"00-{TRACE}-{BROWSER}-01"}
 def test_one_trace_goes_from_the_request_over_all_attempts_to_the_last_step(redis_url: str, tmp_path: Path) -> None:
     with collecting() as collector, receiving() as receiver:
         shared = {"CHARLOOM_WEBHOOK_SECRET": SECRET, "CHARLOOM_WEBHOOK_ALLOW": "127.0.0.0/8"}
-        with serve(redis_url, tmp_path, **collector.environment, **shared) as served:
+        # The web server exports what it has when it ends, the workers' processes soon: one of them is killed.
+        at_end = {**collector.environment, "OTEL_BSP_SCHEDULE_DELAY": "600000"}
+        with serve(redis_url, tmp_path, **at_end, **shared) as served:
             made = Cluster.make(
                 redis_url, tmp_path / "data", tmp_path, lease_ttl_s="3", train_threads="1", log_format="json"
             )
@@ -51,6 +53,7 @@ def test_one_trace_goes_from_the_request_over_all_attempts_to_the_last_step(redi
             with cluster.worker("second"):
                 assert cluster.ended(job_id).status is Status.SUCCEEDED
                 eventually(lambda: receiver.received, "the webhook is delivered")
+            assert served.terminate() == 0
 
     ours = [span for span in collector.spans if span.trace_id == TRACE]
     (request,) = collector.named("POST /api/v1/train-jobs")
