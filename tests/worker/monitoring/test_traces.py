@@ -40,7 +40,12 @@ def test_one_trace_goes_from_the_request_over_all_attempts_to_the_last_step(redi
             with httpx.Client(base_url=served.url + API, trust_env=False, timeout=60) as http:
                 text = (ROOT / "shared/sample.txt").read_bytes()
                 corpus = http.post("/corpora", content=text, headers={"Content-Type": "text/plain"}).json()
-                asked = {"corpus_id": corpus["id"], **MIDDLING, "webhook": {"url": receiver.url}}
+                asked = {
+                    "corpus_id": corpus["id"],
+                    **MIDDLING,
+                    "name": "not for export",
+                    "webhook": {"url": receiver.url},
+                }
                 job_id = http.post("/train-jobs", json=asked, headers=SENT).json()["id"]
 
             # The first attempt loses its process, the second is drained, the third ends on another worker.
@@ -82,6 +87,8 @@ def test_one_trace_goes_from_the_request_over_all_attempts_to_the_last_step(redi
     assert receiver.received[0].headers["traceparent"] == f"00-{TRACE}-{webhook.span_id}-01"
     assert {span.parent_id for span in ours} <= {BROWSER, *(span.span_id for span in ours)}, "no parent is missing"
     assert len({span.span_id for span in ours}) == len(ours)
+    for kept in ("not for export", "/hooks", corpus["id"]):
+        assert kept not in repr(collector.spans)
 
     lines = [json.loads(line) for line in (tmp_path / "second.log").read_text().splitlines() if line.startswith("{")]
     assert {line.get("trace_id") for line in lines if line.get("job") == job_id} == {TRACE}
