@@ -57,7 +57,7 @@ class Services:
             unguarded_volume=volume,
             volume_guard=guard,
             stored=VolumeUsage(volume),
-            secret=SecretKey(settings, volume.folder, check=guard.check),
+            secret=SecretKey(settings, volume.folder, volume.files, check=guard.check),
             slots=ConnectionSlots(settings.web_streams),
             feeds=EventHub(store.events, closing=shutdown.closing),
             answers=ResponseCache(store.jobs),

@@ -1,6 +1,5 @@
 """How fast the volume is, and how full, measured by a thread: a volume that hangs must not hang a scrape."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -55,7 +54,7 @@ class VolumeProbe:
         began = time.monotonic()
         try:
             self._volume.check(synced=True)
-            room = os.statvfs(self._volume.folder)
+            free, size = self._volume.files.room(self._volume.folder) or (0, 0)
         except (VolumeUnavailable, OSError):
             self._found = _Found(up=False, seconds=time.monotonic() - began, at=time.monotonic())
             return
@@ -63,8 +62,8 @@ class VolumeProbe:
         self._found = _Found(
             up=True,
             seconds=ended - began,
-            free_bytes=room.f_bavail * room.f_frsize,
-            size_bytes=room.f_blocks * room.f_frsize,
+            free_bytes=free,
+            size_bytes=size,
             at=ended,
         )
         with suppress(VolumeUnavailable):
@@ -78,7 +77,7 @@ class VolumeProbe:
             return
         samples.add("charloom_volume_up", int(found.up))
         samples.add("charloom_volume_probe_seconds", found.seconds)
-        if found.up:
+        if found.size_bytes:
             samples.add("charloom_volume_free_bytes", found.free_bytes)
             samples.add("charloom_volume_size_bytes", found.size_bytes)
 

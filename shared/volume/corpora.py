@@ -6,32 +6,20 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pydantic import TypeAdapter
 
 from shared.errors import NotFound, VolumeGone
 from shared.ids import is_id
 from shared.text.text_stream import read
+from shared.versions import Version
 from shared.volume.columns import Column
-from shared.volume.corpus_findings import Cleaning, write_cleaning
-from shared.volume.corpus_record import VERSION, Corpus, Source
+from shared.volume.corpus_record import VERSION, Cleaning, Corpus, Source
 from shared.volume.corpus_storing import receive, store
 from shared.volume.decoding import tell_encoding
-from shared.volume.files import (
-    building,
-    committed,
-    find_record,
-    list_ids,
-    locked,
-    page_ids,
-    read_json,
-    read_record,
-    remove_tree,
-    sync_folder,
-    translated,
-    write_json,
-)
+from shared.volume.files import FIRST, building, page_ids, sync_folder, translated, write_json
+from shared.volume.shared_folder import Record, SharedFolder, T
 
 _CORPUS = TypeAdapter(Corpus)
 
@@ -39,8 +27,8 @@ _CORPUS = TypeAdapter(Corpus)
 class Corpora:
     """The folder of corpora. Any method raises VolumeUnavailable."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, files: SharedFolder | None = None) -> None:
+        self._folder, self._files = folder, files or SharedFolder()
         self._by_sha = folder / ".by-sha256"
         self._lock = folder / ".lock"
 
@@ -90,8 +78,7 @@ class Corpora:
             corpus = replace(corpus, parent_ids=parent_ids, owner=owner)
             (new / "sent").unlink()
             write_json(new / "meta.json", VERSION.stamp(asdict(corpus)))
-            new.rename(self._folder / corpus.id)
-            sync_folder(self._folder)
+            self._files.publish(new, self._folder / corpus.id, last="meta.json")
             return self._settle(corpus, f"{mark}.{encoding}" if encoding else mark)
 
     def adopt(
@@ -130,21 +117,15 @@ class Corpora:
                 owner=owner,
             )
             if cleaning is not None:
-                write_cleaning(new, cleaning)
+                write_json(new / "cleaning.json", asdict(cleaning))
             write_json(new / "meta.json", VERSION.stamp(asdict(corpus)))
-            try:
-                new.rename(self._folder / corpus_id)
-            except OSError:
-                if (adopted := self.find(corpus_id)) is not None:  # by another attempt, meanwhile
-                    return adopted
-                raise
-            sync_folder(self._folder)
+            if not self._files.publish(new, self._folder / corpus_id, last="meta.json"):
+                return self.get(corpus_id)  # by another attempt, meanwhile
             return corpus if source is None else self._settle(corpus, _mark_of(corpus))[0]
 
     def extracted(self, sha256: str) -> Corpus | None:
         """Return the corpus that was extracted from a file with these bytes, if there is one."""
-        with translated():
-            return self._known(_extracted_mark(sha256))
+        return self._known(_extracted_mark(sha256))
 
     def list(
         self,
@@ -164,16 +145,16 @@ class Corpora:
 
     def ids(self) -> Sequence[str]:
         """Return the ids of all corpora, oldest first."""
-        return [name for name in list_ids(self._folder) if is_id(name, "cor")]
+        return [name for name in self._files.list_ids(self._folder) if is_id(name, "cor")]
 
     def find(self, corpus_id: str) -> Corpus | None:
         """Return a corpus; None if there is none, or if it is damaged or of a newer version."""
         path = self._folder / corpus_id / "meta.json"
-        return find_record(path, _CORPUS, VERSION) if is_id(corpus_id, "cor") else None
+        return self._files.find_record(path, _CORPUS, VERSION) if is_id(corpus_id, "cor") else None
 
     def get(self, corpus_id: str) -> Corpus:
         """Return a corpus. Raises NotFound, Damaged, NewerVersion."""
-        corpus = read_record(self.folder(corpus_id) / "meta.json", _CORPUS, VERSION)
+        corpus = self._files.read_record(self.folder(corpus_id) / "meta.json", _CORPUS, VERSION)
         if corpus is None:
             raise NotFound(f"{corpus_id} has just been deleted.")
         return corpus
@@ -181,13 +162,13 @@ class Corpora:
     def folder(self, corpus_id: str) -> Path:
         """Return a corpus's folder, even if the corpus is damaged. Raises NotFound."""
         folder = self._folder / corpus_id
-        if not is_id(corpus_id, "cor") or not (folder / "meta.json").exists():
+        if not is_id(corpus_id, "cor") or not self._files.exists(folder / "meta.json"):
             raise NotFound(f"There is no corpus {corpus_id!r}. GET /api/v1/corpora lists those there are.")
         return folder
 
     def text_path(self, corpus_id: str) -> Path:
         r"""Return the path of the text: UTF-8, line ends "\n". Raises NotFound."""
-        return self._folder / self.get(corpus_id).id / "text.txt"
+        return self._files.local(self._folder / self.get(corpus_id).id / "text.txt")
 
     def parts(self, corpus_id: str) -> Iterator[str]:
         """Yield the text in parts, split anywhere. Raises NotFound."""
@@ -200,7 +181,7 @@ class Corpora:
 
         Raises NotFound.
         """
-        return self.folder(corpus_id) / ("index-lowercase" if lowercase else "index")
+        return self._files.local_folder(self._index(corpus_id, lowercase=lowercase))
 
     @contextmanager
     def new_index(self, corpus_id: str, *, lowercase: bool) -> Iterator[Path]:
@@ -209,17 +190,27 @@ class Corpora:
         Raises:
             NotFound, FileNotFoundError: the corpus is deleted, now or meanwhile.
         """
-        target = self.index_folder(corpus_id, lowercase=lowercase)
+        target = self._index(corpus_id, lowercase=lowercase)
         with building(self._folder) as new:
             yield new
             with translated():
                 sync_folder(new)
-                try:
-                    new.rename(target)
-                except OSError:
-                    if not target.exists():
-                        raise
-                sync_folder(target.parent)
+            self._files.publish(new, target, last="index.json")
+
+    def drop_index(self, corpus_id: str, *, lowercase: bool) -> None:
+        """Remove the index of a text, which is damaged. Raises NotFound."""
+        self._files.remove_tree(self._index(corpus_id, lowercase=lowercase))
+
+    def find_fact(self, corpus_id: str, name: str, kind: TypeAdapter[T], version: Version = FIRST) -> T | None:
+        """Return what one more file says of a text; None if there is none, or it is damaged or of a newer version.
+
+        Raises NotFound.
+        """
+        return self._files.find_record(self.folder(corpus_id) / name, kind, version)
+
+    def keep_fact(self, corpus_id: str, name: str, value: Mapping[str, Any]) -> None:
+        """Keep something about a text that can be found out again. Raises NotFound."""
+        self._files.write_json(self.folder(corpus_id) / name, value)
 
     def edit(
         self,
@@ -231,59 +222,64 @@ class Corpora:
     ) -> Corpus:
         """Change the name or metadata of a corpus; None keeps what there is.
 
-        `check` is called while no other process can edit or delete it; what it raises stops the change.
+        `check` is called while no other process can edit or delete it; what it raises stops the change. It may be
+        called again where another process was faster.
 
         Raises:
             NotFound, Damaged.
         """
-        path = self.folder(corpus_id) / "meta.json"
-        with locked(self._lock):
-            self.get(corpus_id)
+        self.get(corpus_id)
+        given = {"name": name, "metadata": metadata}
+
+        def changed(known: Record) -> Record:
             check()
-            changes = {"name": name, "metadata": metadata}
-            kept = read_json(path) or {}  # with the fields that a newer version has added
-            try:
-                write_json(path, kept | {key: value for key, value in changes.items() if value is not None})
-            except VolumeGone:
-                self.folder(corpus_id)  # has it just been deleted?
-                raise
-            return self.get(corpus_id)
+            return known | {key: value for key, value in given.items() if value is not None}
+
+        try:
+            self._files.change(self._lock, self._folder / corpus_id / "meta.json", changed)
+        except (FileNotFoundError, VolumeGone):
+            self.folder(corpus_id)  # has it just been deleted?
+            raise
+        return self.get(corpus_id)
 
     def delete(self, corpus_id: str, *, check: Callable[[], None] = lambda: None) -> None:
         """Remove a corpus, if `check`, called as by `edit`, raises nothing. Raises NotFound."""
-        self.folder(corpus_id)
-        with locked(self._lock):
-            folder = self.folder(corpus_id)
+
+        def checked() -> None:
             check()
             if (corpus := self.find(corpus_id)) is not None:
-                with translated():
-                    name = _mark_of(corpus)
-                    for mark in (self._by_sha / name, self._by_sha / f"{name}.{corpus.encoding}"):
-                        if mark.exists() and mark.read_text("ascii") == corpus_id:
-                            mark.unlink(missing_ok=True)
-            remove_tree(folder)
+                name = _mark_of(corpus)
+                for mark in (name, f"{name}.{corpus.encoding}"):
+                    if self._marked(mark) == corpus_id:
+                        self._files.remove(self._by_sha / mark)
+
+        meta = self.folder(corpus_id) / "meta.json"
+        try:
+            self._files.delete(self._lock, meta, checked)
+        except FileNotFoundError as exc:
+            raise NotFound(f"{corpus_id} has just been deleted.") from exc
+
+    def _index(self, corpus_id: str, *, lowercase: bool) -> Path:
+        return self.folder(corpus_id) / ("index-lowercase" if lowercase else "index")
+
+    def _marked(self, mark: str) -> str:
+        try:
+            return self._files.read(self._by_sha / mark).decode("ascii")
+        except FileNotFoundError:
+            return ""
 
     def _known(self, mark: str) -> Corpus | None:
         """Return the corpus of some bytes, named by their sha256, or with the encoding that came with them."""
-        try:
-            return self.find((self._by_sha / mark).read_text("ascii"))
-        except FileNotFoundError:
-            return None
+        return self.find(self._marked(mark))
 
     def _settle(self, corpus: Corpus, name: str) -> tuple[Corpus, bool]:
         """Record the corpus as the one of these bytes, unless another upload was faster: then that one stays."""
-        self._by_sha.mkdir(exist_ok=True)
-        mark = self._by_sha / name
-        try:
-            with committed(mark, replace=False) as temporary:
-                temporary.write_text(corpus.id, "ascii")
-        except FileExistsError:
+        while not self._files.create(self._by_sha / name, corpus.id.encode("ascii")):
             other = self._known(name)
             if other is not None and other.id != corpus.id:
-                remove_tree(self._folder / corpus.id)
+                self._files.remove_tree(self._folder / corpus.id)
                 return other, False
-            with committed(mark) as temporary:
-                temporary.write_text(corpus.id, "ascii")
+            self._files.remove(self._by_sha / name)  # of a corpus that was deleted
         return corpus, True
 
 

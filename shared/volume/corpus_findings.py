@@ -7,13 +7,14 @@ cleaning.json    of a cleaned text: the remedies, and some of their changes
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from shared.errors import NotFound
-from shared.volume.files import find_record, read_json, write_json
+from shared.versions import Version
+from shared.volume.corpora import Corpora
+from shared.volume.corpus_record import Cleaning
 
 #: Counts up when the rules find something else in the same text.
 VERSION = 2
@@ -28,56 +29,40 @@ class Findings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cleaning:
-    """How a text was made from another one."""
+class _Examining:
+    """The job that examines a text."""
 
-    parent_id: str
-    chars_before: int
-    chars_after: int
-    #: What each remedy did, with some of its changes.
-    remedies: Sequence[Mapping[str, Any]]
+    job_id: str
 
 
-_FINDINGS, _CLEANING = TypeAdapter(Findings), TypeAdapter(Cleaning)
+_FINDINGS, _EXAMINING, _CLEANING = TypeAdapter(Findings), TypeAdapter(_Examining), TypeAdapter(Cleaning)
 
 
-def read(folder: Path) -> Findings | None:
-    """Return the findings of this version of the rules, or None."""
-    found = find_record(folder / "findings.json", _FINDINGS)
+def read(corpora: Corpora, corpus_id: str) -> Findings | None:
+    """Return the findings of this version of the rules, or None. Raises NotFound."""
+    found = corpora.find_fact(corpus_id, "findings.json", _FINDINGS, Version(newest=VERSION))
     return found if found is not None and found.version == VERSION else None
 
 
-def write(folder: Path, findings: Sequence[Mapping[str, Any]]) -> None:
+def write(corpora: Corpora, corpus_id: str, findings: Sequence[Mapping[str, Any]]) -> None:
     """Keep the findings. Raises NotFound where the corpus is deleted."""
-    _write(folder, "findings.json", asdict(Findings(version=VERSION, findings=findings)))
+    corpora.keep_fact(corpus_id, "findings.json", asdict(Findings(version=VERSION, findings=findings)))
 
 
-def examining_job(folder: Path) -> str | None:
-    """Return the id of the job that examines the text, or None."""
-    found = read_json(folder / "examining.json") or {}
-    return found.get("job_id")
+def examining_job(corpora: Corpora, corpus_id: str) -> str | None:
+    """Return the id of the job that examines the text, or None. Raises NotFound."""
+    found = corpora.find_fact(corpus_id, "examining.json", _EXAMINING)
+    return None if found is None else found.job_id
 
 
-def note_job(folder: Path, job_id: str) -> None:
+def note_job(corpora: Corpora, corpus_id: str, job_id: str) -> None:
     """Remember the job that examines the text. Raises NotFound where the corpus is deleted."""
-    _write(folder, "examining.json", {"job_id": job_id})
+    corpora.keep_fact(corpus_id, "examining.json", asdict(_Examining(job_id=job_id)))
 
 
-def read_cleaning(folder: Path) -> Cleaning:
+def read_cleaning(corpora: Corpora, corpus_id: str) -> Cleaning:
     """Return how the text was cleaned. Raises NotFound where it wasn't."""
-    found = find_record(folder / "cleaning.json", _CLEANING)
+    found = corpora.find_fact(corpus_id, "cleaning.json", _CLEANING)
     if found is None:
-        raise NotFound(f"{folder.name} wasn't made by cleaning another text.")
+        raise NotFound(f"{corpus_id} wasn't made by cleaning another text.")
     return found
-
-
-def write_cleaning(folder: Path, cleaning: Cleaning) -> None:
-    """Keep how the text was cleaned."""
-    _write(folder, "cleaning.json", asdict(cleaning))
-
-
-def _write(folder: Path, name: str, content: Mapping[str, Any]) -> None:
-    try:
-        write_json(folder / name, content)
-    except FileNotFoundError as exc:
-        raise NotFound(f"{folder.name} has just been deleted.") from exc

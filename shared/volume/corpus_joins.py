@@ -108,7 +108,7 @@ def _items_separator(parents: Sequence[Corpus]) -> str | None:
 def _opened(corpora: Corpora, place: int, corpus: Corpus) -> BinaryIO:
     try:
         with translated():
-            return (corpora.folder(corpus.id) / "text.txt").open("rb")
+            return corpora.text_path(corpus.id).open("rb")
     except (NotFound, FileNotFoundError) as exc:
         raise _unknown(place, corpus.id) from exc
 

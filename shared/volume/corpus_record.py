@@ -1,7 +1,8 @@
 """What is known of a corpus: its meta.json. Knows no files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from shared.text.items import Items
 from shared.text.source_formats import SourceFormat
@@ -23,6 +24,17 @@ class Source:
     author: str | None = None
     #: Files of an archive that the text consists of.
     files: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleaning:
+    """How a text was made from another one."""
+
+    parent_id: str
+    chars_before: int
+    chars_after: int
+    #: What each remedy did, with some of its changes.
+    remedies: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,10 @@ from pydantic import TypeAdapter
 
 from shared.errors import NotFound, VolumeUnavailable
 from shared.volume.corpora import Corpora
-from shared.volume.files import find_record, write_json
 
 #: Characters that occur less often than this are rare: too few to learn, and each widens the vocabulary.
 RARE = 5
+_FILE = "vocabulary.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +31,7 @@ def vocabulary_of(corpora: Corpora, corpus_id: str) -> Mapping[str, int]:
     Raises:
         NotFound, VolumeUnavailable.
     """
-    path = corpora.folder(corpus_id) / "vocabulary.json"
-    known = find_record(path, _STORED)
+    known = corpora.find_fact(corpus_id, _FILE, _STORED)
     if known is not None and len(known.characters) == len(known.counts):
         return dict(zip(known.characters, known.counts, strict=True))
     from shared.text.counts import count_characters  # noqa: PLC0415 (loads numpy, which most web processes don't need)
@@ -42,6 +41,6 @@ def vocabulary_of(corpora: Corpora, corpus_id: str) -> Mapping[str, int]:
     except FileNotFoundError as exc:
         raise NotFound(f"{corpus_id} has just been deleted.") from exc
     # Without room on the disk, or if the corpus has just been deleted, the counts are still an answer.
-    with suppress(VolumeUnavailable, FileNotFoundError):
-        write_json(path, {"characters": "".join(found), "counts": list(found.values())})
+    with suppress(VolumeUnavailable, NotFound):
+        corpora.keep_fact(corpus_id, _FILE, {"characters": "".join(found), "counts": list(found.values())})
     return found

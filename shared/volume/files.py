@@ -6,24 +6,16 @@ Modes are those of the process' umask, which `CHARLOOM_UMASK` sets.
 import errno
 import fcntl
 import json
-import logging
 import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from shared.errors import Damaged, NewerVersion, VolumeGone, VolumeUnavailable
-from shared.jobs.rows import first_error
+from shared.errors import Damaged, VolumeGone, VolumeUnavailable
 from shared.versions import Version
-
-log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 #: Of files that have had no other yet.
 FIRST = Version(newest=1)
@@ -56,9 +48,16 @@ def translated() -> Iterator[None]:
     except OSError as exc:
         if exc.errno in _TROUBLES:
             raise VolumeUnavailable(f"The data volume can't be used now: {_TROUBLES[exc.errno]}.") from exc
+        if exc.errno == errno.ESTALE and _is_removed(exc.filename):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), exc.filename) from exc
         if exc.errno in _LOSSES:
             raise VolumeGone(f"The data volume can't be used now: {_LOSSES[exc.errno]}.") from exc
         raise
+
+
+def _is_removed(path: object) -> bool:
+    """Return True if a file that NFS calls stale is one that another host has removed, and its folder is there."""
+    return isinstance(path, str | Path) and not os.path.lexists(path) and Path(path).parent.is_dir()
 
 
 @contextmanager
@@ -144,34 +143,17 @@ def read_json(path: Path) -> Any:
     """Read a JSON file; None if it doesn't exist. Raises Damaged, VolumeUnavailable."""
     try:
         with translated():
-            return json.loads(path.read_text("utf-8"))
+            return decode_json(path, path.read_bytes())
     except FileNotFoundError:
         return None
+
+
+def decode_json(path: Path, content: bytes) -> Any:
+    """Return what the JSON file at `path`, with this content, says. Raises Damaged."""
+    try:
+        return json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as exc:
         raise Damaged(f"{path.name} of {path.parent.name} is damaged: it is not JSON.") from exc
-
-
-def read_record(path: Path, kind: TypeAdapter[T], version: Version = FIRST) -> T | None:
-    """Read a JSON file of one type, without fields that a newer version has added; None if it doesn't exist.
-
-    Raises:
-        Damaged, NewerVersion, VolumeUnavailable
-    """
-    found = read_json(path)
-    version.check(found, f"{path.name} of {path.parent.name}")
-    try:
-        return None if found is None else kind.validate_python(found)
-    except ValidationError as exc:
-        raise Damaged(f"{path.name} of {path.parent.name} is damaged: {first_error(exc)}.") from exc
-
-
-def find_record(path: Path, kind: TypeAdapter[T], version: Version = FIRST) -> T | None:
-    """Read a JSON file of one type; None if it doesn't exist, is damaged or of a newer version, which is logged."""
-    try:
-        return read_record(path, kind, version)
-    except (Damaged, NewerVersion) as exc:
-        log.error("%s", exc)
-        return None
 
 
 def remove_tree(folder: Path) -> None:

@@ -15,18 +15,8 @@ from shared.jobs.rows import MAX_METRICS, METRICS, MetricRow, ModelLosses, read_
 from shared.requests.recipes import RecipeName
 from shared.text.items import ModelItems
 from shared.versions import Version
-from shared.volume.files import (
-    find_record,
-    list_ids,
-    locked,
-    page_ids,
-    read_json,
-    read_record,
-    remove_tree,
-    sync_folder,
-    translated,
-    write_json,
-)
+from shared.volume.files import page_ids, translated, write_json
+from shared.volume.shared_folder import Record, SharedFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +66,9 @@ _MODEL = TypeAdapter(Model)
 class Models:
     """The folder of models. Any method raises VolumeUnavailable."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, files: SharedFolder | None = None) -> None:
         self._folder = self.path = folder
+        self._files = files or SharedFolder()
         #: An empty file for each base, named by its id; and one for each base that ever came with Charloom.
         self._bases, self._packaged = folder / ".bases", folder / ".packaged"
         self._lock = folder / ".lock"
@@ -86,20 +77,18 @@ class Models:
         """Move a folder that holds a whole model into place. If it exists, an earlier attempt has published it."""
         with translated():
             self._folder.mkdir(parents=True, exist_ok=True)
-            target = self._folder / model_id
-            if not target.exists():
-                try:
-                    built.rename(target)
-                except OSError:
-                    if not target.exists():
-                        raise
-            sync_folder(self._folder)
+        self._files.publish(built, self._folder / model_id, last="meta.json")
 
-    def folder(self, model_id: str) -> Path:
-        """Return a model's folder, even if the model is damaged. Raises NotFound."""
+    def folder(self, model_id: str, *names: str) -> Path:
+        """Return a model's folder, with these of its files on this host, even if the model is damaged.
+
+        Raises NotFound.
+        """
         folder = self._folder / model_id
-        if not is_id(model_id, "mod") or not (folder / "meta.json").exists():
+        if not is_id(model_id, "mod") or not self._files.exists(folder / "meta.json"):
             raise NotFound(f"There is no model {model_id!r}. GET /api/v1/models lists those there are.")
+        for name in names:
+            self._files.local(folder / name)
         return folder
 
     def file(self, model_id: str, file_format: str) -> tuple[Path, ModelFile]:
@@ -108,7 +97,7 @@ class Models:
         if file_format not in model.files:
             raise NotFound(f"{model_id} has no {file_format!r} file; it has: {', '.join(model.files)}.")
         file = model.files[file_format]
-        return self._folder / model.id / file.name, file
+        return self._files.local(self._folder / model.id / file.name), file
 
     def list(
         self, *, after: str | None, limit: int, newest_first: bool = True, corpus_id: str | None = None
@@ -124,11 +113,11 @@ class Models:
 
     def ids(self) -> Sequence[str]:
         """Return the ids of all models, oldest first."""
-        return [name for name in list_ids(self._folder) if is_id(name, "mod")]
+        return [name for name in self._files.list_ids(self._folder) if is_id(name, "mod")]
 
     def metrics(self, model_id: str) -> Sequence[MetricRow]:
         """Return every loss measured while the model was trained, if its file has any. Raises NotFound, Damaged."""
-        path = self.folder(model_id) / "metrics.jsonl"
+        path = self.folder(model_id, "metrics.jsonl") / "metrics.jsonl"
         try:
             with translated(), path.open("rb") as file:
                 return read_rows(file, METRICS, max_rows=MAX_METRICS)
@@ -139,48 +128,43 @@ class Models:
 
     def find(self, model_id: str) -> Model | None:
         """Return a model; None if there is none, or if it is damaged or of a newer version."""
-        return find_record(self._folder / model_id / "meta.json", _MODEL, VERSION) if is_id(model_id, "mod") else None
+        path = self._folder / model_id / "meta.json"
+        return self._files.find_record(path, _MODEL, VERSION) if is_id(model_id, "mod") else None
 
     def get(self, model_id: str) -> Model:
         """Return a model. Raises NotFound, Damaged, NewerVersion."""
-        model = read_record(self.folder(model_id) / "meta.json", _MODEL, VERSION)
+        model = self._files.read_record(self.folder(model_id) / "meta.json", _MODEL, VERSION)
         if model is None:
             raise NotFound(f"{model_id} has just been deleted.")
         return model
 
     def bases(self) -> Sequence[Model]:
         """Return the models that are marked as bases, oldest first. Damaged ones are left out."""
-        return [model for name in list_ids(self._bases) if (model := self.find(name))]
+        return [model for name in self._files.list_ids(self._bases) if (model := self.find(name))]
 
     def is_base(self, model_id: str) -> bool:
         """Return True if trainings may start from this model by themselves."""
-        with translated():
-            return (self._bases / model_id).exists()
+        return self._files.exists(self._bases / model_id)
 
     def mark_base(self, model_id: str, *, base: bool) -> None:
         """Mark a model as a base, or remove the mark. Raises NotFound."""
         self.folder(model_id)
-        with translated():
-            if base:
-                self._bases.mkdir(exist_ok=True)
-                (self._bases / model_id).touch()
-            else:
-                (self._bases / model_id).unlink(missing_ok=True)
+        if base:
+            self._files.create(self._bases / model_id, b"")
+        else:
+            self._files.remove(self._bases / model_id)
 
     def was_packaged(self, model_id: str) -> bool:
         """Return True if this model was put here from Charloom's package, even if it has been deleted since."""
-        with translated():
-            return (self._packaged / model_id).exists()
+        return self._files.exists(self._packaged / model_id)
 
     def note_packaged(self, model_id: str) -> None:
         """Remember that this model was put here from Charloom's package."""
-        with translated():
-            self._packaged.mkdir(exist_ok=True)
-            (self._packaged / model_id).touch()
+        self._files.create(self._packaged / model_id, b"")
 
     def weights_path(self, model_id: str) -> Path:
         """Return the path of a model's weights, a safetensors file. Raises NotFound."""
-        return self.folder(model_id) / "weights.safetensors"
+        return self.folder(model_id, "weights.safetensors") / "weights.safetensors"
 
     def edit(
         self,
@@ -193,34 +177,40 @@ class Models:
     ) -> Model:
         """Change the name or metadata of a model, or its mark as a base; None keeps what there is.
 
-        `check` is called while no other process can edit or delete it; what it raises stops the change.
+        `check` is called while no other process can edit or delete it; what it raises stops the change. It may be
+        called again where another process was faster.
 
         Raises:
             NotFound, Damaged, NewerVersion.
         """
-        path = self.folder(model_id) / "meta.json"
-        with locked(self._lock):
-            self.get(model_id)
+        self.get(model_id)
+        given = {"name": name, "metadata": metadata}
+
+        def changed(known: Record) -> Record:
             check()
             if base is not None:
                 self.mark_base(model_id, base=base)
-            changes = {"name": name, "metadata": metadata}
-            kept = read_json(path) or {}  # with the fields that a newer version has added
-            try:
-                write_json(path, kept | {key: value for key, value in changes.items() if value is not None})
-            except VolumeGone:
-                self.folder(model_id)  # has it just been deleted?
-                raise
-            return self.get(model_id)
+            return known | {key: value for key, value in given.items() if value is not None}
+
+        try:
+            self._files.change(self._lock, self._folder / model_id / "meta.json", changed)
+        except (FileNotFoundError, VolumeGone):
+            self.folder(model_id)  # has it just been deleted?
+            raise
+        return self.get(model_id)
 
     def delete(self, model_id: str, *, check: Callable[[], None] = lambda: None) -> None:
         """Remove a model, if `check`, called as by `edit`, raises nothing. Raises NotFound."""
-        self.folder(model_id)
-        with locked(self._lock):
-            folder = self.folder(model_id)
+
+        def checked() -> None:
             check()
             self.mark_base(model_id, base=False)
-            remove_tree(folder)
+
+        meta = self.folder(model_id) / "meta.json"
+        try:
+            self._files.delete(self._lock, meta, checked)
+        except FileNotFoundError as exc:
+            raise NotFound(f"{model_id} has just been deleted.") from exc
 
 
 def write_meta(folder: Path, model: Model) -> None:

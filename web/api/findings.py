@@ -78,5 +78,5 @@ def get_cleaning(corpus_id: str) -> Response:
 
     What each remedy did to the text that it was made from, and some of the changes. 404 for a text that was uploaded.
     """
-    found = corpus_findings.read_cleaning(services().volume.corpora.folder(corpus_id))
+    found = corpus_findings.read_cleaning(services().volume.corpora, corpus_id)
     return reply(Cleaning.model_validate({"corpus_id": corpus_id, **vars(found)}))

@@ -10,7 +10,7 @@ from shared.errors import InvalidRequest, NotFound
 from shared.jobs.record import Job, Status
 from shared.requests.cleaning import ADVISED, CleanRequest
 from shared.volume import Corpus, corpus_findings
-from shared.volume.corpus_findings import Cleaning
+from shared.volume.corpus_record import Cleaning
 from web.http.validation import check
 from web.pages import csrf
 from web.pages.form_fields import errors_by_field
@@ -85,6 +85,6 @@ def _made(here: Services, job: Job | None) -> tuple[Corpus, Cleaning | None] | N
 
 def _cleaning_of(here: Services, corpus: Corpus) -> Cleaning | None:
     try:
-        return corpus_findings.read_cleaning(here.volume.corpora.folder(corpus.id)) if corpus.parent_id else None
+        return corpus_findings.read_cleaning(here.volume.corpora, corpus.id) if corpus.parent_id else None
     except NotFound:
         return None

@@ -16,15 +16,16 @@ def findings_or_job(services: Services, corpus_id: str) -> Findings | Job:
 
     A job that failed for good isn't repeated while its record is kept.
     """
-    folder = services.volume.corpora.folder(corpus_id)
-    if (found := corpus_findings.read(folder)) is not None:
+    corpora = services.volume.corpora
+    if (found := corpus_findings.read(corpora, corpus_id)) is not None:
         return found
-    if (job_id := corpus_findings.examining_job(folder)) is not None and (job := _find(services, job_id)) is not None:
+    job_id = corpus_findings.examining_job(corpora, corpus_id)
+    if job_id is not None and (job := _find(services, job_id)) is not None:
         failed = job.status is Status.FAILED and job.error is not None and not job.error.retryable
         if not job.ended or failed:
             return job
     job = submit(services, partial(_examination, services, corpus_id))
-    corpus_findings.note_job(folder, job.id)
+    corpus_findings.note_job(corpora, corpus_id, job.id)
     return job
 
 

@@ -37,6 +37,6 @@ def why_not(services: Services, job: Job) -> str | None:
         return "The training has succeeded. To learn more, start a training from its model with init_from."
     if services.volume.corpora.find(job.params["corpus_id"]) is None:
         return "The text that it learned from has been deleted. Send the text and train again."
-    if not any(state.path.is_file() for _, state in services.volume.jobs.states_of_line(job.id)):
+    if not services.volume.jobs.can_continue(job.id):
         return "It ended before it saved a state, or that state is gone. Train again."
     return None

@@ -49,7 +49,7 @@ def build_and_seal(attempt: Attempt, build: Callable[[], str], *, result: Mappin
             attempt.lease.tick()
             attempt.host.volume_guard.check(fresh=True)  # a model that is sealed must be where others find it
             whole = {"model_id": model_id_of(job_id), **result}
-            sealed = seal(jobs, job_id, attempt.token, built, sha256=sha256, result=whole)
+            sealed = seal(jobs, volume, job_id, attempt.token, sha256=sha256, result=whole)
             return Sealed() if sealed else Stopped(request=StopRequest.CANCEL)
         except VolumeUnavailable as exc:
             shutil.rmtree(built, ignore_errors=True)  # its space is needed

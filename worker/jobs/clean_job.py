@@ -11,7 +11,8 @@ from shared.ids import corpus_id_of
 from shared.requests.cleaning import ADVISED
 from shared.text.text_stream import read
 from shared.volume import Corpora, Corpus, corpus_findings
-from shared.volume.corpus_findings import Cleaning, Findings
+from shared.volume.corpus_findings import Findings
+from shared.volume.corpus_record import Cleaning
 from worker.jobs.attempt import Attempt, Outcome, Written
 from worker.jobs.child_process import Report
 from worker.jobs.corpus_job import NewText, make_corpus, run_limited
@@ -93,8 +94,8 @@ class _expecting:  # noqa: N801  (used as a context)
 def _findings(attempt: Attempt, corpus: Corpus) -> Findings:
     """Return a text's findings; they are made and kept where there are none."""
     corpora = attempt.host.volume.corpora
-    folder, path = corpora.folder(corpus.id), corpora.text_path(corpus.id)
-    if (known := corpus_findings.read(folder)) is not None:
+    path = corpora.text_path(corpus.id)
+    if (known := corpus_findings.read(corpora, corpus.id)) is not None:
         return known
 
     def work(report: Report) -> dict[str, Any]:
@@ -109,7 +110,7 @@ def _findings(attempt: Attempt, corpus: Corpus) -> Findings:
 
     with _expecting(corpora, corpus):
         found = run_limited(attempt, work, failure=CleaningFailed)["findings"]
-    corpus_findings.write(folder, found)
+    corpus_findings.write(corpora, corpus.id, found)
     return Findings(version=corpus_findings.VERSION, findings=found)
 
 
@@ -129,7 +130,7 @@ def _notes(corpus: Corpus, report: Report, readings: int) -> Callable[[], None]:
 
 def _result(corpora: Corpora, parent: Corpus, made: Corpus) -> Mapping[str, Any]:
     changed = made.id != parent.id
-    done = corpus_findings.read_cleaning(corpora.folder(made.id)).remedies if changed else ()
+    done = corpus_findings.read_cleaning(corpora, made.id).remedies if changed else ()
     return {
         "corpus_id": made.id,
         "changed": changed,

@@ -10,7 +10,7 @@ from typing import Any
 from shared.errors import BadSourceFile, InvalidRequest, JobFailed, VolumeUnavailable
 from shared.ids import corpus_id_of
 from shared.volume import Corpus, Source
-from shared.volume.corpus_findings import Cleaning
+from shared.volume.corpus_record import Cleaning
 from shared.volume.files import translated
 from worker.jobs.attempt import Attempt
 from worker.jobs.child_process import Report, run_in_child

@@ -14,7 +14,6 @@ from pathlib import Path
 from shared.errors import BadModelFile, Damaged, NotFound, VolumeUnavailable
 from shared.text.text_stream import normalized_chunks
 from shared.volume import Corpora
-from shared.volume.files import remove_tree
 from worker.generation.text_index import OVERLAP_BYTES, PIECE_BYTES, TextIndex, build, load
 from worker.jobs.child_process import run_in_child
 from worker.jobs.lease import Lease
@@ -51,7 +50,7 @@ def index_of(
             found = load(folder)
         except Damaged as exc:
             log.warning("%s It is built again.", exc)
-            remove_tree(folder)
+            corpora.drop_index(corpus_id, lowercase=lowercase)
             found = None
         if found is None:
             log.info("The index of %s is built", corpus_id)

@@ -14,7 +14,7 @@ from shared.requests.writing import GenerateRequest, WriteItems
 from shared.text import text_stream
 from shared.text.items import split
 from shared.volume import Model
-from shared.volume.item_lists import Item, writing_items
+from shared.volume.item_lists import Item
 from worker.generation.items import Counts, WrittenItem, write_items
 from worker.generation.known_items import KnownItems
 from worker.generation.loaded import LoadedModel
@@ -42,8 +42,7 @@ def run_items(
         raise JobFailed("The model's training text was deleted, so new items can't be distinguished from known ones.")
     counts, shown, written_chars, begun = Counts(), 0, 0, clock()
     stop: StopRequest | None = None
-    path = host.volume.jobs.items(attempt.job.id)
-    with writing_items(path) as add:
+    with host.volume.jobs.writing_items(attempt.job.id) as add:
         for batch in write_items(loaded, request, wanted, known, longest_runs=longest_runs):
             first, counts = counts.written, replace(batch.counts)
             add([_row(item, index) for index, item in enumerate(batch.items, first)])

@@ -6,7 +6,7 @@ index is mapped from the volume and takes no memory that isn't needed elsewhere.
 """
 
 from shared.volume import Model, Volume
-from worker.formats.bundle import load_model
+from worker.formats.bundle import BUNDLE, load_model
 from worker.generation.loaded import LoadedModel
 from worker.generation.text_index import TextIndex
 from worker.jobs.indexing import index_of
@@ -33,7 +33,7 @@ class ModelCache:
         if self._model is not None and self._model[0] == model.id:
             return self._model[1]
         self._model = None
-        loaded = load_model(self._volume.models.folder(model.id))
+        loaded = load_model(self._volume.models.folder(model.id, BUNDLE))
         if model.parameters <= MAX_PARAMETERS:
             self._model = model.id, loaded
         return loaded

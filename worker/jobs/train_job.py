@@ -150,7 +150,7 @@ def _newest_state(attempt: Attempt) -> TrainState | None:
     """Return the newest undamaged state of the job, or of the one that it resumes; None: start from step 0."""
     for job_id, saved in attempt.host.volume.jobs.states_of_line(attempt.job.id):
         try:
-            state = load_state(saved.path, saved.sha256)
+            state = load_state(attempt.host.volume.jobs.state_file(saved), saved.sha256)
         except StateFileDamaged as exc:
             log.warning("%s: %s", attempt.job.id, exc)
             attempt.reporter.log(f"The training state of step {saved.step} is damaged; an older one is used.")
@@ -165,7 +165,7 @@ def _start(attempt: Attempt, request: StreamRequest | ClassicRequest) -> Start |
     """Return the model to start from, if the request names one. Raises NotFound."""
     if request.init_from is None:
         return None
-    model = read_bundle(attempt.host.volume.models.folder(request.init_from) / BUNDLE, with_rows=False)
+    model = read_bundle(attempt.host.volume.models.folder(request.init_from, BUNDLE) / BUNDLE, with_rows=False)
     return Start(weights=model.weights, vocabulary=model.vocabulary)
 
 

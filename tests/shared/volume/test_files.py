@@ -9,7 +9,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from shared.errors import Damaged, VolumeGone, VolumeUnavailable
-from shared.volume.files import committed, find_record, read_record, remove_tree, write_json
+from shared.volume.files import committed, remove_tree, translated, write_json
+from shared.volume.shared_folder import SharedFolder
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_what_is_not_json_leaves_the_old_file_and_nothing_else(old: Path, value:
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace", "link"])
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.ENOENT])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.ENOENT, errno.ESTALE])
 def test_a_disk_that_fails_leaves_the_old_file_and_nothing_else(
     old: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
 ) -> None:
@@ -40,11 +41,25 @@ def test_a_disk_that_fails_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(os, call, fail)
     with (
-        pytest.raises(VolumeGone if number == errno.ENOENT else VolumeUnavailable),
+        pytest.raises(VolumeGone if number in (errno.ENOENT, errno.ESTALE) else VolumeUnavailable),
         committed(old, replace=call != "link") as temporary,
     ):
         temporary.write_text("new")
     assert contents(old.parent) == {"file.json": '"old"'}
+
+
+def test_a_stale_file_of_nfs_is_one_that_is_gone(old: Path) -> None:
+    """Another host has removed it while this one still knew its name; or the whole mount is stale."""
+
+    def stale(path: Path) -> None:
+        with translated():
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+
+    with pytest.raises(FileNotFoundError):
+        stale(old.with_name("removed.json"))
+    for path in (old, old.parent / "stale" / "file.json"):
+        with pytest.raises(VolumeGone, match="network file system"):
+            stale(path)
 
 
 def test_an_existing_file_is_kept_where_it_is_not_to_be_replaced(old: Path) -> None:
@@ -87,10 +102,10 @@ def test_a_folder_that_is_removed_is_never_there_in_part(tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000, b'{"a": 1}', b'["1"]'], ids=range(6))
 def test_a_damaged_record_is_an_error_that_names_its_file(tmp_path: Path, content: bytes) -> None:
-    kind = TypeAdapter(list[int])
+    files, kind = SharedFolder(), TypeAdapter(list[int])
     path = tmp_path / "meta.json"
-    assert read_record(path, kind) is None
+    assert files.read_record(path, kind) is None
     path.write_bytes(content if content != b'["1"]' else b'["one"]')
     with pytest.raises(Damaged, match=rf"meta\.json of {tmp_path.name} is damaged: "):
-        read_record(path, kind)
-    assert find_record(path, kind) is None
+        files.read_record(path, kind)
+    assert files.find_record(path, kind) is None

@@ -28,7 +28,7 @@ def test_a_key_is_made_once_for_its_owner_alone(data_dir: Path, umask: int) -> N
 def test_of_two_hosts_that_make_one_at_once_both_get_the_same(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other: list[bytes] = []
 
-    def not_there(_: Path) -> bytes:
+    def not_there(*_: object) -> bytes:
         monkeypatch.undo()
         other.append(SecretKey(load({}), data_dir).get())
         raise FileNotFoundError

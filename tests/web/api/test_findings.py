@@ -1,5 +1,6 @@
 """Findings of a text: examined once, by a job; and the requests to clean it."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from shared.errors import CleaningFailed
 from shared.jobs.record import JobError, Status
 from shared.requests.cleaning import Remedy
 from shared.volume import corpus_findings
-from shared.volume.corpus_findings import Cleaning
+from shared.volume.corpus_record import Cleaning
 from tests.web.world import API, World, pointers
 
 FINDING: dict[str, Any] = {
@@ -44,13 +45,13 @@ def test_a_text_is_examined_once(world: World) -> None:
     )
     failed = world.get(f"/corpora/{corpus_id}/findings")
     assert (failed.status_code, failed.json["id"], failed.json["status"]) == (202, first.json["id"], "failed")
-    corpus_findings.note_job(world.services.volume.corpora.folder(corpus_id), "job_01m86z6zv2e5vq8r8b3z3w8k4d")
+    corpus_findings.note_job(world.services.volume.corpora, corpus_id, "job_01m86z6zv2e5vq8r8b3z3w8k4d")
     second = world.get(f"/corpora/{corpus_id}/findings").json
     assert second["id"] != first.json["id"]
     world.http.post(f"{API}/jobs/{second['id']}/cancel")
     assert world.get(f"/corpora/{corpus_id}/findings").json["id"] != second["id"]
 
-    corpus_findings.write(world.services.volume.corpora.folder(corpus_id), [FINDING])
+    corpus_findings.write(world.services.volume.corpora, corpus_id, [FINDING])
     found = world.get(f"/corpora/{corpus_id}/findings")
     assert (found.status_code, found.json["findings"]) == (200, [FINDING])
 
@@ -103,11 +104,9 @@ def test_an_unknown_remedy_is_refused_with_those_there_are(world: World, remedie
 def test_a_cleaned_text_says_how_it_was_made(world: World) -> None:
     corpus_id = world.corpus()
     assert world.get(f"/corpora/{corpus_id}/cleaning").status_code == 404
-    folder = world.services.volume.corpora.folder(corpus_id)
     done = {"remedy": "licence", "changes": 1, "removed": 9, "added": 0, "examples": FINDING["examples"]}
-    corpus_findings.write_cleaning(
-        folder, Cleaning(parent_id="cor_x", chars_before=20, chars_after=11, remedies=[done])
-    )
+    cleaning = Cleaning(parent_id="cor_x", chars_before=20, chars_after=11, remedies=[done])
+    world.services.volume.corpora.keep_fact(corpus_id, "cleaning.json", asdict(cleaning))
     answer = world.get(f"/corpora/{corpus_id}/cleaning").json
     assert (answer["parent_id"], answer["chars_after"], answer["remedies"]) == ("cor_x", 11, [done])
 

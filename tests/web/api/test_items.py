@@ -9,7 +9,7 @@ import pytest
 from shared.ids import new_id
 from shared.store import Claim
 from shared.text.items import ModelItems
-from shared.volume.item_lists import Item, writing_items
+from shared.volume.item_lists import Item
 from tests.web.world import API, World, pointers
 
 LIST = ModelItems(separator="\n", count=75, unique=3)
@@ -32,7 +32,7 @@ def written(world: World, items: list[str], **result: Any) -> str:
 def finish_list(world: World, claim: Claim, items: list[str], **result: Any) -> None:
     """End a job that has written these items."""
     known = (True, False, None)
-    with writing_items(world.services.volume.jobs.items(claim.job.id)) as add:
+    with world.services.volume.jobs.writing_items(claim.job.id) as add:
         add([Item(index=n, text=text, logprob=-n / 4, known=known[n % 3]) for n, text in enumerate(items)])
     counts = {"written": len(items), "tries": 300, "doubled": 9, "known": 2, "short": 0, "cut": 0}
     told = {"separator": "\n", "finish_reason": "count", "detail": "All items were written.", **counts, **result}

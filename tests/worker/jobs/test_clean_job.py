@@ -46,7 +46,7 @@ def test_a_book_is_examined_and_cleaned_into_a_new_text(cluster: Cluster, run: C
     examined = run(JobType.EXAMINE, corpus)
     assert (examined.status, examined.error) == (Status.SUCCEEDED, None)
     assert examined.result == {"corpus_id": corpus.id, "findings": 2, "advised": ["licence"]}
-    found = corpus_findings.read(corpora.folder(corpus.id))
+    found = corpus_findings.read(corpora, corpus.id)
     assert found is not None
     assert [finding["id"] for finding in found.findings] == ["licence", "rare-characters"]
 
@@ -59,7 +59,7 @@ def test_a_book_is_examined_and_cleaned_into_a_new_text(cluster: Cluster, run: C
     assert corpora.text_path(corpus.id).read_text() == GUTENBERG
     (did,) = cleaned.result["remedies"]
     assert did == {"remedy": "licence", "changes": 2, "removed": corpus.chars - made.chars, "added": 0}
-    cleaning = corpus_findings.read_cleaning(corpora.folder(made.id))
+    cleaning = corpus_findings.read_cleaning(corpora, made.id)
     assert (cleaning.parent_id, cleaning.chars_before, cleaning.chars_after) == (corpus.id, corpus.chars, made.chars)
     assert cleaning.remedies[0]["examples"][0]["text"].startswith("The Project Gutenberg")
     files = {path.name for path in (cluster.volume.folder / "jobs" / cleaned.id).rglob("*")}

@@ -143,7 +143,7 @@ def test_the_volume_learns_of_the_ends_that_reapers_bring_about(
             built = volume.jobs.open_attempt(job.id, claim.token) / "model"
             built.mkdir()
             (built / "meta.json").write_text("{}")
-            assert seal(store.jobs, job.id, claim.token, built, sha256="ab", result={"model_id": job.model_id})
+            assert seal(store.jobs, volume, job.id, claim.token, sha256="ab", result={"model_id": job.model_id})
         if job is noted:  # its end couldn't be written when it came
             store.jobs.finish(job.id, claim.token, Status.FAILED)
             store.jobs.mark_pending(job.id)
