@@ -7,9 +7,10 @@ from pydantic import SecretStr
 
 from shared.settings import PREFIX, Settings
 
-#: Worker and web server would contradict each other where these differ: when a job is lost, given up or deleted, which
-#: files others can read, how a webhook's message is signed.
+#: Worker and web server would contradict each other where these differ: where the volume is, when a job is lost, given
+#: up or deleted, which files others can read, how a webhook's message is signed.
 COMMON = (
+    "volume_url",
     "umask",
     "webhook_secret",
     "webhook_allow",

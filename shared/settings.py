@@ -9,6 +9,7 @@ Longer than most files here, since it is the one place of all settings.
 import base64
 import ipaddress
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,12 @@ def _is_file(path: Path) -> Path:
     return path
 
 
+def _is_bucket(url: str) -> str:
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w!.*'()/-]*)?", url, re.ASCII):
+        raise ValueError("must be like s3://bucket or s3://bucket/prefix")
+    return url
+
+
 def _is_long(secret: SecretStr) -> SecretStr:
     length = len(secret.get_secret_value())
     if length < MIN_SECRET_CHARS:
@@ -133,6 +140,11 @@ class Settings(BaseModel):
         True,
         description="0: a folder without the volume's id is refused, also where Redis knows none: `charloom doctor "
         "--volume --adopt` makes the volume, once. 1: the first start does.",
+    )
+    volume_url: Annotated[str, AfterValidator(_is_bucket)] | None = Field(
+        None,
+        description="A bucket as the volume, `s3://bucket/prefix`, where hosts share no folder; CHARLOOM_DATA_DIR is "
+        "then each host's own, for copies.",
     )
     umask: str = Field(
         "077",

@@ -1,9 +1,10 @@
 """What all tests may ask for: a real Valkey server, a clean database on it, a data directory."""
 
 import os
+import secrets
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import hypothesis
@@ -106,6 +107,25 @@ def data_dir(tmp_path: Path) -> Path:
     directory = tmp_path / "data"
     directory.mkdir()
     return directory
+
+
+@pytest.fixture(scope="session")
+def _s3() -> Iterator[Mapping[str, str]]:
+    """Start one real S3 server for the whole run; give the variables that lead to it."""
+    if not os.environ.get("CI"):
+        pytest.importorskip("botocore")  # the extra s3
+    from tests import seaweed  # noqa: PLC0415
+
+    with seaweed.serving() as variables:
+        yield variables
+
+
+@pytest.fixture
+def volume_url(_s3: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give the address of an empty part of a bucket, and set the variables that lead to its server."""
+    for name, value in _s3.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://volume/{secrets.token_hex(8)}"
 
 
 @pytest.fixture

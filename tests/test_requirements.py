@@ -31,7 +31,7 @@ BROUGHT_BY = {
     "werkzeug": "flask",
 }
 #: Imported only where an extra is installed.
-OPTIONAL = {"opentelemetry"}
+OPTIONAL = {"botocore", "opentelemetry"}
 #: Not imported by our code: a command, what redis takes where it is there, what kombu imports without naming it.
 NOT_IMPORTED = {"gunicorn", "hiredis", "packaging"}
 

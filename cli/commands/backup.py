@@ -6,7 +6,7 @@ import click
 
 from cli.common.context import CliContext, examples, server_command
 from cli.common.exit_codes import Exit, Failure
-from cli.common.server_url import data_dir
+from cli.common.server_url import data_dir, volume_url
 from shared.errors import NewerVersion, VolumeUnavailable
 from shared.sizes import size
 from shared.volume import Volume
@@ -23,6 +23,8 @@ def backup(ctx: CliContext, folder: Path) -> None:
     folder to an empty volume and start the service with an empty Redis. Running trainings continue from their last
     checkpoint.
     """
+    if url := volume_url():
+        raise Failure(f"The volume is {url}: copy it with a tool for S3, such as rclone.", Exit.USAGE)
     source = data_dir()
     if not source.is_dir():
         raise Failure(f"{source} isn't there. Set CHARLOOM_DATA_DIR.", Exit.USAGE)

@@ -13,6 +13,14 @@ def server_url() -> str:
     return named_url() or running_url(data_dir()) or DEFAULT_URL
 
 
+def volume_url() -> str | None:
+    """Return the bucket that is the volume, None: it is the data directory."""
+    try:
+        return load().volume_url
+    except SettingsError:
+        return None
+
+
 def data_dir() -> Path:
     """Return the data directory of the settings, or the default one if a setting is invalid."""
     try:

@@ -14,10 +14,10 @@ from cli.common.server_url import data_dir
 from cli.doctor.findings import Finding, Level, bad
 from cli.doctor.machine_checks import check_data, check_machine
 from cli.doctor.service_checks import check_redis, check_web, no_redis, redis_settings
-from cli.doctor.volume_checks import check_mark, check_volume
+from cli.doctor.volume_checks import check_bucket, check_mark, check_volume
 from cli.terminal.console import printable
 from shared.errors import SettingsError
-from shared.settings import load
+from shared.settings import Settings, load
 
 _STYLES = {Level.OK: "green", Level.NOTE: "dim", Level.WARN: "yellow", Level.BAD: "red"}
 
@@ -51,13 +51,7 @@ def doctor(ctx: CliContext, *, volume: str | None, from_two_hosts: bool, adopt: 
     """
     if volume is None and (from_two_hosts or adopt):
         raise click.UsageError("--from-two-hosts and --adopt go with --volume")
-    checks = (
-        _run_checks(ctx)
-        if volume is None
-        else _check_volume(
-            data_dir() if volume == _DEFAULT else Path(volume), from_two_hosts=from_two_hosts, adopt=adopt
-        )
-    )
+    checks = _run_checks(ctx) if volume is None else _check_volume(volume, from_two_hosts=from_two_hosts, adopt=adopt)
     found = []
     for finding in checks:
         found.append(finding)
@@ -86,20 +80,29 @@ def _run_checks(ctx: CliContext) -> Iterator[Finding]:
     is_local = directory.exists() or data_is_named or not server_is_named
     if is_local:
         yield from check_data(directory)
+    in_bucket = settings is not None and settings.volume_url is not None
+    if settings is not None and in_bucket:
+        yield from check_bucket(settings)
     if settings is not None:
         settings = redis_settings(settings, directory)
         if settings is not None:
             yield from check_redis(settings)
-            if is_local and directory.exists():
-                yield from check_mark(settings, directory, adopt=False)
+            if in_bucket or (is_local and directory.exists()):
+                yield from check_mark(settings, None if in_bucket else directory, adopt=False)
         elif is_local:
             yield no_redis()
     yield from check_web(ctx.client)
 
 
-def _check_volume(folder: Path, *, from_two_hosts: bool, adopt: bool) -> Iterator[Finding]:
-    yield from check_volume(folder, from_two_hosts=from_two_hosts)
-    settings = redis_settings(load(), folder)
+def _check_volume(named: str, *, from_two_hosts: bool, adopt: bool) -> Iterator[Finding]:
+    settings: Settings | None = load()
+    folder = None
+    if settings.volume_url and named == _DEFAULT:
+        yield from check_bucket(settings)
+    else:
+        folder = data_dir() if named == _DEFAULT else Path(named)
+        yield from check_volume(folder, from_two_hosts=from_two_hosts)
+    settings = redis_settings(settings, folder or data_dir())
     if settings is None:
         yield no_redis()
     else:

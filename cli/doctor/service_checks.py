@@ -28,7 +28,7 @@ def redis_settings(settings: Settings, data_dir: Path) -> Settings | None:
         url = (data_dir / "valkey" / "address").read_text().strip()
     except OSError:
         return None
-    return settings.model_validate({"redis_url": url})
+    return settings.model_validate({"redis_url": url, "volume_url": settings.volume_url})
 
 
 def check_redis(settings: Settings) -> Iterator[Finding]:

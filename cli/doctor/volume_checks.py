@@ -41,17 +41,28 @@ def check_volume(folder: Path, *, from_two_hosts: bool) -> Iterator[Finding]:
     yield from _report(measured, "two hosts" if from_two_hosts else "this host")
 
 
-def check_mark(settings: Settings, folder: Path, *, adopt: bool) -> Iterator[Finding]:
-    """Compare the folder's mark with Redis', or make the folder the service's volume."""
-    store, volume = Store.of(settings), Volume(folder)
+def check_bucket(settings: Settings) -> Iterator[Finding]:
+    """Try the bucket of the settings."""
+    try:
+        Volume.of(settings).check()
+    except CharloomError as exc:
+        yield bad("bucket", exc.detail, "docs/running.md says what a bucket needs.")
+    else:
+        yield ok("bucket", f"{settings.volume_url} is writable, and its server enforces If-None-Match and If-Match")
+
+
+def check_mark(settings: Settings, folder: Path | None, *, adopt: bool) -> Iterator[Finding]:
+    """Compare a volume's id with Redis', or make it the service's: a folder's, or that of the settings' bucket."""
+    store, volume = Store.of(settings), Volume.of(settings) if folder is None else Volume(folder)
+    named = settings.volume_url if folder is None else folder
     try:
         if adopt:
             store.volume_id.adopt(volume.mark.write()[0])
         if settings.volume_init and volume.mark.read() is None and store.volume_id.get() is None:
-            yield note("mark", f"neither {folder} nor Redis has an id yet; the first start writes it")
+            yield note("mark", f"neither {named} nor Redis has an id yet; the first start writes it")
             return
         VolumeGuard(store, volume, may_init=settings.volume_init).check()
-        yield ok("mark", f"{folder} is the service's volume, {store.volume_id.get()}")
+        yield ok("mark", f"{named} is the service's volume, {store.volume_id.get()}")
     except VolumeGone as exc:
         yield bad("mark", exc.detail, "Until then this host takes no jobs.")
     except CharloomError as exc:

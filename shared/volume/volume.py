@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from shared.errors import SettingsError
 from shared.settings import Settings
 from shared.volume.corpora import Corpora
 from shared.volume.job_folders import JobFolders
@@ -25,7 +26,16 @@ class Volume:
     @classmethod
     def of(cls, settings: Settings) -> "Volume":
         """Make the volume of the settings. Nothing is written yet."""
-        return cls(settings.data_dir.absolute())
+        folder = settings.data_dir.absolute()
+        if settings.volume_url is None:
+            return cls(folder)
+        try:
+            from shared.volume.bucket import Bucket  # noqa: PLC0415  (loads botocore, which isn't always installed)
+        except ImportError as exc:
+            raise SettingsError('CHARLOOM_VOLUME_URL needs botocore: pip install "charloom[s3]"') from exc
+
+        folder /= "bucket"
+        return cls(folder, Bucket.of(settings.volume_url, folder))
 
     def check(self, *, synced: bool = False) -> None:
         """Raise VolumeUnavailable unless files can be written; `synced`: and reach the disk."""
