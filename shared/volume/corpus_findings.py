@@ -12,19 +12,19 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from shared.errors import NotFound
-from shared.versions import Version
 from shared.volume.corpora import Corpora
 from shared.volume.corpus_record import Cleaning
 
 #: Counts up when the rules find something else in the same text.
-VERSION = 2
+RULES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
     """What is odd in a text. A finding has the fields of the API's."""
 
-    version: int
+    #: Of the rules that found it.
+    rules: int = 1
     findings: Sequence[Mapping[str, Any]]
 
 
@@ -38,15 +38,15 @@ class _Examining:
 _FINDINGS, _EXAMINING, _CLEANING = TypeAdapter(Findings), TypeAdapter(_Examining), TypeAdapter(Cleaning)
 
 
-def read(corpora: Corpora, corpus_id: str) -> Findings | None:
-    """Return the findings of this version of the rules, or None. Raises NotFound."""
-    found = corpora.find_fact(corpus_id, "findings.json", _FINDINGS, Version(newest=VERSION))
-    return found if found is not None and found.version == VERSION else None
+def read(corpora: Corpora, corpus_id: str, *, oldest: int = RULES) -> Findings | None:
+    """Return the findings, or None where there are none of these rules or later ones. Raises NotFound."""
+    found = corpora.find_fact(corpus_id, "findings.json", _FINDINGS)
+    return found if found is not None and found.rules >= oldest else None
 
 
 def write(corpora: Corpora, corpus_id: str, findings: Sequence[Mapping[str, Any]]) -> None:
     """Keep the findings. Raises NotFound where the corpus is deleted."""
-    corpora.keep_fact(corpus_id, "findings.json", asdict(Findings(version=VERSION, findings=findings)))
+    corpora.keep_fact(corpus_id, "findings.json", asdict(Findings(rules=RULES, findings=findings)))
 
 
 def examining_job(corpora: Corpora, corpus_id: str) -> str | None:

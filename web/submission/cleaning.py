@@ -24,6 +24,8 @@ def findings_or_job(services: Services, corpus_id: str) -> Findings | Job:
         failed = job.status is Status.FAILED and job.error is not None and not job.error.retryable
         if not job.ended or failed:
             return job
+        if job.status is Status.SUCCEEDED and (found := corpus_findings.read(corpora, corpus_id, oldest=0)) is not None:
+            return found  # by a worker of an earlier version, which would find the same again
     job = submit(services, partial(_examination, services, corpus_id))
     corpus_findings.note_job(corpora, corpus_id, job.id)
     return job

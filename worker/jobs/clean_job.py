@@ -111,7 +111,7 @@ def _findings(attempt: Attempt, corpus: Corpus) -> Findings:
     with _expecting(corpora, corpus):
         found = run_limited(attempt, work, failure=CleaningFailed)["findings"]
     corpus_findings.write(corpora, corpus.id, found)
-    return Findings(version=corpus_findings.VERSION, findings=found)
+    return Findings(rules=corpus_findings.RULES, findings=found)
 
 
 def _notes(corpus: Corpus, report: Report, readings: int) -> Callable[[], None]:

@@ -1,5 +1,6 @@
 """Findings of a text: examined once, by a job; and the requests to clean it."""
 
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -54,6 +55,22 @@ def test_a_text_is_examined_once(world: World) -> None:
     corpus_findings.write(world.services.volume.corpora, corpus_id, [FINDING])
     found = world.get(f"/corpora/{corpus_id}/findings")
     assert (found.status_code, found.json["findings"]) == (200, [FINDING])
+
+
+def test_findings_of_earlier_rules_are_made_again_once(world: World) -> None:
+    # Given: findings as an earlier version has written them
+    corpus_id = world.corpus()
+    path = world.services.volume.corpora.folder(corpus_id) / "findings.json"
+    path.write_text(json.dumps({"version": 1, "findings": [FINDING]}))
+    # When: they are asked for, and a worker that is still of that version examines the text
+    job = world.get(f"/corpora/{corpus_id}/findings")
+    assert job.status_code == 202
+    world.finish(world.claim(job.json["id"]), {"corpus_id": corpus_id})
+    # Then: its findings are the answer, instead of one job after another
+    assert world.get(f"/corpora/{corpus_id}/findings").json["findings"] == [FINDING]
+    # What a later version writes can be read as well.
+    path.write_text(json.dumps({"rules": 99, "findings": []}))
+    assert world.get(f"/corpora/{corpus_id}/findings").json["findings"] == []
 
 
 @pytest.mark.parametrize("running", [False, True])
