@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ SAMPLE = ROOT / "shared" / "sample.txt"
 WIDTHS = {"wide": 1280, "narrow": 390}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 README_SIZE: ViewportSize = {"width": 1180, "height": 940}
+#: Longest time that the examination of a text takes to begin and end.
+PATIENCE_MS = 120_000
 PROMPT = "There was a "
 
 
@@ -54,7 +57,10 @@ def furnish(charloom: Charloom) -> Mapping[str, str]:
     """Train, write, and leave a training running. Return the address of each page, by the picture's name."""
     corpus = charloom.corpora.add(SAMPLE, name="The Loom at Thrum Mill")
     corpus = charloom.corpora.patch(corpus, metadata={"language": "en"})
-    words = sorted(set(re.findall(r"[A-Za-z]{4,}", charloom.corpora.text(corpus))))
+    text = charloom.corpora.text(corpus)
+    troubled = charloom.corpora.add_text(_troubled(text), name="The Loom, as an archive has it")
+    cleaning = _ended(charloom, charloom.corpora.clean(troubled))
+    words = sorted(set(re.findall(r"[A-Za-z]{4,}", text)))
     listed = charloom.corpora.add_text("\n".join(words), name="Words of the mill")
     first = _ended(charloom, charloom.train(corpus, epochs=14, seed=1, name="The Loom at Thrum Mill"))
     narrow = _ended(charloom, charloom.train(corpus, epochs=14, seed=1, hidden_size=64, name="A narrow loom"))
@@ -81,6 +87,8 @@ def furnish(charloom: Charloom) -> Mapping[str, str]:
         "train-list": f"/?corpus_id={listed.id}",
         "texts": "/texts",
         "text": f"/texts/{corpus.id}",
+        "findings": f"/texts/{troubled.id}",
+        "cleaned": f"/texts/{troubled.id}/findings?job={cleaning.id}",
         "list": f"/texts/{listed.id}",
         "training": f"/jobs/{first.id}",
         "running": f"/jobs/{running.id}",
@@ -94,6 +102,15 @@ def furnish(charloom: Charloom) -> Mapping[str, str]:
         "docs": "/api/docs",
         "missing": "/jobs/none",
     }
+
+
+def _troubled(text: str) -> str:
+    """Return a text as archives have it: wrapped, with page numbers and a licence, some letters misread."""
+    paragraphs = [textwrap.fill(one, 68) if len(one) > 100 else one for one in text.split("\n\n")]
+    for number in range(12, len(paragraphs), 12):
+        paragraphs[number] += f" [Pg {number // 12}]"
+    licence = "*** END OF THE PROJECT GUTENBERG EBOOK THE LOOM ***\n\nStart: full license\n"
+    return "\n\n".join([*paragraphs, licence]).replace("'s", "â€™s", 30)
 
 
 def take(browser: Browser, url: str, pages: Mapping[str, str], out: Path) -> None:
@@ -112,9 +129,13 @@ def take(browser: Browser, url: str, pages: Mapping[str, str], out: Path) -> Non
 
 
 def take_for_readme(browser: Browser, url: str, pages: Mapping[str, str], out: Path) -> None:
-    """Take the pictures that README.md shows: a training that is read and a text, in light, and a writing, in dark."""
-    scheme: Literal["light", "dark"]
-    for name, scheme, shown in (("page", "light", "training"), ("write", "dark", "write"), ("text", "light", "text")):
+    """Take the pictures that README.md shows: a training and a text's findings, in light, and a writing, in dark."""
+    shots: tuple[tuple[str, Literal["light", "dark"], str], ...] = (
+        ("page", "light", "training"),
+        ("write", "dark", "write"),
+        ("text", "light", "findings"),
+    )
+    for name, scheme, shown in shots:
         page = browser.new_context(base_url=url, color_scheme=scheme, viewport=README_SIZE).new_page()
         page.goto(pages[shown])
         _settle(page)
@@ -128,6 +149,8 @@ def _settle(page: Page) -> None:
     """Wait until scripts have drawn what they draw."""
     if page.locator("[data-losses]").count():
         page.locator(".plot polyline").first.wait_for()
+    if page.locator("[data-findings]").count():
+        page.locator("#findings form").or_(page.get_by_text("Nothing is odd")).first.wait_for(timeout=PATIENCE_MS)
     if page.locator("[data-show]").count():
         page.locator(".work .written").first.wait_for()
 
