@@ -133,7 +133,7 @@ def test_the_keyboard_alone_trains_cancels_and_goes_on(
         page.keyboard.press("Enter")
         page.wait_for_url(re.compile("/jobs/job_"))
         job_id = page.url.rpartition("/")[2]
-        cluster.running(job_id, step=40)
+        cluster.running(job_id, step=5)
         reach("Cancel")
         page.keyboard.press("Enter")
         expect(page.get_by_role("status")).to_contain_text("Cancelled", timeout=PATIENCE_MS)
