@@ -110,7 +110,9 @@ def _serve(channel: socket.socket) -> Program | None:
                 enlarge(asker)
                 waits.register(asker, selectors.EVENT_READ)
                 continue
-            message, files, _, _ = socket.recv_fds(end, MESSAGE_BYTES, 3)
+            message, files = b"", list[int]()
+            with contextlib.suppress(ConnectionResetError):  # who asked was killed
+                message, files, _, _ = socket.recv_fds(end, MESSAGE_BYTES, 3)
             if not message:
                 if end is channel:
                     return None
@@ -129,7 +131,8 @@ def _serve(channel: socket.socket) -> Program | None:
                 return program
             for file in files:
                 os.close(file)
-            end.send(json.dumps({"started": pid}).encode())
+            with contextlib.suppress(OSError):
+                end.send(json.dumps({"started": pid}).encode())
             watched = os.pidfd_open(pid)
             children[watched] = pid, end
             waits.register(watched, selectors.EVENT_READ)
