@@ -91,10 +91,6 @@ def tab(
         context.clear_cookies()
 
 
-#: The rules of axe-core whose result depends on the colour scheme or the width.
-OF_LOOKS = ("color-contrast", "target-size")
-
-
 def violations(page: Page, *rules: str) -> list[str]:
     """Return what axe-core finds wrong with a page by these rules, or by all: the rule, how bad, and where."""
     options: dict[str, object] = {"rules": {"target-size": {"enabled": True}}, "resultTypes": ["violations"]}
