@@ -143,7 +143,7 @@ class RedisGroup:
 
     def _is_primary(self, port: int) -> bool:
         with suppress(redis.RedisError), self.client(port) as client:
-            return client.role()[0] == "master"
+            return bool(client.role()[0] == "master")
         return False
 
     def _acknowledging(self, client: "redis.Redis") -> int:
@@ -153,7 +153,7 @@ class RedisGroup:
     def _knows_all(self, port: int, replicas: int) -> bool:
         with self.client(port) as client:
             known = client.sentinel_master(NAME)
-        return known["num-other-sentinels"] == len(self.sentinels) - 1 and known["num-slaves"] == replicas
+        return (known["num-other-sentinels"], known["num-slaves"]) == (len(self.sentinels) - 1, replicas)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from cli.doctor.service_checks import check_redis, check_web, no_redis, redis_se
 from cli.doctor.volume_checks import check_bucket, check_mark, check_volume
 from cli.terminal.console import printable
 from shared.errors import SettingsError
-from shared.settings import Settings, load
+from shared.settings import load
 
 _STYLES = {Level.OK: "green", Level.NOTE: "dim", Level.WARN: "yellow", Level.BAD: "red"}
 
@@ -95,14 +95,14 @@ def _run_checks(ctx: CliContext) -> Iterator[Finding]:
 
 
 def _check_volume(named: str, *, from_two_hosts: bool, adopt: bool) -> Iterator[Finding]:
-    settings: Settings | None = load()
+    local = load()
     folder = None
-    if settings.volume_url and named == _DEFAULT:
-        yield from check_bucket(settings)
+    if local.volume_url and named == _DEFAULT:
+        yield from check_bucket(local)
     else:
         folder = data_dir() if named == _DEFAULT else Path(named)
         yield from check_volume(folder, from_two_hosts=from_two_hosts)
-    settings = redis_settings(settings, folder or data_dir())
+    settings = redis_settings(local, folder or data_dir())
     if settings is None:
         yield no_redis()
     else:

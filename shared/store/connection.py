@@ -42,7 +42,7 @@ SENTINEL_TIMEOUT_S = 0.5
 MAX_CONNECTIONS = 32
 
 
-class _SentinelPool(SentinelConnectionPool, redis.BlockingConnectionPool):  # type: ignore[misc]
+class _SentinelPool(SentinelConnectionPool, redis.BlockingConnectionPool):
     """Connections to the primary that Sentinels name, for which threads wait as for those of the other pool."""
 
 
@@ -70,9 +70,9 @@ def connect(url: str, *, tls: Mapping[str, str] | None = None, timeout_s: float 
     if sentinels is None:
         pool = redis.BlockingConnectionPool.from_url(url, **options)
     else:
-        pool = _SentinelPool(
+        pool = _SentinelPool(  # type: ignore[no-untyped-call]
             sentinels.name,
-            Sentinel(sentinels.hosts, sentinel_kwargs=sentinel_options(sentinels, tls or {})),
+            Sentinel(sentinels.hosts, sentinel_kwargs=sentinel_options(sentinels, tls or {})),  # type: ignore[no-untyped-call]
             ssl=sentinels.tls,
             db=sentinels.database,
             username=sentinels.username,

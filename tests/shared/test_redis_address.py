@@ -1,7 +1,7 @@
 """One address for redis-py and kombu."""
 
 import pytest
-from kombu import Connection
+from kombu.connection import Connection
 from kombu.utils.url import parse_url
 
 from shared.redis_address import SentinelAddress, kombu_url, sentinels_of
@@ -33,7 +33,7 @@ def test_a_server_is_no_sentinel(url: str) -> None:
 def test_kombu_understands_each() -> None:
     assert kombu_url("redis://u:p@host:1/2") == "redis://u:p@host:1/2"
     assert kombu_url("unix:///run/a.sock?db=2") == "redis+socket:///run/a.sock?virtual_host=2"
-    urls = [parse_url(url) for url in Connection(kombu_url(FULL)).alt]
+    urls = [parse_url(url) for url in Connection(kombu_url(FULL)).alt]  # type: ignore[no-untyped-call]
     assert [(url["hostname"], url["port"]) for url in urls] == [("::1", 26380), ("b.example", 26379)]
     for url in urls:
         assert (url["transport"], url["userid"], url["password"], url["virtual_host"]) == ("sentinel", "u", "p@/#", "3")

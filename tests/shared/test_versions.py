@@ -124,7 +124,8 @@ def test_a_newer_jobs_record_is_refused_and_stops_nothing_else(
         store.jobs.create(job)
         store.jobs.mark_pending(job.id)
     client.hdel(keys.job(older.id), "version")
-    client.hset(keys.job(newer.id), mapping=change)
+    for field, value in change.items():
+        client.hset(keys.job(newer.id), field, value)
     record = client.hgetall(keys.job(newer.id))
     with pytest.raises(NewerVersion, match=newer.id):
         store.jobs.get(newer.id)

@@ -74,7 +74,7 @@ def test_jobs_move_between_versions_and_end_rightly(
         run_by_old_or_new("train", by_new)
         # Texts by each version's web server, worker and model.
         for model_id in map(model_id_of, (to_old, by_new)):
-            asked = {"model_id": model_id, "prompt": "The wind", "length": 50, "seed": 1}
+            asked: dict[str, Any] = {"model_id": model_id, "prompt": "The wind", "length": 50, "seed": 1}
             text = str(old.call("POST", "generate-jobs", asked)["id"])
             run_job(text, new.host())
             assert status(text) == (Status.SUCCEEDED, 1)

@@ -79,8 +79,8 @@ def _with_notes_last(source: str) -> str:
                 end = brace.end()
                 break
         notes.append(rf"\par {{{source[start.end() : end]}")
-    body, brace, rest = "".join([*kept, source[end:]]).rpartition("}")
-    return "".join([body, *notes, brace, rest])
+    body, closing, rest = "".join([*kept, source[end:]]).rpartition("}")
+    return "".join([body, *notes, closing, rest])
 
 
 def subtitle_blocks(path: Path, name: str, encoding: str | None) -> Iterator[str]:

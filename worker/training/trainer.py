@@ -46,7 +46,7 @@ from worker.training.time_budget import TimeBudget
 
 _MUST_AGREE = ("vocabulary", "text_sha256")
 #: Options that don't change what a training computes.
-_IGNORED = frozenset({"corpus_id", "name", "metadata", "webhook", "priority"})
+_IGNORED = {"corpus_id", "name", "metadata", "webhook", "priority"}
 #: Rows of the loss curve within epochs (stream), and samples kept for the end.
 CURVE_POINTS = 100
 #: Seconds between two Progress events: watchers are promised two to ten a second.

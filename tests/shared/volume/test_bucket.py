@@ -13,10 +13,10 @@ import pytest
 
 from cli.doctor.findings import Level
 from cli.doctor.volume_checks import check_bucket, check_mark
-from shared.errors import LeaseLost, NotFound, VolumeGone, VolumeUnavailable
+from shared.errors import LeaseLost, NotFound, SettingsError, VolumeGone, VolumeUnavailable
 from shared.ids import new_id
 from shared.jobs.record import NewJob
-from shared.settings import SettingsError, load
+from shared.settings import load
 from shared.volume import SavedState, Volume
 from tests.jobs import make_job
 

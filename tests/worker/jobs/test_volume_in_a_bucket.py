@@ -42,6 +42,7 @@ def test_a_training_changes_hosts_that_share_a_bucket_and_ends_with_the_same_wei
     http = create_app(web.settings).test_client()
     with sample.open("rb") as file:
         sent = http.post(f"{API}/corpora", data={"file": (file, "sample.txt")})
+    assert sent.json is not None
     # Given: a training that has saved a state and has given up its job, though it doesn't know
     job_id = first.mute().train(first.volume.corpora.get(sent.json["id"]))
     steps = itertools.count()

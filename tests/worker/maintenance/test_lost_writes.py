@@ -32,7 +32,7 @@ def lost(client: "redis.Redis") -> Iterator[None]:
     yield
     raw.flushall()
     for key, value in kept.items():
-        raw.restore(key, 0, value)
+        raw.restore(key, 0, value or b"")
     raw.set(keys.COMPARED, "another-history")
     raw.close()
 
