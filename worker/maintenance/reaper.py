@@ -73,6 +73,11 @@ class Reaper:
         self._note_restart()
         if not self._store.jobs.is_whole():
             reconcile(self._store.jobs, self._volume, lease_s=self._settings.lease_ttl_s)
+        if self._clock() >= self._purge_at:
+            # First of all that follows: it makes room in a full Redis, which refuses the rest.
+            self._purge_at = self._clock() + PURGE_S
+            for job_id in self._store.jobs.purge(age_s=self._settings.job_ttl_days * 86_400):
+                self._volume.jobs.remove(job_id)
         if self._clock() >= self._grace_until:
             self._reap(self._store.jobs)
         try:
@@ -82,10 +87,6 @@ class Reaper:
         for job_id, queue in self._store.jobs.due(stayed_empty=self._stayed_empty):
             self._broker.send(job_id, queue)
             log.info("The message of %s is sent again", job_id)
-        if self._clock() >= self._purge_at:
-            self._purge_at = self._clock() + PURGE_S
-            for job_id in self._store.jobs.purge(age_s=self._settings.job_ttl_days * 86_400):
-                self._volume.jobs.remove(job_id)
 
     def _note_restart(self) -> None:
         """After a restart or a failover, give every worker a lease's time to renew: all leases seem to be over."""

@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from shared.broker import Broker
+from shared.errors import StoreUnavailable
 from shared.jobs.record import Queue, Status
 from shared.settings import Settings
 from shared.store import Store, keys
@@ -100,6 +101,23 @@ def test_old_jobs_go_from_the_store_and_from_the_volume(
     Reaper(store, broker, volume, brief, volume_guard=VolumeGuard(store, volume), clock=clock).check()
     assert store.jobs.find(job.id) is None
     assert volume.jobs.list_ids() == []
+
+
+def test_old_jobs_go_from_a_redis_that_is_full(store: Store, client: "redis.Redis", reaper: Reaper) -> None:
+    # Given: a job that is to be deleted, and a lost one, whose message a full Redis doesn't take
+    old = make_job()
+    lost(store)
+    store.jobs.create(old)
+    store.jobs.cancel(old.id)
+    client.zadd(keys.ENDED, {old.id: 0})
+    store.jobs.end_comparison(store.jobs.begin_comparison())
+    client.config_set("maxmemory", "1mb")
+    try:
+        with pytest.raises(StoreUnavailable, match="maxmemory"):
+            reaper.check()
+        assert store.jobs.find(old.id) is None
+    finally:
+        client.config_set("maxmemory", "0")
 
 
 def test_a_queue_counts_as_empty_only_from_when_it_was_seen_empty_last(
