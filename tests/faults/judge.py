@@ -48,6 +48,7 @@ class Steps:
                 if not line.endswith("\n"):
                     continue
                 values = json.loads(line)
+                values.pop("version", None)
                 if "refused" in values:
                     refused += 1
                 else:
