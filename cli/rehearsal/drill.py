@@ -135,7 +135,8 @@ class Drill:
             undisturbed_job_id=control.id,
             undisturbed_on=control.worker or "",
             same_weights=weights == self.canary.weights(control),
-            same_code=not run.other_code and self._same_code(run.struck, ended.worker, control.worker),
+            same_code=not run.other_code
+            and same_code(*(self._workers.get(name or "") for name in (run.struck, ended.worker, control.worker))),
             loss=ended.metrics.best_loss,
             undisturbed_loss=control.metrics.best_loss,
             notes=self._notes,
@@ -171,7 +172,7 @@ class Drill:
         if isinstance(event, StatusEvent | ResetEvent):
             self._see_status(run, event.data.status, event.data.worker or "", now)
         elif isinstance(event, LogEvent):
-            run.other_code |= "other code computes" in event.data.message
+            run.other_code |= "computes the training" in event.data.message
         elif isinstance(event, ProgressEvent) and event.data.progress.step:
             if not run.struck:
                 run.first_step_at = run.first_step_at or now
@@ -226,13 +227,12 @@ class Drill:
         self._workers |= {worker.name: worker for worker in seen}
         return [worker for worker in seen if worker.train_slots and not worker.draining and not worker.volume_error]
 
-    def _same_code(self, *names: str | None) -> bool:
-        """Return True if these workers compute the same bits: torch's own LSTM does so only on one host."""
-        workers = [self._workers[name] for name in names if name in self._workers]
-        if len(workers) < len(names) or not all(worker.kernel for worker in workers):
-            return False
-        codes = {
-            (worker.kernel, worker.versions.get("torch"), worker.host if worker.kernel == "torch" else "")
-            for worker in workers
-        }
-        return len(codes) == 1
+
+def same_code(*workers: Worker | None) -> bool:
+    """Return True if these workers certainly compute the same bits: torch's own LSTM does so only on one host."""
+    codes = {
+        (one.kernel, one.processor, one.versions.get("torch"), one.host if one.kernel == "torch" else "")
+        for one in workers
+        if one is not None and one.kernel
+    }
+    return len(codes) == 1 and all(one is not None and one.kernel for one in workers)

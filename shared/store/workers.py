@@ -40,6 +40,8 @@ class WorkerInfo:
     started_s: float = 0.0
     #: What computes the steps of a training there: the compiled layer's family, "torch", or "" from an older version.
     kernel: str = ""
+    #: Its host's kind of processor (`shared/host.py`); "" from an older version.
+    processor: str = ""
     #: Processors' time that its container may use; None if that isn't limited.
     cpu_quota: float | None = None
     #: Why it takes no jobs: its folder isn't the service's volume. None: it takes them.

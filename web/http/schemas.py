@@ -213,8 +213,10 @@ class Worker(View):
     bfloat16: bool = Field(description="Whether its processor multiplies bfloat16.")
     kernel: str = Field(
         description="What computes its trainings: the compiled layer's instructions, such as avx2, or torch. The same "
-        'request gives the same weights, bit for bit, where this and the versions agree. "" from an older version.'
+        "request gives the same weights, bit for bit, where this, processor and versions agree. Empty from an older "
+        "version."
     )
+    processor: str = Field(description="The host's kind of processor; empty from an older version.")
     pid: int = Field(description="The worker's process on its host; 0 from an older version.")
     started_s: float = Field(description="When that process started, in seconds since its host's boot.")
     versions: dict[str, str]
@@ -238,6 +240,7 @@ class Worker(View):
             threads=info.threads,
             bfloat16=info.bfloat16,
             kernel=info.kernel,
+            processor=info.processor,
             pid=info.pid,
             started_s=info.started_s,
             versions=dict(info.versions),

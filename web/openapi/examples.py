@@ -214,6 +214,7 @@ VIEWS: Mapping[type[schemas.View], Mapping[str, Any]] = {
         "threads": 1,
         "bfloat16": True,
         "kernel": "amx",
+        "processor": "x86_64 GenuineIntel 6 207",
         "pid": 4711,
         "started_s": 1042.17,
         "versions": {"python": "3.11.7", "torch": "2.13.0"},

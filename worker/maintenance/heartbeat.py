@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 from shared.common_settings import common_values
 from shared.errors import StoreUnavailable, VolumeGone
-from shared.host import cores, cpu_quota, memory_bytes, started_s
+from shared.host import cores, cpu_quota, memory_bytes, processor_kind, started_s
 from shared.settings import Settings
 from shared.store import Store, WorkerInfo
 from shared.versions import charloom_version
@@ -52,6 +52,7 @@ def describe(name: str, settings: Settings, *, owner_id: str) -> WorkerInfo:
         generate_slots=settings.generate_slots,
         bfloat16=_has_bfloat16(),
         kernel="torch" if (kernel := load()) is None else kernel.family.name,
+        processor=processor_kind(),
         pid=os.getpid(),
         started_s=started_s(os.getpid()) or 0.0,
         memory_bytes=settings.job_memory_bytes or int(memory_bytes() * _MEMORY_SHARE / slots),

@@ -393,8 +393,10 @@ class Worker(Record):
     cpu_quota: float | None = None
     threads: int
     bfloat16: bool = False
-    #: What computes its trainings, such as "avx2": where it and the versions agree, weights are the same bit for bit.
+    #: What computes its trainings, such as "avx2", and its kind of processor: where both and the versions agree,
+    #: weights are the same bit for bit.
     kernel: str = ""
+    processor: str = ""
     #: The worker's process on its host, and when it started, in seconds since the host's boot; 0 if not known.
     pid: int = 0
     started_s: float = 0.0

@@ -79,6 +79,7 @@ def test_workers_are_listed(world: World) -> None:
         "threads",
         "bfloat16",
         "kernel",
+        "processor",
         "pid",
         "started_s",
         "versions",
