@@ -13,12 +13,11 @@ from pydantic import TypeAdapter
 from shared.errors import NotFound, VolumeGone
 from shared.ids import is_id
 from shared.text.text_stream import read
-from shared.versions import Version
 from shared.volume.columns import Column
 from shared.volume.corpus_record import VERSION, Cleaning, Corpus, Source
 from shared.volume.corpus_storing import receive, store
 from shared.volume.decoding import tell_encoding
-from shared.volume.files import FIRST, building, page_ids, sync_folder, translated, write_json
+from shared.volume.files import building, page_ids, sync_folder, translated, write_json
 from shared.volume.shared_folder import Record, SharedFolder, T
 
 _CORPUS = TypeAdapter(Corpus)
@@ -201,12 +200,12 @@ class Corpora:
         """Remove the index of a text, which is damaged. Raises NotFound."""
         self._files.remove_tree(self._index(corpus_id, lowercase=lowercase))
 
-    def find_fact(self, corpus_id: str, name: str, kind: TypeAdapter[T], version: Version = FIRST) -> T | None:
+    def find_fact(self, corpus_id: str, name: str, kind: TypeAdapter[T]) -> T | None:
         """Return what one more file says of a text; None if there is none, or it is damaged or of a newer version.
 
         Raises NotFound.
         """
-        return self._files.find_record(self.folder(corpus_id) / name, kind, version)
+        return self._files.find_record(self.folder(corpus_id) / name, kind)
 
     def keep_fact(self, corpus_id: str, name: str, value: Mapping[str, Any]) -> None:
         """Keep something about a text that can be found out again. Raises NotFound."""

@@ -22,7 +22,8 @@ def trained(cluster: Cluster, corpus: Corpus) -> bytes:
     """Train undisturbed, and return the weights."""
     job_id = cluster.mute().train(corpus)
     attempt = cluster.attempt(job_id)
-    assert isinstance(run_train(attempt), Sealed)
+    with attempt.lease:
+        assert isinstance(run_train(attempt), Sealed)
     complete(cluster.store.jobs, cluster.volume, job_id, attempt.token)
     return cluster.weights(cluster.store.jobs.get(job_id))
 
@@ -47,12 +48,14 @@ def test_a_training_changes_hosts_that_share_a_bucket_and_ends_with_the_same_wei
     job_id = first.mute().train(first.volume.corpora.get(sent.json["id"]))
     steps = itertools.count()
     lost = first.attempt(job_id, draining=lambda: next(steps) > 20)
-    assert run_train(lost) == Stopped(request=StopRequest.DRAIN)
+    with lost.lease:
+        assert run_train(lost) == Stopped(request=StopRequest.DRAIN)
     [state] = first.volume.jobs.states(job_id)
     first.store.jobs.release(job_id, lost.token)
     # When: another host goes on, and a third one publishes the model, as a reaper does
     successor = second.attempt(job_id)
-    assert isinstance(run_train(successor), Sealed)
+    with successor.lease:
+        assert isinstance(run_train(successor), Sealed)
     with pytest.raises(LeaseLost, match="newer attempt"):
         first.volume.jobs.commit_state(state.path.parent, state)
     complete(web.store.jobs, web.volume, job_id, successor.token)
@@ -63,6 +66,8 @@ def test_a_training_changes_hosts_that_share_a_bucket_and_ends_with_the_same_wei
     assert first.volume.jobs.states(job_id) == []
     with http.get(f"{API}/models/{model_id}/download") as bundle:
         assert bundle.data == (second.volume.models.folder(model_id, "bundle.zip") / "bundle.zip").read_bytes()
-    text = run_generate(first.attempt(first.mute().write(model_id)))
+    writer = first.attempt(first.mute().write(model_id))
+    with writer.lease:
+        text = run_generate(writer)
     assert isinstance(text, Written)
     assert len(text.result["outputs"][0]["text"]) == 100  # type: ignore[index]
