@@ -4,6 +4,7 @@ Credentials, region and endpoint come from where all AWS tools look for them: `A
 `AWS_ENDPOINT_URL_S3`, `~/.aws` and so on. Knows nothing of corpora, models and jobs.
 """
 
+import logging
 import os
 import secrets
 import time
@@ -169,6 +170,7 @@ class Objects:
 @lru_cache(maxsize=1)
 def _client_of(pid: int) -> Any:  # noqa: ARG001
     """Return a process' client: one that was made before a fork would share its connections with the parent."""
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it reports where it found each credential
     config = Config(
         connect_timeout=_CONNECT_S,
         read_timeout=_READ_S,
