@@ -132,7 +132,7 @@ class UnlikeSections(_Stretches):
     detail = (
         "Stretches that an n-gram model of most of the text predicts far worse than the rest: another language, code."
     )
-    advice = "Look at the examples. Where such a section isn't wanted, send the text without it."
+    advice = "Mend the other findings first. Where what is left isn't wanted, send the text without it."
     most = 2 * PARTS
 
     def settle(self, facts: Facts) -> bool:
