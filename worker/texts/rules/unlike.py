@@ -137,6 +137,8 @@ class UnlikeSections(_Stretches):
 
     def settle(self, facts: Facts) -> bool:
         """Make a model of the stretches that are alike: first of the half that is predicted best by all."""
+        if facts.chars < _LONG_TEXT:
+            return False
         counts = [one for one in self._counts if one.any()]
         kept, within = counts, 0.0
         for _ in range(3):
@@ -146,7 +148,7 @@ class UnlikeSections(_Stretches):
             losses = np.array([float(one @ self._loss) / int(one.sum()) for one in counts])
             kept = [one for one, loss in zip(counts, losses, strict=True) if loss <= np.median(losses) + within]
             within = _ALIKE
-        return super().settle(facts) and facts.chars >= _LONG_TEXT
+        return super().settle(facts)
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield runs of blocks that are unlike the text."""
