@@ -77,6 +77,13 @@ Brunnen; wenn nun der Tag recht heiß war, so ging das Königskind hinaus in den
 kühlen Brunnens; und wenn sie Langeweile hatte, so nahm sie eine goldene Kugel, warf sie in die Höhe und fing sie
 wieder; und das war ihr liebstes Spielwerk.
 """
+GOOGLE = """This is a digital copy of a book that was preserved for generations on library shelves.
+
+About this book
+
+You can search through the full text of this book on the web at http://books.google.com/
+
+"""
 BARS = "+---+---+---+\n| a | b | c |\n+---+---+---+\n"
 TABLE = "name\tage\tfood\nPooh\t7\thoney\nPiglet\t5\tacorns\n"
 
@@ -160,6 +167,27 @@ def test_a_remedy_changes_what_it_names_alone(tmp_path: Path, rule: str, text: s
         for example in finding.examples:
             assert text[example.offset :].startswith(example.text)
             assert text[: example.offset].endswith(example.before)
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        ("", "End of Project Gutenberg's A Bear, by A. Reader\n\nSection 1."),
+        ("", "***** This file should be named 67098-0.txt *****\n\nUpdated editions."),
+        ("*END*THE SMALL PRINT! FOR PUBLIC DOMAIN ETEXTS*Ver.04.29.93*END*\n\n", ""),
+        ("", "Colophon\n\nA Bear\nwas published in 1926. This ebook was produced for Standard Ebooks.\n\nA. Reader"),
+        ("", "Uncopyright\n\nMay you do good and not evil."),
+        ("", "About this digital edition\n\nThis e-book comes from the online library Wikisource."),
+        ("", "À propos de cette édition électronique\n\nTexte libre de droits."),
+        ("", "底本：「熊のプーさん」岩波書店\n\n入力：A"),
+        (GOOGLE, ""),
+        ("Copyright © 1926 by A. A. Milne. All rights reserved.\n\nISBN 978-3-16-148410-0\n\n", ""),
+        ("Transcriber's Note: spelling was kept.\n\n", "Produced by A. Reader and Distributed Proofreaders"),
+    ],
+)
+def test_what_each_archive_adds_is_known(tmp_path: Path, before: str, behind: str) -> None:
+    result, _ = mended(tmp_path, f"{before}{BOOK}\n{behind}", {"licence"})
+    assert result.strip() == BOOK.strip()
 
 
 @pytest.mark.parametrize(
