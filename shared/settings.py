@@ -6,12 +6,9 @@ the app factory, the command line), and passes them on. A wrong one stops the st
 Longer than most files here, since it is the one place of all settings.
 """
 
-import base64
-import ipaddress
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,82 +19,22 @@ from shared.api_keys import MIN_CHARS as MIN_KEY_CHARS
 from shared.api_keys import ApiKey
 from shared.api_keys import read as read_api_keys
 from shared.errors import SettingsError
+from shared.networks import Network, is_loopback, parse_networks
+from shared.setting_forms import (
+    MIN_SECRET_CHARS,
+    Rate,
+    are_networks,
+    check_webhook_secret,
+    is_file,
+    is_long,
+    is_rate,
+    is_redis,
+    split,
+)
 
 PREFIX = "CHARLOOM_"
 #: Their values are never shown.
 _SECRETS = frozenset({"redis_url", "api_keys", "secret_key", "webhook_secret"})
-#: The form of a webhook's secret, as Standard Webhooks has it: 24 to 64 bytes in base64.
-WEBHOOK_KEY_PATTERN = (
-    "^whsec_(?:(?:[A-Za-z0-9+/]{4}){8,20}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
-    "|(?:[A-Za-z0-9+/]{4}){21}(?:[A-Za-z0-9+/]{2}==)?)$"
-)
-#: Least length of what signs sessions and forms, characters.
-MIN_SECRET_CHARS = 32
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _is_redis(url: SecretStr) -> SecretStr:
-    redis_address.check(url.get_secret_value())
-    return url
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rate:
-    """How often something may be done."""
-
-    calls: int
-    period_s: float
-    #: As it was set, in words.
-    text: str
-
-
-_PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
-
-
-def _is_rate(value: str | None) -> str | None:
-    if value is None:
-        return None
-    calls, _, period = value.partition("/")
-    if not (calls.isascii() and calls.isdigit() and 0 < int(calls) <= 1_000_000 and period in _PERIODS_S):
-        raise ValueError("must be a whole number, a slash, and second, minute, hour or day, such as 60/minute")
-    return value
-
-
-def check_webhook_secret(secret: SecretStr) -> SecretStr:
-    """Return the secret of a webhook. Raises ValueError where it has another form."""
-    try:
-        webhook_key(secret.get_secret_value())
-    except ValueError as exc:
-        raise ValueError("must be whsec_ followed by 24 to 64 bytes in base64") from exc
-    return secret
-
-
-def _are_networks(values: list[str]) -> list[str]:
-    for value in values:
-        ipaddress.ip_network(value, strict=False)
-    return values
-
-
-def webhook_key(secret: str) -> bytes:
-    """Return the bytes of a secret in the form of Standard Webhooks, whsec_…. Raises ValueError."""
-    head, _, encoded = secret.partition("_")
-    key = base64.b64decode(encoded, validate=True)
-    if head != "whsec" or not 24 <= len(key) <= 64:
-        raise ValueError
-    return key
-
-
-def _is_file(path: Path) -> Path:
-    try:
-        path.open("rb").close()
-    except OSError as exc:
-        raise ValueError(f"can't be read: {exc.strerror}") from exc
-    return path
 
 
 def _is_bucket(url: str) -> str:
@@ -106,33 +43,24 @@ def _is_bucket(url: str) -> str:
     return url
 
 
-def _is_long(secret: SecretStr) -> SecretStr:
-    length = len(secret.get_secret_value())
-    if length < MIN_SECRET_CHARS:
-        raise ValueError(
-            f"has {length} characters, but must have {MIN_SECRET_CHARS} or more. Make one with `openssl rand -hex 32`"
-        )
-    return secret
-
-
 class Settings(BaseModel):
     """All settings with default, unit and help."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    redis_url: Annotated[SecretStr, AfterValidator(_is_redis)] = Field(
+    redis_url: Annotated[SecretStr, AfterValidator(is_redis)] = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
         description="Redis or Valkey that all processes share: redis://, rediss:// (TLS) or unix://, or Sentinels that "
         "know it: sentinel:// or sentinels:// (docs/redis.md). `charloom up` starts a Valkey of its own when this "
         "isn't set.",
     )
-    redis_ca_file: Annotated[Path, AfterValidator(_is_file)] | None = Field(
+    redis_ca_file: Annotated[Path, AfterValidator(is_file)] | None = Field(
         None, description="Certificates (PEM) that a server's must come from with TLS; the system's when not set."
     )
-    redis_cert_file: Annotated[Path, AfterValidator(_is_file)] | None = Field(
+    redis_cert_file: Annotated[Path, AfterValidator(is_file)] | None = Field(
         None, description="Certificate (PEM) to show to a server that asks for one, with TLS."
     )
-    redis_key_file: Annotated[Path, AfterValidator(_is_file)] | None = Field(
+    redis_key_file: Annotated[Path, AfterValidator(is_file)] | None = Field(
         None, description="The key (PEM) of that certificate."
     )
     data_dir: Path = Field(Path("data"), description="The volume that all hosts share: corpora, models, jobs.")
@@ -175,7 +103,7 @@ class Settings(BaseModel):
         description="1: let the web server bind other addresses than loopback without keys. Keys that are set hold "
         "all the same.",
     )
-    allowed_hosts: Annotated[list[str], BeforeValidator(_split)] = Field(
+    allowed_hosts: Annotated[list[str], BeforeValidator(split)] = Field(
         [],
         description="Host names, comma-separated, by which the service may be called besides the loopback names. "
         "When not set: loopback names only without keys, any name with keys.",
@@ -186,7 +114,7 @@ class Settings(BaseModel):
         le=10,
         description="Proxies in a row before the web server whose X-Forwarded-For and X-Forwarded-Proto are believed.",
     )
-    secret_key: Annotated[SecretStr, AfterValidator(_is_long)] | None = Field(
+    secret_key: Annotated[SecretStr, AfterValidator(is_long)] | None = Field(
         None,
         description=f"Signs sessions and forms, {MIN_SECRET_CHARS} characters or more. Made once and kept on the "
         "volume when not set.",
@@ -200,7 +128,7 @@ class Settings(BaseModel):
     max_corpus_bytes: int = Field(256 * 2**20, ge=1, description="Largest corpus taken, bytes.")
     max_model_bytes: int = Field(2**30, ge=1, description="Largest model file taken for import, bytes.")
 
-    rate_limit: Annotated[str | None, AfterValidator(_is_rate)] = Field(
+    rate_limit: Annotated[str | None, AfterValidator(is_rate)] = Field(
         None,
         description="How often one caller (a key, or an address where no keys are set) may call the API, such as "
         "60/minute; second, minute, hour or day. Not set: as often as they like.",
@@ -217,7 +145,7 @@ class Settings(BaseModel):
     quota_texts: int = Field(0, ge=0, description="Texts of one API key at most; without keys, of all. 0: any number.")
     quota_models: int = Field(0, ge=0, description="Models of one API key at most; likewise.")
 
-    high_priority: Annotated[list[str], BeforeValidator(_split)] = Field(
+    high_priority: Annotated[list[str], BeforeValidator(split)] = Field(
         [],
         description="Names of the API keys, comma-separated, that may send jobs of priority high; *: everybody. Not "
         "set: nobody.",
@@ -265,7 +193,7 @@ class Settings(BaseModel):
         description="Signs the messages of webhooks that have no secret of their own: whsec_ and 24 to 64 bytes in "
         "base64, the same for web and workers. Not set: each webhook must bring its secret.",
     )
-    webhook_allow: Annotated[list[str], BeforeValidator(_split), AfterValidator(_are_networks)] = Field(
+    webhook_allow: Annotated[list[str], BeforeValidator(split), AfterValidator(are_networks)] = Field(
         [],
         description="Addresses inside that webhooks may call, by http too: networks, comma-separated, such as "
         "10.1.0.0/16. All others must be public and take https.",
@@ -299,7 +227,7 @@ class Settings(BaseModel):
         "one, which its log names. Not set: none. The web server has /metrics at its own port.",
     )
     metrics_host: str = Field("127.0.0.1", description="Address that a worker's /metrics binds.")
-    metrics_allow: Annotated[list[str], BeforeValidator(_split), AfterValidator(_are_networks)] = Field(
+    metrics_allow: Annotated[list[str], BeforeValidator(split), AfterValidator(are_networks)] = Field(
         [],
         description="Networks, comma-separated, such as 10.1.0.0/16, that may read /metrics: without a key and by any "
         "name from the web server, and from workers at all where they bind more than loopback.",
@@ -317,10 +245,7 @@ class Settings(BaseModel):
     @property
     def rate(self) -> Rate | None:
         """How often one caller may call, None: as often as they like."""
-        if self.rate_limit is None:
-            return None
-        calls, _, period = self.rate_limit.partition("/")
-        return Rate(calls=int(calls), period_s=_PERIODS_S[period], text=f"{int(calls):,} times a {period}")
+        return None if self.rate_limit is None else Rate.parse(self.rate_limit)
 
     @property
     def has_quota(self) -> bool:
@@ -330,12 +255,12 @@ class Settings(BaseModel):
     @property
     def webhook_networks(self) -> list[Network]:
         """The networks inside that webhooks may call."""
-        return [ipaddress.ip_network(value, strict=False) for value in self.webhook_allow]
+        return parse_networks(self.webhook_allow)
 
     @property
     def metrics_networks(self) -> list[Network]:
         """The networks that may read /metrics without a key."""
-        return [ipaddress.ip_network(value, strict=False) for value in self.metrics_allow]
+        return parse_networks(self.metrics_allow)
 
     def redis_tls(self) -> dict[str, str]:
         """Return the options of TLS as redis-py and kombu both take them; none where the address has no TLS.
@@ -422,24 +347,6 @@ def user_cache_dir() -> Path:
     """Return the folder for what can be made again, by the XDG base directory specification."""
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (given if given.is_absolute() else Path.home() / ".cache") / "charloom"
-
-
-def is_loopback(host: str) -> bool:
-    """Return True if a name or address can be reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def is_in(networks: Sequence[Network], address: str) -> bool:
-    """Return True if an address is in one of the networks; an IPv4 address may be written as IPv6 maps it."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
-    return any(parsed in network for network in networks)
 
 
 def check_metrics_binding(settings: Settings) -> None:

@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from shared.requests.fields import PRIORITY_HELP, Metadata, Name, Priority, Request, Seed
 from shared.requests.recipes import CLASSIC, STREAM, Recipe
 from shared.requests.webhook_urls import MAX_URL_CHARS, parse
-from shared.settings import WEBHOOK_KEY_PATTERN, check_webhook_secret
+from shared.setting_forms import WEBHOOK_KEY_PATTERN, check_webhook_secret
 from shared.text.items import MAX_SEPARATOR
 
 #: The value of `init_from` that lets the service choose among the bases.

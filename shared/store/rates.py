@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.settings import Rate
+from shared.setting_forms import Rate
 from shared.store.scripts import Scripts
 
 

@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from shared.errors import VolumeUnavailable
-from shared.settings import MIN_SECRET_CHARS, Settings
+from shared.setting_forms import MIN_SECRET_CHARS
+from shared.settings import Settings
 from shared.volume.shared_folder import SharedFolder
 
 _FILE = "secret.key"

@@ -2,7 +2,7 @@
 
 from flask import request
 
-from shared.settings import is_in
+from shared.networks import is_in
 from web.services import services
 
 PATH = "/metrics"

@@ -8,7 +8,7 @@ import math
 
 from flask import Flask, Response, g, request
 
-from shared.settings import Rate
+from shared.setting_forms import Rate
 from shared.store import Allowance
 from web.http.errors import TooManyCalls
 from web.security.callers import caller

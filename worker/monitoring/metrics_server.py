@@ -18,7 +18,8 @@ from shared.jobs.record import Queue
 from shared.metrics.catalogue import Samples
 from shared.metrics.process import make_registry
 from shared.metrics.volume_probe import VolumeProbe
-from shared.settings import Settings, is_in, is_loopback
+from shared.networks import is_in, is_loopback
+from shared.settings import Settings
 from shared.store import Store, WorkerInfo
 from shared.volume import Volume
 

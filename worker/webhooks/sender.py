@@ -22,7 +22,8 @@ from shared.errors import NewerVersion, StoreUnavailable
 from shared.jobs import record
 from shared.jobs.schemas import Job, format_time
 from shared.requests.webhook_urls import parse
-from shared.settings import Settings, webhook_key
+from shared.setting_forms import webhook_key
+from shared.settings import Settings
 from shared.store import Message, Store
 from shared.tracing import NO_TRACER, Attributes, Tracer, trace_id
 from worker.webhooks.safe_http import Caller, Unreachable

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from scripts.api_page import PAGE
 from shared.errors import CharloomError
-from shared.settings import webhook_key
+from shared.setting_forms import webhook_key
 from tests.web.submission.test_webhooks import SECRET
 from tests.web.world import World
 from web import api

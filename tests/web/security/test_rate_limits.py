@@ -9,7 +9,8 @@ import redis
 
 from shared.errors import SettingsError
 from shared.jobs.record import Status
-from shared.settings import Rate, load
+from shared.setting_forms import Rate
+from shared.settings import load
 from shared.store import Store, keys
 from tests.jobs import make_job
 from tests.web.world import API, World, settings_of
