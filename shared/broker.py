@@ -34,7 +34,7 @@ _TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
     "health_check_interval": 5,
-    # Whoever sends tries twice, not for six seconds, while a client waits: a reaper sends what was not sent.
+    # A sender tries twice, not for six seconds, while a client waits: a reaper sends what was not sent.
     "max_retries": 1,
     "interval_start": 0.1,
     "unacked_restore_interval": 2,

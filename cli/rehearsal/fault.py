@@ -54,7 +54,7 @@ class Kill:
         except PermissionError as exc:
             raise Failure(f"{worker.name} is another user's: you may not kill it.", Exit.REFUSED) from exc
         except ProcessLookupError as exc:
-            raise Failure(f"{worker.name} has just ended by itself.", Exit.REFUSED) from exc
+            raise Failure(f"{worker.name} has just ended on its own.", Exit.REFUSED) from exc
 
     def withdraw(self) -> bool:
         """Do nothing: whatever supervises the worker starts it again."""

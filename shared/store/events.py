@@ -27,7 +27,7 @@ class EventPage:
 
 
 class Alarm:
-    """Wakes a waiting reader, so that it can wait for other jobs, too."""
+    """Wakes a waiting thread, so that it can wait for other jobs, too."""
 
     def __init__(self) -> None:
         self.key = keys.wake(secrets.token_hex(8))
@@ -72,7 +72,7 @@ class EventLog:
         return {key.removeprefix(keys.LAYOUT["events"]): _stored(entries) for key, entries in received.items()}
 
     def ring(self, alarm: Alarm) -> None:
-        """Wake the reader that waits with this alarm, or is about to."""
+        """Wake the thread that waits with this alarm, or is about to."""
         pipeline = self._client.pipeline()
         pipeline.xadd(alarm.key, {"ring": ""}, maxlen=1, approximate=False)
         pipeline.expire(alarm.key, _ALARM_KEPT_S)

@@ -1,7 +1,7 @@
 """Requests that have an idempotency key: each makes one job, and each repeat gets the first answer.
 
-The job's id stands in the key's record before the job is made. So whoever takes a request up again, after a crash
-between the two, makes the same job, and making it twice is making it once.
+The job's id is in the key's record before the job is made. So a request that is repeated after a crash between the two
+makes the same job, and making it twice is making it once.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Changes job records, each change one Lua script: atomic, and refused to whoever doesn't own the job.
+"""Changes job records, each change one Lua script: atomic, and refused to all but the job's owner.
 
 Longer than most files here: one method for each script, so that everything that can happen to a record is in one place,
 in the order in which it happens. What only reads is in `shared/store/job_reader.py`.

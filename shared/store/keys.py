@@ -31,7 +31,7 @@
 | rate:<caller> | string | when a caller's full allowance is back, ms; expires |
 | waiting:<caller> | set | a caller's queued jobs |
 | making:<owner> | hash | live jobs that make a text or a model of this owner: "model:" or "text:" and about its bytes |
-| wake:<name> | stream | at most one entry: a web process wakes its own reader with it; expires |
+| wake:<name> | stream | at most one entry: a web process wakes its own reading thread with it; expires |
 | counters | hash | what has happened since the server was emptied, by kind: "ended:train:failed" |
 | fleet | stream | what happened to workers, and to jobs on them, the newest thousand |
 | drains | hash | workers that are to drain: the owner_id of each by its name |
@@ -146,5 +146,5 @@ def signedout(session_id: str) -> str:
 
 
 def wake(name: str) -> str:
-    """Key of the stream that wakes a reader of events."""
+    """Key of the stream that wakes a thread that reads events."""
     return LAYOUT["wake"] + name

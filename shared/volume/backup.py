@@ -1,4 +1,4 @@
-"""Copies a volume while it is used, so that every job in the copy goes on, or has ended.
+"""Copies a volume while it is used, so that every job in the copy can continue, or has ended.
 
 Files are committed by a rename and never change afterwards, so each is copied whole. What may happen between two files
 is that a training commits a newer state and removes the one that the copied manifest names: then the job is copied

@@ -41,7 +41,7 @@ class Column:
 
 
 def format_of(filename: str, media_type: str) -> TableFormat | None:
-    """Return a table's format, by its file's name or else by its media type; None where neither tells it."""
+    """Return a table's format, by its file's name or else by its media type; None if neither has it."""
     suffix = filename[filename.rfind(".") :].lower()
     return _BY_SUFFIX.get(suffix) or _BY_TYPE.get(media_type)
 

@@ -16,7 +16,7 @@ from shared.text.text_stream import read
 from shared.volume.columns import Column
 from shared.volume.corpus_record import VERSION, Cleaning, Corpus, Source
 from shared.volume.corpus_storing import receive, store
-from shared.volume.decoding import tell_encoding
+from shared.volume.decoding import detect_encoding
 from shared.volume.files import building, page_ids, sync_folder, translated, write_json
 from shared.volume.shared_folder import Record, SharedFolder, T
 
@@ -50,7 +50,7 @@ class Corpora:
             stream: its bytes.
             name: what to call it.
             max_bytes: most bytes that are taken.
-            encoding: one of `shared.text.encodings.ENCODINGS`; None: as the bytes tell it.
+            encoding: one of `shared.text.encodings.ENCODINGS`; None: detected from the bytes.
             column: take this column of a table, one value per line, instead of the whole file.
             separator: what separates the items of a text that is known to be a list.
             parent_ids: the corpora that it was joined from.
@@ -59,7 +59,7 @@ class Corpora:
 
         Raises:
             TooLarge: more than `max_bytes` came.
-            UnknownEncoding: its encoding can't be told; nothing is kept.
+            UnknownEncoding: its encoding is uncertain; nothing is kept.
             InvalidRequest: it is empty, not text, not valid in its encoding, or lacks the column; nothing is kept.
         """
         with building(self._folder) as new, translated():
@@ -68,11 +68,11 @@ class Corpora:
             known = self._known(mark)
             if known is not None and encoding in (None, known.encoding):
                 return known, False
-            told = encoding or tell_encoding(new / "sent")
-            known = self._known(f"{mark}.{told}")
+            detected = encoding or detect_encoding(new / "sent")
+            known = self._known(f"{mark}.{detected}")
             if known is not None:
                 return known, False
-            corpus = store(new, new / "sent", told, name=name, sha256=sha256, column=column, separator=separator)
+            corpus = store(new, new / "sent", detected, name=name, sha256=sha256, column=column, separator=separator)
             check(corpus.bytes)
             corpus = replace(corpus, parent_ids=parent_ids, owner=owner)
             (new / "sent").unlink()

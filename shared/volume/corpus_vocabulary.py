@@ -1,4 +1,4 @@
-"""The characters of a corpus with their counts: counted when they are first asked for, then kept beside the text."""
+"""The characters of a corpus with their counts: counted when they are first asked for, then kept next to the text."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

@@ -47,14 +47,14 @@ class _Undecodable(Exception):
         self.offset = offset
 
 
-def tell_encoding(path: Path) -> str:
-    """Return the encoding of a text file, as its bytes tell it.
+def detect_encoding(path: Path) -> str:
+    """Return the encoding of a text file, detected from its bytes.
 
     UTF-8 is recognized by decoding it all, UTF-16 and UTF-32 by their byte order mark, others by charset-normalizer
     where it finds one reading only that is clean and looks like a language.
 
     Raises:
-        UnknownEncoding: it can't be told for certain.
+        UnknownEncoding: it is uncertain.
         InvalidRequest: it is no text, or UTF-8 with a wrong byte.
     """
     with path.open("rb") as file:

@@ -143,7 +143,7 @@ class Models:
         return [model for name in self._files.list_ids(self._bases) if (model := self.find(name))]
 
     def is_base(self, model_id: str) -> bool:
-        """Return True if trainings may start from this model by themselves."""
+        """Return True if trainings may start from this model automatically."""
         return self._files.exists(self._bases / model_id)
 
     def mark_base(self, model_id: str, *, base: bool) -> None:

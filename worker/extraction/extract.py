@@ -212,7 +212,7 @@ def extract(
         upload: the file.
         name: its name at the client.
         folder: exists, and is empty.
-        encoding: of plain texts; None: as their bytes tell it.
+        encoding: of plain texts; None: detected from their bytes.
         max_bytes: most bytes of the text.
         max_unpacked_bytes: most bytes that are unpacked on the way.
         report: called with the share that is done.

@@ -11,7 +11,7 @@ from striprtf.striprtf import rtf_to_text
 from shared.errors import BadSourceFile, InvalidRequest
 from shared.text.encodings import codec_of
 from shared.text.source_formats import HEAD_BYTES
-from shared.volume.decoding import decoded, tell_encoding
+from shared.volume.decoding import decoded, detect_encoding
 from worker.extraction.markup import HTML, blocks_of, parse_html
 from worker.extraction.unpacking import damaged
 
@@ -27,19 +27,19 @@ _PAUSE_S = 3
 def text_parts(path: Path, name: str, encoding: str | None) -> Iterator[str]:
     """Yield a plain text in parts. Raises BadSourceFile where it isn't one, or not in this encoding."""
     try:
-        yield from decoded(path, encoding or tell_encoding(path))
+        yield from decoded(path, encoding or detect_encoding(path))
     except InvalidRequest as exc:
         raise BadSourceFile(f"{name}: {exc.detail}", code="not_text") from exc
 
 
 def html_encoding(path: Path) -> str | None:
-    """Return the encoding of a web page that doesn't name one; None if it does, or if it can't be told."""
+    """Return the encoding of a web page that doesn't name one; None if it does, or if it is uncertain."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if b"charset" in head.lower() or b"encoding=" in head:
         return None
     try:
-        return codec_of(tell_encoding(path))
+        return codec_of(detect_encoding(path))
     except InvalidRequest:
         return None
 

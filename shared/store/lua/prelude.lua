@@ -166,7 +166,7 @@ local function leave_queue(job)
   redis.call('ZREM', layout.queue .. job.queue, job.id)
   if not job.caller then return end
   redis.call('SREM', layout.waiting .. job.caller, job.id)
-  -- Who has cancelled all that waited begins anew.
+  -- A caller who has cancelled all waiting jobs starts again.
   if redis.call('EXISTS', layout.waiting .. job.caller) == 0 then
     for priority in pairs(context.slowness) do redis.call('ZREM', layout.turns .. job.queue, flow(job, priority)) end
   end

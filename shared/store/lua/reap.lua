@@ -18,7 +18,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.running, '-inf', now, 'LI
   if not job or job.status ~= 'running' then
     redis.call('ZREM', layout.running, id)
   elseif job.sealed ~= '' then
-    -- Whoever completes it has the time of a lease before the next reaper tries.
+    -- A reaper that completes it has the time of a lease before the next one tries.
     write(job, {lease_until = now + tonumber(ARGV[2])})
     redis.call('ZADD', layout.running, job.lease_until, id)
     what = 'sealed'

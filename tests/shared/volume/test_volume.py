@@ -11,7 +11,7 @@ from shared.ids import new_id
 from shared.jobs.record import JobType, NewJob
 from shared.settings import load
 from shared.volume import Corpus, SavedState, Volume
-from shared.volume.decoding import tell_encoding
+from shared.volume.decoding import detect_encoding
 from shared.volume.files import translated
 from tests.jobs import make_job
 
@@ -127,9 +127,9 @@ def test_of_two_uploads_of_the_same_bytes_at_once_one_stays(either: Volume, monk
     def tell(path: Path) -> str:
         monkeypatch.undo()
         add(either, b"the same", name="faster")
-        return tell_encoding(path)
+        return detect_encoding(path)
 
-    monkeypatch.setattr("shared.volume.corpora.tell_encoding", tell)
+    monkeypatch.setattr("shared.volume.corpora.detect_encoding", tell)
     corpus, is_new = add(either, b"the same", name="slower")
     assert (corpus.name, is_new) == ("faster", False)
     assert [one.id for one in either.corpora.list(after=None, limit=9)[0]] == [corpus.id]

@@ -29,7 +29,7 @@ class _Block:
     #: Where the line of text before ends, and where the one behind begins.
     begin: int
     end: int
-    #: Whether the sentence goes on behind it.
+    #: Whether the sentence continues behind it.
     interrupts: bool
 
 
@@ -134,6 +134,6 @@ def _could_be_head(line: str) -> bool:
 
 
 def _goes_on(before: str, after: str) -> bool:
-    """Return True if a sentence goes on from one line to the other."""
+    """Return True if a sentence continues from one line to the other."""
     bare = before.rstrip()
     return (bare[-1:].isalpha() or bare[-1:] in {",", ";", "-"}) and after.lstrip()[:1].islower()
