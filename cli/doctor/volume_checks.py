@@ -53,9 +53,9 @@ def check_bucket(settings: Settings) -> Iterator[Finding]:
 
 def check_mark(settings: Settings, folder: Path | None, *, adopt: bool) -> Iterator[Finding]:
     """Compare a volume's id with Redis', or make it the service's: a folder's, or that of the settings' bucket."""
-    store, volume = Store.of(settings), Volume.of(settings) if folder is None else Volume(folder)
-    named = settings.volume_url if folder is None else folder
+    store, named = Store.of(settings), settings.volume_url if folder is None else folder
     try:
+        volume = Volume.of(settings) if folder is None else Volume(folder)
         if adopt:
             store.volume_id.adopt(volume.mark.write()[0])
         if settings.volume_init and volume.mark.read() is None and store.volume_id.get() is None:

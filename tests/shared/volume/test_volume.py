@@ -2,11 +2,14 @@
 
 import errno
 import io
+import sys
 from pathlib import Path
 
 import pytest
 
-from shared.errors import InvalidRequest, LeaseLost, NotFound, TooLarge, VolumeUnavailable
+from cli.doctor.findings import Level
+from cli.doctor.volume_checks import check_mark
+from shared.errors import InvalidRequest, LeaseLost, NotFound, SettingsError, TooLarge, VolumeUnavailable
 from shared.ids import new_id
 from shared.jobs.record import JobType, NewJob
 from shared.settings import load
@@ -225,3 +228,11 @@ def test_a_volume_that_is_no_folder_is_said_in_words(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     with pytest.raises(VolumeUnavailable):
         Volume(tmp_path / "data").check()
+
+
+def test_a_bucket_without_its_client_says_what_to_install(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "shared.volume.bucket", None)
+    settings = load({"CHARLOOM_VOLUME_URL": "s3://bucket/x", "CHARLOOM_DATA_DIR": str(data_dir)})
+    with pytest.raises(SettingsError, match=r"pip install .charloom\[s3\]"):
+        Volume.of(settings)
+    assert {finding.level for finding in check_mark(settings, None, adopt=False)} == {Level.WARN}
