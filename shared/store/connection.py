@@ -1,8 +1,9 @@
 """Connects to Redis, and translates its errors."""
 
 import re
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
 import redis
@@ -38,12 +39,28 @@ _MESSAGES = {
 SOCKET_TIMEOUT_S = 5.0
 #: Longest wait for a Sentinel, seconds.
 SENTINEL_TIMEOUT_S = 0.5
+#: Seconds between two questions to a Sentinel which server is the primary.
+SENTINEL_ASKED_S = 2.0
 #: Most connections of one process.
 MAX_CONNECTIONS = 32
 
 
 class _SentinelPool(SentinelConnectionPool, redis.BlockingConnectionPool):
-    """Connections to the primary that Sentinels name, for which threads wait as for those of the other pool."""
+    """Connections to the primary that Sentinels name, for which threads wait as for those of the other pool.
+
+    A primary that was paused takes writes for some ten seconds more, until it is made a replica, from whoever is still
+    connected. So a Sentinel is asked every now and then; idle connections to another server are closed then.
+    """
+
+    _asked_at = float("-inf")
+
+    def get_connection(self, *words: Any, **options: Any) -> Any:
+        """Return a connection to the primary."""
+        if time.monotonic() - self._asked_at > SENTINEL_ASKED_S:
+            self._asked_at = time.monotonic()
+            with suppress(redis.ConnectionError):  # none responds, but the primary may
+                self.get_master_address()  # type: ignore[no-untyped-call]
+        return super().get_connection(*words, **options)
 
 
 def connect(url: str, *, tls: Mapping[str, str] | None = None, timeout_s: float = SOCKET_TIMEOUT_S) -> Client:

@@ -25,6 +25,8 @@ from worker.maintenance.reconcile import reconcile
 
 log = logging.getLogger(__name__)
 
+#: Seconds after a failover in which a former primary may still take jobs: the records are compared once more then.
+COMPARE_AGAIN_S = 30.0
 #: Seconds between two searches for jobs to delete.
 PURGE_S = 60.0
 
@@ -53,6 +55,7 @@ class Reaper:
         self._history: str | None = None
         #: No leases count as expired before this moment, after a restart or a failover of the server.
         self._grace_until = float("-inf")
+        self._compare_again_at = float("inf")
         self._purge_at = float("-inf")
         self._empty_since: dict[Queue, float] = {}
         self._closing = threading.Event()
@@ -71,7 +74,8 @@ class Reaper:
         """Look after all jobs once. Raises StoreUnavailable; VolumeGone before anything is done."""
         self._volume_guard.check()
         self._note_restart()
-        if not self._store.jobs.is_whole():
+        if not self._store.jobs.is_whole() or self._clock() >= self._compare_again_at:
+            self._compare_again_at = float("inf")
             reconcile(self._store.jobs, self._volume, lease_s=self._settings.lease_ttl_s)
         if self._clock() >= self._purge_at:
             # First of all that follows: it makes room in a full Redis, which refuses the rest.
@@ -94,6 +98,7 @@ class Reaper:
         if history != self._history:
             if self._history is not None:
                 self._grace_until = self._clock() + self._settings.lease_ttl_s
+                self._compare_again_at = self._clock() + COMPARE_AGAIN_S
             self._history = history
 
     def _reap(self, jobs: JobStore) -> None:

@@ -71,6 +71,23 @@ def test_after_a_restart_or_failover_of_redis_leases_get_their_time_before_they_
     assert store.jobs.get(job_id).status is Status.QUEUED
 
 
+def test_what_a_former_primary_still_took_is_found_a_while_after_a_failover(
+    store: Store, settings: Settings, reaper: Reaper, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reaper.check()
+    monkeypatch.setattr(store.jobs, "history", lambda: "another")
+    reaper.check()
+    monkeypatch.undo()
+    reaper.check()
+    job = make_job()
+    Volume.of(settings).jobs.create(job)
+    reaper.check()
+    assert store.jobs.find(job.id) is None
+    clock.now += 31
+    reaper.check()
+    assert store.jobs.get(job.id).status is Status.QUEUED
+
+
 def test_a_message_that_is_lost_is_sent_again_once_its_queue_has_stayed_empty(
     store: Store, client: "redis.Redis", broker: Broker, reaper: Reaper, clock: Clock
 ) -> None:
