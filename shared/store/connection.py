@@ -60,7 +60,7 @@ class _SentinelPool(SentinelConnectionPool, redis.BlockingConnectionPool):
             self._asked_at = time.monotonic()
             with suppress(redis.ConnectionError):  # none responds, but the primary may
                 self.get_master_address()  # type: ignore[no-untyped-call]
-        return super().get_connection(*words, **options)
+        return super().get_connection(*words, **options)  # type: ignore[no-untyped-call]
 
 
 def connect(url: str, *, tls: Mapping[str, str] | None = None, timeout_s: float = SOCKET_TIMEOUT_S) -> Client:
