@@ -29,8 +29,8 @@ def left_behind(client: Charloom) -> list[str]:
 
 @pytest.mark.parametrize("how", ["drain", "kill"])
 def test_a_rehearsal_moves_the_canary_and_finds_the_same_weights(stage: Stage, rehearse: Cli, how: str) -> None:
-    options = ["--kill"] if how == "kill" else []
-    result = rehearse("rehearse", "--seconds", "3", "--json", *options)
+    options = ["--kill", "--seconds", "2"] if how == "kill" else ["--seconds", "3"]
+    result = rehearse("rehearse", "--json", *options)
     assert result.exit_code == 0, result.printed
     told = result.json
     assert (told["method"], told["passed"], told["same_weights"], told["same_code"]) == (how, True, True, True)
