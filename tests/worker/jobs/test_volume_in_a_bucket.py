@@ -20,7 +20,7 @@ from worker.jobs.train_job import run_train
 
 def trained(cluster: Cluster, corpus: Corpus) -> bytes:
     """Train undisturbed, and return the weights."""
-    job_id = cluster.mute().train(corpus)
+    job_id = cluster.mute().train(corpus, epochs=1)
     attempt = cluster.attempt(job_id)
     with attempt.lease:
         assert isinstance(run_train(attempt), Sealed)
@@ -45,7 +45,7 @@ def test_a_training_changes_hosts_that_share_a_bucket_and_ends_with_the_same_wei
         sent = http.post(f"{API}/corpora", data={"file": (file, "sample.txt")})
     assert sent.json is not None
     # Given: a training that has saved a state and has given up its job, though it doesn't know
-    job_id = first.mute().train(first.volume.corpora.get(sent.json["id"]))
+    job_id = first.mute().train(first.volume.corpora.get(sent.json["id"]), epochs=1)
     steps = itertools.count()
     lost = first.attempt(job_id, draining=lambda: next(steps) > 20)
     with lost.lease:
