@@ -173,7 +173,8 @@ def test_importing_web_cli_or_client_leaves_torch_unloaded() -> None:
 import importlib, sys
 for module in {modules}:
     importlib.import_module(module)
-    found = {{"torch", "numpy", "opentelemetry"}} & sys.modules.keys()
+    # redis-py loads some of OpenTelemetry by itself where that is installed.
+    found = {{"torch", "numpy", "opentelemetry.exporter", "botocore"}} & sys.modules.keys()
     assert not found, f"{{module}} loads {{found}}"
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

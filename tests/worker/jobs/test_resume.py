@@ -218,7 +218,7 @@ def test_a_state_of_another_text_is_refused() -> None:
 
 def test_a_state_of_another_request_is_refused() -> None:
     state, _ = broken_at(STREAM, "training", 3)
-    with pytest.raises(JobFailed, match="request"):
+    with pytest.raises(JobFailed, match="learning_rate was"):
         list(train(STREAM.model_copy(update={"learning_rate": 1e-4}), TEXTS["stream"], state=state))
 
 

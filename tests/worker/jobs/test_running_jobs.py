@@ -160,7 +160,7 @@ def test_a_cancelled_training_keeps_its_newest_state(cluster: Cluster, corpus: C
 def test_a_cancelled_training_is_resumed_to_the_same_weights(cluster: Cluster, corpus: Corpus, made: Job) -> None:
     # Given a training that was cancelled on its way
     job_id = cluster.train(corpus, **MIDDLING)
-    cluster.running(job_id, step=60)
+    cluster.running(job_id, step=20)
     cluster.store.jobs.cancel(job_id)
     old = cluster.ended(job_id)
     assert old.status is Status.CANCELLED
