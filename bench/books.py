@@ -1,9 +1,9 @@
 """What arrives of public texts that are sent as books and documents, by the command line and by the page.
 
 What: each TEXT, converted by pandoc (EPUB, HTML, DOCX, ODT, FB2, RTF, Markdown), Chromium (PDF, with page numbers and a
-running head) and Python (subtitles, .gz, .zip), goes through `charloom estimate FILE`; the first text's files also
-through the page in Chromium, as far as the recipes. Then the words of the text that arrived in order, and those that
-are too many: title and author, page numbers, heads.
+running head) and Python (subtitles, .gz, .zip), goes through `charloom train FILE`, and through the page in Chromium
+as far as the recipes' estimates. Then the words of the text that arrived in order, and those that are too many: title
+and author, page numbers, heads.
 Peer: the text itself.
 Bar: 99.5 % of the words.
 
@@ -39,6 +39,8 @@ LEAST, CHAPTER = 0.995, 20_000
 #: Seconds between two lines of subtitles.
 PAUSE_S = 2
 PATIENCE_MS = 300_000
+#: Options of the trainings.
+SHORT = ("--hidden-size", "32", "--init-from", "random", "--max-seconds", "1", "--sample-chars", "0")
 #: pandoc's name of each format that it makes from the web page.
 PANDOC = {"epub": "epub", "docx": "docx", "odt": "odt", "fb2": "fb2", "rtf": "rtf", "md": "commonmark"}
 
@@ -88,8 +90,9 @@ def files_of(text: str, title: str, folder: Path, browser: Browser) -> Mapping[s
         f"{number}\n{_clock(PAUSE_S * number)} --> {_clock(PAUSE_S * number + 1)}\n{line}\n"
         for number, line in enumerate(lines)
     ]
-    made["srt"] = folder / "book.srt"
-    made["srt"].write_text("\n".join(cues))
+    for suffix, head in (("srt", ""), ("vtt", "WEBVTT\n\n")):
+        made[suffix] = folder / f"book.{suffix}"
+        made[suffix].write_text(head + "\n".join(cues).replace(",000", ".000" if head else ",000"))
     made["txt.gz"] = folder / "book.txt.gz"
     made["txt.gz"].write_bytes(gzip.compress(text.encode()))
     made["zip"] = folder / "book.zip"
@@ -124,14 +127,15 @@ def arrived(sent: str, found: str, seconds: float) -> Arrived:
 
 
 def by_cli(path: Path, url: str) -> str:
-    """Send a file by `charloom estimate`, which waits for the text; return the corpus' id."""
-    words = (sys.executable, "-m", "cli.main", "estimate", str(path), "--json")
+    """Send a file by `charloom train`, for a second of training; return the corpus' id."""
+    words = (sys.executable, "-m", "cli.main", "train", str(path), "--json", *SHORT)
     environment = {**os.environ, "CHARLOOM_URL": url}
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode or not json.loads(done.stdout)["steps"]:
+    if done.returncode:
         raise SystemExit(f"{path.name}: {done.stderr}")
     with Charloom(url) as client:
-        return next(iter(client.corpora.list(limit=1))).id
+        job = client.jobs.wait(json.loads(done.stdout)["id"], timeout_s=PATIENCE_MS / 1000).check()
+        return str(job.params["corpus_id"])
 
 
 def by_page(browser: Browser, path: Path, url: str) -> str:
@@ -158,13 +162,14 @@ def main() -> None:
     given = parser.parse_args()
     found: dict[str, list[float]] = {}
     with service() as url, Charloom(url) as client, chromium() as browser, tempfile.TemporaryDirectory() as name:
-        for number, source in enumerate(given.texts):
+        for source in given.texts:
             text = normalise(source.read_text(encoding="utf-8-sig"), lowercase=False)[: given.chars]
             (folder := Path(name) / source.stem).mkdir()
             for suffix, path in files_of(text, source.stem, folder, browser).items():
-                ways: dict[str, Callable[[], str]] = {"command line": partial(by_cli, path, url)}
-                if not number:
-                    ways["page"] = partial(by_page, browser, path, url)
+                ways: dict[str, Callable[[], str]] = {
+                    "command line": partial(by_cli, path, url),
+                    "page": partial(by_page, browser, path, url),
+                }
                 for way, send in ways.items():
                     began = time.monotonic()
                     corpus = client.corpora.get(send())

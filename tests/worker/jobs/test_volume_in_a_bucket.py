@@ -47,7 +47,7 @@ def test_a_training_changes_hosts_that_share_a_bucket_and_ends_with_the_same_wei
     # Given: a training that has saved a state and has given up its job, though it doesn't know
     job_id = first.mute().train(first.volume.corpora.get(sent.json["id"]), epochs=1)
     steps = itertools.count()
-    lost = first.attempt(job_id, draining=lambda: next(steps) > 20)
+    lost = first.attempt(job_id, draining=lambda: next(steps) > 5)
     with lost.lease:
         assert run_train(lost) == Stopped(request=StopRequest.DRAIN)
     [state] = first.volume.jobs.states(job_id)
