@@ -18,7 +18,7 @@ from shared.volume.corpus_record import VERSION, Cleaning, Corpus, Source
 from shared.volume.corpus_storing import receive, store
 from shared.volume.decoding import detect_encoding
 from shared.volume.files import building, page_ids, sync_folder, translated, write_json
-from shared.volume.shared_folder import Record, SharedFolder, T
+from shared.volume.shared_folder import SharedFolder, T
 
 _CORPUS = TypeAdapter(Corpus)
 
@@ -228,14 +228,9 @@ class Corpora:
             NotFound, Damaged.
         """
         self.get(corpus_id)
-        given = {"name": name, "metadata": metadata}
-
-        def changed(known: Record) -> Record:
-            check()
-            return known | {key: value for key, value in given.items() if value is not None}
-
+        fields, meta = {"name": name, "metadata": metadata}, self._folder / corpus_id / "meta.json"
         try:
-            self._files.change(self._lock, self._folder / corpus_id / "meta.json", changed)
+            self._files.set_fields(self._lock, meta, fields, check)
         except (FileNotFoundError, VolumeGone):
             self.folder(corpus_id)  # has it just been deleted?
             raise

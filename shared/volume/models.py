@@ -16,7 +16,7 @@ from shared.requests.recipes import RecipeName
 from shared.text.items import ModelItems
 from shared.versions import Version
 from shared.volume.files import page_ids, translated, write_json
-from shared.volume.shared_folder import Record, SharedFolder
+from shared.volume.shared_folder import SharedFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,16 +184,15 @@ class Models:
             NotFound, Damaged, NewerVersion.
         """
         self.get(model_id)
-        given = {"name": name, "metadata": metadata}
+        fields, meta = {"name": name, "metadata": metadata}, self._folder / model_id / "meta.json"
 
-        def changed(known: Record) -> Record:
+        def checked() -> None:
             check()
             if base is not None:
                 self.mark_base(model_id, base=base)
-            return known | {key: value for key, value in given.items() if value is not None}
 
         try:
-            self._files.change(self._lock, self._folder / model_id / "meta.json", changed)
+            self._files.set_fields(self._lock, meta, fields, checked)
         except (FileNotFoundError, VolumeGone):
             self.folder(model_id)  # has it just been deleted?
             raise

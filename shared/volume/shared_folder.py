@@ -161,6 +161,18 @@ class SharedFolder:
                 raise FileNotFoundError(path)
             self.write_json(path, changed(known))
 
+    def set_fields(self, lock: Path, path: Path, fields: Mapping[str, Any], check: Callable[[], None]) -> None:
+        """Set those fields of a JSON file that aren't None, if `check`, called as by `delete`, raises nothing.
+
+        Raises FileNotFoundError.
+        """
+
+        def changed(known: Record) -> Record:
+            check()
+            return known | {name: value for name, value in fields.items() if value is not None}
+
+        self.change(lock, path, changed)
+
     def delete(self, lock: Path, path: Path, check: Callable[[], None]) -> None:
         """Remove a file's whole folder if `check`, called as `changed` is by `change`, raises nothing.
 
