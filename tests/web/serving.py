@@ -64,6 +64,7 @@ def serve(redis_url: str, folder: Path, **changes: str) -> Iterator[Served]:
         "CHARLOOM_PORT": "0",
         "CHARLOOM_WEB_THREADS": "12",
         "CHARLOOM_WEB_STREAMS": str(STREAMS),
+        "CHARLOOM_PACKAGED_BASES": "0",
     } | changes
     log = folder / "gunicorn.log"
     with log.open("wb") as file:

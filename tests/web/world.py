@@ -36,8 +36,9 @@ BOOK = "The wind was in the reeds.\nIt sang, and the river heard it all.\n" * 37
 
 
 def settings_of(redis_url: str, data_dir: Path, **changes: str) -> Settings:
-    """Make the settings of a test's app."""
-    return load({"CHARLOOM_REDIS_URL": redis_url, "CHARLOOM_DATA_DIR": str(data_dir)} | changes)
+    """Make the settings of a test's app, without the bases that come with Charloom."""
+    own = {"CHARLOOM_REDIS_URL": redis_url, "CHARLOOM_DATA_DIR": str(data_dir), "CHARLOOM_PACKAGED_BASES": "0"}
+    return load(own | changes)
 
 
 class World:

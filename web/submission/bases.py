@@ -30,7 +30,7 @@ class _Trial:
 
 
 def choose(
-    volume: Volume, request: ClassicRequest | StreamRequest, corpus: Corpus
+    volume: Volume, request: ClassicRequest | StreamRequest, corpus: Corpus, *, packaged_bases: bool
 ) -> tuple[Model | None, StartingPoint]:
     """Return the base that a training starts from, None: random weights; and why, without the model's name.
 
@@ -38,8 +38,15 @@ def choose(
         volume: holds the bases.
         request: as it would be fitted for random weights; which options were given says `model_fields_set`.
         corpus: the text.
+        packaged_bases: whether the bases that come with Charloom belong on the volume. A worker puts them there when it
+            starts; a training that is sent earlier has them put there first.
     """
     bases = volume.models.bases()
+    if not bases and packaged_bases:
+        from shared.bases import packaged  # noqa: PLC0415
+
+        packaged.install(volume)
+        bases = volume.models.bases()
     if not bases:
         return None, StartingPoint(reason="there are no bases")
     given = request.model_dump(include=set(_SIZES) & request.model_fields_set)

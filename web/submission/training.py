@@ -95,7 +95,8 @@ def resolve(services: Services, request: Training, *, seed: int) -> Resolved:
 def _choose(services: Services, request: Training, corpus: volume.Corpus) -> Resolved:
     """Resolve a request that leaves the choice to the service: a base where one helps, else random weights."""
     random = _from_random(services, request, corpus, "")
-    base, why = bases.choose(services.volume, random.request, corpus)
+    packaged_bases = services.settings.packaged_bases
+    base, why = bases.choose(services.volume, random.request, corpus, packaged_bases=packaged_bases)
     if base is None:
         return replace(random, starting_point=why)
     try:

@@ -9,11 +9,13 @@ import pytest
 from shared.jobs.rows import ModelLosses
 from shared.requests.options import RATE_FROM_MODEL, StreamRequest
 from shared.text.vocabulary import Vocabulary
-from tests.web.world import API, BOOK, ResponseSpec, World, pointers
+from tests.web.world import API, BOOK, ResponseSpec, World, pointers, settings_of
 from worker.formats.bundle import write_model
 from worker.training import events
 from worker.training.train import train
 
+#: English prose.
+SAMPLE = Path(__file__).parents[3] / "shared" / "sample.txt"
 #: What a base of the book's language has learned.
 SHELF = BOOK + "All the reeds sang in the wind.\n" * 10
 SIZES: dict[str, Any] = {"hidden_size": 192, "layers": 1, "embedding_size": 64}
@@ -107,6 +109,21 @@ def test_time_for_a_much_wider_model_is_better_spent_on_one(world: World) -> Non
 def test_without_bases_the_reason_says_so(world: World) -> None:
     start, _ = start_of(world)
     assert start["reason"] == "there are no bases"
+
+
+def test_a_training_that_is_sent_before_a_worker_has_started_has_the_packaged_base(
+    redis_url: str, data_dir: Path
+) -> None:
+    world = World(settings_of(redis_url, data_dir, CHARLOOM_PACKAGED_BASES="1"))
+    try:
+        job = world.train(world.corpus(SAMPLE.read_text("utf-8"))).json
+        assert job["starting_point"]["name"] == "English"
+        assert job["starting_point"]["model_id"] == job["params"]["init_from"]
+        world.services.store.jobs.cancel(job["id"])
+        assert world.http.delete(f"{API}/models/{job['params']['init_from']}").status_code == 204
+        assert start_of(world)[0]["reason"] == "there are no bases", "it comes only once"
+    finally:
+        world.close()
 
 
 def test_the_estimate_knows_the_base(world: World, base_id: str) -> None:
