@@ -26,6 +26,9 @@ TRUE_EPOCHS = 1.5
 #: Dropout rises from 0 for this share of the epochs that an AMX host completes: on a slower one, whose time ends in an
 #: early epoch, it is still low then (bench/LOG.md). It depends on the epoch alone, so the model doesn't on the host.
 DROPOUT_RISE = 0.5
+#: Up to this width the first epoch has two steps a batch, each on half of seq_length: it learns most from more steps,
+#: and Muon's share of each is still small (ADR 37).
+WARMUP_EPOCHS, MAX_WARMUP_WIDTH = 1, 512
 #: While the learning rate is high a loss may not improve for some epochs, and falls when the rate does.
 PATIENCE = 10
 #: Fewest steps of an epoch: batches are made smaller for that, since few large steps train little.
@@ -53,6 +56,8 @@ def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
     found |= {"dropout": _dropout(epochs_made, weights), "weight_dropout": _weight_dropout(epochs_made, weights)}
     if given.isdisjoint(("dropout", "weight_dropout")):
         found["dropout_epochs"] = max(1, round(DROPOUT_RISE * epochs_made))
+    if "seq_length" not in given and width <= MAX_WARMUP_WIDTH:
+        found["seq_length_warmup"] = WARMUP_EPOCHS
     return {name: value for name, value in found.items() if name not in given}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from shared.requests.flops import flops, optimizer_flops, parameters
+from shared.requests.flops import flops, optimizer_flops, parameters, warmup_parts
 from shared.requests.options import ClassicRequest, StreamRequest
 from shared.requests.validation import validation_part
 
@@ -128,7 +128,20 @@ def seconds(request: Training, chars: int, vocab_size: int, speed: Speed) -> flo
         rows, positions = len(part.starts), part.lead + part.share
         evaluation = positions * READ_SHARE * _factor(request, speed) * (waiting + rows * arithmetic)
         sample = request.sample_chars * 2 * read
-    return request.epochs * (work.steps * step + evaluation + sample)
+    return request.epochs * (work.steps * step + evaluation + sample) + _warmup_seconds(
+        request, work, vocab_size, speed
+    )
+
+
+def _warmup_seconds(request: Training, work: Work, vocab_size: int, speed: Speed) -> float:
+    """Return what the steps take that `seq_length_warmup` adds: they have no more positions."""
+    if isinstance(request, ClassicRequest):
+        return 0.0
+    epochs = range(min(request.seq_length_warmup, request.epochs))
+    more = work.steps * sum(warmup_parts(request.seq_length_warmup, epoch) - 1 for epoch in epochs)
+    arithmetic = optimizer_flops(request) + PARAMETER_FLOPS * parameters(request, vocab_size)
+    waiting = speed.seconds_per_position * STEP_POSITIONS
+    return more * _factor(request, speed) * (waiting + arithmetic / _rate(request, speed))
 
 
 def _factor(request: Training, speed: Speed) -> float:

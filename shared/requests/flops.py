@@ -40,3 +40,8 @@ def optimizer_flops(request: ClassicRequest | StreamRequest) -> float:
 def _orthogonal_flops(request: ClassicRequest | StreamRequest) -> float:
     gates = 4 * (2 * request.layers - 1)  # what enters the first layer is no square matrix
     return 2.0 * 3 * ROUNDS * gates * request.hidden_size**3
+
+
+def warmup_parts(warmup_epochs: int, epoch: int) -> int:
+    """Return how many parts, with a step each, `seq_length_warmup` cuts a batch of this epoch into, from 0."""
+    return 1 << max(0, warmup_epochs - epoch)

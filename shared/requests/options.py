@@ -221,6 +221,14 @@ class StreamRequest(TrainRequest):
         description="Epochs in which dropout and weight_dropout rise from 0: what is read for the first time can't be "
         "overfitted. 0: constant, as when one of the two is given.",
     )
+    seq_length_warmup: int = Field(
+        0,
+        ge=0,
+        le=4,
+        json_schema_extra=_chosen_by_text,
+        description="Epochs with shorter sequences, and so more steps, which teach most at first: 1 trains the first "
+        "epoch on halves of seq_length, 2 on quarters and the next on halves. 0: none, as when seq_length is given.",
+    )
     epochs: int = Field(
         12,
         ge=1,

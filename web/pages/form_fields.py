@@ -21,6 +21,7 @@ _LABELS = {
     "learning_rate": "Learning rate",
     "grad_clip": "Gradient clipping",
     "dropout_epochs": "Rise of dropout",
+    "seq_length_warmup": "Sequence length warm-up",
     "validation_fraction": "Validation fraction",
     "validation": "Validation part",
     "sample_chars": "Sample length",

@@ -3,6 +3,8 @@
 Knows one batch at a time; the loop is in trainer.py.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -40,14 +42,14 @@ class Classic:
         """Return the factor of the learning rate in this step: 1."""
         return 1.0
 
-    def train_batch(self, epoch: int, batch: int) -> tuple[float, int]:
-        """Compute the gradients of one batch; return its summed loss in nats and its targets."""
+    def train_batch(self, epoch: int, batch: int) -> Iterator[tuple[float, int]]:
+        """Compute the gradients of one batch; yield its summed loss in nats and its targets."""
         windows, targets = self._windows.training(epoch, batch)
         with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
             logits = self._model.last(windows)
         loss = functional.cross_entropy(logits.float(), targets, reduction="sum")
         loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss.detach()), len(targets)
+        yield float(loss.detach()), len(targets)
 
     def evaluate_batch(self, batch: int) -> tuple[float, int]:
         """Return the summed loss of one batch of windows, in the text's order, and its targets."""

@@ -1,14 +1,17 @@
 """The default recipe: every position is a target, and the state is carried from chunk to chunk.
 
 Truncated backpropagation through time (Williams and Peng, 1990) as char-rnn does it, a learning rate that warms up and
-then decays linearly, and a validation part that is read in order. Knows one batch at a time; the loop is in
-trainer.py.
+then decays linearly, and a validation part that is read in order. In the first epochs a batch is cut into shorter ones,
+with a step each (`seq_length_warmup`). Knows one batch at a time; the loop is in trainer.py.
 """
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from shared.requests.flops import warmup_parts
 from shared.requests.options import StreamRequest
 from worker.nn.fused import Carried
 from worker.nn.model import CharLSTM
@@ -51,6 +54,7 @@ class Stream:
         self.evaluation_cost = EVALUATION_COST * min(EVALUATION_LENGTH, max(1, validation_chars)) / per_batch
         self._max_warm_up = max(1, min(WARM_UP_STEPS, round(WARM_UP_SHARE * self.batches * request.epochs)))
         self._dropout, self._dropout_epochs = model.dropout, request.dropout_epochs
+        self._warmup_epochs = request.seq_length_warmup
         self._carried: Carried | None = None
 
     def decays_at(self, step: int, total_steps: int) -> bool:
@@ -66,14 +70,22 @@ class Stream:
     def _warm_up(self, total_steps: int) -> int:
         return min(self._max_warm_up, max(1, round(WARM_UP_SHARE * total_steps)))
 
-    def train_batch(self, epoch: int, batch: int) -> tuple[float, int]:
-        """Compute the gradients of one chunk; return its summed loss in nats and its targets."""
+    def train_batch(self, epoch: int, batch: int) -> Iterator[tuple[float, int]]:
+        """Compute the gradients of one chunk, or of each part of it; yield their summed loss in nats and their targets.
+
+        The weights may be changed after each.
+        """
         codes, targets = self._chunks.training(epoch, batch)
         if self._dropout_epochs:
             self._model.dropout = self._dropout.scaled(min(1.0, epoch / self._dropout_epochs))
         if self._carried is not None and (begins := self._chunks.begins(epoch, batch)) is not None:
             for part in self._carried:
                 part[:, torch.from_numpy(begins)] = 0.0
+        length = -(-codes.shape[1] // warmup_parts(self._warmup_epochs, epoch))
+        for some, following in zip(codes.split(length, dim=1), targets.split(length, dim=1), strict=True):
+            yield self._gradients(some, following)
+
+    def _gradients(self, codes: Tensor, targets: Tensor) -> tuple[float, int]:
         with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
             logits, carried = self._model(codes, self._carried)
         loss = functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())

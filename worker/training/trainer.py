@@ -153,12 +153,14 @@ class Trainer:
             self._recipe.begin_epoch()
         seed_torch(self._context.request.seed or 0, "step", loop.step)
         self._model.train()
-        loss, characters = self._recipe.train_batch(loop.epoch, loop.batch)
-        self._check_divergence(loss / characters, characters)
-        if request.grad_clip:
-            nn.utils.clip_grad_norm_(self._model.parameters(), request.grad_clip)
         factor = self._recipe.rate_factor(loop.step, loop.total_steps, loop.decay)
-        self._optimizer.step(request.learning_rate * factor)
+        loss, characters = 0.0, 0
+        for part_loss, part_characters in self._recipe.train_batch(loop.epoch, loop.batch):
+            self._check_divergence(part_loss / part_characters, part_characters)
+            if request.grad_clip:
+                nn.utils.clip_grad_norm_(self._model.parameters(), request.grad_clip)
+            self._optimizer.step(request.learning_rate * factor)
+            loss, characters = loss + part_loss, characters + part_characters
         if self._recipe.decays_at(loop.step, loop.total_steps):
             loop.decay -= loop.decay / max(1, loop.total_steps - loop.step)
         loop.step, loop.batch, loop.work = loop.step + 1, loop.batch + 1, loop.work + 1

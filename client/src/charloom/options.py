@@ -40,6 +40,7 @@ class TrainOptions(TypedDict, total=False):
     dropout: float
     weight_dropout: float
     dropout_epochs: int
+    seq_length_warmup: int
     batch_size: int
     epochs: int
     max_seconds: float

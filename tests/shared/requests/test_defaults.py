@@ -113,6 +113,13 @@ def test_dropout_rises_over_half_the_epochs_unless_it_is_given() -> None:
     assert fitted(BOOK, dropout=0.1, dropout_epochs=3).dropout_epochs == 3
 
 
+def test_the_first_epoch_has_shorter_sequences_unless_their_length_is_given_or_steps_are_dear() -> None:
+    assert [fitted(SHAKESPEARE, hidden_size=width).seq_length_warmup for width in (128, 512, 768)] == [1, 1, 0]
+    assert fitted(SHAKESPEARE, seq_length=100).seq_length_warmup == 0
+    assert fitted(SHAKESPEARE, seq_length=100, seq_length_warmup=3).seq_length_warmup == 3
+    assert fitted(SHAKESPEARE, seq_length_warmup=0).seq_length_warmup == 0
+
+
 @pytest.mark.parametrize("seconds", [1, 60, 1800, 100_000])
 def test_two_threads_have_enough_readers(seconds: float) -> None:
     assert fitted(SHAKESPEARE, max_seconds=seconds).batch_size == 32

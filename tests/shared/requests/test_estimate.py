@@ -28,6 +28,15 @@ def test_more_of_anything_takes_longer(recipe: str) -> None:
     assert total(request(recipe, epochs=10)) == pytest.approx(10 * total(request(recipe, epochs=1)))
 
 
+def test_steps_on_shorter_sequences_count_in_their_epochs_alone() -> None:
+    def added(**options: Any) -> float:
+        return total(request(seq_length_warmup=2, **options)) - total(request(**options))
+
+    assert added() == pytest.approx(added(epochs=40)) == pytest.approx(added(epochs=2))
+    assert added(epochs=1) == pytest.approx(added() * 3 / 4), "three more steps for each batch, then one more"
+    assert 0 < added() < total(request(epochs=3))
+
+
 def test_bfloat16_counts_where_the_request_takes_it() -> None:
     fast = Speed(seconds_per_position=2e-5, flops_per_second=50e9, bfloat16_flops_per_second=200e9)
     assert total(request(), fast) < total(request())

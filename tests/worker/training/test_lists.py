@@ -118,7 +118,7 @@ def test_a_row_that_begins_with_a_separator_starts_from_a_zero_state() -> None:
         assert found.tolist() == [begin == "\n%\n" for begin in first]
         some, none = some + int(found.sum()), none + int((~found).sum())
         recipe._carried = (torch.ones(1, 2, 24), torch.ones(1, 2, 24))
-        loss, _ = recipe.train_batch(0, batch)
+        [(loss, _)] = recipe.train_batch(0, batch)
         ones = torch.from_numpy(np.where(found[:, None], 0.0, 1.0)).float().expand(1, 2, 24)
         with torch.no_grad():
             logits, _ = model(inputs, (ones, ones))

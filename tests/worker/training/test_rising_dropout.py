@@ -30,7 +30,7 @@ def test_dropout_rises_evenly_and_stays(epochs: int, shares: list[tuple[float, f
     codes = encode([TEXT], found.vocabulary, chars=found.chars)
     recipe = Stream(stream(**RISING | {"dropout_epochs": epochs}), model, codes, seed=3, bfloat16=False)
     for epoch, (units, weights) in enumerate(shares):
-        recipe.train_batch(epoch, 0)
+        list(recipe.train_batch(epoch, 0))
         assert model.dropout == Dropout(units=units, weights=weights)
 
 
