@@ -18,7 +18,7 @@ from worker.nn.kernel import Kernel, Kind
 from worker.nn.kernel.compilation import FLAGS, FOLDER, SOURCES, Family
 
 _COMPILER, _EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
-_FUNCTIONS = ("forward", "backward", "pack", "dropout", "read", "write")
+_FUNCTIONS = ("forward", "backward", "pack", "dropout", "orthogonal", "read", "write")
 _ARGUMENTS = 6
 #: An address and how many bytes are there.
 Place = tuple[int | None, int]
@@ -63,6 +63,10 @@ class _Library:
     def charloom_dropout(self, begin: int, end: int, seed: int, share: float, numbers: int, found: int) -> None:
         [bits] = struct.unpack("q", struct.pack("d", share))
         self._call("dropout", begin, end, seed, bits, (numbers, 4 * end), (found, 4 * end))
+
+    def charloom_orthogonal(self, units: int, rounds: int, factors: Any, matrix: int, room: int) -> None:
+        size, place = 4 * units * units, ctypes.addressof(factors)
+        self._call("orthogonal", units, rounds, (place, 12 * rounds), (matrix, size), (room, 3 * size))
 
     def charloom_read(self, writing: Any, count: int, codes: int, room: int) -> None:
         places = (codes, 4 * count), (room, 0 if writing._obj.window else 20 * count * writing._obj.units)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from tests.worker.nn.emulation import EmulatedKernel
-from tests.worker.nn.test_kernel import EXACT, ROUNDED, distance, gradients
+from tests.worker.nn.test_kernel import EXACT, ROUNDED, distance, gradients, orthogonal
 from worker.generation import decoders
 from worker.generation.decoders import decoder_for, packed
 from worker.nn.kernel import Kernel
@@ -120,6 +120,13 @@ def test_dropout_is_that_of_avx2(neon: Kernel, avx2: Kernel | None) -> None:
     numbers = torch.randn(1000, generator=torch.Generator().manual_seed(1))
     found = [one.dropout(numbers, share=0.3, seed=5, threads=1) for one in (neon, avx2)]
     assert torch.equal(*found)
+
+
+def test_orthogonal_matrices_are_those_of_avx2(neon: Kernel, avx2: Kernel | None) -> None:
+    if avx2 is None:
+        pytest.skip(f"this processor has no {AVX2.title}")
+    matrices = torch.randn(2, 224, 224, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(*(orthogonal(matrices, one) for one in (neon, avx2)))
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,37 @@ def test_dropout_drops_its_share_and_keeps_the_mean(compiled: Kernel) -> None:
     assert float(((found[0] == 0).float().mean(2) - 0.2).abs().max()) < 6 * 0.4 / 16
 
 
+#: Coefficients of two rounds of Newton and Schulz's iteration.
+ROUNDS = ((3.4445, -4.7750, 2.0315), (2.5, -3.0, 1.25))
+
+
+def orthogonal(matrices: Tensor, compiled: Kernel | None = None) -> Tensor:
+    """Return about the nearest orthogonal matrices, by torch's products if not by the layer's."""
+    x: Tensor = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-30)
+    if compiled is not None:
+        compiled.orthogonal(x, ROUNDS, threads=torch.get_num_threads())
+        return x
+    for a, b, c in ROUNDS:
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x
+
+
+@pytest.mark.parametrize("units", [32, 96, 416])
+def test_orthogonal_matrices_are_those_of_torchs_products(compiled: Kernel, units: int) -> None:
+    torch.manual_seed(1)
+    matrices = torch.randn(3, units, units) * torch.logspace(0, -2, units)
+    wanted, by_torch = orthogonal(matrices.double()), orthogonal(matrices)
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found.append(orthogonal(matrices, compiled))
+    assert distance(found[0], wanted) < 2 * distance(by_torch, wanted) < 1e-5
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(orthogonal(matrices[:1], compiled), found[0][:1])
+    assert not orthogonal(torch.zeros(1, units, units), compiled).any()
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("recipe", ["stream", "classic"])
 def test_a_training_learns_as_it_does_in_torch(recipe: str, precision: str) -> None:

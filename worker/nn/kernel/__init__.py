@@ -1,16 +1,18 @@
 """The LSTM layer as one compiled pass over a sequence: finding it, calling it. Knows no models.
 
-`lstm.c` computes the layer, `write.c` generates text with it (`lanes.py` calls that). Both are compiled once for each
-family of processors (`compilation.py`) by the machine's C compiler when Charloom is set up, and by a worker that starts
-without it. Where there is no compiler, or the processor belongs to no family, `load` returns None and callers take
-torch's own LSTM: the same mathematics, slower, other last digits.
+`lstm.c` computes the layer, `orthogonal.c` Muon's steps, `write.c` generates text (`lanes.py` calls that). They are
+compiled once for each family of processors (`compilation.py`) by the machine's C compiler when Charloom is set up, and
+by a worker that starts without it. Where there is no compiler, or the processor belongs to no family, `load` returns
+None and callers take torch's own LSTM: the same mathematics, slower, other last digits.
 """
 
 import ctypes
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
+from itertools import chain
 
 import numpy as np
 import torch
@@ -89,6 +91,7 @@ class Kernel:
             library.charloom_backward.argtypes = [ctypes.POINTER(_Sequence), _INT, _INT]
             library.charloom_pack.argtypes = [_INT, _INT, _POINTER, _POINTER, _POINTER]
             library.charloom_dropout.argtypes = [_INT, _INT, ctypes.c_uint32, ctypes.c_double, _POINTER, _POINTER]
+            library.charloom_orthogonal.argtypes = [_INT, _INT, _POINTER, _POINTER, _POINTER]
             library.charloom_read.argtypes = [_POINTER, _INT, _POINTER, _POINTER]
             library.charloom_write.argtypes = [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER]
             #: Columns of weights that are packed side by side.
@@ -161,6 +164,23 @@ class Kernel:
 
         in_threads(drop, threads)
         return found
+
+    def orthogonal(self, matrices: Tensor, coefficients: Sequence[tuple[float, float, float]], *, threads: int) -> None:
+        """Make matrices, (n, H, H) float32, about orthogonal, in place; their singular values must be at most 1.
+
+        coefficients: a, b and c of each round. H must be a multiple of `UNITS`. A matrix's result doesn't depend on the
+        others or the threads.
+        """
+        count, units = matrices.shape[:2]
+        threads, rounds = max(1, min(threads, count)), len(coefficients)
+        factors = (ctypes.c_float * (3 * rounds))(*chain(*coefficients))
+        room = torch.empty(threads, 3, units, units)
+
+        def make(number: int, all_: int) -> None:
+            for one in matrices[number::all_]:
+                self._library.charloom_orthogonal(units, rounds, factors, one.data_ptr(), room[number].data_ptr())
+
+        in_threads(make, threads)
 
     def read(self, writing: ctypes.Structure, codes: NDArray[np.int32], room: Tensor) -> None:
         """Let a text read more of its prompt, (T,); without a window there is room for 5 T H numbers."""

@@ -141,17 +141,18 @@ INLINE size_t height(size_t m, size_t most)
     default: { enum { count = 6 }; __VA_ARGS__; break; }                                                               \
     }
 
-/* sums[r][g] += group g of 16 columns of the product of `count` rows, `stride` apart, with weights whose rows are
- * `pitch` apart and whose groups `apart`. All but addresses are constants, so that sums stay in registers. */
-INLINE void add_product(const int count, const int groups, const float *rows, size_t stride, const float *weights,
-                        size_t pitch, size_t apart, size_t depth, vec sums[MAX_ROWS][GATES])
+/* sums[r][g] += group g of 16 columns of the product of `count` rows, `stride` apart, whose numbers are `step` apart, with
+ * weights whose rows are `pitch` apart and whose groups `apart`. All but addresses are constants, so that sums stay in
+ * registers. */
+INLINE void add_product(const int count, const int groups, const float *rows, size_t stride, size_t step,
+                        const float *weights, size_t pitch, size_t apart, size_t depth, vec sums[MAX_ROWS][GATES])
 {
 #pragma GCC unroll 2
     for (size_t k = 0; k < depth; k++) {
         vec w[GATES];
         UNROLLED(g, groups) w[g] = vload(weights + k * pitch + g * apart);
         UNROLLED(r, count) {
-            const vec a = vsplat(rows[r * stride + k]);
+            const vec a = vsplat(rows[r * stride + k * step]);
             UNROLLED(g, groups) sums[r][g] = vfma(a, w[g], sums[r][g]);
         }
     }
@@ -170,7 +171,7 @@ NOINLINE void multiply_f32(const int add, size_t n, const float *rows, size_t st
             vec sums[MAX_ROWS][GATES];
             UNROLLED(r, count) UNROLLED(g, groups)
                 sums[r][g] = add ? vload(at + r * to_stride + g * UNITS) : vsplat(0.0f);
-            add_product(count, groups, rows, stride, weights + first * apart, STRIP, apart, depth, sums);
+            add_product(count, groups, rows, stride, 1, weights + first * apart, STRIP, apart, depth, sums);
             UNROLLED(r, count) UNROLLED(g, groups) vstore(at + r * to_stride + g * UNITS, sums[r][g]);
         }
     })

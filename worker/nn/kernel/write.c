@@ -121,7 +121,7 @@ INLINE void some_logits(const int count, const int groups, const float *h, size_
 {
     vec sums[MAX_ROWS][GATES];
     UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vload(biases + g * UNITS);
-    add_product(count, groups, h, units, out, UNITS, units * UNITS, units, sums);
+    add_product(count, groups, h, units, 1, out, UNITS, units * UNITS, units, sums);
     UNROLLED(r, count) UNROLLED(g, groups) vstore(logits + r * width + g * UNITS, sums[r][g]);
 }
 
