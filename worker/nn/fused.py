@@ -53,7 +53,7 @@ class Fused:
     """
 
     def __init__(self, kernel: Kernel, module: nn.LSTM, read: Callable[[Tensor], Tensor], vocab_size: int) -> None:
-        self._kernel, self._module, self._read, self._vocab_size = kernel, module, read, vocab_size
+        self.kernel, self._module, self._read, self._vocab_size = kernel, module, read, vocab_size
         self._rooms: dict[tuple[int, bool], Pass] = {}
 
     @staticmethod
@@ -64,7 +64,7 @@ class Fused:
     @property
     def name(self) -> str:
         """The code that computes the steps, as stored in a training's state."""
-        kind, family = self._kernel.bfloat16 or Kind.FLOAT32, self._kernel.family
+        kind, family = self.kernel.bfloat16 or Kind.FLOAT32, self.kernel.family
         # States from before the layer was compiled for others have no name of a processor.
         return f"lstm.c, {kind.name.lower()}" + ("" if family.header == "avx512.h" else f", {family.name}")
 
@@ -84,9 +84,9 @@ class Fused:
     def _pass(self, codes: Tensor, carried: Carried | None, dropout: Dropout) -> list[_Outputs]:
         module, kind = self._module, Kind.FLOAT32
         if torch.is_autocast_enabled("cpu"):
-            if self._kernel.bfloat16 is None:
+            if self.kernel.bfloat16 is None:
                 raise ValueError("the kernel has no bfloat16 products here")
-            kind = self._kernel.bfloat16
+            kind = self.kernel.bfloat16
         passed: list[_Outputs] = []
         for number in range(module.num_layers):
             index = None
@@ -98,8 +98,8 @@ class Fused:
                     inputs = self._input_sums(self._read(torch.arange(self._vocab_size)), 0)
             else:
                 inputs = self._input_sums(self._read(codes.t()).flatten(0, 1), 0)
-            weight = dropout.drop_connect(getattr(module, f"weight_hh_l{number}"), self._kernel)
-            call = _Call(kernel=self._kernel, arrays=self._room(number, codes, kind, inputs, index))
+            weight = dropout.drop_connect(getattr(module, f"weight_hh_l{number}"), self.kernel)
+            call = _Call(kernel=self.kernel, arrays=self._room(number, codes, kind, inputs, index))
             h, c = (0.0, 0.0) if carried is None else (carried[0][number], carried[1][number])
             call.arrays.h[0] = h
             call.arrays.c.view(-1, *call.arrays.h.shape[1:])[0] = c

@@ -50,6 +50,11 @@ class CharLSTM(nn.Module):
         self.fused = Fused(kernel, self.lstm, self.read, self.vocab_size) if kernel is not None and fits else None
 
     @property
+    def kernel(self) -> Kernel | None:
+        """What computes the steps instead of torch."""
+        return self.fused.kernel if self.fused else None
+
+    @property
     def computed_by(self) -> str:
         """The code that computes the steps. Other code can continue from a state, but its sums round differently."""
         return self.fused.name if self.fused else "nn.LSTM"

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 
 from shared.requests.flops import ROUNDS
+from worker.nn.kernel import UNITS, Kernel
 
 #: Muon's step size as a multiple of Adam's, the weight decay of a step of size 1, and the momentum.
 TIMES_ADAM, DECAY, MOMENTUM = 12.0, 0.1, 0.95
@@ -32,9 +33,10 @@ class Optimizer:
         model: whose gradients are used and weights changed.
         muon: use Muon for the LSTM's square matrices; otherwise Adam for all weights.
         bfloat16: multiply in bfloat16 while making a gradient orthogonal.
+        kernel: multiplies in float32 instead of torch, if there is one.
     """
 
-    def __init__(self, model: nn.Module, *, muon: bool, bfloat16: bool) -> None:
+    def __init__(self, model: nn.Module, *, muon: bool, bfloat16: bool, kernel: Kernel | None = None) -> None:
         self._by_adam = dict(model.named_parameters())
         square = [name for name in self._by_adam if muon and _is_square(name)]
         self._by_muon = {name: self._by_adam.pop(name) for name in square}
@@ -45,6 +47,7 @@ class Optimizer:
         }
         self._averages = {name: torch.zeros_like(weight) for name, weight in self._by_muon.items()}
         self._dtype = torch.bfloat16 if bfloat16 else torch.float32
+        self._kernel = kernel
 
     def step(self, learning_rate: float) -> None:
         """Change the weights by their gradients, and clear these; `learning_rate`: Adam's."""
@@ -59,7 +62,7 @@ class Optimizer:
             with torch.no_grad():
                 weight.mul_(1 - size * DECAY)
                 for part, change in zip(_gates(weight), _gates(ahead), strict=True):
-                    part.sub_(orthogonal(change, self._dtype), alpha=size)
+                    part.sub_(orthogonal(change, self._dtype, self._kernel), alpha=size)
 
     def _step_adam(self, learning_rate: float) -> None:
         grads = {name: weight.grad for name, weight in self._by_adam.items() if weight.grad is not None}
@@ -101,10 +104,13 @@ class Optimizer:
                     state[moment] = tensors[key].clone()
 
 
-def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
+def orthogonal(matrices: Tensor, dtype: torch.dtype, kernel: Kernel | None = None) -> Tensor:
     """Return about the nearest orthogonal matrices, (n, H, H) float32, by products in `dtype`; zeros for zeros."""
     a, b, c = COEFFICIENTS
     x: Tensor = (matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-30)).to(dtype)
+    if kernel is not None and dtype is torch.float32 and matrices.shape[1] % UNITS == 0:
+        kernel.orthogonal(x, [COEFFICIENTS] * ROUNDS, threads=torch.get_num_threads())
+        return x
     for _ in range(ROUNDS):
         gram = torch.bmm(x, x.mT)
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)

@@ -88,7 +88,7 @@ class Trainer:
     ) -> None:
         self._context, self._request, self._model, self._recipe = context, context.request, model, recipe
         self._clock, self._speeds, self._progress_timer = clock, Speeds(), Timer(PROGRESS_S)
-        self._optimizer = Optimizer(model, muon=context.muon, bfloat16=context.bfloat16)
+        self._optimizer = Optimizer(model, muon=context.muon, bfloat16=context.bfloat16, kernel=model.kernel)
         self._sample: SampleWriter | None = None
         self._best: dict[str, Tensor] = {}
         most_steps = context.request.epochs * recipe.batches

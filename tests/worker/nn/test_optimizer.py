@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shared.requests.flops import ROUNDS
+from worker.nn.kernel import load
 from worker.nn.model import CharLSTM
 from worker.nn.optimizer import COEFFICIENTS, DECAY, MOMENTUM, TIMES_ADAM, Optimizer, orthogonal
 
@@ -118,3 +119,16 @@ def test_what_it_remembers_goes_on_elsewhere() -> None:
     for one, other in zip(ours.parameters(), elsewhere.parameters(), strict=True):
         assert torch.equal(one, other)
     assert all(torch.equal(first.capture()[name], value) for name, value in second.capture().items())
+
+
+@pytest.mark.skipif(load() is None, reason="this processor belongs to no family")
+def test_the_kernel_makes_the_same_matrices_orthogonal_in_float32() -> None:
+    torch.manual_seed(1)
+    matrices, kernel = torch.randn(4, 64, 64), load()
+    wanted, found = orthogonal(matrices, torch.float32), orthogonal(matrices, torch.float32, kernel)
+    assert not torch.equal(found, wanted), "another order of sums"
+    assert torch.allclose(found, wanted, atol=1e-5)
+    in_bfloat16 = orthogonal(matrices, torch.bfloat16)
+    assert torch.equal(orthogonal(matrices, torch.bfloat16, kernel), in_bfloat16)
+    odd = torch.randn(4, 24, 24)
+    assert torch.equal(orthogonal(odd, torch.float32, kernel), orthogonal(odd, torch.float32))
