@@ -66,6 +66,7 @@ def distance(found: Tensor, wanted: Tensor) -> float:
         ({"vocab_size": 30, "hidden_size": 96, "embedding_size": 8, "layers": 3}, (5, 33), False),
         ({"vocab_size": 900, "hidden_size": 64, "embedding_size": 16}, (2, 7), False),
         ({"vocab_size": 5, "hidden_size": 32, "embedding_size": 4}, (1, 1), False),
+        ({"vocab_size": 5, "hidden_size": 96, "embedding_size": 4}, (140, 3), False),
     ],
 )
 def test_logits_and_gradients_are_those_of_torch(

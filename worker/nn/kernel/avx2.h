@@ -5,6 +5,7 @@
 typedef struct { __m256 low, high; } vec;
 #define STRIP 16
 #define OUTER 1
+#define NEAR 256
 /* Four and more sums hide the cycles that an addition takes. */
 #define GROUPS(count) ((count) == 1 ? 4 : (count) == 2 ? 2 : 1)
 

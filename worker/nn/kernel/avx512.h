@@ -5,6 +5,7 @@
 typedef __m512 vec;
 #define STRIP 64
 #define OUTER 4
+#define NEAR 1024
 #define GROUPS(count) 4
 #ifdef __AVX512BF16__
 #define BFLOAT16 1

@@ -77,7 +77,11 @@ INLINE const void *row_of(const struct sequence *s, const void *array, size_t n,
 }
 
 /* Rows that one call of `multiply` takes. */
-INLINE size_t most_rows(const struct sequence *s) { return s->kind == BF16_TILES ? 32 : MAX_ROWS; }
+enum { MOST_ROWS = 64 };
+INLINE size_t most_rows(const struct sequence *s)
+{
+    return s->kind == FLOAT32 ? MOST_ROWS : s->kind == BF16_TILES ? 32 : MAX_ROWS;
+}
 
 /* Put the product of n rows with 64 columns of packed weights at `to`, by the kind's way. */
 INLINE void multiply(const struct sequence *s, size_t *tiles, size_t n, const void *rows, size_t stride,
@@ -117,16 +121,28 @@ INLINE void cells(const int narrow, const struct sequence *s, size_t t, size_t f
     }
 }
 
+/* Places, at most, whose products are added to the gradients of the weights at once. Their gradients of gate sums and h
+ * before are multiplied from copies, (G / 16, PITCH, 16) and (H / WIDTH, PITCH, WIDTH): where they are the rows share
+ * cache sets, and each takes a page of memory of its own. */
+enum { SPAN = 128, PITCH = SPAN + 1, WIDTH = OUTER * UNITS };
+
+INLINE void copy_h(const float *h, size_t units, float *to)
+{
+    for (size_t unit = 0; unit < units; unit += UNITS)
+        vstore(to + unit / WIDTH * WIDTH * PITCH + unit % WIDTH, vload(h + unit));
+}
+
 /* From dhs, the gradient of h after position t, and dcs, that of c after it: put those of the gate sums where the gates
- * were, and that of c before into dcs. */
+ * were, and that of c before into dcs. Unless `copies` is NULL these rows are copied to places n and after. */
 INLINE void cells_back(const int narrow, const struct sequence *s, size_t t, size_t from, size_t to, const float *dhs,
-                       size_t padded, float *dcs, float *table)
+                       size_t padded, float *dcs, float *table, float *copies, size_t n)
 {
     const size_t units = s->units, all = s->rows * units;
     const vec one = vsplat(1.0f);
-    for (size_t row = from; row < to; row++) {
+    for (size_t row = from; row < to; row++, n++) {
         const size_t place = t * s->rows + row;
         float *sum = table ? table + (size_t)s->index[place] * GATES * units : NULL;
+        if (copies) copy_h((const float *)s->h + place * units, units, copies + GATES * units * PITCH + n * WIDTH);
         for (size_t block = 0; block < units / UNITS; block++) {
             const size_t unit = row * units + block * UNITS, at = place * s->stride + block * BLOCK;
             vec dh = vload(dhs + row * padded + block * UNITS);
@@ -147,6 +163,7 @@ INLINE void cells_back(const int narrow, const struct sequence *s, size_t t, siz
             };
             UNROLLED(gate, GATES) {
                 put(narrow, s->gates, at + gate * UNITS, grads[gate]);
+                if (copies) vstore(copies + ((block * GATES + gate) * PITCH + n) * UNITS, grads[gate]);
                 if (sum) {
                     float *place_of = sum + block * BLOCK + gate * UNITS;
                     vstore(place_of, vadd(vload(place_of), grads[gate]));
@@ -173,7 +190,7 @@ static void forward_step(const struct sequence *s, size_t *tiles, size_t t, size
     for (size_t block = 0; block < units / UNITS; block++) {
         const void *weights = row_of(s, s->weights, block * BLOCK, units);
         for (size_t first = from; first < to; first += step) {
-            float sums[32 * BLOCK] __attribute__((aligned(64)));
+            float sums[MOST_ROWS * BLOCK] __attribute__((aligned(64)));
             const size_t n = to - first < step ? to - first : step;
             multiply(s, tiles, n, row_of(s, s->h, t * s->rows + first, units), units, weights, units, sums, BLOCK);
             if (s->kind == FLOAT32) cells_f32(s, t, first, n, block, sums);
@@ -197,65 +214,37 @@ static void backward_step(const struct sequence *s, size_t *tiles, size_t t, siz
     }
 }
 
-/* Places, at most, that are copied and multiplied at once: the copies stay in a core's cache. */
-enum { SPAN = 128, WIDTH = OUTER * UNITS };
-
-/* Copy one of SPAN rows of `width` numbers into strips of `strip` columns, (width / strip, SPAN, strip). */
-INLINE void copy_row(const size_t strip, size_t width, const float *from, float *to)
-{
-    size_t column = 0;
-    for (; column + strip <= width; column += strip) memcpy(to + column * SPAN, from + column, strip * sizeof(float));
-    memcpy(to + column * SPAN, from + column, (width - column) * sizeof(float));
-}
-
 /* to[0..count - 1][16 `groups`] += products of `count` gate gradients with h before at n places. */
 INLINE void outer_product(const int count, const int groups, size_t n, const float *grads, const float *h, float *to,
                           size_t units)
 {
     vec sums[MAX_ROWS][GATES];
     UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vload(to + r * units + g * UNITS);
-    UNROLLED(r, count) UNROLLED(g, groups) __builtin_prefetch(to + (count + r) * units + g * UNITS);
-    for (size_t place = 0; place < n; place++) {
-        vec w[GATES];
-        UNROLLED(g, groups) w[g] = vload(h + place * WIDTH + g * UNITS);
-        UNROLLED(r, count) {
-            const vec a = vsplat(grads[place * MAX_ROWS + r]);
-            UNROLLED(g, groups) sums[r][g] = vfma(a, w[g], sums[r][g]);
-        }
-    }
+    UNROLLED(r, count) UNROLLED(g, groups) __builtin_prefetch(to + r * units + (groups + g) * UNITS);
+    add_product(count, groups, grads, 1, UNITS, h, WIDTH, UNITS, n, sums);
     UNROLLED(r, count) UNROLLED(g, groups) vstore(to + r * units + g * UNITS, sums[r][g]);
 }
 
-NOINLINE void outer_products(size_t units, size_t n, const float *grads, const float *h, float *sum)
+/* The same for sixteen of them, one gate of a block. */
+INLINE void outer_products(const int groups, size_t n, const float *grads, const float *h, float *to, size_t units)
 {
-    for (size_t column = 0; column < units; column += WIDTH)
-        for (size_t gate = 0; gate < GATES * units; gate += MAX_ROWS) {
-            const float *left = grads + gate * SPAN, *right = h + column * SPAN;
-            const size_t most = GATES * units - gate;
-            float *to = sum + gate * units + column;
-            if (units - column >= WIDTH) WITH_COUNT(most, outer_product(count, OUTER, n, left, right, to, units))
-            else WITH_COUNT(most, outer_product(count, 2, n, left, right, to, units))
-        }
+    outer_product(6, groups, n, grads, h, to, units);
+    outer_product(5, groups, n, grads + 6, h, to + 6 * units, units);
+    outer_product(5, groups, n, grads + 11, h, to + 11 * units, units);
 }
 
-/* Add positions first..last - 1 of these rows to the gradients of the weights, (G, H). What is multiplied is copied
- * into `room` first: where it is, its rows share cache sets and take a page each. */
-static void add_weight_grads(const struct sequence *s, size_t first, size_t last, size_t from, size_t to, float *room,
-                             float *sum)
+/* Add n copied places to the gradients of the weights, (G, H). A strip of gradients stays in the nearest cache while h
+ * comes by. */
+NOINLINE void add_weight_grads(size_t units, size_t n, const float *grads, float *sum)
 {
-    const size_t units = s->units, all = GATES * units;
-    float *grads = room, *h = room + SPAN * (all + MAX_ROWS);
-    size_t n = 0;
-    for (size_t t = first; t < last; t++)
-        for (size_t row = from; row < to; row++) {
-            const size_t place = t * s->rows + row;
-            copy_row(MAX_ROWS, all, (const float *)s->gates + place * s->stride, grads + n * MAX_ROWS);
-            copy_row(WIDTH, units, (const float *)s->h + place * units, h + n * WIDTH);
-            if (++n < SPAN) continue;
-            outer_products(units, n, grads, h, sum);
-            n = 0;
+    const float *h = grads + GATES * units * PITCH;
+    for (size_t gate = 0; gate < GATES * units; gate += UNITS)
+        for (size_t column = 0; column < units; column += WIDTH) {
+            const float *left = grads + gate * PITCH, *right = h + column * PITCH;
+            float *to = sum + gate * units + column;
+            if (units - column >= WIDTH) outer_products(OUTER, n, left, right, to, units);
+            else outer_products(2, n, left, right, to, units);
         }
-    outer_products(units, n, grads, h, sum);
 }
 
 /* The first row of thread `number` of so many: whole tiles where there are enough of them. */
@@ -293,6 +282,7 @@ void charloom_backward(const struct sequence *s, int64_t number, int64_t threads
     const size_t units = s->units, padded = (units + BLOCK - 1) / BLOCK * BLOCK, positions = s->positions;
     const size_t span = to > from && to - from < SPAN ? SPAN / (to - from) : 1;
     float *dhs = s->room, *dcs = s->room + s->rows * padded;
+    float *room = s->weight_grads ? dcs + s->rows * units + number * SPAN * 5 * (units + BLOCK) : NULL;
     float *table = s->table_grads ? s->table_grads + number * s->table_rows * GATES * units : NULL;
     const fp_mode before = flush_denormals();
     size_t tiles = 0;
@@ -302,13 +292,15 @@ void charloom_backward(const struct sequence *s, int64_t number, int64_t threads
         if (s->last_grads) memcpy(dhs + row * padded, s->last_grads + row * units, units * sizeof(float));
     }
     for (size_t t = positions; from < to && t-- > 0;) {
-        if (s->kind == FLOAT32) cells_back(0, s, t, from, to, dhs, padded, dcs, table);
-        else cells_back(1, s, t, from, to, dhs, padded, dcs, table);
+        for (size_t first = from; first < to; first += SPAN) {
+            const size_t last = to - first < SPAN ? to : first + SPAN, n = last - first;
+            if (s->kind == FLOAT32) cells_back(0, s, t, first, last, dhs, padded, dcs, table, room, t % span * n);
+            else cells_back(1, s, t, first, last, dhs, padded, dcs, table, NULL, 0);
+            if (room && t % span == 0)
+                add_weight_grads(units, (positions - t < span ? positions - t : span) * n, room,
+                                 s->weight_grads + number * GATES * units * units);
+        }
         if (t) backward_step(s, &tiles, t, from, to, dhs, padded);
-        if (s->weight_grads && t % span == 0)
-            add_weight_grads(s, t, t + span < positions ? t + span : positions, from, to,
-                             dcs + s->rows * units + number * SPAN * 5 * (units + BLOCK),
-                             s->weight_grads + number * GATES * units * units);
     }
     release_tiles(s);
     restore(before);

@@ -26,7 +26,9 @@
  *   flush_denormals      count numbers below 1e-38 as zero, since gradients that vanish would take a hundred times as
  *                        long; returns the mode before for `restore`
  *   STRIP, OUTER         columns of a strip; groups of 16 columns that an outer product sums at once
- *   GROUPS(count)        groups of 16 columns that a product of `count` rows sums at once: STRIP / 16 or more
+ *   GROUPS(count)        groups of 16 columns that a product of `count` rows sums at once: STRIP / 16 or more, the same for
+ *                        three and more rows
+ *   NEAR                 rows of a strip that are multiplied with all rows of a batch before the next ones
  *   BFLOAT16             1 if bfloat16.h is supported; then also:
  *     vwiden             sixteen float32 from as many bfloat16; vnarrow, vnarrow_past: to them, rounded to the nearest
  *     vestimate_reciprocal  1 / x to 1e-4
@@ -158,23 +160,33 @@ INLINE void add_product(const int count, const int groups, const float *rows, si
     }
 }
 
-/* Put the product of up to 6 rows with a block's 64 columns at `to`, rows `to_stride` apart, or add it to what is
- * there. A function of its own: inlined, what comes after would take registers from the sums. */
+/* Put the product of n rows with a block's 64 columns at `to`, rows `to_stride` apart, or add it to what is there. So
+ * much of a strip as fits the nearest cache is multiplied with all rows, then the next part. A function of its own:
+ * inlined, what comes after would take registers from the sums. */
 NOINLINE void multiply_f32(const int add, size_t n, const float *rows, size_t stride, const float *weights,
                            size_t depth, float *to, size_t to_stride)
 {
     const size_t apart = STRIP < BLOCK ? depth * STRIP : UNITS;
-    WITH_COUNT(n, {
-        enum { groups = GROUPS(count) };
-        for (int first = 0; first < GATES; first += groups) {
-            float *at = to + first * UNITS;
-            vec sums[MAX_ROWS][GATES];
-            UNROLLED(r, count) UNROLLED(g, groups)
-                sums[r][g] = add ? vload(at + r * to_stride + g * UNITS) : vsplat(0.0f);
-            add_product(count, groups, rows, stride, 1, weights + first * apart, STRIP, apart, depth, sums);
-            UNROLLED(r, count) UNROLLED(g, groups) vstore(at + r * to_stride + g * UNITS, sums[r][g]);
+    const int at_once = n == 1 ? GROUPS(1) : n == 2 ? GROUPS(2) : GROUPS(3);
+    for (int first = 0; first < GATES; first += at_once)
+        for (size_t k = 0; k < depth; k += NEAR) {
+            const float *part = weights + first * apart + k * STRIP;
+            const size_t end = depth - k < NEAR ? depth - k : NEAR;
+            for (size_t row = 0, parts = (n + MAX_ROWS - 1) / MAX_ROWS; parts; parts--) {
+                const size_t most = (n - row + parts - 1) / parts;
+                const float *from = rows + row * stride + k;
+                float *at = to + row * to_stride + first * UNITS;
+                WITH_COUNT(most, {
+                    enum { groups = GROUPS(count) };
+                    vec sums[MAX_ROWS][GATES];
+                    UNROLLED(r, count) UNROLLED(g, groups)
+                        sums[r][g] = add || k ? vload(at + r * to_stride + g * UNITS) : vsplat(0.0f);
+                    add_product(count, groups, from, stride, 1, part, STRIP, apart, end, sums);
+                    UNROLLED(r, count) UNROLLED(g, groups) vstore(at + r * to_stride + g * UNITS, sums[r][g]);
+                })
+                row += most;
+            }
         }
-    })
 }
 
 #endif
