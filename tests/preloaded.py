@@ -4,7 +4,8 @@ Importing torch and Celery takes seconds of processor time, and the tests start 
 commands. One process (tests/preloaded_process.py), which all of pytest-xdist's workers share, imports the modules and
 forks for each start. The fork runs `python -m MODULE …` as a new interpreter would, with its own arguments,
 environment, directory and session. A new interpreter is started instead if the environment changes what libraries read
-while they load. `charloom up`, the containers' commands and the installed package always start new ones.
+while they load. The containers' commands and the installed package always start new ones; `charloom up` forks what it
+starts, too, where it was forked itself.
 """
 
 import json
@@ -20,7 +21,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from tests.preloaded_process import MESSAGE_BYTES, Program, command_address, enlarge
+from tests.preloaded_process import MESSAGE_BYTES, command_address, enlarge
+from tests.preloaded_program import Program
 from tests.waiting import eventually
 
 _ROOT = Path(__file__).parents[1]

@@ -1,24 +1,19 @@
 """The process that loads libraries once and forks for each program; tests/preloaded.py starts it and asks it."""
 
-import atexit
 import contextlib
-import ctypes
-import fcntl
 import gc
 import importlib
 import json
 import os
-import runpy
 import selectors
 import signal
 import socket
 import sys
-import termios
-import threading
 import time
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, cast
+
+from cli.main import GROUPS
+from tests.preloaded_program import Program, run
 
 #: Outside packages of workers, web servers and commands.
 _LIBRARIES = (
@@ -41,37 +36,14 @@ _LIBRARIES = (
     "rich.progress",
     "rich.table",
 )
-#: This project's modules that take long to import. Importing them has no effects (but `worker`, see `_become`); those
-#: that read the environment, as `worker.celery` does, are imported by each program.
-_PROJECT = (
-    "cli.commands.corpora",
-    "cli.commands.jobs",
-    "cli.commands.models",
-    "cli.commands.train",
-    "cli.commands.workers",
-    "cli.commands.write",
-    "web",
-    "worker.consumer.consumer",
-    "worker.jobs.runner",
-    "worker.maintenance.bootsteps",
-)
+#: This project's modules that take long to import, in addition to all commands. Importing them has no effects (but
+#: `worker`, see tests/preloaded_program.py); those that read the environment, as `worker.celery` does, are imported by
+#: each program.
+_PROJECT = ("web", "worker.consumer.consumer", "worker.jobs.runner", "worker.maintenance.bootsteps")
 #: Each batch of a training with just this `checkpoint_seconds` takes so many seconds more; see `_slow_down`.
 SLOW_CHECKPOINT_SECONDS, SLOW_BATCH_S = 1.01, 0.06
 #: Longest message: arguments and environment.
 MESSAGE_BYTES = 1 << 20
-_CLONE_NEWNET = 0x40000000
-
-
-class Program(TypedDict):
-    """What to run: `python -m module arguments`, where and how."""
-
-    module: str
-    arguments: list[str]
-    cwd: str
-    environment: dict[str, str]
-    new_session: bool
-    #: A network namespace, if not that of the tests.
-    namespace: str | None
 
 
 def command_address(pid: int) -> str:
@@ -138,28 +110,6 @@ def _serve(channel: socket.socket) -> Program | None:
             waits.register(watched, selectors.EVENT_READ)
 
 
-def _become(program: Program) -> None:
-    """Run a program as `python -m MODULE` would."""
-    if program["new_session"]:
-        os.setsid()
-        if os.isatty(0):
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    if program["namespace"]:
-        with (Path("/run/netns") / program["namespace"]).open("rb") as namespace:
-            if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), f"no network namespace {program['namespace']}")
-    os.chdir(program["cwd"])
-    _open_streams()
-    os.environ.clear()
-    os.environ.update(program["environment"])
-    importlib.reload(sys.modules["worker"])  # sets the variable again
-    inherited = [entry for entry in sys.path[1:] if entry not in _python_path(_PATH_AT_START)]
-    sys.path[:] = [program["cwd"], *_python_path(os.environ.get("PYTHONPATH", "")), *inherited]
-    sys.argv[:] = [program["module"], *program["arguments"]]
-    _rename([sys.executable, "-m", *sys.argv])
-    runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
-
-
 def _slow_down() -> None:
     """Let trainings that tests interrupt last some seconds on any machine, without computing for as long."""
     trainer: Any = importlib.import_module("worker.training.trainer").Trainer
@@ -173,43 +123,10 @@ def _slow_down() -> None:
     trainer._train_batch = train_slowly
 
 
-def _open_streams() -> None:
-    """Open the standard streams again: those of the process that forked remember what /dev/null can do."""
-    for fd, name in enumerate(("stdin", "stdout", "stderr")):
-        old = getattr(sys, name)
-        by_line = name == "stderr" or os.isatty(fd)
-        mode, buffering = ("w", 1 if by_line else -1) if fd else ("r", -1)
-        new = open(fd, mode, buffering, encoding=old.encoding, errors=old.errors, closefd=False)  # noqa: SIM115
-        setattr(sys, name, new)
-
-
-def _python_path(entries: str) -> list[str]:
-    return [entry for entry in entries.split(os.pathsep) if entry]
-
-
-def _rename(words: Sequence[str]) -> None:
-    """Overwrite the command line that `ps` shows."""
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    begin, end = int(fields[45]), int(fields[46])
-    line = b"\0".join(map(os.fsencode, words))[: end - begin - 1]
-    ctypes.memmove(begin, line.ljust(end - begin, b"\0"), end - begin)
-
-
-_PATH_AT_START = os.environ.get("PYTHONPATH", "")
-
-
-def _exit(code: int) -> None:
-    """Exit as the interpreter does, but free no objects: to free torch's takes most of a second of processor time."""
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
 def _main() -> None:
     importlib.import_module("worker")  # sets how threads wait, before torch is loaded
-    for name in (*_LIBRARIES, *_PROJECT):
+    commands = {module for names in GROUPS.values() for module in names.values()}
+    for name in (*_LIBRARIES, *_PROJECT, *sorted(commands)):
         importlib.import_module(name)
     _slow_down()
     importlib.import_module("worker.training.measure")._EACH_S = 0.05  # type: ignore[attr-defined]
@@ -218,14 +135,7 @@ def _main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests handle Ctrl-C
     program = _serve(socket.socket(fileno=int(sys.argv[1])))
     if program is not None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            _become(program)
-        except SystemExit as exc:
-            if exc.code is None or isinstance(exc.code, int):
-                _exit(exc.code or 0)
-            raise
-        _exit(0)
+        run(program)
 
 
 if __name__ == "__main__":

@@ -4,20 +4,34 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from cli.service.service import ROOT
 from cli.service.shutdown import is_process_running
+from tests.preloaded import popen
 from tests.waiting import eventually
 
 
 class Running:
     """A command in a process of its own, its output in a file."""
 
-    def __init__(self, words: Sequence[str], *, output: Path, environment: Mapping[str, str], stdin: int) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        *,
+        output: Path,
+        environment: Mapping[str, str],
+        stdin: IO[bytes] | None = None,
+        new_interpreters: bool = False,
+    ) -> None:
+        """Start it, forked if possible and not `new_interpreters`; the latter holds for what it starts itself, too."""
         with output.open("wb") as file:
-            self.process = subprocess.Popen(
-                words, cwd=ROOT, env=dict(environment), stdin=stdin, stdout=file, stderr=subprocess.STDOUT
-            )
+            if new_interpreters:
+                self.process = subprocess.Popen(
+                    words, cwd=ROOT, env=dict(environment), stdin=stdin or subprocess.DEVNULL, stdout=file, stderr=file
+                )
+            else:
+                self.process = popen(words, cwd=ROOT, environment=environment, stdin=stdin, stdout=file)
         self._output = output
         self._seen: set[int] = set()
 

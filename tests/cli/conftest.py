@@ -2,11 +2,11 @@
 
 import os
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import CliRunner, Result
@@ -43,10 +43,16 @@ def runs(folder: Path) -> Iterator[Run]:
     """Run `charloom` with arguments and environment, its output in the folder; end it after the block."""
     started: list[Running] = []
 
-    def start(*arguments: str, stdin: int = subprocess.DEVNULL, **environment: str) -> Running:
-        output = folder / f"output-{len(started)}"
-        words = charloom(*arguments)
-        running = Running(words, output=output, environment=clean_environment() | environment, stdin=stdin)
+    def start(
+        *arguments: str, stdin: IO[bytes] | None = None, new_interpreters: bool = False, **environment: str
+    ) -> Running:
+        running = Running(
+            charloom(*arguments),
+            output=folder / f"output-{len(started)}",
+            environment=clean_environment() | environment,
+            stdin=stdin,
+            new_interpreters=new_interpreters,
+        )
         started.append(running)
         return running
 

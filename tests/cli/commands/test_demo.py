@@ -33,12 +33,11 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     book = write_book(folder / "my own book.txt")
     ours, theirs = pty.openpty()
     words = ("demo", "--text", str(book), "--data", str(folder / "data"), "--port", "0", "--seconds", "2")
-    with runs(folder) as run:
-        demo = run(*words, stdin=theirs)
+    with runs(folder) as run, open(theirs, "rb", buffering=0) as terminal:  # noqa: PTH123 (a descriptor has no path)
+        demo = run(*words, stdin=terminal)
         demo.wait_for("Ctrl-C stops the service")
         yield Service(up=demo, data_dir=folder / "data", url=running_url(demo))
     os.close(ours)
-    os.close(theirs)
 
 
 def test_without_a_terminal_it_trains_generates_names_make_up_and_ends(run: Run, data_dir: Path, book: Path) -> None:

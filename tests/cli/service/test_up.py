@@ -48,7 +48,8 @@ def test_a_training_in_the_middle_goes_on_with_the_next_start_and_a_kill_leaves_
     data_dir = short_path / ("my data, 100 % mine" + "deep" * 30)
     key = "0123456789abcdef01234567"
     headers = {"Authorization": f"Bearer {key}"}
-    first = run("up", "--port", "0", "--data", str(data_dir), CHARLOOM_API_KEYS=f"anna:{key}")
+    keys = {"CHARLOOM_API_KEYS": f"anna:{key}"}
+    first = run("up", "--port", "0", "--data", str(data_dir), new_interpreters=True, **keys)
     url = running_url(first)
     assert httpx.get(f"{url}/api/v1/jobs", trust_env=False).status_code == httpx.codes.UNAUTHORIZED
     job_id = train(url, headers, epochs=10_000, patience=0, seed=1)
@@ -70,7 +71,7 @@ def test_a_training_in_the_middle_goes_on_with_the_next_start_and_a_kill_leaves_
     first.process.send_signal(signal.SIGTERM)
     assert first.process.wait() == 0
     eventually(first.all_gone, "everything is gone")
-    second = run("up", "--port", "0", "--data", str(data_dir), CHARLOOM_API_KEYS=f"anna:{key}")
+    second = run("up", "--port", "0", "--data", str(data_dir), **keys)
     url = running_url(second)
 
     def goes_on() -> bool:
