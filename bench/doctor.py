@@ -1,7 +1,7 @@
-"""Seconds and memory that it takes to examine a text, and to mend it.
+"""Seconds and memory that it takes to examine a text, and to fix it.
 
 What: processor seconds, and the highest resident memory, of a process that examines MEGABYTES of the given text, over
-and over; with --clean also of one that mends what is advised. Peer: a tenth of that text, to show that it is linear.
+and over; with --clean also of one that fixes what is advised. Peer: a tenth of that text, to show that it is linear.
 Bar: 100 MB in a minute and 400 MB of memory to examine.
 
     python -m bench.doctor [TEXT] [--megabytes 100] [--clean yes]
@@ -23,10 +23,10 @@ MAX_S, MAX_MB = 60, 400
 
 
 def main() -> None:
-    """Examine, and mend where asked, a tenth and the whole, each in a process of its own."""
+    """Examine, and fix where asked, a tenth and the whole, each in a process of its own."""
     text, given = text_argument(__doc__ or "", megabytes=int, clean=str)
     most = (given.megabytes or MEGABYTES) * 1_000_000
-    acts = (examined, mended) if given.clean else (examined,)
+    acts = (examined, fixed) if given.clean else (examined,)
     rows: list[Row] = []
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="charloom-bench-") as name:
@@ -52,12 +52,12 @@ def examined(path: Path) -> tuple[float, float]:
     return time.process_time() - began, memory_of("self", "VmHWM") / 1e6
 
 
-def mended(path: Path) -> tuple[float, float]:
-    """Mend what is advised; return processor seconds, and the highest memory in MB."""
+def fixed(path: Path) -> tuple[float, float]:
+    """Fix what is advised; return processor seconds, and the highest memory in MB."""
     advised = [finding.id for finding in examine(lambda: read(path)) if finding.advised]
     began = time.process_time()
-    clean(path, path.with_name("mended"), advised)
-    path.with_name("mended").unlink(missing_ok=True)
+    clean(path, path.with_name("fixed"), advised)
+    path.with_name("fixed").unlink(missing_ok=True)
     return time.process_time() - began, memory_of("self", "VmHWM") / 1e6
 
 

@@ -29,7 +29,7 @@ from tests.worker.cluster import SMALL
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-#: How the compose file spells the keys: whatever is set where it is run, nothing by default.
+#: How the compose file passes the keys: whatever is set where it is run, nothing by default.
 UNSET = "${CHARLOOM_API_KEYS:-}"
 #: Stands first on the path: a `torch` that can't be imported, as in the web image.
 NO_TORCH = "raise ImportError('the web image has no torch')\n"
@@ -164,12 +164,12 @@ def test_workers_can_be_scaled() -> None:
     worker = COMPOSE["services"]["worker"]
     assert "container_name" not in worker
     assert "ports" not in worker
-    assert "hostname" not in worker, "each container's own name tells one worker from another"
+    assert "hostname" not in worker, "each container's own name identifies its worker"
 
 
 @pytest.fixture
 def environment(redis_url: str, data_dir: Path) -> dict[str, str]:
-    """Give what both containers would be told."""
+    """Give the environment of both containers."""
     return os.environ | {"CHARLOOM_REDIS_URL": redis_url, "CHARLOOM_DATA_DIR": str(data_dir)}
 
 

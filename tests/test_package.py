@@ -25,7 +25,7 @@ NAMES = ("charloom", "cli", "client", "shared", "web", "worker", "celery", "guni
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy what git tracks, since a build writes beside its sources."""
+    """Copy what git tracks, since a build writes next to its sources."""
     folder = tmp_path_factory.mktemp("ünï sour ce")
     tracked = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     listed = subprocess.run(tracked, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")

@@ -166,7 +166,7 @@ def test_make_hands_the_benches_their_texts_and_a_name(checkout: Checkout) -> No
     assert done.stdout.splitlines() == ["[--shakespeare]", "[all of it.txt]", "[--long]"]
 
 
-#: Does as much of pip-audit as scripts/audit.sh asks for: notes what it is to look up, and finds something if told to.
+#: Does as much of pip-audit as scripts/audit.sh asks for: notes what it is to look up, and finds something on request.
 PIP_AUDIT = """\
 #!/bin/sh
 version=$(sed -n "s/^tool='pip-audit==\\(.*\\)'/\\1/p" scripts/audit.sh)

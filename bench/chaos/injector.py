@@ -1,7 +1,7 @@
 """Injects random faults into a site, by a seed: which, where, when, and for how long. A supervisor's part is here too.
 
 What died is started again after a moment, as systemd or a container engine would; what was stopped, cut or filled is
-mended when its time is over. Several faults may lie on one another, on several hosts and on Redis at once.
+repaired when its time is over. Several faults may lie on one another, on several hosts and on Redis at once.
 """
 
 import heapq
@@ -77,7 +77,7 @@ class Injector:
                 return
 
     def tend(self) -> None:
-        """Mend what is due, start again what died."""
+        """Repair what is due, start again what died."""
         now = time.monotonic()
         while self._later and self._later[0][0] <= now:
             heapq.heappop(self._later)[2]()
@@ -89,8 +89,8 @@ class Injector:
     def heal(self) -> None:
         """Undo all faults."""
         while self._later or not all(self._site.hosts[number].lives for number in self._hosts):
-            for _, _, mend in sorted(self._later):
-                mend()
+            for _, _, repair in sorted(self._later):
+                repair()
             self._later.clear()
             time.sleep(0.05)
             self.tend()
@@ -142,7 +142,7 @@ class Injector:
         number = self._well_host()
         if not number:
             return None
-        self._trouble(number, lambda: self._site.network.mend(number))
+        self._trouble(number, lambda: self._site.network.repair(number))
         self._site.network.cut(number)
         return number
 
@@ -248,13 +248,13 @@ class Injector:
         _signal_all(children, how)
         return number if children else None
 
-    def _trouble(self, number: int, mend: Callable[[], None]) -> None:
-        """Have it mended later; a host is in one trouble at a time."""
+    def _trouble(self, number: int, repair: Callable[[], None]) -> None:
+        """Have it repaired later; a host is in one trouble at a time."""
         self._troubled.add(number)
 
         def well_again() -> None:
             self._troubled.discard(number)
-            mend()
+            repair()
 
         self._after(self._random.uniform(*HOST_S), well_again)
 

@@ -17,7 +17,7 @@ _EXAMPLES_HELP = "Show examples of each finding."
 @click.option("--examples", "with_examples", is_flag=True, help=_EXAMPLES_HELP)
 @server_command
 def findings(ctx: CliContext, text: str, with_examples: bool) -> None:
-    """Show what is odd in a text, what it costs, and what mends it.
+    """Show what is odd in a text, what it costs, and what fixes it.
 
     FILE is a text file, - for standard input, or the id or name of a text on the server.
     """
@@ -33,7 +33,7 @@ def findings(ctx: CliContext, text: str, with_examples: bool) -> None:
         for place in finding.examples if with_examples else ():
             ctx.stdout.print(_show(place), markup=False, highlight=False, style="dim")
     if any(finding.advised for finding in found.findings):
-        ctx.stderr.print(f"* is advised: `charloom clean {corpus.id}` makes a new text with these mended.")
+        ctx.stderr.print(f"* is advised: `charloom clean {corpus.id}` makes a new text with these fixed.")
 
 
 @click.command(

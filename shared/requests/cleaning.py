@@ -11,7 +11,7 @@ ADVISED: Literal["advised"] = "advised"
 
 
 class Remedy(StrEnum):
-    """What mends a finding, in the order in which it is applied. The rules are in `worker/texts`."""
+    """What fixes a finding, in the order in which it is applied. The rules are in `worker/texts`."""
 
     MOJIBAKE = "mojibake"
     LINE_ENDS = "line-ends"
@@ -39,7 +39,7 @@ def _kind(value: object) -> str:
 
 
 class CleanRequest(Request):
-    """Mend a text by some remedies, into a new text."""
+    """Fix a text by some remedies, into a new text."""
 
     remedies: Annotated[
         Annotated[Literal["advised"], Tag("[advised]")]

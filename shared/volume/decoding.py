@@ -147,7 +147,7 @@ def _guess(sample: bytes, wrong: _Undecodable) -> str:
     guesses = _readings(sample)
     likely = " or ".join(name for name, _ in guesses[:3])
     raise UnknownEncoding(
-        f"The file is not UTF-8 ({wrong}), and which encoding it is in can't be told for certain. "
+        f"The file is not UTF-8 ({wrong}), and its encoding can't be detected for certain. "
         + (f"Name it (perhaps {likely}), or save the file as UTF-8." if likely else "Save it as UTF-8."),
         guesses,
     )

@@ -1,4 +1,4 @@
-"""The suite: every bench is in it, and what its runner tells of good, wrong and broken ones, in real processes."""
+"""The suite: every bench is in it, and what its runner reports of good, wrong and broken ones, in real processes."""
 
 import json
 from pathlib import Path
@@ -28,28 +28,28 @@ def test_one_bench_that_breaks_keeps_no_other_from_running_and_the_code_tells(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = main(["--results", str(results), "--text", "some book.txt"], ALL)
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert code == 1
-    assert "RuntimeError: broken as asked" in told
-    assert told.splitlines()[-1] == "FAILED: broken, wrong"
+    assert "RuntimeError: broken as asked" in output
+    assert output.splitlines()[-1] == "FAILED: broken, wrong"
     # The wrong one has said what it found: that is kept too.
     assert [line["name"] for line in lines(results)] == ["good", "wrong"]
     assert lines(results)[0]["given"] == ["some book.txt"]
-    assert "plays" not in told
+    assert "plays" not in output
 
 
 def test_a_slow_bench_is_named_and_fails_nothing_and_results_are_added_to_those_of_before(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = main(["good", "--results", str(results), "--text", "book.txt"], ALL)
-    told = capsys.readouterr().out.splitlines()
+    output = capsys.readouterr().out.splitlines()
     assert code == 0
-    assert told[-1] == "worse than wanted: good (too slow)"
+    assert output[-1] == "worse than wanted: good (too slow)"
     # One bench alone is shown as it goes.
-    assert "on the way book.txt" in told
-    [quick] = [line for line in told if "quick enough" in line and "{" not in line]
+    assert "on the way book.txt" in output
+    [quick] = [line for line in output if "quick enough" in line and "{" not in line]
     assert quick.split() == ["quick", "enough", "2", "ms", "8", "ms", "4", ">=", "3", "times", "yes"]
-    [slow] = [line for line in told if "too slow" in line and "{" not in line and "worse" not in line]
+    [slow] = [line for line in output if "too slow" in line and "{" not in line and "worse" not in line]
     assert slow.split() == ["too", "slow", "12,345", "s", "-", "-", "<=", "10", "s", "NO"]
     # And without a text the sample is taken; its results are added to those of before.
     main(["good", "--results", str(results)], ALL)
@@ -62,9 +62,9 @@ def test_a_bench_that_needs_shakespeare_is_skipped_with_words_or_gets_him_last(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--long", "--results", str(results)], ALL) == 0
-    told = capsys.readouterr().out
-    assert "plays: skipped, it needs SHAKESPEARE=" in told
-    assert "sample.txt" not in told
+    output = capsys.readouterr().out
+    assert "plays: skipped, it needs SHAKESPEARE=" in output
+    assert "sample.txt" not in output
     assert not results.exists()
 
     main(["--long", "--results", str(results), "--shakespeare", "his.txt"], ALL)

@@ -1,6 +1,6 @@
 """Clients that others generate from the OpenAPI document go from a text to a text, and send what their users gave.
 
-The generators are installed once, beside the checkout's environment; without npm or pip's index the tests are skipped.
+The generators are installed once, next to the checkout's environment; without npm or pip's index the tests are skipped.
 """
 
 import json

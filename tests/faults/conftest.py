@@ -60,7 +60,7 @@ def stage(standing: Stage) -> Stage:
     if not site.web.lives:
         site.start_web()
     for number in HOSTS:
-        site.network.mend(number)
+        site.network.repair(number)
         if not site.hosts[number].lives:
             site.start_host(number)
     for number in HOSTS:

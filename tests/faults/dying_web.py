@@ -1,4 +1,4 @@
-"""A web server that dies by SIGKILL where it would send a job's message: the record is there, nobody has been told."""
+"""A web server that dies by SIGKILL where it would send a job's message: the record exists, no message was sent."""
 
 import os
 import signal

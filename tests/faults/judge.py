@@ -35,7 +35,7 @@ class Steps:
 
     #: Job -> its moves by their beginning.
     moves: Mapping[str, Sequence[Move]]
-    #: Times that an attempt was told that its job is somebody else's.
+    #: Times that an attempt learned that its job belongs to another one.
     refused: int
 
     @classmethod
@@ -95,7 +95,7 @@ class Steps:
 
 
 def job_of(api: httpx.Client, job_id: str) -> dict[str, Any]:
-    """Return a job as the API tells it."""
+    """Return a job as the API returns it."""
     answer = api.get(f"/jobs/{job_id}")
     assert answer.is_success, answer.text
     found: dict[str, Any] = answer.json()

@@ -1,7 +1,7 @@
-"""Where the hosts of a test stand: network namespaces on a bridge, or plain processes where that isn't permitted.
+"""The hosts of a test: network namespaces on a bridge, or plain processes where that isn't permitted.
 
 Redis is in a namespace of its own, and reached from the test's over its Unix socket, from a host over the host's one
-cable. Cutting that is a real cut: packets vanish, nobody is told. Nothing touches the machine's own network.
+cable. Cutting it is real: packets vanish, no process gets an error. The machine's own network stays untouched.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ class Loopback:
         """Pull a host's cable."""
         raise NotImplementedError("hosts have no cables here")
 
-    def mend(self, number: int) -> None:
+    def repair(self, number: int) -> None:
         """Put a host's cable in again, if it is out."""
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class Namespaces:
         """Pull a host's cable: the bridge drops what comes from it and for it."""
         _ip("-n", self._hub, "link", "set", f"cable{number}", "type", "bridge_slave", "state", "0")
 
-    def mend(self, number: int) -> None:
+    def repair(self, number: int) -> None:
         """Put a host's cable in again, if it is out."""
         if number in self._hosts:
             _ip("-n", self._hub, "link", "set", f"cable{number}", "type", "bridge_slave", "state", "3")

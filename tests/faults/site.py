@@ -198,7 +198,7 @@ class Site:
 
         eventually(look, f"{host.name} is seen")
 
-    # What tests look at beside the API
+    # What tests look at in addition to the API
 
     @property
     def here(self) -> Settings:

@@ -59,13 +59,13 @@ def test_a_redis_that_refuses_is_waited_for(stage: Stage, trouble: str) -> None:
         # When Redis refuses for longer than a lease
         with make(hurt):
             eventually(lambda: site.readiness().status_code == 503, "it isn't ready")
-            told = site.readiness().json()["detail"]
+            detail = site.readiness().json()["detail"]
             with site.api() as api:
                 refused = api.post("/train-jobs", json={"corpus_id": client.corpus_id, "epochs": 1})
             pause(LEASE_TTL_S + 1.5)
-        # Then people were told
-        assert told.startswith("redis: ")
-        assert words.lower() in told.lower()
+        # Then the reason was reported
+        assert detail.startswith("redis: ")
+        assert words.lower() in detail.lower()
         assert (refused.status_code, refused.headers["content-type"]) == (503, "application/problem+json")
         assert int(refused.headers["retry-after"]) > 0
         for host in site.hosts.values():
@@ -142,7 +142,7 @@ def test_a_volume_that_takes_nothing_is_told_to_whoever_sends(own_disk: Stage, t
 
 
 def logged(site: Site, job_id: str) -> str:
-    """Return what a job has told people."""
+    """Return the lines of a job's log."""
     with site.api() as api:
         return "\n".join(event["data"]["message"] for event in events_of(api, job_id) if event["type"] == "log")
 
@@ -196,7 +196,7 @@ def test_a_cancel_while_the_volume_is_full_is_not_forgotten(own_disk: Stage) -> 
     assert client.ended(job_id)["status"] == "cancelled"
     assert site.volume.jobs.ended(job_id) is None
     site.disk.free()
-    eventually(lambda: site.volume.jobs.ended(job_id), "the volume is told of it")
+    eventually(lambda: site.volume.jobs.ended(job_id), "its end is written to the volume")
     with site.client() as hurt:
         hurt.flushall()
     assert client.ended(job_id)["status"] == "cancelled"
@@ -207,7 +207,7 @@ def test_two_workers_of_one_name_harm_no_job_and_are_told(stage: Stage) -> None:
     site.hosts[2].terminate()
     twin = site.start_host(3, name="host1")
     try:
-        eventually(lambda: "is also called host1@site" in twin.log.read_text(), "it is told")
+        eventually(lambda: "is also called host1@site" in twin.log.read_text(), "the second one logs it")
         jobs = [client.train(seed=seed) for seed in (11, 12)]
         for job_id in jobs:
             client.saved(job_id)

@@ -51,14 +51,14 @@ def drain_host(site: Site, number: int, _job_id: str) -> None:
 
 
 def stop_host(site: Site, number: int, _job_id: str) -> None:
-    """The host stands still for longer than a lease, and wakes."""
+    """The host is frozen for longer than a lease, and wakes."""
     stop(site, number)
     pause(LONG_S)
     go_on(site, number)
 
 
 def stop_child(site: Site, number: int, _job_id: str) -> None:
-    """Only the process that trains stands still; its parent goes on."""
+    """Only the process that trains is frozen; its parent goes on."""
     children = site.hosts[number].children()
     for child in children:
         os.kill(child, signal.SIGSTOP)
@@ -73,7 +73,7 @@ def cut_host(site: Site, number: int, _job_id: str) -> None:
         pytest.skip("network namespaces are not permitted here")
     site.network.cut(number)
     pause(LONG_S)
-    site.network.mend(number)
+    site.network.repair(number)
 
 
 def cut_shortly(site: Site, number: int, _job_id: str) -> None:
@@ -82,7 +82,7 @@ def cut_shortly(site: Site, number: int, _job_id: str) -> None:
         pytest.skip("network namespaces are not permitted here")
     site.network.cut(number)
     pause(LEASE_TTL_S / 3)
-    site.network.mend(number)
+    site.network.repair(number)
 
 
 def restart_redis(site: Site, _number: int, _job_id: str) -> None:

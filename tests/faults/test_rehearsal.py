@@ -32,17 +32,17 @@ def test_a_rehearsal_moves_the_canary_and_finds_the_same_weights(stage: Stage, r
     options = ["--kill", "--seconds", "2"] if how == "kill" else ["--seconds", "3"]
     result = rehearse("rehearse", "--json", *options)
     assert result.exit_code == 0, result.printed
-    told = result.json
-    assert (told["method"], told["passed"], told["same_weights"], told["same_code"]) == (how, True, True, True)
-    assert {told["worker"], told["ended_on"]} == {"host1@site", "host2@site"}
-    assert 0 < told["detected_s"] < told["recovered_s"]
-    assert told["moved"] == []
-    struck = stage.site.hosts[int(told["worker"][4])]
+    report = result.json
+    assert (report["method"], report["passed"], report["same_weights"], report["same_code"]) == (how, True, True, True)
+    assert {report["worker"], report["ended_on"]} == {"host1@site", "host2@site"}
+    assert 0 < report["detected_s"] < report["recovered_s"]
+    assert report["moved"] == []
+    struck = stage.site.hosts[int(report["worker"][4])]
     assert struck.lives is (how == "drain")
     with Charloom(stage.site.url) as client:
         assert left_behind(client) == []
-        assert client.jobs.get(told["job_id"]).attempt == 2
-        assert client.jobs.get(told["undisturbed_job_id"]).attempt == 1
+        assert client.jobs.get(report["job_id"]).attempt == 2
+        assert client.jobs.get(report["undisturbed_job_id"]).attempt == 1
 
 
 def test_ctrl_c_leaves_nothing_behind(stage: Stage, rehearse: Cli, tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def test_a_bad_one_stops_the_start_with_words_and_is_not_shown(keys: str, words:
     with pytest.raises(SettingsError, match=words) as caught:
         settings_of(keys)
     assert "CHARLOOM_API_KEYS" in str(caught.value)
-    told = f"{caught.value} {caught.value.__cause__}"
-    assert not any(part in told for part in (GOOD, OTHER, GOOD[:23]))
+    message = f"{caught.value} {caught.value.__cause__}"
+    assert not any(part in message for part in (GOOD, OTHER, GOOD[:23]))
 
 
 def test_settings_hold_no_key_and_show_no_hash() -> None:

@@ -1,1 +1,1 @@
-"""This version beside the one before."""
+"""This version together with the previous one."""

@@ -1,4 +1,4 @@
-"""Web server and worker of another version in one process, which is told by lines of JSON what to do.
+"""Web server and worker of another version in one process, which takes commands as lines of JSON.
 
 It runs with that version's modules, so it uses only what no version changes: the app factory, the API, the names of
 Celery's tasks, and Celery's signal that the worker is to stop.

@@ -1,4 +1,4 @@
-"""A world behind a locked door, and the ways in: a key, and the form."""
+"""A world that requires keys, and both ways to sign in: a key, and the form."""
 
 import re
 from pathlib import Path

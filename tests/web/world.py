@@ -42,7 +42,7 @@ def settings_of(redis_url: str, data_dir: Path, **changes: str) -> Settings:
 
 
 class World:
-    """An app, a client of it, and what stands behind."""
+    """An app, a client of it, its store and its volume."""
 
     def __init__(self, settings: Settings) -> None:
         self.app: Flask = create_app(settings)

@@ -1,4 +1,4 @@
-"""A real worker beside the tests: `celery -A worker worker` in a process of its own, on the test's store and volume."""
+"""A real worker for the tests: `celery -A worker worker` in a process of its own, on the test's store and volume."""
 
 import io
 import os
@@ -138,7 +138,7 @@ class Cluster:
         return self.send(JobType.TRAIN, request.model_dump(mode="json"))
 
     def resume(self, job: Job) -> str:
-        """Let a new training go on from where an ended one stood, and return its id."""
+        """Resume an ended training by a new job, and return its id."""
         return self.send(JobType.TRAIN, job.params, parent_id=job.id)
 
     def write(self, model_id: str, **options: Any) -> str:

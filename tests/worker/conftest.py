@@ -22,7 +22,7 @@ def cluster(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
     with redis.Redis.from_url(valkey) as client:
         client.flushall()
     folder = tmp_path_factory.mktemp("cluster")
-    # One thread: these trainings are small, and other processes compute beside them.
+    # One thread: these trainings are small, and other processes compute at the same time.
     return Cluster.make(valkey, folder / "data", folder, lease_ttl_s="3", train_threads="1")
 
 

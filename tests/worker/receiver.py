@@ -1,4 +1,4 @@
-"""Somebody who receives webhooks: a real HTTP server in a thread, which answers as it is told."""
+"""A receiver of webhooks: a real HTTP server in a thread, which responds as configured."""
 
 import json
 import ssl
@@ -19,8 +19,8 @@ class Received:
     body: bytes
 
     @property
-    def told(self) -> Any:
-        """The body, read."""
+    def message(self) -> Any:
+        """The body, parsed."""
         return json.loads(self.body)
 
 

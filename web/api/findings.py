@@ -31,7 +31,7 @@ __all__ = ["api"]
 def get_findings(corpus_id: str) -> Response:
     """Get what is odd in a text.
 
-    What it is, where, what it costs, and which remedy mends it. A text is examined once, by a job that this call queues
+    What it is, where, what it costs, and which remedy fixes it. A text is examined once, by a job that this call queues
     and answers with; call again once it has ended.
     """
     found = cleaning.findings_or_job(services(), corpus_id)

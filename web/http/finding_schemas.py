@@ -29,7 +29,7 @@ class Finding(View):
     chars: int = Field(description="Characters of these places.")
     share: float = Field(description="Their share of the text, 0 to 1.")
     cost: str = Field(description="What it costs to leave it.")
-    remedy: str | None = Field(description="What mends it; null if nothing does, or nothing has to.")
+    remedy: str | None = Field(description="What fixes it; null if nothing does, or nothing has to.")
     advice: str = Field(description="What the remedy does, or why there is none.")
     advised: bool = Field(description="Whether the remedy is applied with “advised”.")
     examples: list[Place] = Field(description="The first three places that differ.")

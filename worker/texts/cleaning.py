@@ -1,4 +1,4 @@
-"""Mends a text by the remedies asked for, each over what the one before has left, into a new file."""
+"""Fixes a text by the remedies asked for, each over what the one before has left, into a new file."""
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from worker.texts.findings import Example, Tally
 from worker.texts.rules.rule import Rule
 from worker.texts.windows import Window, windows
 
-#: Times that a remedy is applied at most, until it finds nothing more: a mended place may bring another one about.
+#: Times that a remedy is applied at most, until it finds nothing more: a fixed place may bring another one about.
 MOST_ROUNDS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mended:
+class AppliedRemedy:
     """What one remedy did."""
 
     remedy: str
@@ -30,19 +30,19 @@ class Mended:
 
 def clean(
     source: Path, target: Path, remedies: Collection[str], *, note: Callable[[], None] = lambda: None
-) -> list[Mended]:
-    """Write the mended text to `target`, unless nothing is to be changed; return what was done.
+) -> list[AppliedRemedy]:
+    """Write the fixed text to `target`, unless nothing is to be changed; return what was done.
 
     Args:
         source: a stored text, UTF-8.
         target: where the new one is written; files next to it with its name and a number are used meanwhile.
-        remedies: words of rules that mend, in any order.
+        remedies: words of rules that fix, in any order.
         note: called for each window that is read.
     """
-    done: list[Mended] = []
+    done: list[AppliedRemedy] = []
     current, steps = source, 0
     for kind in RULES:
-        if kind.id not in remedies or not kind.mends:
+        if kind.id not in remedies or not kind.has_remedy:
             continue
         tally, removed, added = Tally(), 0, 0
         for _ in range(MOST_ROUNDS):
@@ -63,8 +63,8 @@ def clean(
                 current.unlink()
             current = following
         if tally.count:
-            examples = tally.examples
-            done.append(Mended(remedy=kind.id, changes=tally.count, removed=removed, added=added, examples=examples))
+            change = {"changes": tally.count, "removed": removed, "added": added, "examples": tally.examples}
+            done.append(AppliedRemedy(remedy=kind.id, **change))
     if current != source:
         current.rename(target)
     return done

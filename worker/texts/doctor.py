@@ -18,7 +18,7 @@ from worker.texts.rules.tables import Indexes, Tables
 from worker.texts.rules.unlike import UnlikeEnd, UnlikeSections
 from worker.texts.windows import Window, windows
 
-#: In the order in which their remedies are applied: what a later one relies on is mended before.
+#: In the order in which their remedies are applied: what a later one relies on is fixed before.
 RULES: tuple[type[Rule], ...] = (
     Mojibake,
     LostCharacters,
@@ -54,7 +54,7 @@ def surveyed(rules: Iterable[Rule], read: Callable[[], Iterable[str]]) -> list[R
 
 
 def examine(read: Callable[[], Iterable[str]], *, note: Callable[[Window], None] = lambda _: None) -> list[Finding]:
-    """Return what is odd in a text, in the order in which it is mended.
+    """Return what is odd in a text, in the order in which it is fixed.
 
     Args:
         read: returns the text in parts, cut anywhere; called twice.

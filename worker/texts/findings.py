@@ -11,7 +11,7 @@ EXAMPLES, EXAMPLE_CHARS, CONTEXT_CHARS = 3, 160, 40
 
 
 class Place(NamedTuple):
-    """Characters that are odd, and what mends them; offsets are characters of the whole text."""
+    """Characters that are odd, and what fixes them; offsets are characters of the whole text."""
 
     start: int
     end: int

@@ -30,7 +30,7 @@ class Finding(Record):
     share: float
     #: What it costs to leave it.
     cost: str
-    #: None if nothing mends it, or nothing has to.
+    #: None if nothing fixes it, or nothing has to.
     remedy: str | None
     advice: str
     advised: bool

@@ -43,10 +43,10 @@ request = GenerateRequest(model_id=trained.result.model_id, length=40)
 written = ended(create_generate_job.sync(client=client, body=request))
 assert isinstance(written.result, GenerateResult)
 events = list_events.sync(written.id, client=client).data
-told = {
+summary = {
     "params": trained.params.to_dict(),
     "text": written.result.outputs[0].text,
     "pieces": "".join(event.data.delta for event in events if isinstance(event, TextEvent)),
     "code": get_model.sync("mod_00000000000000000000000000", client=client).code,
 }
-sys.stdout.write(json.dumps(told))
+sys.stdout.write(json.dumps(summary))

@@ -46,9 +46,9 @@ def test_bfloat16_counts_where_the_request_takes_it() -> None:
 
 def test_the_slowest_worker_counts() -> None:
     slow = Speed(seconds_per_position=4e-5, flops_per_second=25e9)
-    told = estimate(request(), chars=CHARS, vocab_size=VOCAB, memory_bytes=1, speeds=[SPEED, slow, SPEED])
-    assert told.seconds == pytest.approx(total(request(), slow))
-    assert told.seconds == pytest.approx(2 * total(request()))
+    estimated = estimate(request(), chars=CHARS, vocab_size=VOCAB, memory_bytes=1, speeds=[SPEED, slow, SPEED])
+    assert estimated.seconds == pytest.approx(total(request(), slow))
+    assert estimated.seconds == pytest.approx(2 * total(request()))
 
 
 def test_a_limit_of_time_cuts_seconds_and_steps() -> None:
@@ -64,9 +64,9 @@ def test_a_limit_of_time_cuts_seconds_and_steps() -> None:
 
 
 def test_without_a_worker_the_time_is_unknown_and_the_rest_is_told() -> None:
-    told = estimate(request(max_seconds=1), chars=CHARS, vocab_size=VOCAB, memory_bytes=7, speeds=[])
-    assert (told.seconds, told.memory_bytes) == (None, 7)
-    assert told.steps == 12 * work_of(request(), CHARS).steps
+    estimated = estimate(request(max_seconds=1), chars=CHARS, vocab_size=VOCAB, memory_bytes=7, speeds=[])
+    assert (estimated.seconds, estimated.memory_bytes) == (None, 7)
+    assert estimated.steps == 12 * work_of(request(), CHARS).steps
 
 
 @pytest.mark.parametrize("recipe", ["stream", "classic"])

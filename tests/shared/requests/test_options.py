@@ -22,8 +22,8 @@ def test_stream_is_the_default() -> None:
 
 def test_classic_s_defaults_are_the_document_s() -> None:
     request = train(recipe="classic")
-    told = (request.lowercase, request.seq_length, request.hidden_size, request.layers, request.dropout)
-    assert told == (True, 100, 256, 1, 0.2)
+    values = (request.lowercase, request.seq_length, request.hidden_size, request.layers, request.dropout)
+    assert values == (True, 100, 256, 1, 0.2)
     assert (request.batch_size, request.learning_rate, request.epochs) == (128, 1e-3, 20)
     assert (request.grad_clip, request.patience, request.precision) == (0, 0, "float32")
 

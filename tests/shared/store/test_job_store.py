@@ -155,7 +155,7 @@ def test_a_resumed_attempt_sets_losses_and_samples_back(store: Store) -> None:
     assert list(store.jobs.samples(job.id)) == [{"text": "0"}]
 
 
-def test_cancelling_a_running_job_is_a_wish_that_its_owner_sees(store: Store) -> None:
+def test_cancelling_a_running_job_is_a_request_that_its_owner_sees(store: Store) -> None:
     job = make_job()
     store.jobs.create(job)
     token = claimed(store, job).token
@@ -349,8 +349,8 @@ def test_a_worker_long_gone_is_not_seen_after_the_clock_was_set_back(store: Stor
     )
     assert store.workers.report(info) == (None, False)
     assert [seen.name for seen in store.workers.seen()] == ["w1"]
-    told = json.loads(client.get(keys.worker("w1")) or "")
-    client.set(keys.worker("w1"), json.dumps(told | {"seen_ms": told["seen_ms"] + HOUR_MS}))
+    reported = json.loads(client.get(keys.worker("w1")) or "")
+    client.set(keys.worker("w1"), json.dumps(reported | {"seen_ms": reported["seen_ms"] + HOUR_MS}))
     assert not store.workers.seen()
 
 
@@ -418,7 +418,7 @@ def test_an_older_message_that_is_claimed_late_hides_no_lost_one(store: Store, c
         age_message(client, job, age_ms)
     claimed(store, last)
     claimed(store, first)
-    # Then the newest claim still tells that the middle one is lost
+    # Then the newest claim still shows that the middle one is lost
     assert list(store.jobs.due(stayed_empty=lambda _: False)) == [(lost.id, Queue.TRAIN)]
 
 
@@ -535,8 +535,8 @@ def test_what_a_newer_version_added_to_a_record_is_passed_over(store: Store, cli
     store.jobs.create(job)
     client.hset(keys.job(job.id), mapping={"progress": '{"step": 3, "mood": "good"}', "colour": "blue"})
     assert store.jobs.get(job.id).progress == Progress(step=3)
-    told = WorkerInfo(name="w1", host="h", cores=2, threads=1, bfloat16=True, memory_bytes=1, versions={})
-    store.workers.report(told)
+    reported = WorkerInfo(name="w1", host="h", cores=2, threads=1, bfloat16=True, memory_bytes=1, versions={})
+    store.workers.report(reported)
     newer = json.loads(str(client.get(keys.worker("w1")))) | {"mood": "good"}
     client.set(keys.worker("w1"), json.dumps(newer))
     assert [info.name for info in store.workers.seen()] == ["w1"]

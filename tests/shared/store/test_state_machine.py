@@ -107,8 +107,8 @@ class Modelled:
     ended_at: int | None = None
     step: int = 0
     rows: list[int] = field(default_factory=list)
-    #: The statuses that those who watch were told.
-    told: list[Status] = field(default_factory=list)
+    #: The statuses that were published as events.
+    announced: list[Status] = field(default_factory=list)
 
     @property
     def shown(self) -> Status:
@@ -127,7 +127,7 @@ class Modelled:
             self.due_at = None
         if status in ENDS:
             self.ended_at = now
-        self.told.append(status)
+        self.announced.append(status)
 
 
 class Model:
@@ -180,7 +180,7 @@ class Model:
             turn=turn,
             came_at=self.clocks[job.queue],
             due_at=self.now + GRACE,
-            told=[Status.QUEUED],
+            announced=[Status.QUEUED],
         )
 
     def restore(self, job: NewJob, status: Status, rows: list[int], token: int = 0) -> bool:
@@ -195,7 +195,7 @@ class Model:
             status=status,
             ended_at=self.now if status in ENDS else None,
             rows=rows,
-            told=[status],
+            announced=[status],
             token=token,
             attempt=1 if token else 0,
             lease_until=self.now + LEASE,
@@ -296,7 +296,7 @@ class Model:
             self.leave_queue(job)
             return CancelOutcome.CANCELLED
         job.cancel_requested = True
-        job.told.append(Status.CANCELLING)
+        job.announced.append(Status.CANCELLING)
         return CancelOutcome.CANCELLING
 
     def lose(self, job_id: str, worker: str) -> None:
@@ -476,7 +476,7 @@ class History(RuleBasedStateMachine):
         return found
 
     def job(self, choice: Choice, *statuses: Status) -> NewJob:
-        """Return the job that is meant: the choice's first half wants one that stands so."""
+        """Return the chosen job: the choice's first half asks for one with such a status."""
         fitting = [job.job for job in self.model.jobs.values() if job.status in statuses]
         among = fitting if choice[0] and fitting else self.asked
         return among[-1 - choice[1] % len(among)]
@@ -766,8 +766,8 @@ class History(RuleBasedStateMachine):
 
     def check_events(self, job: Modelled, entries: list[Any]) -> None:
         events = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, flat in entries]
-        told = [json.loads(event["data"])["status"] for event in events if event["type"] == EventType.STATUS]
-        assert told == job.told
+        announced = [json.loads(event["data"])["status"] for event in events if event["type"] == EventType.STATUS]
+        assert announced == job.announced
         kinds = [event["type"] for event in events]
         assert kinds.count(EventType.DONE) == (not job.live)
         if not job.live:

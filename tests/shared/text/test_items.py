@@ -1,4 +1,4 @@
-"""Items of a list: split in pieces, counted, and told from prose, verse and code."""
+"""Items of a list: split in pieces, counted, and distinguished from prose, verse and code."""
 
 import random
 from pathlib import Path

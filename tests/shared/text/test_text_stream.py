@@ -1,4 +1,4 @@
-"""A text in pieces is learnt as it would be whole."""
+"""A text in pieces is read as the whole would be."""
 
 from itertools import pairwise
 from pathlib import Path

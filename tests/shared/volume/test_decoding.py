@@ -1,4 +1,4 @@
-"""Encodings: told by the bytes, guessed from them, or given; and where a wrong byte is."""
+"""Encodings: recognized by the bytes, guessed from them, or given; and where a wrong byte is."""
 
 import io
 
@@ -11,7 +11,7 @@ from tests.shared.volume.test_volume import MAX, add, left_behind, volume
 
 __all__ = ["volume"]
 
-#: Texts in usual encodings that aren't told from their bytes for certain: the encoding, its codec, the text.
+#: Texts in usual encodings that can't be recognized from their bytes for certain: the encoding, its codec, the text.
 TEXTS = [
     ("windows-1252", "cp1252", "“Don’t,” she said – and the café’s door swung open… It cost €5, naïvely.\n"),
     ("gbk", "gbk", "春天来了，花园里的花都开了。孩子们在草地上奔跑，老人们坐在长椅上聊天。\n"),

@@ -7,7 +7,7 @@ import pytest
 
 from tests.web.world import API, BOOK, World, settings_of
 
-#: A key of one's own, beside the one that is made.
+#: A configured key, unlike the generated one.
 OWN_KEY = {"CHARLOOM_SECRET_KEY": "mine" * 8}
 
 
@@ -109,9 +109,9 @@ def test_the_signing_key_is_made_once_for_all_hosts_and_is_nobody_elses(redis_ur
     assert len(first.services.secret.get()) == 64
     assert stat.S_IMODE((data_dir / "secret.key").stat().st_mode) == 0o600
     assert {path.name for path in data_dir.iterdir()} == {"secret.key", "volume.json"}
-    told = World(settings_of(redis_url, data_dir, **OWN_KEY))
-    assert told.services.secret.get() == b"mine" * 8
-    for world in (first, second, told):
+    configured = World(settings_of(redis_url, data_dir, **OWN_KEY))
+    assert configured.services.secret.get() == b"mine" * 8
+    for world in (first, second, configured):
         world.close()
 
 

@@ -35,8 +35,8 @@ def finish_list(world: World, claim: Claim, items: list[str], **result: Any) -> 
     with world.services.volume.jobs.writing_items(claim.job.id) as add:
         add([Item(index=n, text=text, logprob=-n / 4, known=known[n % 3]) for n, text in enumerate(items)])
     counts = {"written": len(items), "tries": 300, "doubled": 9, "known": 2, "short": 0, "cut": 0}
-    told = {"separator": "\n", "finish_reason": "count", "detail": "All items were written.", **counts, **result}
-    world.finish(claim, {"prompt": "", "outputs": [], "seed": 1, "items": told})
+    expected = {"separator": "\n", "finish_reason": "count", "detail": "All items were written.", **counts, **result}
+    world.finish(claim, {"prompt": "", "outputs": [], "seed": 1, "items": expected})
 
 
 def test_a_request_for_items_is_queued_without_length_and_with_its_separator(world: World) -> None:

@@ -1,4 +1,4 @@
-"""docs/api.md, the OpenAPI document and the errors in the code tell of the same statuses; every example is good."""
+"""docs/api.md, the OpenAPI document and the errors in the code list the same statuses; every example is good."""
 
 import re
 import time
@@ -37,8 +37,8 @@ def operations(document: Any) -> dict[str, Any]:
 
 def test_the_page_lists_for_each_call_the_statuses_of_the_document(document: Any) -> None:
     rows = re.findall(r"^\| `(\w+ /[^`]+)` \| (.*) \| ([\d ]+) \|$", PAGE.read_text(), re.MULTILINE)
-    told = {call: {*re.findall(r"\*\*(\d+)\*\*", good), *bad.split()} for call, good, bad in rows}
-    assert told == {name: set(operation["responses"]) for name, operation in operations(document).items()}
+    documented = {call: {*re.findall(r"\*\*(\d+)\*\*", good), *bad.split()} for call, good, bad in rows}
+    assert documented == {name: set(operation["responses"]) for name, operation in operations(document).items()}
 
 
 def test_the_page_lists_every_status_and_code_of_the_document(document: Any) -> None:

@@ -80,10 +80,10 @@ def test_the_document_has_every_call_of_the_contract_and_every_route(world: Worl
 
 @pytest.mark.parametrize("kind", [StreamRequest, ClassicRequest, GenerateRequest])
 def test_the_document_has_every_option_with_its_limits_and_its_help(document: Any, kind: Any) -> None:
-    told = document["components"]["schemas"][kind.__name__]
-    assert set(told["properties"]) == set(kind.model_fields)
-    assert all(field.get("description") for field in told["properties"].values())
-    assert told["additionalProperties"] is False
+    described = document["components"]["schemas"][kind.__name__]
+    assert set(described["properties"]) == set(kind.model_fields)
+    assert all(field.get("description") for field in described["properties"].values())
+    assert described["additionalProperties"] is False
 
 
 def test_every_operation_is_named_described_and_has_links_to_what_it_makes(document: Any) -> None:

@@ -128,9 +128,9 @@ def test_table_csv_and_curve_tell_the_same(browser: Browser, served: Served, tra
         with page.expect_download() as sent:
             page.get_by_role("link", name="Download as CSV").click()
         table = list(csv.DictReader(io.StringIO(sent.value.path().read_text())))
-    told = [[row[name] for name in ("step", "epoch", "seconds", "train_loss", "validation_loss")] for row in table]
-    assert rows[::-1] == told
-    assert len(told) == 2 * EPOCHS
+    from_api = [[row[name] for name in ("step", "epoch", "seconds", "train_loss", "validation_loss")] for row in table]
+    assert rows[::-1] == from_api
+    assert len(from_api) == 2 * EPOCHS
 
 
 def test_baselines_are_lines_with_names_and_the_model_is_compared_with_them(

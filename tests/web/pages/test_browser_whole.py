@@ -41,7 +41,7 @@ def clean_on_a_telephone(page: Page) -> None:
     page.get_by_role("link", name="The Loom", exact=True).click()
     panel = page.locator("#findings")
     expect(panel.locator("summary").first).to_contain_text("Licence", timeout=PATIENCE_MS)
-    panel.get_by_role("button", name="Mend what is advised").click()
+    panel.get_by_role("button", name="Fix what is advised").click()
     cleaning = page.get_by_role("region", name="Cleaning")
     expect(cleaning).to_contain_text("characters became", timeout=PATIENCE_MS)
     cleaning.get_by_text("licence: 1 change").click()

@@ -1,4 +1,4 @@
-"""The writing page in a real Chromium: marks before sending, text beside the form, stop, seeds, and every script."""
+"""The writing page in a real Chromium: marks before sending, text next to the form, stop, seeds, and every script."""
 
 import re
 
@@ -34,17 +34,17 @@ def test_unknown_characters_are_marked_before_anything_is_sent(browser: Browser,
         prompt = page.get_by_label("Prompt")
         prompt.fill("The ☃☃ wind 👩‍🚀 e\u0301")  # é in its other Unicode form is known
         expect(page.locator(".behind mark")).to_have_text(["☃☃", "👩‍🚀"])
-        told = page.locator(".problem")
-        expect(told).to_contain_text("never saw ☃ (U+2603), 👩 (U+1F469), U+200D, 🚀 (U+1F680).")
+        notice = page.locator(".problem")
+        expect(notice).to_contain_text("never saw ☃ (U+2603), 👩 (U+1F469), U+200D, 🚀 (U+1F680).")
         expect(page.locator(".count")).to_have_text("18 characters, read in lower case like the model’s text")
         assert violations(page) == []
         page.get_by_text("More options").click()
         page.get_by_label("Unknown characters").select_option("drop")
-        expect(told).to_contain_text("They will be removed.")
+        expect(notice).to_contain_text("They will be removed.")
         page.get_by_label("Unknown characters").select_option("")
         page.get_by_role("button", name="Remove them").click()
         expect(prompt).to_have_value("The  wind  e\u0301")
-        expect(told).to_be_empty()
+        expect(notice).to_be_empty()
 
 
 def test_a_server_that_was_away_is_asked_again_what_a_model_knows(

@@ -1,4 +1,4 @@
-"""The commands that a job's page tells are understood by what they call, and ask for the same."""
+"""The commands on a job's page work, and request the same."""
 
 import html
 import json

@@ -20,7 +20,7 @@ def test_a_text_is_examined_and_what_is_odd_is_shown(world: World) -> None:
     example = {**FINDING["examples"][0], "text": "<b>\u200b\n"}
     corpus_findings.write(corpora, corpus_id, [{**FINDING, "examples": [example]}])
     page = world.http.get(f"/texts/{corpus_id}/findings").text
-    assert "Mend what is advised" in page
+    assert "Fix what is advised" in page
     assert "<del>&lt;b&gt;200B" in page
     assert "data-live" not in page
     corpus_findings.write(corpora, corpus_id, [])

@@ -1,4 +1,4 @@
-"""Pages and forms by HTTP alone: what is posted goes through the request types, what is wrong is said beside it."""
+"""Pages and forms by HTTP alone: what is posted goes through the request types, errors are next to their fields."""
 
 import html
 import io

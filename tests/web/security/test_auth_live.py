@@ -1,4 +1,4 @@
-"""The locked door of a real gunicorn: keys at the socket, and what its log says of those who come."""
+"""Keys at a real gunicorn's socket, and what its log says of the clients."""
 
 import os
 import re

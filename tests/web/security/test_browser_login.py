@@ -1,4 +1,4 @@
-"""The locked door in a real Chromium: sign in, send something, follow it live, sign out."""
+"""Signing in with a real Chromium: sign in, send something, follow it live, sign out."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Who tries keys is held off, whoever calls is told from others, and only trusted proxies are believed about that."""
+"""Clients that guess keys must wait, callers are distinguished, and only trusted proxies may name them."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""No web page elsewhere can use the service through its reader's browser; and every answer says who it is."""
+"""No other site's page can use the service through a user's browser; every response has the security headers."""
 
 import pytest
 
@@ -153,7 +153,7 @@ def test_no_error_under_api_is_html(world: World, method: str, path: str, status
     assert ("Allow" in answer.headers) == (status == 405)
 
 
-def test_a_mistake_of_ours_is_told_without_a_word_of_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_reveals_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(**_: object) -> None:
         raise ZeroDivisionError("a secret")
 

@@ -19,11 +19,11 @@ class Pair:
 
     def __init__(self) -> None:
         ours, self.client = socket.socketpair()
-        self.told = 0
+        self.notified = 0
         self.socket = ClientSocket(ours, stall_s=STALL_S, on_backlog=self._tell)
 
     def _tell(self) -> None:
-        self.told += 1
+        self.notified += 1
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_what_the_client_does_not_read_is_kept_and_sent_in_order(pair: Pair) -> 
     sent = b"".join(b"%07d\n" % number for number in range(MAX_BACKLOG_BYTES // 16))
     for start in range(0, len(sent), 50_000):
         pair.socket.sendall(sent[start : start + 50_000])
-    assert pair.told == 1
+    assert pair.notified == 1
     assert pair.socket.backlog > 0
     received = bytearray()
     while len(received) < len(sent):

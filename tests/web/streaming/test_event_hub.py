@@ -1,4 +1,4 @@
-"""One reader for all watchers: each hears every event once, in order, or is told that it missed some."""
+"""One reader for all subscriptions: each gets every event once, in order, or learns that it missed some."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -93,16 +93,16 @@ def test_what_is_heard_twice_is_told_once(store: Store, hub: EventHub) -> None:
     assert ([one.event.data["n"] for one in heard], missing) == ([4], False)
 
 
-def test_an_event_is_spelled_once_for_all(store: Store, hub: EventHub) -> None:
+def test_an_event_is_serialized_once_for_all(store: Store, hub: EventHub) -> None:
     claim = running(store)
     with hub.watch(claim.job.id) as first, hub.watch(claim.job.id) as second:
         say(store, claim, 1)
-        told = [eventually(partial(next_of, feed)) for feed in (first, second)]
-    assert told[0][0] is told[1][0]
-    assert told[0][0].text.endswith('event: log\ndata: {"n":1}\n\n')
+        received = [eventually(partial(next_of, feed)) for feed in (first, second)]
+    assert received[0][0] is received[1][0]
+    assert received[0][0].text.endswith('event: log\ndata: {"n":1}\n\n')
 
 
-def test_who_is_slow_is_told_that_something_is_missing(
+def test_a_slow_subscription_learns_that_events_are_missing(
     store: Store, hub: EventHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_hub, "_WAITING", 10)
@@ -126,10 +126,10 @@ def test_a_full_batch_may_have_a_gap_before_it(store: Store, hub: EventHub) -> N
         def missing() -> bool:
             return feed.wait(after="0-0", timeout_s=1)[1]
 
-        eventually(missing, "it is told to fetch")
+        eventually(missing, "it has to fetch")
 
 
-def test_with_redis_away_watchers_are_told(tmp_path: Path, closing: threading.Event) -> None:
+def test_without_redis_subscriptions_fail(tmp_path: Path, closing: threading.Event) -> None:
     store = Store(connect(f"unix://{tmp_path}/nobody.sock"))
     hub = EventHub(store.events, closing=closing)
     with pytest.raises(StoreUnavailable), hub.watch("job_x"):
@@ -140,7 +140,7 @@ def test_with_redis_away_watchers_are_told(tmp_path: Path, closing: threading.Ev
         feed.wait(after="0-0", timeout_s=0)
 
 
-def test_redis_that_goes_away_is_told_to_who_waits(
+def test_a_waiting_subscription_fails_when_redis_goes_away(
     store: Store, hub: EventHub, client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim = running(store)
@@ -153,14 +153,14 @@ def test_redis_that_goes_away_is_told_to_who_waits(
         assert hear(feed, 1) == [1]
         monkeypatch.setattr(client, "xread", away)
 
-        def told() -> bool:
+        def failed() -> bool:
             try:
                 feed.wait(after="0-0", timeout_s=1)
             except StoreUnavailable:
                 return True
             return False
 
-        eventually(told, "the watcher is told")
+        eventually(failed, "the subscription fails")
         monkeypatch.undo()
         with hub.watch(claim.job.id) as next_one:
             say(store, claim, 2)

@@ -50,20 +50,20 @@ def test_a_stream_tells_everything_and_ends_after_done(world: World, job_id: str
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Accel-Buffering"] == "no"
     assert answer.text.startswith("retry: 3000\n\n")
-    told = events_of(answer.text)
-    assert [kind for _, kind, _ in told] == ["status", "status", "text", "text", "text", "status", "done"]
-    assert told[-1][2] == {"status": "succeeded", "result": {"seed": 1}, "error": None}
+    sent = events_of(answer.text)
+    assert [kind for _, kind, _ in sent] == ["status", "status", "text", "text", "text", "status", "done"]
+    assert sent[-1][2] == {"status": "succeeded", "result": {"seed": 1}, "error": None}
     listed = world.get(f"/jobs/{job_id}/events").json["data"]
-    assert [event_id for event_id, _, _ in told] == [event["id"] for event in listed]
+    assert [event_id for event_id, _, _ in sent] == [event["id"] for event in listed]
     assert world.services.slots.taken == 0
 
 
 def test_a_stream_resumes_after_an_event_and_has_nothing_after_the_last(world: World, job_id: str) -> None:
     ids = [event["id"] for event in world.get(f"/jobs/{job_id}/events").json["data"]]
-    told = events_of(world.get(f"/jobs/{job_id}/events", headers=SSE | {"Last-Event-ID": ids[3]}).text)
-    assert [event_id for event_id, _, _ in told] == ids[4:]
-    told = events_of(world.get(f"/jobs/{job_id}/events?after={ids[4]}", headers=SSE).text)
-    assert [event_id for event_id, _, _ in told] == ids[5:]
+    sent = events_of(world.get(f"/jobs/{job_id}/events", headers=SSE | {"Last-Event-ID": ids[3]}).text)
+    assert [event_id for event_id, _, _ in sent] == ids[4:]
+    sent = events_of(world.get(f"/jobs/{job_id}/events?after={ids[4]}", headers=SSE).text)
+    assert [event_id for event_id, _, _ in sent] == ids[5:]
     past = world.get(f"/jobs/{job_id}/events", headers=SSE | {"Last-Event-ID": ids[-1]})
     assert (past.status_code, past.data) == (204, b"")
 
@@ -76,11 +76,11 @@ def test_a_stream_that_was_trimmed_begins_with_the_whole_job(redis_url: str, dat
     for number in range(5):
         world.record(claim, *((EventType.LOG, {"message": str(number)}) for _ in range(100)))
     world.finish(claim)
-    told = events_of(world.get(f"/jobs/{job_id}/events", headers=SSE | {"Last-Event-ID": first}).text)
-    assert told[0][:2] == (None, "reset")
-    assert told[0][2] == world.get(f"/jobs/{job_id}").json
-    assert told[-1][1] == "done"
-    assert len(told) > 100
+    sent = events_of(world.get(f"/jobs/{job_id}/events", headers=SSE | {"Last-Event-ID": first}).text)
+    assert sent[0][:2] == (None, "reset")
+    assert sent[0][2] == world.get(f"/jobs/{job_id}").json
+    assert sent[-1][1] == "done"
+    assert len(sent) > 100
     world.close()
 
 
@@ -89,10 +89,10 @@ def test_a_stream_of_an_ended_job_whose_events_are_gone_tells_the_job_and_ends_a
 ) -> None:
     with redis.Redis.from_url(redis_url) as client:
         client.delete(keys.events(job_id))
-    told = events_of(world.get(f"/jobs/{job_id}/events", headers=SSE).text)
+    sent = events_of(world.get(f"/jobs/{job_id}/events", headers=SSE).text)
     job = world.get(f"/jobs/{job_id}").json
     end = {"status": "succeeded", "result": {"seed": 1}, "error": None}
-    assert told == [(None, "reset", job), (None, "done", end)]
+    assert sent == [(None, "reset", job), (None, "done", end)]
 
 
 @pytest.mark.parametrize("event_id", ["x", "-", "1", "1-", "1-x", "9" * 25 + "-0", "0-0\u00b2"])

@@ -42,7 +42,7 @@ def test_without_a_worker_seconds_is_null_and_the_rest_is_told(world: World) -> 
     assert alone["seconds"] is None
     world.worker()
     silent = estimate(world, corpus_id).json
-    assert silent["seconds"] is None, "a worker that has just begun has told no speed"
+    assert silent["seconds"] is None, "a worker that has just begun has reported no speed"
     assert min(alone["parameters"], alone["steps"], alone["memory_bytes"]) > 0
 
 

@@ -105,7 +105,7 @@ def test_a_refusal_is_not_kept(world: World) -> None:
     assert send(world, unknown).status_code == 422
     assert send(world, unknown).status_code == 422
     assert not [name for name in world.traces()[0] if "repeat" in name]
-    assert send(world, {"corpus_id": world.corpus()}).status_code == 202, "the key is free for the mended request"
+    assert send(world, {"corpus_id": world.corpus()}).status_code == 202, "the key is free for the fixed request"
 
 
 def test_many_at_once_make_one_job(world: World, redis_url: str, data_dir: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_crash_before_the_answer_neither_loses_the_key_nor_makes_a_second_job(
     assert jobs(world) == [job_id]
     asked = world.services.volume.jobs.asked(job_id)
     assert asked is not None
-    assert dict(asked.params) == answer.json["params"], "record and files tell of the same job"
+    assert dict(asked.params) == answer.json["params"], "record and files are those of the same job"
     assert send(world, body).data == answer.data
 
 

@@ -35,7 +35,7 @@ def test_a_training_is_queued_with_every_option_concrete(world: World) -> None:
         "Reeds",
         StreamRequest.model_fields["epochs"].default,
     )
-    assert params["batch_size"] < 32, "a short text takes fewer readers"
+    assert params["batch_size"] < 32, "a short text takes fewer batch rows"
     assert 0 <= params["seed"] < 2**32
     stored = world.services.store.jobs.get(job["id"])
     assert stored.type is JobType.TRAIN
@@ -91,9 +91,9 @@ def test_a_job_too_large_for_the_smallest_worker_is_refused(redis_url: str, worl
     refused = world.train(corpus_id)
     assert refused.status_code == 422
     assert "256 MiB" in refused.json["detail"]
-    told = World(settings_of(redis_url, world.services.volume.folder, CHARLOOM_JOB_MEMORY_BYTES=str(8 << 30)))
-    assert told.train(corpus_id).status_code == 202, "what is set holds, not what the workers say"
-    told.close()
+    configured = World(settings_of(redis_url, world.services.volume.folder, CHARLOOM_JOB_MEMORY_BYTES=str(8 << 30)))
+    assert configured.train(corpus_id).status_code == 202, "what is set holds, not what the workers say"
+    configured.close()
 
 
 def test_the_mark_in_front_of_a_text_counts_for_classic_only(world: World) -> None:

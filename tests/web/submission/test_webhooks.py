@@ -1,4 +1,4 @@
-"""A training that asks to be told about: taken where it can be delivered, refused with the reason where it can't."""
+"""A training with a webhook: taken where it can be delivered, refused with the reason where it can't."""
 
 from collections.abc import Iterator
 from pathlib import Path

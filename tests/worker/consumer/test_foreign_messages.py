@@ -126,7 +126,7 @@ def test_strange_messages_are_dropped_and_the_worker_goes_on(
 
 
 def test_the_application_reads_json_alone(cluster: Cluster, bomb: tuple[bytes, Path]) -> None:
-    """Behind the look at each message stands Celery's own: nothing but JSON is ever deserialized."""
+    """Celery checks each message as well: nothing but JSON is ever deserialized."""
     accepted = make_app(cluster.settings).conf.accept_content
     assert accepted == ["json"]
     with pytest.raises(ContentDisallowed):

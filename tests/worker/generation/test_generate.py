@@ -1,4 +1,4 @@
-"""Writing: the same text from the same seed, prompts, stop strings, variants, and what is told on the way."""
+"""Writing: the same text from the same seed, prompts, stop strings, variants, and progress events."""
 
 from itertools import islice
 from typing import Any

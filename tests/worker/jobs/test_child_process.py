@@ -85,19 +85,19 @@ def test_an_error_of_the_child_is_raised_in_the_parent(
 
 
 def test_a_child_is_killed_when_its_job_is_to_stop(tmp_path: Path) -> None:
-    told = tmp_path / "pid"
+    pid_file = tmp_path / "pid"
 
     def work() -> str:
-        told.write_text(str(os.getpid()))
+        pid_file.write_text(str(os.getpid()))
         signal.pause()
         return "never"
 
-    lease = Held(lambda: StopRequest.CANCEL if told.exists() and told.read_text() else None)
+    lease = Held(lambda: StopRequest.CANCEL if pid_file.exists() and pid_file.read_text() else None)
     with pytest.raises(StopRequested) as caught:
         run(work, lease=lease)
     assert caught.value.request is StopRequest.CANCEL
     with pytest.raises(ProcessLookupError):
-        os.kill(int(told.read_text()), 0)
+        os.kill(int(pid_file.read_text()), 0)
 
 
 def test_a_child_that_computes_for_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,22 +112,22 @@ def test_a_child_that_computes_for_too_long_is_ended(monkeypatch: pytest.MonkeyP
 
 def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
     # Given: a process that waits for its child, as a pool's does.
-    told = tmp_path / "pid"
+    pid_file = tmp_path / "pid"
 
     def work() -> str:
-        told.write_text(str(os.getpid()))
+        pid_file.write_text(str(os.getpid()))
         signal.pause()
         return "never"
 
     middle = os.fork()
     if middle == 0:
         run(work)
-    eventually(lambda: told.exists() and told.read_text(), "the child runs")
+    eventually(lambda: pid_file.exists() and pid_file.read_text(), "the child runs")
     # When
     os.kill(middle, signal.SIGKILL)
     os.waitpid(middle, 0)
     # Then
-    eventually(lambda: not runs(int(told.read_text())), "the child is gone")
+    eventually(lambda: not runs(int(pid_file.read_text())), "the child is gone")
 
 
 def runs(pid: int) -> bool:

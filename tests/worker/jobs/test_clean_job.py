@@ -38,7 +38,7 @@ def corpus_of(cluster: Cluster, text: str) -> Corpus:
 
 
 def test_the_remedies_that_may_be_asked_for_are_those_of_the_rules_in_their_order() -> None:
-    assert [rule.id for rule in RULES if rule.mends] == list(Remedy)
+    assert [rule.id for rule in RULES if rule.has_remedy] == list(Remedy)
 
 
 def test_a_book_is_examined_and_cleaned_into_a_new_text(cluster: Cluster, run: Callable[..., Job]) -> None:

@@ -52,7 +52,7 @@ def test_a_drained_training_goes_on_elsewhere_and_passes_over_a_damaged_state(
     with cluster.worker("second"):
         job = cluster.ended(job_id)
     assert job.worker == "second@test"
-    assert job.token == 51, "a new token stands above every folder"
+    assert job.token == 51, "a new token is above every folder's"
     assert cluster.weights(job) == cluster.weights(made)
 
 

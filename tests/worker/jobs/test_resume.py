@@ -19,7 +19,7 @@ from worker.training.events import Done, Metric, Sample, TrainEvent
 from worker.training.state import TrainState, load_state, save_state
 from worker.training.train import train
 
-#: A size that the compiled layer has, a validation part that two readers share; and one that torch computes.
+#: A size that the compiled layer has, a validation part in two batch rows; and one that torch computes.
 STREAM = stream(validation_fraction=0.4, layers=2, dropout=0.3, epochs=3, hidden_size=32)
 CLASSIC = classic(layers=2, grad_clip=1.0, batch_size=32)
 #: States kept of each phase.
@@ -197,7 +197,7 @@ def test_a_state_names_its_jobs_options_and_goes_on_with_the_defaults_of_others(
 def test_a_state_from_before_muon_goes_on_with_adam_alone() -> None:
     state, _ = broken_at(STREAM, "training", 1)
     assert state.facts["muon"]
-    # An older state, before its first step: it tells no kind of optimizer, and has remembered nothing.
+    # An older state, before its first step: it names no kind of optimizer, and has kept nothing.
     older = replace(state, facts={name: value for name, value in state.facts.items() if name != "muon"})
     events = train(STREAM, TEXTS["stream"], state=older)
     later = next(event.state() for event in events if event.state().facts["step"] == 5)

@@ -174,12 +174,12 @@ def test_a_cancelled_training_is_resumed_to_the_same_weights(cluster: Cluster, c
     assert cluster.weights(new) == cluster.weights(made)
     losses = [{**metric, "seconds": None} for metric in cluster.store.jobs.metrics(new.id)]
     assert losses == [{**metric, "seconds": None} for metric in cluster.store.jobs.metrics(made.id)]
-    told = [
+    messages = [
         event.data["message"]
         for event in cluster.store.events.read(new.id, limit=10_000).events
         if event.type is EventType.LOG
     ]
-    assert any(message.startswith("Continues from step ") for message in told)
+    assert any(message.startswith("Continues from step ") for message in messages)
     assert cluster.volume.jobs.states(job_id) == [state]
     assert state.path.read_bytes() == left
 

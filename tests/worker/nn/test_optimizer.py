@@ -1,4 +1,4 @@
-"""Muon and Adam beside each other: the steps are those of torch's own, each for the weights that are its."""
+"""Muon and Adam together: each takes torch's own steps for its weights."""
 
 import pytest
 import torch

@@ -10,12 +10,12 @@ import pytest
 from shared.text.text_stream import read
 from tests.worker.extraction.makers import pdf
 from worker.extraction.extract import extract
-from worker.texts.cleaning import Mended, clean
+from worker.texts.cleaning import AppliedRemedy, clean
 from worker.texts.doctor import RULES, examine
 from worker.texts.findings import Finding
 from worker.texts.windows import WINDOW_CHARS, windows
 
-ALL = {rule.id for rule in RULES if rule.mends}
+ALL = {rule.id for rule in RULES if rule.has_remedy}
 _RANDOM = random.Random(1)
 _WORDS = re.findall(
     r"\w+", "the bear went to his friend and said that honey is better than tea on a rainy day in the forest"
@@ -98,9 +98,9 @@ def found(path: Path) -> dict[str, Finding]:
     return {finding.id: finding for finding in examine(lambda: read(path))}
 
 
-def mended(tmp_path: Path, text: str, remedies: set[str]) -> tuple[str, list[Mended]]:
-    """Return the mended text. Applying the remedies once more changes nothing."""
-    source, target = file_of(tmp_path, text), tmp_path / "mended.txt"
+def fixed(tmp_path: Path, text: str, remedies: set[str]) -> tuple[str, list[AppliedRemedy]]:
+    """Return the fixed text. Applying the remedies once more changes nothing."""
+    source, target = file_of(tmp_path, text), tmp_path / "fixed.txt"
     done = clean(source, target, remedies)
     result = target if done else source
     assert clean(result, tmp_path / "again.txt", remedies) == []
@@ -153,7 +153,7 @@ def mended(tmp_path: Path, text: str, remedies: set[str]) -> tuple[str, list[Men
 def test_a_remedy_changes_what_it_names_alone(tmp_path: Path, rule: str, text: str, becomes: str | None) -> None:
     if becomes == "doubled":
         becomes = text.replace("\n\n", "\n")
-    result, done = mended(tmp_path, text, {rule})
+    result, done = fixed(tmp_path, text, {rule})
     assert result == (text if becomes is None else becomes)
     finding = found(tmp_path / "text.txt").get(rule)
     if becomes is None:
@@ -186,7 +186,7 @@ def test_a_remedy_changes_what_it_names_alone(tmp_path: Path, rule: str, text: s
     ],
 )
 def test_what_each_archive_adds_is_known(tmp_path: Path, before: str, behind: str) -> None:
-    result, _ = mended(tmp_path, f"{before}{BOOK}\n{behind}", {"licence"})
+    result, _ = fixed(tmp_path, f"{before}{BOOK}\n{behind}", {"licence"})
     assert result.strip() == BOOK.strip()
 
 
@@ -228,7 +228,7 @@ def test_clean_prose_has_no_findings(tmp_path: Path) -> None:
     ids=["one letter", "one line", "dots", "emoji", "zero width", "blank lines", "marks", "hyphens", "all of it"],
 )
 def test_all_remedies_together_end_and_are_idempotent(tmp_path: Path, text: str) -> None:
-    result, _ = mended(tmp_path, text, ALL)
+    result, _ = fixed(tmp_path, text, ALL)
     assert not {finding.id for finding in found(file_of(tmp_path, result)).values() if finding.advised}
 
 
@@ -236,7 +236,7 @@ def test_a_book_is_mended_by_what_is_advised(tmp_path: Path) -> None:
     text = "\ufeff" + GUTENBERG.replace(BOOK, wrapped(unicodedata.normalize("NFD", BOOK + "é" * 9)))
     advised = {finding.id for finding in found(file_of(tmp_path, text)).values() if finding.advised}
     assert advised >= {"licence", "unicode-forms", "invisible-characters", "hard-wraps"}
-    result, _ = mended(tmp_path, text, advised)
+    result, _ = fixed(tmp_path, text, advised)
     assert "gutenberg" not in result.lower()
     assert result.strip() == (BOOK + "é" * 9).strip()
 
@@ -269,8 +269,8 @@ def test_heads_and_numbers_of_a_pdfs_pages_are_found_in_its_text(tmp_path: Path)
     text = (work / "text.txt").read_text()
     assert text.count("A HEAD") == len(pages)
     # When
-    (folder := tmp_path / "mended").mkdir()
-    result, done = mended(folder, text, {"page-marks"})
+    (folder := tmp_path / "fixed").mkdir()
+    result, done = fixed(folder, text, {"page-marks"})
     # Then: but for the first head and the last number, which interrupt nothing, they are gone
     assert done[0].changes == len(pages) - 1
     assert " ".join(result.split()) == f"A HEAD {' '.join(lines)} {len(pages)}"

@@ -24,7 +24,7 @@ def long_corpus(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> C
 
 
 @pytest.mark.parametrize("stop", StopRequest)
-def test_a_wish_to_stop_is_heard_while_the_text_is_read(
+def test_a_request_to_stop_is_noticed_while_the_text_is_read(
     cluster: Cluster, long_corpus: Corpus, stop: StopRequest
 ) -> None:
     # Given: a claimed training, and a request that comes at the third look.

@@ -1,4 +1,4 @@
-"""What a training tells, when it ends, and what it refuses."""
+"""What a training reports, when it ends, and what it refuses."""
 
 import math
 import re
@@ -138,7 +138,7 @@ def test_no_better_loss_for_some_epochs_stops_a_training() -> None:
 
 
 def test_a_loss_that_blows_up_ends_the_training_with_words_and_the_last_good_state() -> None:
-    # Given: steps so long that nothing is learnt.
+    # Given: steps so long that nothing is learned.
     with pytest.raises(TrainingDiverged, match=r"diverged .* started at .* smaller learning_rate than 1") as caught:
         run(classic(learning_rate=1.0, hidden_size=64, epochs=40), TEXT)
     assert caught.value.code == "diverged"

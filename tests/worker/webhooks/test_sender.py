@@ -1,4 +1,4 @@
-"""Webhook messages: put in with the change that they tell of, signed, delivered at least once, never to the inside."""
+"""Webhook messages: queued with the change that they report, signed, delivered at least once, never to the inside."""
 
 import base64
 import os
@@ -145,10 +145,10 @@ def test_an_emptied_server_tells_again_under_the_same_id(store: Store, client: "
 
 def test_an_end_of_more_than_a_day_ago_is_not_told_again(store: Store, client: "redis.Redis") -> None:
     job, now_ms = hooked("https://example.org/"), time.time_ns() // 1_000_000
-    for hours, told in ((25, 0), (23, 1)):
+    for hours, expected in ((25, 0), (23, 1)):
         client.flushall()
         assert store.jobs.restore(job, status=Status.SUCCEEDED, finished_ms=now_ms - hours * 3_600_000)
-        assert len(waiting(client)) == told
+        assert len(waiting(client)) == expected
 
 
 @pytest.mark.parametrize("answer", [500, 404, 301, 302, 307, 308, "garbage"])
@@ -367,7 +367,7 @@ def test_a_message_has_at_most_20_kb_and_says_what_it_leaves_out(
     JobView.model_validate(verified["data"])
 
 
-def test_several_couriers_deliver_each_message_once(store: Store, client: "redis.Redis") -> None:
+def test_several_senders_deliver_each_message_once(store: Store, client: "redis.Redis") -> None:
     with receiving() as receiver:
         jobs = [ended(store, receiver.url) for _ in range(30)]
         couriers = [WebhookSender(store, settings_of(), look_s=0.01) for _ in range(3)]
@@ -376,8 +376,8 @@ def test_several_couriers_deliver_each_message_once(store: Store, client: "redis
         eventually(lambda: nothing_left(client), "all are delivered")
         for one in couriers:
             one.stop()
-        told = [came.told["data"]["id"] for came in receiver.received]
-    assert sorted(told) == sorted(job.id for job in jobs)
+        ids = [came.message["data"]["id"] for came in receiver.received]
+    assert sorted(ids) == sorted(job.id for job in jobs)
 
 
 def test_a_message_of_a_forgotten_job_is_given_up(store: Store, client: "redis.Redis") -> None:

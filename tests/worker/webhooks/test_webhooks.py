@@ -32,14 +32,14 @@ def test_a_job_tells_when_it_begins_and_how_it_ends(cluster: Cluster) -> None:
         cluster.running(endless)
         cluster.store.jobs.cancel(endless)
         eventually(lambda: len(receiver.received) == 4, "four messages")
-    told = [standardwebhooks.Webhook(SECRET).verify(came.body, came.headers) for came in receiver.received]
-    assert {(message["data"]["id"], message["type"]) for message in told} == {
+    delivered = [standardwebhooks.Webhook(SECRET).verify(came.body, came.headers) for came in receiver.received]
+    assert {(message["data"]["id"], message["type"]) for message in delivered} == {
         (done.id, "job.running"),
         (done.id, "job.succeeded"),
         (endless, "job.running"),
         (endless, "job.cancelled"),
     }
-    end = next(message for message in told if message["type"] == "job.succeeded")
+    end = next(message for message in delivered if message["type"] == "job.succeeded")
     assert end["data"] == JobView.of(cluster.store.jobs.get(done.id)).model_dump(mode="json")
 
 
@@ -58,4 +58,4 @@ def test_a_worker_that_is_killed_while_it_delivers_loses_nothing(cluster: Cluste
         first, second = receiver.received
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == message
     assert first.body == second.body
-    assert second.told["data"]["id"] == job.id
+    assert second.message["data"]["id"] == job.id

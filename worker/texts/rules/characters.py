@@ -119,7 +119,7 @@ class LostCharacters(Rule):
     title = "Lost characters"
     detail = "U+FFFD, which a program wrote in the place of characters that it couldn't decode."
     advice = "Nothing can restore them: get the text from its source again, in its right encoding."
-    mends = False
+    has_remedy = False
 
     def settle(self, facts: Facts) -> bool:
         """Find nothing where there are none."""
@@ -202,7 +202,7 @@ class RareCharacters(Rule):
         """Name what they add to the vocabulary."""
         return (
             f"widens the vocabulary by {len(self._rare):,} of {len(self.facts.counts):,}, "
-            f"{len(self._new):,} of which the remedy mends"
+            f"{len(self._new):,} of which the remedy fixes"
         )
 
     def advised(self) -> bool:

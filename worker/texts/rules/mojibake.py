@@ -25,12 +25,12 @@ def _characters(first: int, last: int) -> set[str]:
 
 
 #: The first two bytes of a character in UTF-8, misread, or a byte that is no letter in Latin-1: a regular expression
-#: that is a hundred times as fast as ftfy's and lets nothing pass that ftfy would mend.
+#: that is a hundred times as fast as ftfy's and lets nothing pass that ftfy would fix.
 _SUSPICIOUS = re.compile(f"{char_class(_characters(0xC2, 0xF4))}{char_class(_characters(0x80, 0xBF))}|[\x80-\x9f]")
 
 
 class Mojibake(Rule):
-    """Lines that `ftfy` finds to be mojibake, and mends."""
+    """Lines that `ftfy` finds to be mojibake, and fixes."""
 
     id = "mojibake"
     title = "Letters in the wrong encoding"
@@ -42,7 +42,7 @@ class Mojibake(Rule):
         return super().settle(facts) and any(character >= "\x80" for character in facts.counts)
 
     def places(self, window: Window) -> Iterator[Place]:
-        """Yield what changes of each line that is mended."""
+        """Yield what changes of each line that is fixed."""
         if window.own.isascii():
             return
         start = window.start

@@ -1,4 +1,4 @@
-"""What a rule is: something odd that it finds in a text, and how it is mended."""
+"""What a rule is: something odd that it finds in a text, and how it is fixed."""
 
 import re
 from abc import ABC, abstractmethod
@@ -14,7 +14,7 @@ class Rule(ABC):
     """Reads a text twice, in windows: once to learn about it, once to yield the places.
 
     A remedy is the rule itself: its places say what to put there. So a finding counts what its remedy changes, and a
-    mended text has no such finding.
+    fixed text has no such finding.
     """
 
     #: The word for programs, of the finding and of its remedy.
@@ -25,7 +25,7 @@ class Rule(ABC):
     #: What the remedy does, or why there is none.
     advice: ClassVar[str]
     #: Whether there is a remedy.
-    mends: ClassVar[bool] = True
+    has_remedy: ClassVar[bool] = True
 
     facts: Facts
     #: What the second reading found.
@@ -48,7 +48,7 @@ class Rule(ABC):
         if not tally.count:
             return None
         self.tally = tally
-        mends = self.mends and tally.changes > 0
+        fixes = self.has_remedy and tally.changes > 0
         return Finding(
             id=self.id,
             title=self.title,
@@ -57,9 +57,9 @@ class Rule(ABC):
             chars=tally.chars,
             share=round(tally.chars / max(1, self.facts.chars), 6),
             cost=self.cost(),
-            remedy=self.id if mends else None,
+            remedy=self.id if fixes else None,
             advice=self.advice,
-            advised=mends and self.advised(),
+            advised=fixes and self.advised(),
             examples=tally.examples,
         )
 

@@ -23,7 +23,7 @@ class Scripts(Rule):
     id = "scripts"
     title = "Sections in another script"
     detail = "Paragraphs that are written in another script than most of the text."
-    advice = "Removes these paragraphs; mend it if the model shall write one language only."
+    advice = "Removes these paragraphs; fix it if the model shall write one language only."
 
     def settle(self, facts: Facts) -> bool:
         """Find the main script, and the letters of the others."""

@@ -67,7 +67,7 @@ def log_probabilities(counts: _Counts) -> NDArray[np.float64]:
 class _Stretches(Rule):
     """Counts the trigrams of each of some stretches of the text, which are merged in pairs as the text grows."""
 
-    mends = False
+    has_remedy = False
     #: Stretches that are kept at most; an even number.
     most: ClassVar[int]
 
@@ -97,7 +97,7 @@ class UnlikeEnd(_Stretches):
     id = "unlike-end"
     title = "An end unlike the rest"
     detail = "The last tenth, by which a training is judged and stopped, is harder to predict than any other."
-    advice = "Mend the other findings first. If this one stays, take the validation part from the whole text."
+    advice = "Fix the other findings first. If this one stays, take the validation part from the whole text."
     most = 4 * PARTS
 
     def settle(self, facts: Facts) -> bool:
@@ -132,7 +132,7 @@ class UnlikeSections(_Stretches):
     detail = (
         "Stretches that an n-gram model of most of the text predicts far worse than the rest: another language, code."
     )
-    advice = "Mend the other findings first. Where what is left isn't wanted, send the text without it."
+    advice = "Fix the other findings first. Where what is left isn't wanted, send the text without it."
     most = 2 * PARTS
 
     def settle(self, facts: Facts) -> bool:
