@@ -67,13 +67,8 @@ def main() -> None:
     for precision, (least_ratio, most) in WANTED.items():
         off = [abs(a - b) / b for a, b in zip(ours[precision].sums, printed, strict=True)]
         rows += [
-            Row(
-                what=f"an epoch of {batches} batches, {precision}",
-                unit="s",
-                ours=turns.median(precision),
-                peer=turns.median("document"),
-                ratio=turns.ratio("document", precision),
-                least_ratio=least_ratio,
+            turns.row(
+                f"an epoch of {batches} batches, {precision}", peer="document", ours=precision, least_ratio=least_ratio
             ),
             Row(
                 what=f"{precision}: {'worst' if precision == 'float32' else 'last'} loss off by",

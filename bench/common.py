@@ -8,7 +8,7 @@ import re
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,12 @@ class Turns:
     def ratio(self, peer: str, ours: str) -> float:
         """Return how many times faster ours is: the median over the rounds, each a pair that met the same load."""
         return statistics.median(p / o for p, o in zip(self.seconds[peer], self.seconds[ours], strict=True))
+
+    def row(self, what: str, *, peer: str, ours: str, unit: str = "s", a_second: float = 1, **limits: Any) -> "Row":
+        """Return the row that compares two acts; a_second: how many of the unit a second has."""
+        medians = [self.median(act) * a_second for act in (ours, peer)]
+        row = Row(what=what, unit=unit, ours=medians[0], peer=medians[1], ratio=self.ratio(peer, ours))
+        return replace(row, **limits)
 
 
 def in_turns(

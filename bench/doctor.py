@@ -23,7 +23,7 @@ MAX_S, MAX_MB = 60, 400
 
 
 def main() -> None:
-    """Examine, and fix where asked, a tenth and the whole, each in a process of its own."""
+    """Examine, and clean if requested, a tenth and the whole, each in a separate process."""
     text, given = text_argument(__doc__ or "", megabytes=int, clean=str)
     most = (given.megabytes or MEGABYTES) * 1_000_000
     acts = (examined, fixed) if given.clean else (examined,)

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from bench.common import Row, Turns, in_turns, report
+from bench.common import Turns, in_turns, report
 from bench.service import valkey
 from shared.jobs.record import JobType, Status
 from shared.store import JobStore, Store, connect
@@ -43,16 +43,10 @@ def main() -> None:
                 live(Store(many).jobs)
             found[number] = measure(Store(few).jobs, Store(many).jobs)
             there = number + 2 * TIMES
+    last = numbers[-1]
     rows = [
-        Row(
-            what=f"{what}, {numbers[-1]:,} records",
-            unit="ms",
-            ours=turns.median("many") * 1000,
-            peer=turns.median("few") * 1000,
-            ratio=turns.ratio("few", "many"),
-            least_ratio=1 / 1.1,
-        )
-        for what, turns in found[numbers[-1]].items()
+        turns.row(f"{what}, {last:,} records", peer="few", ours="many", unit="ms", a_second=1e3, least_ratio=1 / 1.1)
+        for what, turns in found[last].items()
     ]
     ratios = {
         number: {what: round(turns.ratio("many", "few"), 3) for what, turns in acts.items()}

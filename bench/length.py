@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench.common import Row, Turns, in_turns, report, text_argument, write_lengthened
+from bench.common import Turns, in_turns, report, text_argument, write_lengthened
 from shared.requests.options import StreamRequest
 from shared.text.text_stream import normalized_chunks
 from shared.volume import Corpora
@@ -81,13 +81,8 @@ def main() -> None:
         }
     peer, longest = f"{PEER:,}", f"{LONGEST:,}"
     rows = [
-        Row(
-            what=f"{what}, {longest} characters",
-            unit="ns",
-            ours=turns.median(longest) * 1e9,
-            peer=turns.median(peer) * 1e9,
-            ratio=turns.ratio(peer, longest),
-            least_ratio=1 / 1.1,
+        turns.row(
+            f"{what}, {longest} characters", peer=peer, ours=longest, unit="ns", a_second=1e9, least_ratio=1 / 1.1
         )
         for what, turns in found.items()
     ]

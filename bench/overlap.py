@@ -53,16 +53,8 @@ def main() -> None:
             texts = [written[at : at + length] for at in range(0, len(written), length)]
             acts = {"short": partial(find, texts, short), "long": partial(find, texts, long)}
             turns = in_turns(acts, rounds=ROUNDS)
-            rows.append(
-                Row(
-                    what=f"finding what {count} × {length:,} characters copy",
-                    unit="s",
-                    ours=turns.median("long"),
-                    peer=turns.median("short"),
-                    ratio=turns.ratio("short", "long"),
-                    most=most,
-                )
-            )
+            what = f"finding what {count} × {length:,} characters copy"
+            rows.append(turns.row(what, peer="short", ours="long", most=most))
     report(bench="overlap", rows=rows)
 
 

@@ -15,7 +15,7 @@ from bisect import bisect_left
 import torch
 from torch import Tensor
 
-from bench.common import Row, in_turns, report, text_argument
+from bench.common import in_turns, report, text_argument
 from bench.document import MARK, WINDOW, Pace, document_measure, pace
 from shared.host import cores
 from shared.requests.fit import fit
@@ -112,16 +112,7 @@ def main() -> None:
 
     turns = in_turns({"document": document, "ours": ours}, rounds=given.rounds or 3)
     turns.seconds["document"][:] = [one.whole(len(text)) for one in paces[-len(turns.seconds["document"]) :]]
-    rows = [
-        Row(
-            what=f"to {mark:g} nats",
-            unit="s",
-            ours=turns.median("ours"),
-            peer=turns.median("document"),
-            ratio=turns.ratio("document", "ours"),
-            least_ratio=WANTED,
-        )
-    ]
+    rows = [turns.row(f"to {mark:g} nats", peer="document", ours="ours", least_ratio=WANTED)]
     report(
         bench="overtake",
         rows=rows,

@@ -16,10 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.common import Row, report
-from bench.service import cluster_of_argument
+from bench.service import cluster_of_argument, train, trained
 from bench.sharing import write
-from shared.jobs.record import JobType, Status
-from shared.requests.options import StreamRequest
+from shared.jobs.record import Status
 from tests.faults.judge import Steps
 from tests.waiting import eventually
 from tests.worker.cluster import Cluster
@@ -64,10 +63,7 @@ class Bench:
         """Measure all, and return the times of each, milliseconds."""
         cluster = self._cluster
         with cluster.worker("first"):
-            short = StreamRequest(
-                corpus_id=self._corpus.id, name="writer", init_from=None, seed=1, epochs=1, sample_chars=0
-            )
-            model = cluster.ended(cluster.send(JobType.TRAIN, short.model_dump(mode="json"))).model_id
+            model = trained(cluster, self._corpus)
             for _ in range(TIMES):
                 self._write_and_cancel(self._train(), model)
         for number in range(TIMES):
@@ -105,17 +101,7 @@ class Bench:
         return 0.0 if job.status is Status.RUNNING and job.worker == f"{name}@test" else time.monotonic()
 
     def _train(self) -> str:
-        endless = StreamRequest(
-            corpus_id=self._corpus.id,
-            name="x",
-            init_from=None,
-            seed=1,
-            epochs=10_000,
-            patience=0,
-            sample_chars=0,
-            checkpoint_seconds=1,
-        )
-        job_id = self._cluster.send(JobType.TRAIN, endless.model_dump(mode="json"))
+        job_id = train(self._cluster, self._corpus, epochs=10_000, patience=0, checkpoint_seconds=1)
         self._cluster.running(job_id, step=40)
         return job_id
 

@@ -23,11 +23,9 @@ import httpx
 
 from bench.common import report
 from bench.empty import make_celery
-from bench.service import cluster_of_argument
+from bench.service import cluster_of_argument, trained
 from bench.streams import HOST, processor_s, served
 from cli.service.ports import find_free
-from shared.jobs.record import JobType
-from shared.requests.options import StreamRequest
 from tests.waiting import eventually
 from tests.worker.cluster import ROOT, Cluster
 
@@ -42,8 +40,7 @@ def main() -> None:
         corpus = cluster.corpus(path)
         stack.enter_context(cluster.worker())
         port, pid = stack.enter_context(served(cluster, 30))
-        options = StreamRequest(corpus_id=corpus.id, name="writer", init_from=None, seed=1, epochs=1, sample_chars=0)
-        model = cluster.ended(cluster.send(JobType.TRAIN, options.model_dump(mode="json"))).model_id
+        model = trained(cluster, corpus)
         job_ms, lean_ms, task_ms = round_trips(cluster, port, model, stack)
         job_id = cluster.ended(cluster.write(model)).id
         ours, empty = rates(cluster, port, pid, f"/api/v1/jobs/{job_id}", stack)

@@ -6,13 +6,28 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from bench.common import SAMPLE
 from cli.service import valkey as embedded
+from shared.jobs.record import JobType
+from shared.requests.options import StreamRequest
+from shared.volume import Corpus
 from tests.waiting import eventually
 from tests.worker.cluster import Cluster
 
-__all__ = ["SAMPLE", "cluster_of_argument", "own_cluster", "valkey"]
+__all__ = ["SAMPLE", "cluster_of_argument", "own_cluster", "train", "trained", "valkey"]
+
+
+def train(cluster: Cluster, corpus: Corpus, **options: Any) -> str:
+    """Send a training from random weights, with default sizes unless given, and return its id."""
+    request = StreamRequest(corpus_id=corpus.id, name="a model", init_from=None, seed=1, sample_chars=0, **options)
+    return cluster.send(JobType.TRAIN, request.model_dump(mode="json"))
+
+
+def trained(cluster: Cluster, corpus: Corpus) -> str:
+    """Train for an epoch and return the model's id."""
+    return cluster.ended(train(cluster, corpus, epochs=1)).model_id
 
 
 @contextmanager

@@ -14,10 +14,9 @@ import time
 from dataclasses import replace
 
 from bench.common import Row, report
-from bench.service import cluster_of_argument
+from bench.service import cluster_of_argument, train, trained
 from shared.host import cores
 from shared.jobs.record import JobType
-from shared.requests.options import StreamRequest
 from shared.store.events import Alarm
 from shared.volume import Corpus
 from tests.worker.cluster import Cluster
@@ -53,21 +52,9 @@ def measure(cluster: Cluster, corpus: Corpus, threads: int) -> dict[str, float]:
     """Measure with so many threads: steps a second alone and while writing, and the times of writing, milliseconds."""
     environment = {**cluster.environment, "CHARLOOM_TRAIN_THREADS": str(threads)}
     with replace(cluster, environment=environment).worker(f"threads{threads}"):
-        small = StreamRequest(corpus_id=corpus.id, name="writer", init_from=None, seed=1, epochs=1, sample_chars=0)
-        model = cluster.ended(cluster.send(JobType.TRAIN, small.model_dump(mode="json"))).model_id
+        model = trained(cluster, corpus)
         idle = [write(cluster, model) for _ in range(20)]
-        endless = StreamRequest(
-            corpus_id=corpus.id,
-            name="trainer",
-            init_from=None,
-            seed=1,
-            epochs=10_000,
-            patience=0,
-            sample_chars=0,
-            hidden_size=384,
-            batch_size=32,
-        )
-        job_id = cluster.send(JobType.TRAIN, endless.model_dump(mode="json"))
+        job_id = train(cluster, corpus, epochs=10_000, patience=0, hidden_size=384, batch_size=32)
         cluster.running(job_id)
         alone, _ = steps_a_second(cluster, job_id, model=None)
         shared, times = steps_a_second(cluster, job_id, model=model)

@@ -6,7 +6,7 @@ Peer: the document's loop (tests/worker/reference.py), on one thread or on all, 
 Bar: one text 60 times as fast, 64 variants 150 times each, classic's window 1.5 times and every character the same; one
 text of wider models as fast as `WIDTHS` says.
 
-How long a character takes doesn't depend on what a model has learnt, but which characters come does: the classic model
+How long a character takes doesn't depend on what a model has learned, but which characters come does: the classic model
 is one of random weights whose last layer is fitted to the text by least squares, and writes varied nonsense.
 
     python -m bench.writing [TEXT]

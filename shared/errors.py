@@ -55,7 +55,7 @@ class CharloomError(Exception):
     #: When it occurs, and what the caller can do: for the documentation.
     when: ClassVar[str] = ""
     to_do: ClassVar[str] = ""
-    #: A message for the documentation, where the docstring isn't a good example.
+    #: A message for the documentation, if the docstring isn't a good example.
     example: ClassVar[str] = ""
     #: Seconds after which it is worth trying again; None: it isn't.
     retry_s: int | None = None
@@ -138,7 +138,13 @@ class NotFound(Refused):
     status = 404
     when = "No resource has this id, or there is nothing at this address."
     to_do = "List what exists. Ended jobs are deleted after `CHARLOOM_JOB_TTL_DAYS`."
-    example = "There is no model 'mod_01m86z6zv2e5vq8r8b3z3w8k4d'. GET /api/v1/models lists those there are."
+    example = "There is no model 'mod_01m86z6zv2e5vq8r8b3z3w8k4d'. GET /api/v1/models lists all of them."
+
+
+def no_such(kind: str, given: str) -> str:
+    """Return the message for an id that no "corpus" or "model" has."""
+    plural = "corpora" if kind == "corpus" else f"{kind}s"
+    return f"There is no {kind} {given[:60]!r}. GET /api/v1/{plural} lists all of them."
 
 
 class Damaged(NotFound):
@@ -152,7 +158,7 @@ class Conflict(Refused):
     status = 409
     when = "The resource's state forbids this: a live job uses it, the job has ended, nothing is left to resume."
     to_do = "Read the detail; cancel the job that it names, or leave things as they are."
-    example = "The job has ended already: it succeeded. Nothing is left to cancel."
+    example = "The job has already ended: it succeeded. There is nothing to cancel."
 
 
 class PreconditionFailed(Refused):
@@ -165,13 +171,13 @@ class PreconditionFailed(Refused):
 
 
 class TooManyQueued(Refused):
-    """As many of your jobs are waiting as allowed. Send this one when some have begun."""
+    """As many of your jobs are waiting as allowed. Send this one when some have started."""
 
     code = "too_many_queued"
     status = 429
     when = "As many of the caller's jobs are waiting as `CHARLOOM_MAX_QUEUED` allows."
-    to_do = "Send the job when some have begun; `Retry-After` says when to try."
-    example = "10 of your jobs are waiting, and 10 may. Send this one when some have begun."
+    to_do = "Send the job when some have started; `Retry-After` says when to try."
+    example = "10 of your jobs are waiting, at most 10 may. Send this one when some have started."
     retry_s = 5
 
 

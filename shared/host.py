@@ -1,7 +1,7 @@
 """What this host lets a process use: processors and memory, within the limits of its container (control groups).
 
 A process may be bound to some processors (`taskset`, a cpuset). Its control group, or one above it, may have a quota:
-the time of so many processors in each period, whichever they are (`docker run --cpus=1.5`).
+the time of a number of processors in each period, whichever they are (`docker run --cpus=1.5`).
 """
 
 import math
@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 _PROC = Path("/proc/self")
 _CPUINFO = Path("/proc/cpuinfo")
-#: Fields of /proc/cpuinfo that tell kinds of processors apart, x86's and ARM's.
+#: Fields of /proc/cpuinfo that distinguish kinds of processors, x86's and ARM's.
 _KIND = ("vendor_id", "cpu family", "model", "CPU implementer", "CPU part")
 
 
@@ -33,7 +33,7 @@ def processors() -> int:
 
 
 def processor_kind(cpuinfo: Path = _CPUINFO) -> str:
-    """Return what tells this host's kind of processor from others; its architecture where no more is known."""
+    """Return what identifies this host's kind of processor; only its architecture if no more is known."""
     try:
         lines = cpuinfo.read_text("ascii", errors="replace").partition("\n\n")[0].splitlines()
     except OSError:

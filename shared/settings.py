@@ -51,14 +51,14 @@ class Settings(BaseModel):
     redis_url: Annotated[SecretStr, AfterValidator(is_redis)] = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
         description="Redis or Valkey that all processes share: redis://, rediss:// (TLS) or unix://, or Sentinels that "
-        "know it: sentinel:// or sentinels:// (docs/redis.md). `charloom up` starts a Valkey of its own when this "
-        "isn't set.",
+        "know it: sentinel:// or sentinels:// (docs/redis.md). `charloom up` starts its own Valkey if this isn't "
+        "set.",
     )
     redis_ca_file: Annotated[Path, AfterValidator(is_file)] | None = Field(
-        None, description="Certificates (PEM) that a server's must come from with TLS; the system's when not set."
+        None, description="Certificates (PEM) of the authorities that TLS trusts; the system's when not set."
     )
     redis_cert_file: Annotated[Path, AfterValidator(is_file)] | None = Field(
-        None, description="Certificate (PEM) to show to a server that asks for one, with TLS."
+        None, description="Certificate (PEM) to present to a server that asks for one, with TLS."
     )
     redis_key_file: Annotated[Path, AfterValidator(is_file)] | None = Field(
         None, description="The key (PEM) of that certificate."
@@ -66,8 +66,8 @@ class Settings(BaseModel):
     data_dir: Path = Field(Path("data"), description="The volume that all hosts share: corpora, models, jobs.")
     volume_init: bool = Field(
         True,
-        description="0: a folder without the volume's id is refused, also where Redis knows none: `charloom doctor "
-        "--volume --adopt` makes the volume, once. 1: the first start does.",
+        description="0: a folder without the volume's id is refused, even if Redis knows none: `charloom doctor "
+        "--volume --adopt` makes the volume, once. 1: the first start makes it.",
     )
     volume_url: Annotated[str, AfterValidator(_is_bucket)] | None = Field(
         None,
@@ -90,8 +90,8 @@ class Settings(BaseModel):
         10,
         gt=0,
         le=600,
-        description="Seconds after which a client is cut off that hasn't sent the whole head of a request, or doesn't "
-        "get on with sending its body or reading the response.",
+        description="Seconds after which a client is cut off that hasn't sent the whole head of a request, or stalls "
+        "while sending its body or reading the response.",
     )
     api_keys: Annotated[tuple[ApiKey, ...], BeforeValidator(read_api_keys)] = Field(
         (),
@@ -100,13 +100,13 @@ class Settings(BaseModel):
     )
     allow_anonymous: bool = Field(
         False,
-        description="1: let the web server bind other addresses than loopback without keys. Keys that are set hold "
-        "all the same.",
+        description="1: let the web server bind other addresses than loopback without keys. Keys that are set are "
+        "still required.",
     )
     allowed_hosts: Annotated[list[str], BeforeValidator(split)] = Field(
         [],
-        description="Host names, comma-separated, by which the service may be called besides the loopback names. "
-        "When not set: loopback names only without keys, any name with keys.",
+        description="Host names, comma-separated, by which the service may be called, in addition to loopback "
+        "names. When not set: loopback names only without keys, any name with keys.",
     )
     trusted_proxies: int = Field(
         0,
@@ -131,18 +131,15 @@ class Settings(BaseModel):
     rate_limit: Annotated[str | None, AfterValidator(is_rate)] = Field(
         None,
         description="How often one caller (a key, or an address where no keys are set) may call the API, such as "
-        "60/minute; second, minute, hour or day. Not set: as often as they like.",
+        "60/minute; second, minute, hour or day. Not set: no limit.",
     )
-    max_queued: int = Field(
-        0, ge=0, description="Jobs of one caller that may wait in the queues at once; 0: any number."
-    )
+    max_queued: int = Field(0, ge=0, description="Jobs of one caller that may wait in the queues at once; 0: no limit.")
     quota_bytes: int = Field(
         0,
         ge=0,
-        description="Bytes that the texts and models of one API key may have together; without keys, all. 0: any "
-        "number.",
+        description="Bytes that the texts and models of one API key may have together; without keys, all. 0: no limit.",
     )
-    quota_texts: int = Field(0, ge=0, description="Texts of one API key at most; without keys, of all. 0: any number.")
+    quota_texts: int = Field(0, ge=0, description="Texts of one API key at most; without keys, of all. 0: no limit.")
     quota_models: int = Field(0, ge=0, description="Models of one API key at most; likewise.")
 
     high_priority: Annotated[list[str], BeforeValidator(split)] = Field(
@@ -190,23 +187,23 @@ class Settings(BaseModel):
     # Webhooks
     webhook_secret: Annotated[SecretStr, AfterValidator(check_webhook_secret)] | None = Field(
         None,
-        description="Signs the messages of webhooks that have no secret of their own: whsec_ and 24 to 64 bytes in "
-        "base64, the same for web and workers. Not set: each webhook must bring its secret.",
+        description="Signs the messages of webhooks that don't have their own secret: whsec_ and 24 to 64 bytes in "
+        "base64, the same for web and workers. Not set: each webhook must have its own.",
     )
     webhook_allow: Annotated[list[str], BeforeValidator(split), AfterValidator(are_networks)] = Field(
         [],
-        description="Addresses inside that webhooks may call, by http too: networks, comma-separated, such as "
-        "10.1.0.0/16. All others must be public and take https.",
+        description="Internal addresses that webhooks may call, also by http: networks, comma-separated, such as "
+        "10.1.0.0/16. All others must be public and use https.",
     )
 
     # Jobs
     packaged_bases: bool = Field(
         True,
-        description="Whether the bases that come with Charloom are put on the volume, once. Trainings start from them "
-        "automatically where they know the text's language.",
+        description="Whether the bases that come with Charloom are copied to the volume, once. Trainings start from them "
+        "automatically if they know the text's language.",
     )
     lease_ttl_s: float = Field(10, ge=1, le=600, description="Seconds after which a silent worker loses its job.")
-    reap_s: float = Field(1, gt=0, le=60, description="Seconds between two looks for lost jobs.")
+    reap_s: float = Field(1, gt=0, le=60, description="Seconds between two checks for lost jobs.")
     max_attempts: int = Field(
         3,
         ge=1,
@@ -216,7 +213,7 @@ class Settings(BaseModel):
     )
     job_ttl_days: float = Field(30, gt=0, description="Days that an ended job, its events and its state are kept.")
     events_cap: int = Field(10_000, ge=100, description="Newest events kept of one job.")
-    job_memory_bytes: int = Field(0, ge=0, description="Memory one job may take, bytes; 0 asks the seen workers.")
+    job_memory_bytes: int = Field(0, ge=0, description="Memory one job may take, bytes; 0: what the workers report.")
 
     # Watching it
     metrics_port: int | None = Field(
@@ -244,7 +241,7 @@ class Settings(BaseModel):
 
     @property
     def rate(self) -> Rate | None:
-        """How often one caller may call, None: as often as they like."""
+        """How often one caller may call; None: no limit."""
         return None if self.rate_limit is None else Rate.parse(self.rate_limit)
 
     @property
@@ -254,7 +251,7 @@ class Settings(BaseModel):
 
     @property
     def webhook_networks(self) -> list[Network]:
-        """The networks inside that webhooks may call."""
+        """The internal networks that webhooks may call."""
         return parse_networks(self.webhook_allow)
 
     @property

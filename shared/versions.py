@@ -1,8 +1,8 @@
 """The versions of what is stored and sent: records, messages, manifests and training states.
 
-A field that an older reader can do without is added without a new version: such readers ignore it, and keep it where
-they change the rest. A version is raised where an older reader would be wrong, and the reader of the new one takes
-records of all earlier versions. The reasons and what that asks of a change: docs/adr/0033-versions-of-records.md.
+A field that older readers can do without is added without a new version: they ignore it, and keep it when they change
+the rest. A version is raised if older readers would be wrong; the new reader takes records of all earlier versions. The
+reasons, and what a change requires: docs/adr/0033-versions-of-records.md.
 """
 
 from collections.abc import Collection, Mapping
@@ -25,11 +25,11 @@ def charloom_version() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """The version of one kind of record, and what tells that a record is of a newer one."""
+    """The version of one kind of record, and how to recognize a newer one."""
 
     #: The version that is written; it and all earlier ones can be read. A record without one has version 1.
     newest: int
-    #: Fields whose values are words, with those that are known.
+    #: Fields whose values are words, with the known values.
     known: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def stamp(self, record: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class VolumeGuard:
         clock: Callable[[], float] = time.monotonic,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        """Make a guard of a folder; `may_init`: whether a folder may become a new service's volume."""
+        """Make the guard of a volume; `may_init`: whether a folder may become a new service's volume."""
         self._store, self._volume, self._may_init = store, volume, may_init
         self._clock, self._patience_s = clock, patience_s
         self._lock = threading.Lock()
@@ -152,5 +152,5 @@ class _Look:
         self._thread.start()
 
     def wait(self, seconds: float) -> None:
-        """Wait for its end, for so long at most."""
+        """Wait for its end, for this long at most."""
         self._thread.join(timeout=max(0.0, seconds))

@@ -7,7 +7,7 @@ import logging
 from contextlib import suppress
 
 from shared.errors import NewerVersion, StoreUnavailable, VolumeUnavailable
-from shared.jobs.record import UPLOADS, Job, JobType
+from shared.jobs.record import UPLOADS, End, Job, JobType
 from shared.store import JobStore
 from shared.volume import Volume
 
@@ -38,7 +38,7 @@ def sync_pending(jobs: JobStore, volume: Volume) -> None:
 
 def _write(job: Job, volume: Volume) -> None:
     if job.ended:
-        end = {"status": job.status, "result": job.result, "error": vars(job.error) if job.error else None}
+        end = End(status=job.status, result=job.result, error=job.error)
         volume.jobs.end(job.id, end, synced=job.type is not JobType.GENERATE)
         if job.type in UPLOADS:
             volume.jobs.drop_upload(job.id)

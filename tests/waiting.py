@@ -6,7 +6,7 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 
-#: Seconds between two looks: a share of the time waited so far, within bounds. A look may take milliseconds of the
+#: Seconds between two checks: a share of the time waited so far, within bounds. A look may take milliseconds of the
 #: processor, as a request over HTTP does.
 LOOK_SHARE, MIN_LOOK_S, MAX_LOOK_S = 0.05, 0.01, 0.2
 

@@ -22,7 +22,7 @@ from web.services import Services
 
 
 class _Named(UnicodeConverter):
-    """An id in an address. `import` and `join` are none: else /models/import would know the methods of /models/{id}."""
+    """An id in an address, but not `import` or `join`: /models/import would get the methods of /models/{id}."""
 
     regex = "(?!(?:import|join)$)[^/]+"
 

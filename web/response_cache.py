@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from shared.jobs.record import Job
 from shared.store import JobStore
 
-#: Answers kept, and the longest one, bytes.
+#: Responses kept, and the longest one, bytes.
 MAX_ENTRIES, MAX_BYTES = 512, 16 << 10
 
 
@@ -25,7 +25,7 @@ class CachedResponse:
 
 
 class ResponseCache:
-    """The answers kept by this process. Thread-safe."""
+    """The responses kept by this process. Thread-safe."""
 
     def __init__(self, jobs: JobStore) -> None:
         self._jobs = jobs

@@ -73,7 +73,7 @@ class Services:
 
 
 def services() -> Services:
-    """Return the parts of the app that serves the present request."""
+    """Return the parts of the app that serves the current request."""
     return services_of(current_app)
 
 

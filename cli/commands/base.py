@@ -1,4 +1,4 @@
-"""`charloom base`: train a base on texts of one's own."""
+"""`charloom base`: train a base."""
 
 import tempfile
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ _options = request_options(StreamRequest, leave_out=["corpus_id", "init_from", "
 @_options
 @server_command
 def base(ctx: CliContext, files: Sequence[Path], name: str, **options: Any) -> None:
-    """Train a base on the texts of a shelf.
+    """Train a base on several texts.
 
     Later trainings on texts of that language start from it automatically, where it helps, and learn more in less time.
     Give it megabytes of text and some minutes. Prints the model's id.

@@ -56,7 +56,7 @@ class _ShutdownRequested(Exception):
     "--clean/--no-clean",
     default=True,
     show_default=True,
-    help="Clean --text first of what nobody wants to learn, such as a licence (see charloom findings).",
+    help="First remove from --text what no model should learn, such as a licence (see charloom findings).",
 )
 def demo(text: Path | None, data: Path | None, port: int | None, seconds: int, clean: bool) -> None:
     """Train on a text for a minute, then generate text.
@@ -131,7 +131,7 @@ def _run_demo(
 
 
 def _clean(client: Charloom, corpus: Corpus, console: Console, *, check: Callable[[], None]) -> Corpus:
-    """Return the text without what nobody wants to learn, such as a licence; the same where nothing is advised."""
+    """Return the text without what no model should learn, such as a licence; the same text if nothing is advised."""
     job = client.corpora.clean(corpus)
     for _ in client.jobs.watch(job, silence_s=POLL_S):
         check()
@@ -175,7 +175,7 @@ def _prompt(text: str) -> str:
 
 
 def _generate(client: Charloom, model_id: str, prompt: str, console: Console, *, check: Callable[[], None]) -> None:
-    """Print a prompt, and the text that the model continues it with, as it comes."""
+    """Print a prompt, and the text with which the model continues it, as it is generated."""
     job = client.generate(model_id, prompt=prompt, length=LENGTH)
     wrapper = LineWrapper(console.width if console.is_terminal else sys.maxsize)
     console.print("The model continues this passage of the text:\n")

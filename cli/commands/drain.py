@@ -10,7 +10,7 @@ from cli.common.context import CliContext, examples, server_command
 @click.option("--undo", is_flag=True, help="Have them take jobs again.")
 @server_command
 def drain(ctx: CliContext, host: str, *, undo: bool) -> None:
-    """Have all workers of HOST release their jobs, saved, and take none.
+    """Have all workers of HOST save and release their jobs, and take no others.
 
     Other workers continue the jobs. HOST is a host's name, or that of one worker. It holds until --undo, or until the
     worker's process ends.

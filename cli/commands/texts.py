@@ -35,7 +35,7 @@ _PREVIEW = 200
 )
 @click.option("--name", help="Only texts whose name contains this, in any case.")
 @click.option("--metadata", type=Pair(), help="Only texts with this metadata: KEY=VALUE.")
-@click.option("--kind", type=click.Choice(get_args(TextKind)), help="Only lists, or only texts that are none.")
+@click.option("--kind", type=click.Choice(get_args(TextKind)), help="Only lists, or only other texts.")
 @limit_options
 @server_command
 def texts(

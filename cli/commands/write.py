@@ -37,7 +37,7 @@ def write(ctx: CliContext, model: str, **options: Any) -> None:
     MODEL is a model's name, its id, or the start or end of its id. --prompt - reads the prompt from standard input.
 
     The text goes to standard output as it is generated; several variants follow one another. With --items, the items of
-    a list follow when all are written. Ctrl-C stops and keeps what there is.
+    a list follow when all are written. Ctrl-C stops and keeps the text so far.
     """
     given = nest_items(given_options(options))
     if given.get("prompt") == "-":

@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 
 from charloom import Charloom, CharloomError, Retrying
-from charloom.records import Record
+from charloom.record import Record
 from cli.common.exit_codes import Exit, failure_from
 from cli.common.server_url import server_url
 from cli.terminal.console import escape_unsafe, make_console

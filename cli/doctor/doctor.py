@@ -38,7 +38,7 @@ _DEFAULT = "default"
     metavar="[PATH]",
     is_flag=False,
     flag_value=_DEFAULT,
-    help="Only try a volume: what Charloom relies on, with figures. [default: CHARLOOM_DATA_DIR]",
+    help="Only test a volume: the operations that Charloom relies on, and their speed. [default: CHARLOOM_DATA_DIR]",
 )
 @click.option("--from-two-hosts", is_flag=True, help="With --volume: together with the same command on another host.")
 @click.option("--adopt", is_flag=True, help="With --volume: make it the service's volume from now on.")

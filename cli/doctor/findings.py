@@ -42,7 +42,7 @@ def ok(subject: str, message: str) -> Finding:
 
 
 def note(subject: str, message: str) -> Finding:
-    """Report a mere fact."""
+    """Report a fact that is neither good nor bad."""
     return Finding(subject=subject, level=Level.NOTE, message=message)
 
 

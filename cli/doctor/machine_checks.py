@@ -138,7 +138,7 @@ def _check_torch() -> Iterator[Finding]:
             "kernel",
             layer,
             "With a C compiler (gcc, clang or the package ziglang) and AVX-512, AVX2 or NEON, training is faster, and "
-            "generation many times.",
+            "generation many times as fast.",
         )
 
 

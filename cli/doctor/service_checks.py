@@ -122,7 +122,7 @@ def check_web(client: Charloom) -> Iterator[Finding]:
     if readiness.ready:
         yield ok("web", f"{client.url} responds and is ready")
     else:
-        yield bad("web", f"{client.url} isn't ready: {readiness.detail}", "Repair what the message names.")
+        yield bad("web", f"{client.url} isn't ready: {readiness.detail}", "Fix the problem that the message names.")
     yield from check_workers(workers)
 
 
@@ -154,5 +154,7 @@ def _check_clock(subject: str, skew_s: float, reference: str) -> Finding:
     if abs(skew_s) > MAX_CLOCK_SKEW_S:
         direction = "ahead of" if skew_s > 0 else "behind"
         message = f"{abs(skew_s):.0f} s {direction} {reference}"
-        return warn(subject, message, "Set it by a time server: jobs are listed by the time they were created.")
+        return warn(
+            subject, message, "Synchronize it with a time server: jobs are listed by the time they were created."
+        )
     return ok(subject, f"within {MAX_CLOCK_SKEW_S:g} s of {reference}")

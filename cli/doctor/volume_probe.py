@@ -19,7 +19,7 @@ FOLDER = ".doctor"
 CONTESTED, ROUND_TRIPS, REPLACEMENTS = 100, 20, 50
 #: Bytes of the replaced file: several pages, so that a mixture of two versions would show.
 FILE_BYTES = 64 << 10
-#: Seconds to wait for a step of the other party, and between two looks.
+#: Seconds to wait for a step of the other party, and between two checks.
 STEP_S, LOOK_S = 60.0, 0.002
 #: Seconds that the leader waits for the other party to leave.
 LEAVE_S = 10.0

@@ -49,7 +49,7 @@ class Canary:
         self._epochs = DEFAULT_EPOCHS
 
     def prepare(self, *, seconds: float) -> None:
-        """Upload its text, and choose the number of epochs that take about so many seconds on the workers now seen."""
+        """Upload its text, and choose the number of epochs for about this many seconds on the current workers."""
         sample = (ROOT / "shared" / "sample.txt").read_text("utf-8")[:TEXT_CHARS]
         self._corpus_id = self._client.corpora.add_text(f"{sample}\n{self.name}\n", name=self.name).id
         estimate = self._client.estimate(self._corpus_id, **OPTIONS, epochs=DEFAULT_EPOCHS)

@@ -103,7 +103,7 @@ class Drill:
     _notes: list[str] = field(default_factory=list)
 
     def run(self, *, seconds: float) -> Report:
-        """Carry it out, with a canary of about so many seconds. Raises Failure, CharloomError."""
+        """Carry it out, with a canary of about this many seconds. Raises Failure, CharloomError."""
         if not self._able():
             raise Failure("No worker takes trainings. `charloom workers` lists all of them.", Exit.UNREACHABLE)
         self.canary.prepare(seconds=seconds)

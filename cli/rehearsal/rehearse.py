@@ -24,7 +24,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     epilog=examples("charloom rehearse", "charloom rehearse --kill", "charloom rehearse --yes --json > drill.json")
 )
 @click.option("--kill", is_flag=True, help="Kill the canary's worker, if it runs on this host; don't drain it.")
-@click.option("--yes", "-y", is_flag=True, help="Go on if the worker runs other jobs, too; they move.")
+@click.option("--yes", "-y", is_flag=True, help="Continue even if the worker runs other jobs, which then move.")
 @click.option(
     "--seconds", type=click.FloatRange(1, 3600), default=10.0, show_default=True, help="Training time of the canary."
 )
@@ -33,13 +33,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     type=click.FloatRange(min=1),
     default=600.0,
     show_default=True,
-    help="Most seconds for each of its two trainings, with the wait in the queue.",
+    help="Maximum seconds for each of its two trainings, including the wait in the queue.",
 )
 @server_command
 def rehearse(ctx: CliContext, *, kill: bool, yes: bool, seconds: float, timeout: float) -> None:
     """Rehearse the failure of a worker on the running fleet.
 
-    Trains a canary, a small model of its own, drains the worker that has it, and compares the weights with those of
+    Trains a canary, a small model, drains the worker that has it, and compares the weights with those of
     the same training undisturbed. Prints when the failure was noticed and when the canary trained again. At the end,
     after Ctrl-C as well, the worker takes jobs again, and the canary's text and models are deleted.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from cli.service.guardian import registration
 from cli.service.shutdown import ProcessGroup, kill, shut_down
 
-#: An exit within so many seconds of the start is early.
+#: An exit within this many seconds of the start is early.
 EARLY_EXIT_S = 10.0
 #: Early exits in a row after which a child isn't restarted.
 MAX_EARLY_EXITS = 3

@@ -32,7 +32,7 @@ LINE_S, SAMPLE_S = 10.0, 12.0
 SAMPLE_CHARS = 160
 #: Width of the bar: on terminals of 100 columns and more, and on narrower ones.
 WIDE_BAR, NARROW_BAR = 28, 12
-#: Cells besides the bar and the figures.
+#: Cells in addition to the bar and the figures.
 _LABELS = len("training ") + len(" 100%  ")
 
 

@@ -19,7 +19,7 @@ from shared.text.vocabulary import BOM
 
 Weights = Mapping[str, NDArray[np.float32]]
 
-#: A sample has blocks from so many places of the text at most, one for each so many characters.
+#: A sample has blocks from at most this many places of the text, and one per this many characters.
 MAX_BLOCKS, CHARS_PER_BLOCK, MAX_BLOCK_CHARS = 16, 1000, 4_000
 #: Characters of each block that are predicted, and of these how many only warm the state up.
 PREDICTED, WARM_UP = 128, 32
@@ -36,7 +36,7 @@ class Sample:
 
 
 def sample(path: Path, *, chars: int, lowercase: bool) -> Sample:
-    """Read a sample of a stored text (UTF-8) of so many characters, from places that are evenly spread."""
+    """Read a sample of a stored text (UTF-8) of this many characters, from places that are evenly spread."""
     blocks = max(1, min(MAX_BLOCKS, chars // CHARS_PER_BLOCK))
     size = path.stat().st_size
     read: list[str] = []

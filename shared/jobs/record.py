@@ -94,6 +94,15 @@ class JobError:
 
 
 @dataclass(frozen=True, kw_only=True)
+class End:
+    """How a job ended, as the volume keeps it."""
+
+    status: Status
+    result: Mapping[str, Any] | None = None
+    error: JobError | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Progress:
     """How far a job is. `step` counts training and evaluation batches, or characters written."""
 
@@ -198,7 +207,7 @@ class Job:
     owner: str = ""
     created_ms: int
     started_ms: int | None = None
-    #: When the present attempt, or the last one, began.
+    #: When the current attempt, or the last one, began.
     claimed_ms: int | None = None
     finished_ms: int | None = None
     #: Claims so far; only shown.

@@ -65,7 +65,7 @@ class StartingPoint(View):
 
 
 class Links(View):
-    """Related addresses; null where there is none."""
+    """Related addresses; null if there is none."""
 
     self: str
     events: str

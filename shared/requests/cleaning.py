@@ -39,7 +39,7 @@ def _kind(value: object) -> str:
 
 
 class CleanRequest(Request):
-    """Fix a text by some remedies, into a new text."""
+    """Clean a text by some remedies, into a new text."""
 
     remedies: Annotated[
         Annotated[Literal["advised"], Tag("[advised]")]

@@ -1,7 +1,7 @@
 """How long a training will take, from the speeds that workers measure. Knows numbers only: no torch, no files.
 
 A step takes a fixed time for each position of each layer, since the network reads one character after another, plus the
-time of its arithmetic. Both are measured on the worker. Three weights say what counts as arithmetic besides the
+time of its arithmetic. Both are measured on the worker. Three weights say what counts as arithmetic other than the
 products; they were fitted to 14 shapes from 16 to 512 units, both recipes, one thread: the estimates were 0.67 to 1.53
 of the measured times.
 """
@@ -15,7 +15,7 @@ from shared.requests.flops import flops, optimizer_flops, parameters, warmup_par
 from shared.requests.options import ClassicRequest, StreamRequest
 from shared.requests.validation import validation_part
 
-#: Arithmetic besides the products: of a unit at one position (gates), of a parameter in one step (Adam); and how many
+#: Arithmetic other than products: of a unit at one position (gates), of a parameter in one step (Adam); and how many
 #: positions more a step costs than it has.
 UNIT_FLOPS, PARAMETER_FLOPS, STEP_POSITIONS = 1600, 600, 50
 #: A position that is only read, in one batch row, costs this share of one that is trained on.
@@ -32,7 +32,7 @@ Training = ClassicRequest | StreamRequest
 class Speed:
     """How fast one training is on a worker."""
 
-    #: Of one position of one layer, forward and backward, besides its arithmetic.
+    #: Of one position of one layer, forward and backward, without its arithmetic.
     seconds_per_position: float
     flops_per_second: float
     #: The same in bfloat16; 0 where the processor has none.
@@ -82,7 +82,7 @@ class Estimate:
 
 
 def work_of(request: Training, chars: int) -> Work:
-    """Return the work of one epoch over a text of so many characters, counted as `worker/training/data.py` does."""
+    """Return the work of one epoch over a text of this many characters, counted as `worker/training/data.py` does."""
     if isinstance(request, ClassicRequest):
         windows = max(1, chars - request.seq_length)
         steps = math.ceil(windows / request.batch_size)

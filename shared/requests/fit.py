@@ -16,9 +16,9 @@ R = TypeVar("R", bound=ClassicRequest | StreamRequest)
 #: The shortest text that `stream` takes.
 MIN_STREAM_CHARS = 1000
 #: Default of `stream`: texts shorter than this are trained on whole, since the loss of a few hundred characters says
-#: little; of longer ones at most so many are validated on, which takes one batch row some 3 seconds after each epoch.
+#: little; of longer ones at most this many are validated on, which takes one batch row some 3 seconds after each epoch.
 MIN_VALIDATED_CHARS, MAX_VALIDATION_CHARS = 5_000, 200_000
-#: Default of `stream`: the text is cut into at least so many chunks, so that the state is carried.
+#: Default of `stream`: the text is cut into at least this many chunks, so that the state is carried.
 MIN_CHUNKS = 8
 #: Longest time of a single step: only between two of them are the lease and a request to cancel checked.
 MAX_BATCH_SECONDS = 4.0

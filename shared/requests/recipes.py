@@ -19,6 +19,8 @@ class Recipe:
     drops_bom: bool
     #: Characters are read through an embedding, not as one number each.
     has_embedding: bool
+    #: Its models can be bases.
+    has_bases: bool
     #: Square matrices may be updated by Muon.
     may_take_muon: bool
     #: The metric that the best epoch is chosen by.
@@ -44,6 +46,7 @@ STREAM = Recipe(
     is_windowed=False,
     drops_bom=True,
     has_embedding=True,
+    has_bases=True,
     may_take_muon=True,
     loss_metric="validation_loss",
     formats=("bundle",),
@@ -53,6 +56,7 @@ CLASSIC = Recipe(
     is_windowed=True,
     drops_bom=False,
     has_embedding=False,
+    has_bases=False,
     may_take_muon=False,
     loss_metric="evaluation_loss",
     formats=("bundle", "pth"),

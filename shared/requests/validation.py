@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from shared.requests.options import StreamRequest
 
-#: "spread" takes so many slices, fewer where each would have fewer than so many characters.
+#: "spread" takes this many slices, fewer where each would have fewer than this many characters.
 SLICES, MIN_SLICE = 10, 500
 #: Characters on each side of a slice that are left out, a tenth of the slice at most: a sentence that is cut there, or
 #: a phrase that is repeated at once, is not in both parts.
 GAP = 100
-#: The validation part is read in up to so many batch rows; each first reads so many characters before its share.
+#: The validation part is read in up to this many batch rows; each first reads this many characters before its share.
 MAX_ROWS, WARM_UP_CHARS = 16, 500
 
 
@@ -55,7 +55,7 @@ class ValidationPart:
 
 
 def validation_part(request: StreamRequest, chars: int) -> ValidationPart:
-    """Return the validation part of a text of so many characters; of a list, one of about the same size."""
+    """Return the validation part of a text of this many characters; of a list, one of about the same size."""
     count = int(chars * request.validation_fraction)
     spreads = request.validation == "spread" and request.items is None and count > 0
     return spread(chars, count) if spreads else tail(chars, count)

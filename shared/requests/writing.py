@@ -22,7 +22,7 @@ class WriteItems(Request):
     new: bool = Field(False, description="Leave out items that the training text has.")
     min_chars: int = Field(1, ge=1, le=10_000, description="Leave out shorter items.")
     max_chars: int = Field(
-        1000, ge=1, le=10_000, description="Drop an item that hasn't ended after so many characters."
+        1000, ge=1, le=10_000, description="Drop an item that hasn't ended after this many characters."
     )
     separator: Separator | None = Field(
         None, description="What ends an item; the model's own if omitted. Required if it wasn't trained on a list."

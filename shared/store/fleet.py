@@ -73,7 +73,7 @@ class FleetFacts:
 
 
 class Fleet:
-    """Answers questions about the whole fleet. Any method raises StoreUnavailable."""
+    """Reads facts about the whole fleet. Any method raises StoreUnavailable."""
 
     def __init__(self, client: Client, workers: WorkerBoard) -> None:
         self._client = client

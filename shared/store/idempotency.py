@@ -25,7 +25,7 @@ class Begun:
     owner_id: str
 
 
-class Repeats:
+class IdempotencyKeys:
     """What became of requests, by their keys. Any method raises StoreUnavailable."""
 
     def __init__(self, scripts: Scripts) -> None:

@@ -1,4 +1,4 @@
-"""Reads job records and their lists, each answer as of one moment. Changes nothing."""
+"""Reads job records and lists of them, each as a consistent snapshot. Changes nothing."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,14 +18,14 @@ _STAMP = ("revision", "status", "started", "finished")
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Some jobs of a list, and whether more follow."""
+    """A part of a list of jobs, and whether more follow."""
 
     jobs: Sequence[Job]
     has_more: bool
 
 
 class JobReader:
-    """Answers questions about jobs. Any method raises StoreUnavailable.
+    """Reads jobs. Any method raises StoreUnavailable.
 
     One that returns one job raises NewerVersion where a newer version wrote its record; lists are without such jobs.
     """
@@ -50,7 +50,7 @@ class JobReader:
         return records.from_hash(fields, None) if fields else None
 
     def statuses(self, ids: Sequence[str]) -> list[str | None]:
-        """Return the statuses of these jobs, of newer versions too; None for those that there aren't."""
+        """Return the statuses of these jobs, also those of newer versions; None for unknown jobs."""
         pipeline = self._client.pipeline(transaction=False)
         for job_id in ids:
             pipeline.hget(keys.job(job_id), "status")
@@ -58,7 +58,7 @@ class JobReader:
             return list(pipeline.execute())
 
     def find_all(self, job_ids: Sequence[str]) -> Sequence[Job]:
-        """Return the records of those of the jobs that there are."""
+        """Return the records of those of the jobs that exist."""
         return list(_readable(self._load(job_ids)))
 
     def watched(self, job_id: str) -> tuple[Job, str]:
@@ -123,7 +123,7 @@ class JobReader:
         return [job for job in self.find_all(ids) if job.worker == worker and job.status is Status.RUNNING]
 
     def _load(self, ids: Sequence[str]) -> Iterator[tuple[Mapping[str, str], int | None]]:
-        """Read records and places in the queues, of the jobs that there are."""
+        """Read the records of those of the jobs that exist, and their places in the queues."""
         pipeline = self._client.pipeline()
         for job_id in ids:
             _ask(pipeline, job_id)
@@ -138,14 +138,14 @@ def unknown(job_id: str) -> NotFound:
 
 
 def _ask(pipeline: Pipeline, job_id: str) -> None:
-    """Ask for all that `_read` needs of one job."""
+    """Request everything that `_read` needs of one job."""
     pipeline.hgetall(keys.job(job_id))
     for queue in Queue:
         pipeline.zrank(keys.queue(queue), job_id)
 
 
 def _read(replies: Sequence[Any]) -> Iterator[tuple[Mapping[str, str], int | None]]:
-    """Return the records that were asked for, those that there are, with their places in the queues."""
+    """Return those of the requested records that exist, with their places in the queues."""
     for start in range(0, len(replies), 1 + len(Queue)):
         fields, *ranks = replies[start : start + 1 + len(Queue)]
         rank = next((rank for rank in ranks if rank is not None), None)

@@ -77,8 +77,8 @@ class JobStore(JobReader):
             job: the job.
             caller: who submits it: waiting callers take turns.
             most_queued: most waiting jobs of that caller, 0: any number.
-            room: how many "model"s and "text"s, and "bytes" of them, the live jobs of its owner may make, this one
-                among them; what isn't limited is left out.
+            room: how many "model"s, "text"s and "bytes" the live jobs of its owner may make, including this one; what
+                isn't limited is left out.
 
         Raises:
             QuotaExceeded: there is no room for what it makes.
@@ -141,11 +141,11 @@ class JobStore(JobReader):
     def claim(
         self, job_id: str, *, worker: str, owner_id: str | None = None, lease_s: float, min_token: int = 0
     ) -> Claim | None:
-        """Claim this job, whosever turn it is, or return None if there is no such job in the queue.
+        """Claim this job, regardless of turns, or return None if there is no such job in the queue.
 
         Args:
             job_id: the job.
-            worker: the worker's name, which is shown.
+            worker: the worker's name, for people.
             owner_id: identifies the process of that name; the name itself when None.
             lease_s: duration of the lease, seconds.
             min_token: this job's highest token on the volume; the new one is above it.
@@ -160,11 +160,11 @@ class JobStore(JobReader):
 
         Args:
             message: the job that the message named: it may have started already, for another one's message.
-            worker: the worker's name, which is shown.
+            worker: the worker's name, for people.
             owner_id: identifies the process of that name.
             lease_s: duration of the lease, seconds.
-            min_token: returns a job's highest token on the volume; None if this worker can't run it: its turn is left
-                to another worker.
+            min_token: returns a job's highest token on the volume; None if this worker can't run the job, which is
+                then left to another worker.
         """
         job_id, unfit = message, list[str]()
         for _ in range(MAX_TURNS):
@@ -177,7 +177,7 @@ class JobStore(JobReader):
             if reply[0] != "turn":
                 return _claim(reply)
             job_id = reply[1]
-        return None  # other workers were faster each time; a reaper sends another message if one is needed
+        return None  # other workers were faster each time; a reaper sends another message if necessary
 
     def renew(self, job_id: str, token: int, *, lease_s: float) -> bool:
         """Renew the lease; return True if a cancel is requested. Raises LeaseLost."""
@@ -199,9 +199,9 @@ class JobStore(JobReader):
         Args:
             job_id: the job.
             token: of the attempt.
-            progress: how far it is.
+            progress: its progress.
             losses: the newest losses.
-            events: what those who watch the job see.
+            events: for those who watch the job.
             saved_work: the work, in training batches, in a training state that has just been saved.
             characters: trained or written since the last record, for the fleet's counters.
         """
@@ -241,7 +241,7 @@ class JobStore(JobReader):
         events: Sequence[Event] = (),
         characters: int = 0,
     ) -> None:
-        """End a running job and record what its attempt reports last.
+        """End a running job and record the last report of its attempt.
 
         Raises:
             LeaseLost: another worker owns it.
@@ -285,7 +285,7 @@ class JobStore(JobReader):
         return [Reaped(job_id=job_id, outcome=outcome) for job_id, outcome in _pairs(reply)]
 
     def due(self, *, stayed_empty: Callable[[Queue], bool], most: int = 100) -> Sequence[tuple[str, Queue]]:
-        """Return the jobs whose message has to be sent now, with their queues. From here on they count as sent."""
+        """Return the jobs whose message has to be sent now, with their queues. From then on they count as sent."""
         flags = json.dumps({queue: stayed_empty(queue) for queue in Queue})
         reply = self._scripts.run("due", MESSAGE_LOST_MS, most, flags)
         return [(job_id, Queue(queue)) for job_id, queue in _pairs(reply)]
@@ -329,7 +329,7 @@ class JobStore(JobReader):
         }
         return bool(self._scripts.run("restore", json.dumps(fields), _lines(metrics), _ms(lease_s))[0] == "ok")
 
-    def settle(
+    def correct(
         self,
         job_id: str,
         *,
@@ -348,11 +348,11 @@ class JobStore(JobReader):
             result: of a job that ended.
             error: likewise.
             finished_ms: likewise, ms since 1970.
-            metrics: likewise; the record's are kept where there are none.
+            metrics: likewise; if empty, the record's are kept.
             min_token: the next token of a job that is queued will be higher.
         """
         reply = self._scripts.run(
-            "settle",
+            "correct",
             job_id,
             status or "",
             records.dump(result) if result is not None else "",
@@ -372,9 +372,9 @@ class JobStore(JobReader):
             return str(self._client.info("replication")["master_replid"])
 
     def compared(self) -> tuple[str, str | None]:
-        """Return the history, and the one whose records agree with the volume; None where nobody has compared yet.
+        """Return the history, and the one whose records agree with the volume; None if they haven't been compared yet.
 
-        While they are compared, the second is none that a server can have.
+        While they are compared, the second isn't the id of any history.
         """
         pipeline = self._client.pipeline()
         pipeline.info("replication")
@@ -402,18 +402,18 @@ class JobStore(JobReader):
     def mark_pending(self, job_id: str) -> None:
         """Note that a job's end, or a request to cancel it, still has to be written to the volume."""
         with translated():
-            self._client.sadd(keys.OWED, job_id)
+            self._client.sadd(keys.PENDING_SYNC, job_id)
 
     def pending_sync(self) -> Sequence[str]:
         """Return the jobs that `mark_pending` noted."""
         with translated():
-            ids: set[str] = self._client.smembers(keys.OWED)  # type: ignore[assignment]
+            ids: set[str] = self._client.smembers(keys.PENDING_SYNC)  # type: ignore[assignment]
         return sorted(ids)
 
     def clear_pending(self, job_id: str) -> None:
         """Note that it has been written to the volume."""
         with translated():
-            self._client.srem(keys.OWED, job_id)
+            self._client.srem(keys.PENDING_SYNC, job_id)
 
     def purge(self, *, age_s: float, most: int = 100) -> Sequence[str]:
         """Delete the records and events of jobs that ended longer ago than this, and return their ids."""

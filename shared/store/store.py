@@ -5,7 +5,7 @@ from shared.store import keys
 from shared.store.connection import Client, connect, translated
 from shared.store.events import EventLog
 from shared.store.fleet import Fleet
-from shared.store.idempotency import Repeats
+from shared.store.idempotency import IdempotencyKeys
 from shared.store.job_store import JobStore
 from shared.store.login_attempts import LoginAttempts
 from shared.store.rates import Rates
@@ -23,7 +23,7 @@ class Store:
         self._client = client
         scripts = Scripts(client, events_cap=events_cap)
         self.jobs = JobStore(client, scripts)
-        self.repeats = Repeats(scripts)
+        self.idempotency_keys = IdempotencyKeys(scripts)
         self.rates = Rates(scripts)
         self.webhooks = Webhooks(scripts)
         self.events = EventLog(client)

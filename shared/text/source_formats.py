@@ -60,7 +60,7 @@ def recognize(head: bytes, filename: str) -> SourceFormat:
     """Return the format of a file.
 
     Args:
-        head: its first bytes, `HEAD_BYTES` of them if it has so many.
+        head: its first bytes, `HEAD_BYTES` of them if it has that many.
         filename: its name, which decides where the content can't: for Markdown, and for HTML without <html>.
     """
     for signature, found in _SIGNATURES:

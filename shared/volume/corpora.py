@@ -1,35 +1,32 @@
 """Corpora: the texts to train on, one folder each. The same bytes are kept once."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pydantic import TypeAdapter
 
-from shared.errors import NotFound, VolumeGone
-from shared.ids import is_id
 from shared.text.text_stream import read
+from shared.volume.collection import Collection
 from shared.volume.columns import Column
 from shared.volume.corpus_record import VERSION, Cleaning, Corpus, Source
 from shared.volume.corpus_storing import receive, store
 from shared.volume.decoding import detect_encoding
-from shared.volume.files import building, page_ids, sync_folder, translated, write_json
+from shared.volume.files import building, sync_folder, translated, write_json
 from shared.volume.shared_folder import SharedFolder, T
 
-_CORPUS = TypeAdapter(Corpus)
 
-
-class Corpora:
+class Corpora(Collection[Corpus]):
     """The folder of corpora. Any method raises VolumeUnavailable."""
 
+    _noun, _prefix, _record, _version = "corpus", "cor", TypeAdapter(Corpus), VERSION
+
     def __init__(self, folder: Path, files: SharedFolder | None = None) -> None:
-        self._folder, self._files = folder, files or SharedFolder()
+        super().__init__(folder, files)
         self._by_sha = folder / ".by-sha256"
-        self._lock = folder / ".lock"
 
     def add(
         self,
@@ -78,7 +75,7 @@ class Corpora:
             (new / "sent").unlink()
             write_json(new / "meta.json", VERSION.stamp(asdict(corpus)))
             self._files.publish(new, self._folder / corpus.id, last="meta.json")
-            return self._settle(corpus, f"{mark}.{encoding}" if encoding else mark)
+            return self._claim_mark(corpus, f"{mark}.{encoding}" if encoding else mark)
 
     def adopt(
         self,
@@ -120,50 +117,11 @@ class Corpora:
             write_json(new / "meta.json", VERSION.stamp(asdict(corpus)))
             if not self._files.publish(new, self._folder / corpus_id, last="meta.json"):
                 return self.get(corpus_id)  # by another attempt, meanwhile
-            return corpus if source is None else self._settle(corpus, _mark_of(corpus))[0]
+            return corpus if source is None else self._claim_mark(corpus, _mark_of(corpus))[0]
 
     def extracted(self, sha256: str) -> Corpus | None:
         """Return the corpus that was extracted from a file with these bytes, if there is one."""
         return self._known(_extracted_mark(sha256))
-
-    def list(
-        self,
-        *,
-        after: str | None,
-        limit: int,
-        newest_first: bool = True,
-        where: Callable[[Corpus], bool] = lambda _: True,
-    ) -> tuple[Sequence[Corpus], bool]:
-        """Return some corpora after an id, and whether more follow, of those that `where` accepts.
-
-        Damaged ones are left out.
-        """
-        ids = page_ids(self.ids(), after=after, newest_first=newest_first)
-        found = list(islice((one for name in ids if (one := self.find(name)) and where(one)), limit + 1))
-        return found[:limit], len(found) > limit
-
-    def ids(self) -> Sequence[str]:
-        """Return the ids of all corpora, oldest first."""
-        return [name for name in self._files.list_ids(self._folder) if is_id(name, "cor")]
-
-    def find(self, corpus_id: str) -> Corpus | None:
-        """Return a corpus; None if there is none, or if it is damaged or of a newer version."""
-        path = self._folder / corpus_id / "meta.json"
-        return self._files.find_record(path, _CORPUS, VERSION) if is_id(corpus_id, "cor") else None
-
-    def get(self, corpus_id: str) -> Corpus:
-        """Return a corpus. Raises NotFound, Damaged, NewerVersion."""
-        corpus = self._files.read_record(self.folder(corpus_id) / "meta.json", _CORPUS, VERSION)
-        if corpus is None:
-            raise NotFound(f"{corpus_id} has just been deleted.")
-        return corpus
-
-    def folder(self, corpus_id: str) -> Path:
-        """Return a corpus's folder, even if the corpus is damaged. Raises NotFound."""
-        folder = self._folder / corpus_id
-        if not is_id(corpus_id, "cor") or not self._files.exists(folder / "meta.json"):
-            raise NotFound(f"There is no corpus {corpus_id!r}. GET /api/v1/corpora lists those there are.")
-        return folder
 
     def text_path(self, corpus_id: str) -> Path:
         r"""Return the path of the text: UTF-8, line ends "\n". Raises NotFound."""
@@ -211,31 +169,6 @@ class Corpora:
         """Keep something about a text that can be found out again. Raises NotFound."""
         self._files.write_json(self.folder(corpus_id) / name, value)
 
-    def edit(
-        self,
-        corpus_id: str,
-        *,
-        name: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-        check: Callable[[], None] = lambda: None,
-    ) -> Corpus:
-        """Change the name or metadata of a corpus; None keeps what there is.
-
-        `check` is called while no other process can edit or delete it; what it raises stops the change. It may be
-        called again where another process was faster.
-
-        Raises:
-            NotFound, Damaged.
-        """
-        self.get(corpus_id)
-        fields, meta = {"name": name, "metadata": metadata}, self._folder / corpus_id / "meta.json"
-        try:
-            self._files.set_fields(self._lock, meta, fields, check)
-        except (FileNotFoundError, VolumeGone):
-            self.folder(corpus_id)  # has it just been deleted?
-            raise
-        return self.get(corpus_id)
-
     def delete(self, corpus_id: str, *, check: Callable[[], None] = lambda: None) -> None:
         """Remove a corpus, if `check`, called as by `edit`, raises nothing. Raises NotFound."""
 
@@ -247,11 +180,7 @@ class Corpora:
                     if self._marked(mark) == corpus_id:
                         self._files.remove(self._by_sha / mark)
 
-        meta = self.folder(corpus_id) / "meta.json"
-        try:
-            self._files.delete(self._lock, meta, checked)
-        except FileNotFoundError as exc:
-            raise NotFound(f"{corpus_id} has just been deleted.") from exc
+        super().delete(corpus_id, check=checked)
 
     def _index(self, corpus_id: str, *, lowercase: bool) -> Path:
         return self.folder(corpus_id) / ("index-lowercase" if lowercase else "index")
@@ -266,7 +195,7 @@ class Corpora:
         """Return the corpus of some bytes, named by their sha256, or with the encoding that came with them."""
         return self.find(self._marked(mark))
 
-    def _settle(self, corpus: Corpus, name: str) -> tuple[Corpus, bool]:
+    def _claim_mark(self, corpus: Corpus, name: str) -> tuple[Corpus, bool]:
         """Record the corpus as the one of these bytes, unless another upload was faster: then that one stays."""
         while not self._files.create(self._by_sha / name, corpus.id.encode("ascii")):
             other = self._known(name)

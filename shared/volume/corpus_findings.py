@@ -39,7 +39,7 @@ _FINDINGS, _EXAMINING, _CLEANING = TypeAdapter(Findings), TypeAdapter(_Examining
 
 
 def read(corpora: Corpora, corpus_id: str, *, oldest: int = RULES) -> Findings | None:
-    """Return the findings, or None where there are none of these rules or later ones. Raises NotFound."""
+    """Return the findings, or None if there are none of these rules or later ones. Raises NotFound."""
     found = corpora.find_fact(corpus_id, "findings.json", _FINDINGS)
     return found if found is not None and found.rules >= oldest else None
 

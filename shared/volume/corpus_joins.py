@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import BinaryIO
 
-from shared.errors import InvalidRequest, NotFound, TooLarge
+from shared.errors import InvalidRequest, NotFound, TooLarge, no_such
 from shared.text.items import MAX_SEPARATOR
 from shared.text.vocabulary import BOM, normalise
 from shared.volume.corpora import Corpora
@@ -79,15 +79,9 @@ def _parents(corpora: Corpora, corpus_ids: Sequence[str]) -> list[Corpus]:
             )
         corpus = corpora.find(corpus_id)
         if corpus is None:
-            raise _unknown(place, corpus_id)
+            raise InvalidRequest.at(f"/corpus_ids/{place}", no_such("corpus", corpus_id))
         found.append(corpus)
     return found
-
-
-def _unknown(place: int, corpus_id: str) -> InvalidRequest:
-    return InvalidRequest.at(
-        f"/corpus_ids/{place}", f"There is no corpus {corpus_id[:60]!r}. GET /api/v1/corpora lists those there are."
-    )
 
 
 def _items_separator(parents: Sequence[Corpus]) -> str | None:
@@ -110,7 +104,7 @@ def _opened(corpora: Corpora, place: int, corpus: Corpus) -> BinaryIO:
         with translated():
             return corpora.text_path(corpus.id).open("rb")
     except (NotFound, FileNotFoundError) as exc:
-        raise _unknown(place, corpus.id) from exc
+        raise InvalidRequest.at(f"/corpus_ids/{place}", no_such("corpus", corpus.id)) from exc
 
 
 def _joined(files: Sequence[BinaryIO], separator: str) -> Iterator[bytes]:

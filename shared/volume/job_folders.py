@@ -26,7 +26,7 @@ from pydantic import TypeAdapter
 
 from shared.errors import Damaged, InvalidRequest, LeaseLost, TooLarge
 from shared.ids import is_id
-from shared.jobs.record import END_VERSION, VERSION, JobType, NewJob
+from shared.jobs.record import END_VERSION, VERSION, End, JobType, NewJob
 from shared.versions import Version
 from shared.volume.files import committed
 from shared.volume.item_lists import Item, writing_items
@@ -61,7 +61,7 @@ class _Manifest:
     step: int = 0
 
 
-_MANIFEST, _JOB = TypeAdapter(_Manifest), TypeAdapter(NewJob)
+_MANIFEST, _JOB, _END = TypeAdapter(_Manifest), TypeAdapter(NewJob), TypeAdapter(End)
 
 
 class JobFolders:
@@ -207,11 +207,11 @@ class JobFolders:
             yield add
         self._files.keep(path)
 
-    def end(self, job_id: str, outcome: Mapping[str, Any], *, synced: bool = True) -> None:
+    def end(self, job_id: str, end: End, *, synced: bool = True) -> None:
         """Commit how a job ends, before its record says so."""
         folder = self._folder / job_id
         if self._files.has_folder(folder):
-            self._files.write_json(folder / "end.json", END_VERSION.stamp(outcome), synced=synced)
+            self._files.write_json(folder / "end.json", END_VERSION.stamp(asdict(end)), synced=synced)
 
     def request_cancel(self, job_id: str) -> None:
         """Record that somebody asked for the end of a running job."""
@@ -220,7 +220,7 @@ class JobFolders:
             self._files.write_json(folder / "cancel.json", {}, synced=False)
 
     def cancel_requested(self, job_id: str) -> bool:
-        """Return True if somebody did."""
+        """Return True if `request_cancel` was called."""
         return self._files.read_json(self._folder / job_id / "cancel.json") is not None
 
     def asked(self, job_id: str) -> NewJob | None:
@@ -232,11 +232,9 @@ class JobFolders:
         built = [self.built_model(job_id, token) for token in sorted(self._tokens(job_id), reverse=True)]
         return [folder for folder in built if self._files.exists(folder / "meta.json")]
 
-    def ended(self, job_id: str) -> Mapping[str, Any] | None:
+    def ended(self, job_id: str) -> End | None:
         """Return how a job ended, or None. Raises Damaged, NewerVersion."""
-        found: Mapping[str, Any] | None = self._files.read_json(self._folder / job_id / "end.json")
-        END_VERSION.check(found, f"end.json of {job_id}")
-        return found
+        return self._files.read_record(self._folder / job_id / "end.json", _END, END_VERSION)
 
     def ended_ms(self, job_id: str) -> int:
         """Return when the end of an ended job was written, ms since 1970."""

@@ -2,20 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from shared.errors import Damaged, NotFound, VolumeGone
-from shared.ids import is_id
+from shared.errors import Damaged, NotFound
 from shared.jobs.record import StartingPoint
 from shared.jobs.rows import MAX_METRICS, METRICS, MetricRow, ModelLosses, read_rows
 from shared.requests.recipes import RecipeName
 from shared.text.items import ModelItems
 from shared.versions import Version
-from shared.volume.files import page_ids, translated, write_json
+from shared.volume.collection import Collection
+from shared.volume.files import translated, write_json
 from shared.volume.shared_folder import SharedFolder
 
 
@@ -60,18 +59,18 @@ class Model:
 
 #: Of meta.json.
 VERSION = Version(newest=1)
-_MODEL = TypeAdapter(Model)
 
 
-class Models:
+class Models(Collection[Model]):
     """The folder of models. Any method raises VolumeUnavailable."""
 
+    _noun, _prefix, _record, _version = "model", "mod", TypeAdapter(Model), VERSION
+
     def __init__(self, folder: Path, files: SharedFolder | None = None) -> None:
-        self._folder = self.path = folder
-        self._files = files or SharedFolder()
+        super().__init__(folder, files)
+        self.path = folder
         #: An empty file for each base, named by its id; and one for each base that ever came with Charloom.
         self._bases, self._packaged = folder / ".bases", folder / ".packaged"
-        self._lock = folder / ".lock"
 
     def publish(self, built: Path, model_id: str) -> None:
         """Move a folder that holds a whole model into place. If it exists, an earlier attempt has published it."""
@@ -84,9 +83,7 @@ class Models:
 
         Raises NotFound.
         """
-        folder = self._folder / model_id
-        if not is_id(model_id, "mod") or not self._files.exists(folder / "meta.json"):
-            raise NotFound(f"There is no model {model_id!r}. GET /api/v1/models lists those there are.")
+        folder = super().folder(model_id)
         for name in names:
             self._files.local(folder / name)
         return folder
@@ -99,22 +96,6 @@ class Models:
         file = model.files[file_format]
         return self._files.local(self._folder / model.id / file.name), file
 
-    def list(
-        self, *, after: str | None, limit: int, newest_first: bool = True, corpus_id: str | None = None
-    ) -> tuple[Sequence[Model], bool]:
-        """Return some models after an id, and whether more follow; of one corpus, if given.
-
-        Damaged ones are left out.
-        """
-        ids = page_ids(self.ids(), after=after, newest_first=newest_first)
-        models = (model for name in ids if (model := self.find(name)))
-        found = list(islice((one for one in models if corpus_id in (None, one.corpus_id)), limit + 1))
-        return found[:limit], len(found) > limit
-
-    def ids(self) -> Sequence[str]:
-        """Return the ids of all models, oldest first."""
-        return [name for name in self._files.list_ids(self._folder) if is_id(name, "mod")]
-
     def metrics(self, model_id: str) -> Sequence[MetricRow]:
         """Return every loss measured while the model was trained, if its file has any. Raises NotFound, Damaged."""
         path = self.folder(model_id, "metrics.jsonl") / "metrics.jsonl"
@@ -125,18 +106,6 @@ class Models:
             return ()
         except ValueError as exc:
             raise Damaged(f"The losses of {model_id} can't be read: {path.name} is damaged, {exc}.") from exc
-
-    def find(self, model_id: str) -> Model | None:
-        """Return a model; None if there is none, or if it is damaged or of a newer version."""
-        path = self._folder / model_id / "meta.json"
-        return self._files.find_record(path, _MODEL, VERSION) if is_id(model_id, "mod") else None
-
-    def get(self, model_id: str) -> Model:
-        """Return a model. Raises NotFound, Damaged, NewerVersion."""
-        model = self._files.read_record(self.folder(model_id) / "meta.json", _MODEL, VERSION)
-        if model is None:
-            raise NotFound(f"{model_id} has just been deleted.")
-        return model
 
     def bases(self) -> Sequence[Model]:
         """Return the models that are marked as bases, oldest first. Damaged ones are left out."""
@@ -170,33 +139,19 @@ class Models:
         self,
         model_id: str,
         *,
-        name: str | None,
-        metadata: Mapping[str, str] | None,
-        base: bool | None = None,
+        name: str | None = None,
+        metadata: Mapping[str, str] | None = None,
         check: Callable[[], None] = lambda: None,
+        base: bool | None = None,
     ) -> Model:
-        """Change the name or metadata of a model, or its mark as a base; None keeps what there is.
-
-        `check` is called while no other process can edit or delete it; what it raises stops the change. It may be
-        called again where another process was faster.
-
-        Raises:
-            NotFound, Damaged, NewerVersion.
-        """
-        self.get(model_id)
-        fields, meta = {"name": name, "metadata": metadata}, self._folder / model_id / "meta.json"
+        """Do as `Collection.edit`, and mark the model as a base, or remove the mark, unless `base` is None."""
 
         def checked() -> None:
             check()
             if base is not None:
                 self.mark_base(model_id, base=base)
 
-        try:
-            self._files.set_fields(self._lock, meta, fields, checked)
-        except (FileNotFoundError, VolumeGone):
-            self.folder(model_id)  # has it just been deleted?
-            raise
-        return self.get(model_id)
+        return super().edit(model_id, name=name, metadata=metadata, check=checked)
 
     def delete(self, model_id: str, *, check: Callable[[], None] = lambda: None) -> None:
         """Remove a model, if `check`, called as by `edit`, raises nothing. Raises NotFound."""
@@ -205,11 +160,7 @@ class Models:
             check()
             self.mark_base(model_id, base=False)
 
-        meta = self.folder(model_id) / "meta.json"
-        try:
-            self._files.delete(self._lock, meta, checked)
-        except FileNotFoundError as exc:
-            raise NotFound(f"{model_id} has just been deleted.") from exc
+        super().delete(model_id, check=checked)
 
 
 def write_meta(folder: Path, model: Model) -> None:

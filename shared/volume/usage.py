@@ -20,7 +20,7 @@ _Found: TypeAlias = dict[str, tuple[str, int]]
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """What somebody stores."""
+    """What a caller stores."""
 
     texts: int = 0
     models: int = 0
@@ -55,7 +55,7 @@ class VolumeUsage:
         return Stored(texts=len(texts), models=len(models), bytes=sum(texts) + sum(models))
 
     def last(self) -> Mapping[str, Stored]:
-        """Return what each owner stored when it was last counted, without a look at the volume; "": nobody's."""
+        """Return what each owner stored at the last count, without reading the volume; "": without an owner."""
         with self._lock:
             texts, models = (list(found.values()) for found in self._all())
         return {

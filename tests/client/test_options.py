@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 
 from charloom import Format, GenerateOptions, JobStatus, JobType, Recipe, TrainOptions, Webhook, WriteItems
 from charloom.events import KnownEvent
-from charloom.records import ENDED
+from charloom.job_records import ENDED
 from shared.jobs.events import EventType
 from shared.jobs.record import TERMINAL, Status
 from shared.jobs.record import JobType as ServerJobType

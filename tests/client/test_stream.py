@@ -36,10 +36,10 @@ def test_a_refused_stream_is_retried_after_the_time_the_server_asks_for(
 ) -> None:
     waits: list[float] = []
     monkeypatch.setattr(loom._transport, "sleep", recording(waits))
-    busy = problem(503, "3 event streams are open here, as many as may be.")
+    busy = problem(503, "3 event streams are open here, the maximum.")
     scripted.replies = [Reply(status=503, body=busy.body, headers={"Retry-After": "7"}), sent(DONE)]
     seen = list(loom.jobs.watch("job_1"))
-    assert seen[0] == Silence(reason="3 event streams are open here, as many as may be.")
+    assert seen[0] == Silence(reason="3 event streams are open here, the maximum.")
     assert [event.type for event in seen[1:] if isinstance(event, Event)] == ["done"]
     assert waits == [7]
 

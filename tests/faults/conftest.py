@@ -30,7 +30,7 @@ class Stage:
 
 
 @pytest.fixture(scope="package")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Make the site and its undisturbed training, once."""
     with make_site(tmp_path_factory.mktemp("site"), lease_ttl_s=str(LEASE_TTL_S)) as site:
         site.start(HOSTS)
@@ -52,9 +52,9 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 @pytest.fixture
-def stage(standing: Stage) -> Stage:
+def stage(lasting: Stage) -> Stage:
     """Give the site with everything running again."""
-    site = standing.site
+    site = lasting.site
     if not site.valkey.lives:
         site.start_redis()
     if not site.web.lives:
@@ -65,4 +65,4 @@ def stage(standing: Stage) -> Stage:
             site.start_host(number)
     for number in HOSTS:
         site.wait_for_host(number)
-    return standing
+    return lasting

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 import redis
 
-from shared.errors import NewerVersion, VolumeGone
-from shared.jobs.record import NewJob, Status
+from shared.errors import Conflict, NewerVersion, VolumeGone
+from shared.jobs.record import End, JobError, NewJob, Status
 from shared.jobs.rows import ModelLosses
 from shared.store import Store, keys
 from shared.volume import Model, SavedState, Volume
@@ -44,7 +44,7 @@ def stored(data_dir: Path) -> Stored:
     volume.jobs.create(job)
     folder = volume.jobs.open_attempt(job.id, 1)
     volume.jobs.commit_state(folder, SavedState(path=folder / "state-1.safetensors", sha256="0", step=1))
-    volume.jobs.end(job.id, {"status": "failed"})
+    volume.jobs.end(job.id, End(status=Status.FAILED, error=JobError(code="diverged", detail="x")))
     corpus, _ = volume.corpora.add(io.BytesIO(b"a text"), name="a text", max_bytes=100)
     folder = data_dir / "models" / job.model_id
     folder.mkdir(parents=True)
@@ -115,7 +115,24 @@ def test_what_a_newer_version_added_to_a_model_survives_a_change_of_its_name(sto
     assert json.loads(path.read_text("utf-8"))["later"] == [1]
 
 
-@pytest.mark.parametrize("change", [{"version": "2"}, {"type": "dream"}])
+def test_what_a_newer_version_added_to_the_end_of_a_job_is_ignored(store: Store, stored: Stored) -> None:
+    path = stored.file("jobs/*/end.json")
+    end = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps(end | {"later": 1, "error": end["error"] | {"later": 1}}), "utf-8")
+    assert reconcile(store.jobs, stored.volume, lease_s=10) == 1
+    assert store.jobs.get(stored.job.id).error == JobError(code="diverged", detail="x")
+
+
+def test_a_damaged_end_stops_no_comparison(store: Store, stored: Stored) -> None:
+    other = make_job()
+    stored.volume.jobs.create(other)
+    stored.file(f"jobs/{stored.job.id}/end.json").write_text('{"status": "failed", "error": {"code": 1}}', "utf-8")
+    assert reconcile(store.jobs, stored.volume, lease_s=10) == 1
+    assert store.jobs.find(stored.job.id) is None
+    assert store.jobs.get(other.id).status is Status.QUEUED
+
+
+@pytest.mark.parametrize("change", [{"version": "2"}, {"type": "dream"}, {"status": "paused"}])
 def test_a_newer_jobs_record_is_refused_and_stops_nothing_else(
     store: Store, client: "redis.Redis", data_dir: Path, change: dict[str, str]
 ) -> None:
@@ -133,8 +150,16 @@ def test_a_newer_jobs_record_is_refused_and_stops_nothing_else(
     assert [job.id for job in store.jobs.find_all([newer.id, older.id])] == [older.id]
     sync_pending(store.jobs, Volume(data_dir))
     assert store.jobs.pending_sync() == [newer.id]
-    if "version" in change:
+    if "type" not in change:
         assert store.jobs.claim(newer.id, worker="w1", lease_s=10) is None
+    if "status" in change:
+        assert store.jobs.statuses([newer.id]) == ["paused"]
+        folder = Volume(data_dir)
+        folder.jobs.create(newer)
+        folder.jobs.end(newer.id, End(status=Status.FAILED))
+        assert reconcile(store.jobs, folder, lease_s=10) == 0
+        with pytest.raises(Conflict, match="paused"):
+            store.jobs.cancel(newer.id)
     assert client.hgetall(keys.job(newer.id)) == record
 
 

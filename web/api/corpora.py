@@ -22,7 +22,7 @@ from web.http.responses import (
     reply_versioned,
 )
 from web.http.schemas import Corpus, Job, Page, page_of
-from web.http.uploads import column_of, receive_all
+from web.http.uploads import column_of, multipart, receive_all
 from web.services import services
 from web.submission import quotas
 from web.submission.cancellation import retire
@@ -31,21 +31,11 @@ from web.submission.extracting import extract, is_plain
 api = API("corpora")
 
 _UPLOAD: Mapping[str, Mapping[str, Any]] = {
-    "multipart/form-data": {
-        "type": "object",
-        "required": ["file"],
-        "additionalProperties": False,
-        "properties": {
-            "file": {
-                "description": "A file, or several, which become one text in the natural order of their names.",
-                "oneOf": [
-                    {"type": "string", "format": "binary"},
-                    {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}},
-                ],
-            },
-            "name": {"type": "string", "maxLength": 200, "description": "Its name; the file's if omitted."},
-        },
-    },
+    "multipart/form-data": multipart(
+        "A file, or several, which become one text in the natural order of their names.",
+        name="Its name; the file's if omitted.",
+        several=True,
+    ),
     "text/plain": {"type": "string", "description": "The text itself."},
 }
 

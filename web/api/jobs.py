@@ -32,15 +32,7 @@ def list_jobs(query: JobsQuery) -> Response:
 
     Newest first, unless `order` says otherwise; filtered by type, status, and model or corpus.
     """
-    found = services().store.jobs.page(
-        types=query.type,
-        statuses=query.status,
-        model_id=query.model_id,
-        corpus_id=query.corpus_id,
-        after=query.after,
-        limit=query.limit,
-        newest_first=query.order == "desc",
-    )
+    found = query.read(services().store.jobs)
     return reply(page_of([JobView.of(job) for job in found.jobs], has_more=found.has_more))
 
 

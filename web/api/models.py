@@ -4,7 +4,7 @@ from flask import Response
 
 from shared.errors import InvalidRequest, NotFound
 from shared.requests.edits import ModelPatch
-from shared.requests.recipes import STREAM
+from shared.requests.recipes import RECIPES
 from shared.volume import Models
 from web.http.conditional import check_preconditions, reply_file
 from web.http.endpoints import API, ResponseSpec
@@ -45,7 +45,7 @@ def list_models(query: ModelsQuery) -> Response:
     """
     models = services().volume.models
     found, has_more = models.list(
-        after=query.after, limit=query.limit, newest_first=query.order == "desc", corpus_id=query.corpus_id
+        after=query.after, limit=query.limit, newest_first=query.order == "desc", where=query.accepts
     )
     views = [ModelView.of(model, base=models.is_base(model.id), listed=True) for model in found]
     return reply(page_of(views, has_more=has_more))
@@ -87,7 +87,7 @@ def update_model(model_id: str, body: ModelPatch) -> Response:
 
     def check() -> None:
         check_preconditions(lambda: etag_of_view(_view(models, model_id)))
-        if body.base and models.get(model_id).recipe != STREAM.name:
+        if body.base and not RECIPES[models.get(model_id).recipe].has_bases:
             raise InvalidRequest.at("/base", "Only a stream model can be a base.")
 
     model = models.edit(model_id, name=body.name, metadata=body.metadata, base=body.base, check=check)

@@ -12,7 +12,7 @@ blueprint = Blueprint("document", __name__)
 
 
 def document() -> Document:
-    """Return the document of the present app."""
+    """Return the document of the current app."""
     found: Document = current_app.extensions[JSON_DOCUMENT]
     return found
 

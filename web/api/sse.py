@@ -27,7 +27,7 @@ _END = {"status", "result", "error"}
 
 
 def stream(services: Services, job: Job, *, after: str | None) -> Response:
-    """Answer with the job's events after an id, or 204 where it has ended and nothing came after that.
+    """Respond with the job's events after an id, or 204 if it has ended and no event follows.
 
     Raises:
         Busy: as many streams are open as may be.
@@ -39,8 +39,7 @@ def stream(services: Services, job: Job, *, after: str | None) -> Response:
         return Response(headers=headers, content_type="text/event-stream")
     if not services.slots.take():
         raise Busy(
-            f"{services.slots.places} event streams are open here, as many as may be. Poll the job, or try again "
-            "shortly."
+            f"{services.slots.places} event streams are open here, the maximum. Poll the job, or try again shortly."
         )
     lines = _lines(services, job, after or _BEGINNING, sessions.lasting())
     response = Response(lines, headers=headers, content_type="text/event-stream")

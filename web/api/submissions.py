@@ -12,7 +12,7 @@ from web.http.queries import NameQuery
 from web.http.responses import json_answer, reply, reply_accepted
 from web.http.schemas import Estimate
 from web.http.schemas import Job as JobView
-from web.http.uploads import receive
+from web.http.uploads import multipart, receive
 from web.openapi.examples import GENERATE, TRAIN
 from web.services import services
 from web.submission import generation, importing, resuming, training
@@ -23,23 +23,9 @@ api = API("submissions")
 
 _QUEUED = {202: json_answer("The queued job.", JobView, "Location", "Retry-After", "ETag")}
 _FILE = {
-    "multipart/form-data": {
-        "type": "object",
-        "required": ["file"],
-        "additionalProperties": False,
-        "properties": {
-            "file": {
-                "type": "string",
-                "format": "binary",
-                "description": "A bundle, or a classic .pth file.",
-            },
-            "name": {
-                "type": "string",
-                "maxLength": 200,
-                "description": "The model's name; the file's if omitted.",
-            },
-        },
-    }
+    "multipart/form-data": multipart(
+        "A bundle, or a classic .pth file.", name="The model's name; the file's if omitted."
+    )
 }
 
 

@@ -51,5 +51,5 @@ def install(app: Flask) -> None:
 
 
 def hold_token() -> None:
-    """Mark the present response as one that holds a form's token."""
+    """Mark the current response as one that holds a form's token."""
     g.holds_token = True

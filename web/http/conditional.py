@@ -99,7 +99,7 @@ def _fails(etag: str, last_modified: datetime | None) -> bool:
 
 
 def _names(tags: ETags, etag: str, *, weak: bool) -> str | None:
-    """Return the one of a request's ETags that means this version, None where there is none."""
+    """Return the one of a request's ETags that means this version, None if there is none."""
     if tags.star_tag:
         return etag
     given = filter(None, tags.as_set(include_weak=weak))  # Werkzeug reads an empty tag as None

@@ -38,7 +38,7 @@ class Unauthorized(CharloomError):
 
     code = "unauthorized"
     status = 401
-    when = "The service has keys, and the request brings none or a wrong one."
+    when = "The service requires a key, and the request has none or a wrong one."
     to_do = "Send `Authorization: Bearer KEY`; the service's operator issues keys."
     example = "This is not a key of the service."
 
@@ -49,7 +49,7 @@ class Unauthorized(CharloomError):
 
 
 class Forbidden(CharloomError):
-    """The request comes from where it may not."""
+    """Requests from there aren't allowed."""
 
     code = "forbidden"
     status = 403
@@ -62,11 +62,11 @@ class Forbidden(CharloomError):
 
 
 class MethodNotAllowed(CharloomError):
-    """This address doesn't know the method; the Allow header lists those it knows."""
+    """This address doesn't support the method; the Allow header lists those it supports."""
 
     code = "method_not_allowed"
     status = 405
-    when = "The address doesn't know the method."
+    when = "The address doesn't support the method."
     to_do = "Use one of those in the header `Allow`."
 
 
@@ -90,12 +90,12 @@ class RequestInProgress(CharloomError):
 
 
 class UriTooLong(CharloomError):
-    """The address has more than 4,094 characters; put what is long into the body."""
+    """The address has more than 4,094 characters; move long values into the body."""
 
     code = "uri_too_long"
     status = 414
     when = "The address has more than 4,094 characters."
-    to_do = "Put what is long into the body."
+    to_do = "Move long values into the body."
 
 
 class UnsupportedMediaType(CharloomError):
@@ -127,7 +127,7 @@ class ExpectationFailed(CharloomError):
 
 
 class TooManyCalls(CharloomError):
-    """You call too often."""
+    """Too many calls."""
 
     code = "too_many_calls"
     status = 429
@@ -164,7 +164,7 @@ class Internal(CharloomError):
 
 
 class UnknownTransferCoding(CharloomError):
-    """Of the transfer codings only chunked is supported."""
+    """The only supported transfer coding is chunked."""
 
     code = "not_implemented"
     status = 501
@@ -173,7 +173,7 @@ class UnknownTransferCoding(CharloomError):
 
 
 class Busy(CharloomError):
-    """As many event streams are open as allowed; poll the job, or try again shortly."""
+    """The maximum number of event streams is open; poll the job, or try again shortly."""
 
     code = "busy"
     status = 503

@@ -33,10 +33,10 @@ class Quiet(Logger):  # type: ignore[misc]  # gunicorn is untyped
             super().warning(msg, *args, **kwargs)
 
     def debug(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        """Log a detail; which addresses are asked for is nobody's business."""
+        """Log a detail, but not which addresses are requested."""
         if msg != _ASKED_FOR:
             super().debug(msg, *args, **kwargs)
 
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        """Log what went wrong; of what was asked for, nothing."""
+        """Log what went wrong, but nothing of the request."""
         super().exception(msg.partition(" %s")[0] if args else msg, **kwargs)

@@ -17,8 +17,9 @@ from shared.ids import is_id
 from shared.jobs.record import JobType, Status
 from shared.requests.fields import Name
 from shared.store.events import is_event_id
+from shared.store.job_reader import JobReader, Page
 from shared.text.encodings import ENCODINGS, encoding_of
-from shared.volume import Corpus
+from shared.volume import Corpus, Model
 from shared.volume.columns import TableFormat
 
 
@@ -82,7 +83,7 @@ class CorporaQuery(ListQuery):
     metadata: Annotated[str, AfterValidator(_check_pair), Field(json_schema_extra={"pattern": "="})] | None = Field(
         None, description="Only corpora with this metadata: key=value."
     )
-    kind: Literal["prose", "list"] | None = Field(None, description="Only lists, or only texts that are none.")
+    kind: Literal["prose", "list"] | None = Field(None, description="Only lists, or only other texts.")
     after: CorpusId | None = Field(None, description="Continue after this id: `last_id` of the page before.")
 
     def accepts(self, corpus: Corpus) -> bool:
@@ -102,6 +103,10 @@ class ModelsQuery(ListQuery):
     after: Annotated[str, _id("mod"), _form("mod")] | None = Field(
         None, description="Continue after this id: `last_id` of the page before."
     )
+
+    def accepts(self, model: Model) -> bool:
+        """Return True if a model passes the filter."""
+        return self.corpus_id in (None, model.corpus_id)
 
 
 class JobsQuery(ListQuery):
@@ -125,6 +130,18 @@ class JobsQuery(ListQuery):
         if value is not None and info.data.get("model_id") is not None:
             raise ValueError("can't be combined with model_id; leave one of them out")
         return value
+
+    def read(self, jobs: JobReader) -> Page:
+        """Return the page of jobs that it asks for."""
+        return jobs.page(
+            types=self.type,
+            statuses=self.status,
+            model_id=self.model_id,
+            corpus_id=self.corpus_id,
+            after=self.after,
+            limit=self.limit,
+            newest_first=self.order == "desc",
+        )
 
 
 class JobQuery(Query):

@@ -88,13 +88,22 @@ class Upload:
         return size
 
 
+def multipart(file: str, *, name: str, several: bool = False) -> dict[str, Any]:
+    """Return the JSON schema of a form with a file, or several, and a name; both are descriptions."""
+    kind: dict[str, Any] = {"type": "string", "format": "binary"}
+    if several:
+        kind = {"oneOf": [kind, {"type": "array", "minItems": 1, "items": kind}]}
+    fields = {"file": kind | {"description": file}, "name": {"type": "string", "maxLength": 200, "description": name}}
+    return {"type": "object", "required": ["file"], "additionalProperties": False, "properties": fields}
+
+
 def receive(*, limit: int, name: str | None = None) -> Upload:
-    """Return the one uploaded file of the present request. Raises as `receive_all`."""
+    """Return the one uploaded file of the current request. Raises as `receive_all`."""
     return only(receive_all(limit=limit, name=name))
 
 
 def receive_all(*, limit: int, name: str | None = None, plain: bool = False) -> list[Upload]:
-    """Return the uploaded files of the present request, one or more.
+    """Return the uploaded files of the current request, one or more.
 
     Args:
         limit: the most bytes of the files. The caller still has to count them while reading.

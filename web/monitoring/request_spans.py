@@ -19,7 +19,7 @@ def install(app: Flask) -> None:
 
 
 def request_span() -> Span:
-    """Return the span of the present request."""
+    """Return the span of the current request."""
     span: Span = g.get("span", NO_SPAN)
     return span
 

@@ -1,4 +1,4 @@
-"""The page of a text's findings, which the text's own page shows, too: what is odd, and the form that fixes it."""
+"""The page of a text's findings, which the text's own page shows, too: what is odd, and the form to clean it."""
 
 from functools import partial
 

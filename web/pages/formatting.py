@@ -109,7 +109,7 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(value: int | str | None, *, seconds: bool = False) -> str:
-    """Format a time (ms since 1970, or RFC 3339): "24 Nov, 13:33 UTC"; with its year unless it is the present one."""
+    """Format a time (ms since 1970, or RFC 3339): "24 Nov, 13:33 UTC"; with its year unless it is the current one."""
     if value is None:
         return NOTHING
     when = datetime.fromtimestamp(value / 1000, UTC) if isinstance(value, int) else datetime.fromisoformat(value)

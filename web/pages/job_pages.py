@@ -53,15 +53,7 @@ def show_list() -> str:
     """List the jobs that the address asks for."""
     here = services()
     query: JobsQuery = check_strings(_QUERY, {name: value for name, value in request.args.items() if value})
-    page = here.store.jobs.page(
-        types=query.type,
-        statuses=query.status,
-        model_id=query.model_id,
-        corpus_id=query.corpus_id,
-        after=query.after,
-        limit=query.limit,
-        newest_first=query.order == "desc",
-    )
+    page = query.read(here.store.jobs)
     live = any(not job.ended for job in page.jobs)
     return render_template(
         "jobs.html",

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from web.http.errors import TooManyTries, Unauthorized
 from web.pages import csrf
 from web.security import sessions
-from web.security.auth import LOGIN, LOGOUT, key_shown
+from web.security.auth import LOGIN, LOGOUT, presented_key
 from web.services import services
 
 blueprint = Blueprint("login_page", __name__)
@@ -38,7 +38,7 @@ def sign_in() -> AnyResponse:
     if not shown:
         return _page(wanted, error="Enter a key.", status=422)
     try:
-        key = key_shown(shown)
+        key = presented_key(shown)
     except Unauthorized as exc:
         return _page(wanted, error=exc.detail, status=403)
     except TooManyTries as exc:

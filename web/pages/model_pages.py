@@ -12,7 +12,7 @@ from shared.errors import Damaged, InvalidRequest, NotFound, QuotaExceeded
 from shared.jobs.comparison import compare
 from shared.jobs.rows import MetricRow
 from shared.requests.edits import ModelPatch
-from shared.requests.recipes import STREAM
+from shared.requests.recipes import RECIPES
 from shared.volume import Model
 from web.http.loss_rows import reply_csv
 from web.http.queries import ModelsQuery
@@ -72,7 +72,7 @@ def mark_base(model_id: str) -> AnyResponse:
     """Mark a model as a base, or remove the mark."""
     here = services()
     form = csrf.form()
-    if here.volume.models.get(model_id).recipe != STREAM.name:
+    if not RECIPES[here.volume.models.get(model_id).recipe].has_bases:
         raise NotFound("Only a stream model can be a base.")
     here.volume.models.mark_base(model_id, base=form.get("base") == "true")
     return redirect(f"/models/{model_id}", 303)
@@ -88,7 +88,7 @@ def delete(model_id: str) -> AnyResponse:
 
 
 @blueprint.post("/models/import")
-def bring() -> AnyResponse:
+def import_model() -> AnyResponse:
     """Import a model from a file and go to the job's page."""
     here = services()
     limit = here.settings.max_model_bytes
@@ -109,7 +109,7 @@ def _list(here: Services, *, errors: dict[str, str] | None = None, status: int =
     asked = {name: value for name, value in request.args.items() if value}
     query: ModelsQuery = check_strings(_QUERY, asked)
     models, more = here.volume.models.list(
-        after=query.after, limit=query.limit, newest_first=query.order == "desc", corpus_id=query.corpus_id
+        after=query.after, limit=query.limit, newest_first=query.order == "desc", where=query.accepts
     )
     of_corpus = f"corpus_id={query.corpus_id}" if query.corpus_id else ""
     page = render_template(

@@ -32,7 +32,7 @@ _ABOUT = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class RecipePanel:
     """One of the two recipes."""
 
     name: str
@@ -47,16 +47,16 @@ class Recipe:
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
-def recipe_of(
+def panel_of(
     here: Services, kind: type[StreamRequest] | type[ClassicRequest], corpus: Corpus, typed: Mapping[str, str]
-) -> Recipe:
+) -> RecipePanel:
     """Return a recipe with its estimate for this text, with the options as typed."""
     name = kind.kind.name
     fields = {key: field for key, field in fields_of(kind).items() if key not in _APART}
     try:
         resolved = training.resolve(here, requested({**typed, "corpus_id": corpus.id, "recipe": name}), seed=0)
         estimate = training.estimate_training(here, resolved)
-        return Recipe(
+        return RecipePanel(
             name=name,
             about=_ABOUT[name],
             fields=fields,
@@ -65,7 +65,9 @@ def recipe_of(
             starting_point=resolved.starting_point,
         )
     except InvalidRequest as exc:
-        return Recipe(name=name, about=_ABOUT[name], fields=fields, refusal=exc.detail, errors=errors_by_field(exc))
+        return RecipePanel(
+            name=name, about=_ABOUT[name], fields=fields, refusal=exc.detail, errors=errors_by_field(exc)
+        )
 
 
 def requested(typed: Mapping[str, str]) -> training.Training:

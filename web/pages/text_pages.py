@@ -18,7 +18,7 @@ from shared.text.text_stream import excerpt
 from shared.volume import Corpus, Model
 from shared.volume.corpus_joins import join
 from shared.volume.corpus_vocabulary import RARE, vocabulary_of
-from web.http.queries import CorporaQuery
+from web.http.queries import CorporaQuery, ModelsQuery
 from web.http.responses import file_name_of
 from web.http.validation import check, check_strings
 from web.pages import csrf
@@ -176,7 +176,8 @@ def _one(
     corpus = corpora.get(corpus_id)
     counts = vocabulary_of(corpora, corpus_id)
     rarest_first = request.args.get("order") == "rarest"
-    models, more_models = here.volume.models.list(after=None, limit=_MODELS, corpus_id=corpus_id)
+    query = ModelsQuery(corpus_id=corpus_id)
+    models, more_models = here.volume.models.list(after=None, limit=_MODELS, where=query.accepts)
     jobs = here.store.jobs.page(corpus_id=corpus_id, limit=_JOBS)
     page = render_template(
         "text.html",

@@ -13,7 +13,7 @@ from shared.text.encodings import ENCODINGS, encoding_of
 from web.http.uploads import check_name, column_of, pasted, uploads_of
 from web.pages import csrf
 from web.pages.form_fields import errors_by_field, values_of
-from web.pages.recipe_panels import Recipe, recipe_of, requested, vocabulary_of
+from web.pages.recipe_panels import RecipePanel, panel_of, requested, vocabulary_of
 from web.services import Services, services
 from web.submission import quotas, training
 from web.submission.extracting import extract, is_plain
@@ -149,10 +149,10 @@ def _page(
     corpora, more = here.volume.corpora.list(after=None, limit=_TEXTS)
     corpus = here.volume.corpora.find(corpus_id) if corpus_id else None
     chosen = recipe.kind.name
-    recipes: list[Recipe] = []
+    recipes: list[RecipePanel] = []
     if corpus is not None:
         recipes += [
-            recipe_of(here, kind, corpus, typed or {} if kind is recipe else {}) for kind in TRAIN_REQUESTS.values()
+            panel_of(here, kind, corpus, typed or {} if kind is recipe else {}) for kind in TRAIN_REQUESTS.values()
         ]
     if previews:
         errors = next((one.errors for one in recipes if one.name == chosen), {})

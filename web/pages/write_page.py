@@ -32,7 +32,7 @@ _ITEMS, _COUNT = "items.", "100"
 _FOLDED = ("seed", "top_k", "top_p", "max_run", "unknown_chars", "priority")
 
 
-#: The effect of a temperature: from which value on, its range and words. The page marks the present one.
+#: The effect of a temperature: from which value on, its range and words. The page marks the current one.
 _SCALE = (
     (0, "0", "always the likeliest character: soon repeats itself"),
     (0.01, "up to 0.5", "careful: safe words, many repetitions"),

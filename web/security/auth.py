@@ -1,7 +1,7 @@
-"""Authentication: with keys set, every caller shows one, as `Authorization: Bearer` or by a session of the page.
+"""Authentication: with keys set, every caller presents one, as `Authorization: Bearer` or by a session of the page.
 
-Programs get 401; a browser that asks for a page is redirected to `/login`. An address that has shown ten different
-wrong keys hears for ten minutes only that it must wait, but a valid key is accepted all the time. A client that repeats
+Programs get 401; a browser that asks for a page is redirected to `/login`. An address that has sent ten different
+wrong keys gets 429 for further ones for ten minutes, but a valid key is always accepted. A client that repeats
 the same wrong key counts once. Knows nothing of HTML.
 """
 
@@ -42,12 +42,12 @@ def install(app: Flask) -> None:
 
 
 def check() -> Response | None:
-    """Authenticate the present request; return a redirect to the sign-in page, or raise, if that fails."""
+    """Authenticate the current request; return a redirect to the sign-in page, or raise, if that fails."""
     if request.path in _OPEN or request.path.startswith(_OPEN_FOLDER) or metrics_access.is_allowed():
         return None
     bearer = _bearer()
     if bearer is not None:
-        let_in(key_shown(bearer))
+        let_in(presented_key(bearer))
         return None
     session = sessions.present()
     if session is not None:
@@ -62,7 +62,7 @@ def check() -> Response | None:
     raise Unauthorized("You are not signed in any more. Sign in, go back, load the page again and send it once more.")
 
 
-def key_shown(presented: str) -> ApiKey:
+def presented_key(presented: str) -> ApiKey:
     """Return the key that was presented.
 
     Raises:
@@ -84,7 +84,7 @@ def is_known() -> bool:
         return True
     try:
         bearer = _bearer()
-        return key_shown(bearer) is not None if bearer is not None else sessions.present() is not None
+        return presented_key(bearer) is not None if bearer is not None else sessions.present() is not None
     except (Unauthorized, TooManyTries, StoreUnavailable):
         return False
 
@@ -125,9 +125,9 @@ def _note_wrong(here: Services, presented: str) -> None:
     mark = hmac.new(_marking_key(here.settings.api_keys), presented.encode("utf-8", "surrogatepass"), hashlib.sha256)
     try:
         if here.store.login_attempts.note_wrong_key(address(), mark.hexdigest()[:8]):
-            log.warning("A wrong key was shown from %s", address())
+            log.warning("A wrong key was sent from %s", address())
     except StoreUnavailable:
-        log.warning("A wrong key was shown from %s; with Redis away it isn't counted", address())
+        log.warning("A wrong key was sent from %s; with Redis away it isn't counted", address())
 
 
 def _marking_key(keys: Sequence[ApiKey]) -> bytes:

@@ -11,7 +11,7 @@ _IPV6_PREFIX = 64
 
 
 def caller() -> str:
-    """Return the present caller: the name of their key, or their address if no keys are set.
+    """Return the current caller: the name of their key, or their address if no keys are set.
 
     A name never looks like an address. Limits and counts of callers use this.
     """
@@ -20,13 +20,13 @@ def caller() -> str:
 
 
 def let_in_by() -> ApiKey | None:
-    """Return the key that authenticated the present caller, with this request or when the session began."""
+    """Return the key that authenticated the current caller, with this request or when the session began."""
     found: ApiKey | None = g.get("api_key")
     return found
 
 
 def let_in(key: ApiKey) -> None:
-    """Record the key that authenticated the present caller."""
+    """Record the key that authenticated the current caller."""
     g.api_key = key
 
 

@@ -9,7 +9,7 @@ PATH = "/metrics"
 
 
 def is_allowed() -> bool:
-    """Return True if the present request asks for the metrics, from a network that may."""
+    """Return True if the current request asks for the metrics, from a network that may."""
     if request.path != PATH:
         return False
     networks = services().settings.metrics_networks

@@ -57,7 +57,7 @@ def install(app: Flask) -> None:
 
 
 def check() -> None:
-    """Raise Malformed or Forbidden unless the present request may be answered."""
+    """Raise Malformed or Forbidden unless the current request may be answered."""
     host = request.environ.get("HTTP_HOST", "")
     name = hostname(host)
     if name is None:
@@ -128,7 +128,7 @@ def _add_headers(response: Response) -> Response:
     # A browser applies it to all ports of a name, so the loopback names must be left out.
     if request.is_secure and not is_own_name(request.headers.get("Host", ""), []):
         response.headers["Strict-Transport-Security"] = _ONLY_HTTPS
-    # What a session was shown must not be kept: "back" would show it to others after its owner has signed out.
+    # A session's pages must not be kept: "back" would show them to others after its owner has signed out.
     if sessions.present_id() or (let_in_by() is not None and response.mimetype == "text/html"):
         response.headers["Cache-Control"] = "no-store"
     else:

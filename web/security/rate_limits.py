@@ -26,7 +26,7 @@ def install(app: Flask) -> None:
 
 
 def check() -> None:
-    """Count the present request. Raises TooManyCalls."""
+    """Count the current request. Raises TooManyCalls."""
     here = services()
     rate = here.settings.rate
     if rate is None or not (request.path.startswith(_API) or request.method not in READING):

@@ -37,7 +37,7 @@ def begin(response: Response, key: ApiKey) -> None:
 
 
 def present() -> Session | None:
-    """Return the session that the present request belongs to, unless it is over.
+    """Return the session that the current request belongs to, unless it is over.
 
     Raises StoreUnavailable if Redis can't say whether it was ended, VolumeUnavailable if the signing key can't be read.
     """
@@ -49,7 +49,7 @@ def present() -> Session | None:
 
 
 def lasting() -> Callable[[], bool]:
-    """Return a function that returns False once the session of the present request is over.
+    """Return a function that returns False once the session of the current request is over.
 
     It can be called after the request, by what streams its response, and raises as `present` does. Without a session it
     returns True.
@@ -71,13 +71,13 @@ def _read(here: Services, sent: str) -> Session | None:
 
 
 def present_id() -> str:
-    """Return the id of the session that the present request was authenticated by, "" if there is none."""
+    """Return the id of the session that the current request was authenticated by, "" if there is none."""
     found: str = g.get("session_id", "")
     return found
 
 
 def end(response: Response) -> None:
-    """End the present session, everywhere it may have been copied to, and delete the browser's cookie.
+    """End the current session, everywhere it may have been copied to, and delete the browser's cookie.
 
     Raises StoreUnavailable; the session then continues.
     """

@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 MIN_RATE: Final = 1024
 #: Bytes kept for a client that reads slowly. A thread with more to send waits.
 MAX_BACKLOG_BYTES: Final = 1 << 20
-#: With so many bytes unsent the kernel takes no more: a client that reads nothing is noticed after a response or two.
+#: With this many bytes unsent the kernel takes no more: a client that reads nothing is noticed after a response or two.
 _UNSENT_BYTES = 1 << 14
 _PIECE_BYTES = 1 << 18
 #: For SO_LINGER: a closed connection is reset.
@@ -48,7 +48,7 @@ class ClientSocket:
         self._backlog = bytearray()
         self._changed = threading.Condition()
         self._aborted = False
-        #: The path that the present request asks for, as far as it is known.
+        #: The path that the current request asks for, as far as it is known.
         self.path = ""
 
     def recv(self, size: int) -> bytes:

@@ -73,7 +73,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.lane: Any = None
         #: Another request may follow.
         self.keep = True
-        #: Only what is left of the client's request is still read, and thrown away: so many bytes so far.
+        #: Only what is left of the client's request is still read, and thrown away; its bytes so far.
         self.discarded: int | None = None
         #: When the client must have got on, by the monotonic clock, seconds; None: the client isn't waited for.
         self.deadline: float | None = None

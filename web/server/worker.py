@@ -1,7 +1,7 @@
 """gunicorn's thread worker, but a client holds a thread only while there is work to do for it.
 
 The event loop reads a request's head and a small body, sends what a client is slow to read, and discards
-what is left of a refused body. Clients that don't get on are cut off. When all places are taken, of an address or
+what is left of a refused body. Clients that stall are cut off. When all places are taken, of an address or
 altogether, a connection that no thread works for gives way to the new one.
 """
 
@@ -38,7 +38,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._places = Places(self.limits, connections=self.worker_connections - 1)
-        #: Seconds between two looks for clients whose time is up, and when the next is due.
+        #: Seconds between two checks for clients whose time is up, and when the next is due.
         self._look_s = min(0.5, self.limits.stall_s / 10)
         self._next_look = 0.0
 
@@ -222,7 +222,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         return time.monotonic() + (seconds if self.alive else min(seconds, STOP_KEEPALIVE_LINGER))
 
     def _extended(self, deadline: float | None, got_on_bytes: int) -> float:
-        """Return a deadline put off by the time that so many bytes may take."""
+        """Return a deadline put off by the time that this many bytes may take."""
         latest = self._within(self.limits.stall_s)
         return latest if deadline is None else min(latest, deadline + got_on_bytes / MIN_RATE)
 
@@ -240,7 +240,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         self._close(conn)
 
     def murder_keepalived(self, force: bool = False) -> None:
-        """Cut off the clients that haven't got on in time; all of them if forced, when the worker ends."""
+        """Cut off the clients that have stalled for too long; all of them if forced, when the worker ends."""
         now = time.monotonic()
         if now < self._next_look and not force:
             return

@@ -2,4 +2,4 @@
 import "./chart.js";
 import { JobView } from "./jobview.js";
 
-for (const root of document.querySelectorAll("[data-job]:not([data-ended])")) new JobView(root, { asks: true });
+for (const root of document.querySelectorAll("[data-job]:not([data-ended])")) new JobView(root, { polls: true });

@@ -5,15 +5,15 @@ import { follow, isLater } from "./stream.js";
 import { duration, loss, number, percent } from "./words.js";
 
 // Events after which parts of the page are fetched again: their markup is in the templates only.
-const TURNS = ["status", "sample", "log", "done", "reset"];
+const REFRESHING = ["status", "sample", "log", "done", "reset"];
 // Seconds between two looks at the queue and the workers, while the job waits.
 const QUEUE_S = 5;
 // Most items that are shown while further ones are written.
 const COMING = 100;
 
 export class JobView {
-  // `root` contains the job's parts; `chart` draws its losses, if it has any; `asks`: poll instead of opening a stream.
-  constructor(root, { chart = null, asks = false } = {}) {
+  // `root` contains the job's parts; `chart` draws its losses, if it has any; `polls`: poll instead of opening a stream.
+  constructor(root, { chart = null, polls = false } = {}) {
     Object.assign(this, { root, chart, title: document.title });
     const { job, after } = root.dataset;
     this.measured = []; // losses that a page being fetched may not have in its table
@@ -21,18 +21,18 @@ export class JobView {
     this.began = this.elapsed();
     this.loadedAt = Date.now();
     this.clock = setInterval(() => this.tick(), 1000);
-    this.end = follow(job, after, (kind, data, id) => this.hear(kind, data, id), { linked: (whether) => this.link(whether), asks });
+    this.end = follow(job, after, (kind, data, id) => this.receive(kind, data, id), { linked: (whether) => this.link(whether), polls });
     root.addEventListener("submit", (event) => this.submit(event));
   }
 
-  hear(kind, data, id) {
+  receive(kind, data, id) {
     if (kind === "progress") this.progress(data);
     else if (kind === "metric") this.measure({ id, data });
     else if (kind === "text") this.text(data);
     else if (kind === "items") this.items(data);
     if (kind === "reset" || (kind === "status" && data.status === "running")) this.staleSince = id;
     if (kind === "gone") this.stop();
-    if (TURNS.includes(kind)) this.parts.refresh();
+    if (REFRESHING.includes(kind)) this.parts.refresh();
   }
 
   measure(event) {

@@ -42,7 +42,7 @@ export function marking(form) {
     return forms.some((form) => [...form].every(isKnown)) ? [] : [...segment].filter((one) => !isKnown(one));
   };
 
-  function look() {
+  function check() {
     const text = area.value;
     const lowered = model && model.params.lowercase !== false && text !== text.toLowerCase();
     count.textContent = text ? `${number(codePoints(text))} characters${lowered ? ", read in lower case like the model’s text" : ""}` : "";
@@ -75,31 +75,31 @@ export function marking(form) {
     button.addEventListener("click", () => {
       const without = ({ segment }) => (unknownOf(segment).length ? [...segment].filter(isKnown).join("") : segment);
       area.value = Array.from(segmenter.segment(area.value), without).join("");
-      look();
+      check();
       area.focus();
     });
     notice.append(button);
   }
 
-  async function meet() {
+  async function fetchModel() {
     const id = form.elements.model_id.value;
     const answer = await fetch(`/api/v1/models/${id}`);
     if (form.elements.model_id.value !== id) return;
     if (answer.status >= 500) throw new Error(answer.statusText);
     model = answer.ok ? await answer.json() : null;
     if (model) model.known = new Set(model.vocabulary);
-    look();
+    check();
   }
 
   // Until the vocabulary is known, only the server can mark characters.
-  const learn = () => meet().catch(() => setTimeout(learn, AGAIN_MS));
+  const load = () => fetchModel().catch(() => setTimeout(load, AGAIN_MS));
 
-  area.addEventListener("input", look);
+  area.addEventListener("input", check);
   area.addEventListener("scroll", () => (behind.scrollTop = area.scrollTop));
-  form.elements.unknown_chars.addEventListener("change", look);
-  form.elements.model_id.addEventListener("change", learn);
-  learn();
-  look();
+  form.elements.unknown_chars.addEventListener("change", check);
+  form.elements.model_id.addEventListener("change", load);
+  load();
+  check();
 }
 
 // Adds a slider to the temperature, and marks its effect on the scale below.

@@ -7,7 +7,7 @@
 
 const KINDS = ["status", "progress", "metric", "sample", "text", "items", "log", "done", "reset"];
 // Time between two polls, and before a stream is tried again, ms.
-const ASK_MS = 1000;
+const POLL_MS = 1000;
 const RETRY_MS = 15000;
 
 // Returns true if an event's id (milliseconds and a count) comes after another one.
@@ -18,9 +18,9 @@ export function isLater(id, other) {
 }
 
 // Follows a job after an event. Calls `emit(kind, data, id)` for each event; one without an id gets that of the event before
-// it. Calls `linked(whether)` when the connection is made or lost. `asks`: only poll, where one page follows many jobs.
+// it. Calls `linked(whether)` when the connection is made or lost. `polls`: only poll, where one page follows many jobs.
 // Returns a function that ends it.
-export function follow(jobId, after, emit, { linked = () => {}, asks = false } = {}) {
+export function follow(jobId, after, emit, { linked = () => {}, polls = false } = {}) {
   const address = `/api/v1/jobs/${jobId}/events`;
   let last = after;
   let ended = false;
@@ -28,7 +28,7 @@ export function follow(jobId, after, emit, { linked = () => {}, asks = false } =
   let timer = 0;
   let triedAt = 0;
 
-  function hear(kind, id, data) {
+  function receive(kind, id, data) {
     if (ended) return;
     if (id) last = id;
     emit(kind, data, last);
@@ -40,17 +40,17 @@ export function follow(jobId, after, emit, { linked = () => {}, asks = false } =
     source = new EventSource(`${address}?after=${last}`);
     source.addEventListener("open", () => linked(true));
     for (const kind of KINDS) {
-      source.addEventListener(kind, (event) => hear(kind, event.lastEventId, JSON.parse(event.data)));
+      source.addEventListener(kind, (event) => receive(kind, event.lastEventId, JSON.parse(event.data)));
     }
     source.addEventListener("error", () => {
       if (ended) return;
       if (source.readyState !== EventSource.CLOSED) return linked(false); // the browser reconnects by itself
       close();
-      ask();
+      poll();
     });
   }
 
-  async function ask() {
+  async function poll() {
     if (ended || document.hidden) return;
     try {
       const answer = await fetch(`${address}?after=${last}`, { headers: { Accept: "application/json" } });
@@ -59,12 +59,12 @@ export function follow(jobId, after, emit, { linked = () => {}, asks = false } =
       if (!answer.ok) throw new Error(answer.statusText);
       const page = await answer.json();
       linked(true);
-      for (const event of page.data) hear(event.type, event.id, event.data);
-      if (page.has_more) return ask();
+      for (const event of page.data) receive(event.type, event.id, event.data);
+      if (page.has_more) return poll();
     } catch {
       linked(false);
     }
-    if (!ended) timer = setTimeout(!asks && Date.now() - triedAt > RETRY_MS ? open : ask, ASK_MS);
+    if (!ended) timer = setTimeout(!polls && Date.now() - triedAt > RETRY_MS ? open : poll, POLL_MS);
   }
 
   function close() {
@@ -75,7 +75,7 @@ export function follow(jobId, after, emit, { linked = () => {}, asks = false } =
 
   function turn() {
     close();
-    if (!document.hidden) asks ? ask() : open();
+    if (!document.hidden) polls ? poll() : open();
   }
 
   function end() {

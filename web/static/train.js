@@ -9,9 +9,9 @@ const MIN_CHARS = 1000;
 
 // Keeps a recipe's estimate up to date with its options.
 function estimating(form) {
-  const look = form.querySelector("[data-look]");
-  look.hidden = true;
-  const { formAction } = look.querySelector("button");
+  const button = form.querySelector("[data-estimate]");
+  button.hidden = true;
+  const { formAction } = button.querySelector("button");
   const part = form.querySelector(`[data-part="estimate-${form.dataset.recipe}"]`);
   let timer = 0;
   let asking = null;

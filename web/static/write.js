@@ -3,7 +3,7 @@ import { JobView } from "./jobview.js";
 import { dial, marking } from "./prompt.js";
 
 const sheet = document.querySelector("[data-sheet]");
-const PARTS = ["state", "link", "standing", "actions", "texts", "seed"];
+const PARTS = ["state", "link", "progress", "actions", "texts", "seed"];
 // Most earlier texts that stay on the page.
 const MAX_EARLIER = 12;
 // Items that a model of a list is asked for unless another number is typed.
@@ -75,7 +75,7 @@ function show(page) {
   if (innerWidth < 1024) work.scrollIntoView({ block: "start" });
 }
 
-// Folds the present text away.
+// Folds the current text away.
 function keep() {
   const work = sheet.querySelector(".work");
   view?.end();

@@ -1,4 +1,4 @@
-"""Jobs about a text's findings: one that examines the text, once, and those that fix it into a new one."""
+"""Jobs about a text's findings: one that examines the text, once, and those that make a clean copy."""
 
 from functools import partial
 
@@ -32,7 +32,7 @@ def findings_or_job(services: Services, corpus_id: str) -> Findings | Job:
 
 
 def prepare(services: Services, corpus_id: str, request: CleanRequest, job_id: str) -> NewJob:
-    """Return the job that fixes a text. Raises NotFound."""
+    """Return the job that cleans a text. Raises NotFound."""
     corpus = services.volume.corpora.get(corpus_id)
     return NewJob(
         id=job_id,

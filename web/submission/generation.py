@@ -1,7 +1,7 @@
 """From a generate request to a queued job: its prompt chosen or fitted to the model, its seed made concrete."""
 
 from shared import volume
-from shared.errors import InvalidRequest
+from shared.errors import InvalidRequest, no_such
 from shared.ids import seed_of
 from shared.jobs.record import JobType, NewJob
 from shared.requests.costs import writing_seconds
@@ -22,9 +22,7 @@ def prepare(services: Services, request: GenerateRequest, job_id: str) -> NewJob
     check_priority(services, request.priority)
     model = services.volume.models.find(request.model_id)
     if model is None:
-        raise InvalidRequest.at(
-            "/model_id", f"There is no model {request.model_id[:60]!r}. GET /api/v1/models lists those there are."
-        )
+        raise InvalidRequest.at("/model_id", no_such("model", request.model_id))
     seed = seed_of(job_id) if request.seed is None else request.seed
     corpus = services.volume.corpora.find(model.corpus_id) if model.corpus_id else None
     text = None if request.prompt is None else _fitted(request, model, request.prompt)

@@ -31,13 +31,13 @@ HEADER = {
 _BARE, _QUOTED = re.compile(r"[!#-~][!-~]{0,254}"), re.compile(r'"((?:[ !#-\[\]-~]|\\["\\]){1,255})"')
 #: Response headers that are part of the answer.
 _KEPT_HEADERS = ("Content-Type", "Location", "Retry-After", "ETag")
-#: Seconds between two looks for the answer to a request that another thread carries out, and looks at most: by then a
+#: Seconds between two checks for the answer to a request that another thread carries out, and looks at most: by then a
 #: dead one's hold is over.
 _LOOK_S, _MAX_LOOKS = 0.1, 300
 
 
 def submit_once(services: Services, prepare: Prepare, body: BaseModel | None = None) -> Response:
-    """Answer the present request with the job that `prepare` makes, or as its first sending was answered.
+    """Respond with the job that `prepare` makes, or with the response to the first request with the same key.
 
     Args:
         services: where answers are kept.
@@ -59,10 +59,10 @@ def submit_once(services: Services, prepare: Prepare, body: BaseModel | None = N
     try:
         # Made by a try that died before it answered?
         job = services.store.jobs.find(begun.job_id) or submit(services, prepare, job_id=begun.job_id)
-        answer = services.store.repeats.answer(key, _serialized(reply_accepted(job)))
+        answer = services.store.idempotency_keys.answer(key, _serialized(reply_accepted(job)))
     except BaseException as exc:
         with suppress(StoreUnavailable):  # the hold then ends by itself
-            services.store.repeats.release(key, begun, forget=isinstance(exc, Refused))
+            services.store.idempotency_keys.release(key, begun, forget=isinstance(exc, Refused))
         raise
     return _spoken(answer)
 
@@ -80,7 +80,7 @@ def _begin(services: Services, key: str, fingerprint: str) -> Begun | str:
     """Begin the request or return its first answer, once there is one."""
     job_id = new_id("job")
     for _ in range(_MAX_LOOKS):
-        begun = services.store.repeats.begin(key, fingerprint, job_id=job_id)
+        begun = services.store.idempotency_keys.begin(key, fingerprint, job_id=job_id)
         if begun is not None:
             return begun
         if shutdown.closing.wait(_LOOK_S):

@@ -8,7 +8,7 @@ from web.services import Services
 
 
 def check_priority(services: Services, priority: Priority) -> None:
-    """Raise InvalidRequest if the present caller may not send jobs of this priority."""
+    """Raise InvalidRequest if the current caller may not send jobs of this priority."""
     key, allowed = let_in_by(), services.settings.high_priority
     if priority != "high" or "*" in allowed or (key is not None and key.name in allowed):
         return

@@ -57,13 +57,13 @@ class Usage:
 
 
 def owner() -> str:
-    """Return whose what the present caller makes is: the name of their key, "" without keys."""
+    """Return the owner of what the current caller makes: the name of their key, "" without keys."""
     key = let_in_by()
     return "" if key is None else key.name
 
 
 def usage(services: Services) -> Usage:
-    """Return the present caller's figures. Raises StoreUnavailable, VolumeUnavailable."""
+    """Return the current caller's figures. Raises StoreUnavailable, VolumeUnavailable."""
     stored, reserved = _stored(services, owner()), services.store.jobs.reserved(owner())
     used = {name: _used(services.settings, name, stored, reserved) for name in _NAMES.values()}
     return Usage(owner=owner(), **used)
@@ -75,12 +75,12 @@ def shown(services: Services) -> Usage | None:
 
 
 def keeping(services: Services) -> Keeping:
-    """Return whose a new text is, and the check that it may be kept, which raises QuotaExceeded."""
+    """Return the owner of a new text, and the check that it may be kept, which raises QuotaExceeded."""
     return Keeping(owner=owner(), check=partial(_check_text, services))
 
 
 def room(services: Services, job: NewJob) -> Mapping[str, int]:
-    """Return how much the present caller's live jobs may make, as `JobStore.create` takes it."""
+    """Return how much the current caller's live jobs may make, as `JobStore.create` takes it."""
     if not job.makes or not services.settings.has_quota:
         return {}
     stored = _stored(services, job.owner)

@@ -1,4 +1,4 @@
-"""Submit a job for the caller of the present request: the one way for the API and the pages."""
+"""Submit a job for the caller of the current request: the one way for the API and the pages."""
 
 import logging
 from collections.abc import Callable

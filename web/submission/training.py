@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from pydantic import TypeAdapter
 
 from shared import volume
-from shared.errors import InvalidRequest
+from shared.errors import InvalidRequest, no_such
 from shared.ids import model_id_of, seed_of
 from shared.jobs.record import JobType, NewJob, StartingPoint
 from shared.requests.costs import training_seconds
@@ -74,9 +74,7 @@ def resolve(services: Services, request: Training, *, seed: int) -> Resolved:
     check_priority(services, request.priority)
     corpus = services.volume.corpora.find(request.corpus_id)
     if corpus is None:
-        raise InvalidRequest.at(
-            "/corpus_id", f"There is no corpus {request.corpus_id[:60]!r}. GET /api/v1/corpora lists those there are."
-        )
+        raise InvalidRequest.at("/corpus_id", no_such("corpus", request.corpus_id))
     if isinstance(request, StreamRequest):
         request = request.model_copy(update={"items": resolve_items(services, corpus, request)})
     if request.init_from == AUTO:
@@ -186,9 +184,7 @@ def _check_webhook(services: Services, request: Training) -> None:
 def _model_to_start_from(services: Services, request: Training, model_id: str) -> volume.Model:
     model = services.volume.models.find(model_id)
     if model is None:
-        raise InvalidRequest.at(
-            "/init_from", f"There is no model {model_id[:60]!r}. GET /api/v1/models lists those there are."
-        )
+        raise InvalidRequest.at("/init_from", no_such("model", model_id))
     if model.recipe != request.recipe:
         raise InvalidRequest.at(
             "/init_from",

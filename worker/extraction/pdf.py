@@ -15,15 +15,15 @@ from shared.errors import BadSourceFile
 from worker.extraction.markup import SUPERIOR
 from worker.extraction.unpacking import damaged
 
-#: What follows within so many heights of a line, at its level, belongs to it; a blank is wider than this many.
+#: What follows within this many heights of a line, at its level, belongs to it; a blank is wider than that.
 _NEAR, _BLANK = 1.0, 0.12
 #: A number directly behind a word, and the share of the line's height from which it isn't small.
 _NUMBER_BEHIND, _SMALLER = re.compile(r"[1-9](?<=[^\s\d].)\d{0,2}(?!\w)"), 0.9
 #: PDFium's mark for a hyphen and the end of a line behind it.
 _SOFT_HYPHEN = "\ufffe"
 _LINE = re.compile(rf"[^\n{_SOFT_HYPHEN}]+{_SOFT_HYPHEN}?")
-#: A paragraph begins after a gap between baselines of so many usual ones, where a line is indented by so many of its
-#: heights, and after a line that ends a sentence this share of the width before the right margin.
+#: A paragraph begins after a gap of this many usual distances between baselines, where a line is indented by this
+#: many of its heights, and after a line that ends a sentence this share of the width before the right margin.
 _GAP, _INDENT, _SHORT = 1.35, 0.5, 0.08
 _ENDS = re.compile(r"[.!?:;…。！？”\"'’»)\]*—-]$")
 _SPACELESS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")

@@ -24,7 +24,7 @@ from worker.generation.loaded import Sizes
 
 #: A vocabulary has at most as many characters as Unicode has code points.
 MAX_CHARACTERS = 0x110000
-#: Lists and objects that config.json may have, and values besides the vocabulary. It needs four and some thirty; five
+#: Lists and objects that config.json may have, and values but the vocabulary. It needs four and some thirty; five
 #: million empty lists in 15 MB took 1 GB.
 MAX_PARTS = 100
 #: Of config.json and of the bundle around it.

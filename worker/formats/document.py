@@ -28,7 +28,7 @@ from worker.nn.model import faults, shapes
 #: else may take (8 layers: 1,100 and 12,000).
 MAX_CHARACTER_OPCODES, MAX_CHARACTER_BYTES = 4, 20
 MAX_OTHER_OPCODES, MAX_OTHER_BYTES = 10_000, 1 << 20
-#: Globals that a state_dict's pickle names, besides the storage types of torch.
+#: Globals that a state_dict's pickle names, in addition to the storage types of torch.
 _GLOBALS = {
     "collections OrderedDict",
     "torch._utils _rebuild_tensor_v2",
@@ -133,7 +133,7 @@ def _check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
 
 
 def _check_pickle(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, *, weights: int) -> None:
-    """Refuse a pickle that makes more objects than a model with so many weights at most has, or other ones.
+    """Refuse a pickle that makes more objects than a model with this many weights at most has, or other ones.
 
     A character has two weights or more. 31 MB of empty lists took 2.6 GB and 31 s; `bytearray`, which torch allows,
     takes as much as it is given.

@@ -1,4 +1,4 @@
-"""Run jobs about a text's findings: examine a text and keep what is odd, or fix it into a new corpus."""
+"""Run jobs about a text's findings: examine a text and keep what is odd, or clean it into a new corpus."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ def run_examine(attempt: Attempt) -> Outcome:
 
 
 def run_clean(attempt: Attempt) -> Outcome:
-    """Fix a text into a new one; where nothing changes, the result is the text itself.
+    """Clean a text into a new one; if nothing changes, the result is the text itself.
 
     Raises:
         CleaningFailed, NotFound, StopRequested, LeaseLost, StoreUnavailable, VolumeUnavailable

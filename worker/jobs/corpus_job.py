@@ -53,7 +53,7 @@ def run_limited(
 
     with attempt.host.tracer.span("child process"):
         done = run_in_child(
-            lambda tell: json.dumps(work(tell)),
+            lambda note: json.dumps(work(note)),
             lease=attempt.lease,
             memory_bytes=settings.extract_memory_bytes,
             max_s=settings.extract_s,

@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.errors import LeaseLost
 from shared.ids import model_id_of
-from shared.jobs.record import Status
+from shared.jobs.record import End, Status
 from shared.store import JobStore
 from shared.volume import Volume
 
@@ -26,8 +26,8 @@ def complete(jobs: JobStore, volume: Volume, job_id: str, token: int) -> None:
     """Publish a sealed job's model and finish the job. Raises StoreUnavailable, VolumeUnavailable: try again later."""
     built = volume.jobs.built_model(job_id, token)
     ended = volume.jobs.ended(job_id)
-    result = volume.jobs.built_result(job_id, token) or (ended or {}).get("result")
-    volume.jobs.end(job_id, {"status": Status.SUCCEEDED, "result": result})
+    result = volume.jobs.built_result(job_id, token) or (ended.result if ended else None)
+    volume.jobs.end(job_id, End(status=Status.SUCCEEDED, result=result))
     volume.models.publish(built, model_id_of(job_id))
     try:
         jobs.finish(job_id, token, Status.SUCCEEDED, result=result)

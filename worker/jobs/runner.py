@@ -15,7 +15,7 @@ from shared.errors import (
     VolumeGone,
     VolumeUnavailable,
 )
-from shared.jobs.record import EMPTIED, JobError, JobType, Status
+from shared.jobs.record import EMPTIED, End, JobError, JobType, Status
 from shared.store import Claim
 from shared.tracing import Span, trace_id
 from worker.jobs.attempt import Attempt, Outcome, Sealed, Stopped, WorkerContext, Written
@@ -32,7 +32,7 @@ from worker.jobs.train_job import run_train
 
 log = logging.getLogger(__name__)
 
-#: Longest wait for a reaper after Redis restarted or failed over, and time between two looks, seconds.
+#: Longest wait for a reaper after Redis restarted or failed over, and time between two checks, seconds.
 COMPARED_S, COMPARED_LOOK_S = 30.0, 0.2
 
 _RUN = {
@@ -174,7 +174,7 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
                 return
         case Written(result=result):
             attempt.lease.check()  # if it was lost meanwhile, nothing is written to the volume
-            _note_end(attempt, Status.SUCCEEDED, result=result)
+            _note_end(attempt, End(status=Status.SUCCEEDED, result=result))
             _drop_files(attempt)
             reporter.finish(Status.SUCCEEDED, result=result)
         case Stopped(request=StopRequest.DRAIN):
@@ -183,7 +183,7 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
             log.info("%s is released: %s", job_id, status)
         case Stopped(result=result):
             attempt.lease.check()
-            _note_end(attempt, Status.CANCELLED, result=result)
+            _note_end(attempt, End(status=Status.CANCELLED, result=result))
             _drop_files(attempt)
             reporter.finish(Status.CANCELLED, result=result)
     attempt.span.set({"charloom.outcome": type(outcome).__name__.lower()})
@@ -197,7 +197,7 @@ def _fail(attempt: Attempt, error: JobError) -> None:
         attempt.lease.check()  # if it was lost meanwhile, nothing on the volume is touched
         log.info("%s failed: %s", job_id, error.detail)
         _drop_files(attempt)  # nobody can use a refused file, nor half a model
-        _note_end(attempt, Status.FAILED, error=vars(error))
+        _note_end(attempt, End(status=Status.FAILED, error=error))
         attempt.reporter.finish(Status.FAILED, error=error)
         attempt.span.fail(error.code)
         attempt.span.end()
@@ -213,11 +213,11 @@ def _drop_files(attempt: Attempt) -> None:
             attempt.host.volume.jobs.drop_attempts(attempt.job.id)
 
 
-def _note_end(attempt: Attempt, status: Status, **more: object) -> None:
+def _note_end(attempt: Attempt, end: End) -> None:
     """Write the job's end to the volume, in case Redis is emptied."""
     try:
         synced = attempt.job.type is not JobType.GENERATE
-        attempt.host.volume.jobs.end(attempt.job.id, {"status": status, **more}, synced=synced)
+        attempt.host.volume.jobs.end(attempt.job.id, end, synced=synced)
     except VolumeUnavailable as exc:
         log.error("%s: its end can't be written to the volume now: %s", attempt.job.id, exc)
         with suppress(StoreUnavailable):

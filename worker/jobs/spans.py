@@ -14,10 +14,10 @@ _SHARE = 0.05
 
 
 def begin_attempt(tracer: Tracer, job: Job, *, began_ms: int | None = None) -> Span:
-    """Begin the span of a job's present attempt, below the request that submitted the job.
+    """Begin the span of a job's current attempt, below the request that submitted the job.
 
-    Its id comes from the attempt: where a worker is lost, its attempt is reported by whoever notices, and the phases
-    that the worker has exported find their parent.
+    Its id comes from the attempt: if a worker is lost, the worker that notices reports its attempt, and exported phases
+    find their parent.
     """
     span_id = hashlib.sha256(f"{job.id} {job.token}".encode()).digest()[:8]
     return tracer.begin(

@@ -1,1 +1,1 @@
-"""What a worker's parent process does besides starting jobs: heartbeat, reaper, reconciliation."""
+"""What a worker's parent process does in addition to starting jobs: heartbeat, reaper, reconciliation."""

@@ -21,7 +21,7 @@ from typing import Any
 
 from shared.errors import Conflict, Damaged, NewerVersion
 from shared.ids import model_id_of
-from shared.jobs.record import MAKES_MODEL, TERMINAL, JobError, JobType, NewJob, Status
+from shared.jobs.record import MAKES_MODEL, TERMINAL, End, JobType, NewJob, Status
 from shared.store import CancelOutcome, JobStore
 from shared.volume import Volume
 
@@ -65,14 +65,14 @@ def _compare(jobs: JobStore, volume: Volume, job_id: str, status: str | None, le
         return
     end = volume.jobs.ended(job_id)
     if end is not None:
-        if jobs.settle(job_id, **_end(volume, job, end)):
+        if jobs.correct(job_id, **_end(volume, job, end)):
             yield "ended"
     elif volume.jobs.cancel_requested(job_id):
         with suppress(Conflict):
             if jobs.cancel(job_id) is not CancelOutcome.ALREADY:
                 yield "cancelled"
     else:
-        jobs.settle(job_id, min_token=_new_token(job))
+        jobs.correct(job_id, min_token=_new_token(job))
 
 
 def _restore(jobs: JobStore, volume: Volume, job: NewJob, lease_s: float) -> bool:
@@ -93,15 +93,11 @@ def _new_token(job: NewJob) -> int:
     return int(time.time()) if job.type is JobType.GENERATE else 0
 
 
-def _end(volume: Volume, job: NewJob, end: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how a job ended, as `restore` and `settle` take it."""
-    return {
-        "status": Status(end["status"]),
-        "result": end.get("result"),
-        "error": JobError(**end["error"]) if end.get("error") else None,
-        "finished_ms": volume.jobs.ended_ms(job.id),
-        "metrics": _publish(volume, job) if job.type in MAKES_MODEL and end["status"] == Status.SUCCEEDED else (),
-    }
+def _end(volume: Volume, job: NewJob, end: End) -> dict[str, Any]:
+    """Return how a job ended, as `restore` and `correct` take it."""
+    made_model = job.type in MAKES_MODEL and end.status is Status.SUCCEEDED
+    finished_ms = volume.jobs.ended_ms(job.id)
+    return {**vars(end), "finished_ms": finished_ms, "metrics": _publish(volume, job) if made_model else ()}
 
 
 def _publish(volume: Volume, job: NewJob) -> Sequence[Mapping[str, Any]]:

@@ -17,7 +17,7 @@ from worker.training.measure import Measurement
 log = logging.getLogger(__name__)
 
 _REQUEST: TypeAdapter[StreamRequest | ClassicRequest] = TypeAdapter(AnyTrainRequest)
-#: A training's speed counts after so many steps: the first are slower.
+#: A training's speed counts after this many steps: the first are slower.
 _MIN_STEPS = 20
 
 
@@ -25,7 +25,7 @@ class ThroughputMeter:
     """The speed of this host's trainings, once it is measured. Not thread-safe."""
 
     def __init__(self, store: Store, volume: Volume, *, threads: int) -> None:
-        """Start to measure on so many threads; 0: this worker takes no trainings."""
+        """Start to measure on this many threads; 0: this worker takes no trainings."""
         self._store, self._volume = store, volume
         self._measurement = Measurement(threads) if threads else None
         self._speed: Speed | None = None

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from worker.nn.kernel import Kernel
 
-#: The compiled dropout works on multiples of so many numbers.
+#: The compiled dropout works on multiples of this many numbers.
 _VECTOR = 16
 
 

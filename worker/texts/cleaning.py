@@ -1,4 +1,4 @@
-"""Fixes a text by the remedies asked for, each over what the one before has left, into a new file."""
+"""Applies remedies to a text, one after another, and writes the result to a new file."""
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from worker.texts.findings import Example, Tally
 from worker.texts.rules.rule import Rule
 from worker.texts.windows import Window, windows
 
-#: Times that a remedy is applied at most, until it finds nothing more: a fixed place may bring another one about.
-MOST_ROUNDS = 4
+#: How often a remedy is applied at most, until it finds nothing more: a change may make another one possible.
+MAX_ROUNDS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ def clean(
     Args:
         source: a stored text, UTF-8.
         target: where the new one is written; files next to it with its name and a number are used meanwhile.
-        remedies: words of rules that fix, in any order.
+        remedies: ids of rules that have one, in any order.
         note: called for each window that is read.
     """
     done: list[AppliedRemedy] = []
@@ -45,7 +45,7 @@ def clean(
         if kind.id not in remedies or not kind.has_remedy:
             continue
         tally, removed, added = Tally(), 0, 0
-        for _ in range(MOST_ROUNDS):
+        for _ in range(MAX_ROUNDS):
             found = surveyed([kind()], partial(_noting, current, note))
             if not found:
                 break
@@ -63,8 +63,8 @@ def clean(
                 current.unlink()
             current = following
         if tally.count:
-            change = {"changes": tally.count, "removed": removed, "added": added, "examples": tally.examples}
-            done.append(AppliedRemedy(remedy=kind.id, **change))
+            count, examples = tally.count, tally.examples
+            done.append(AppliedRemedy(remedy=kind.id, changes=count, removed=removed, added=added, examples=examples))
     if current != source:
         current.rename(target)
     return done

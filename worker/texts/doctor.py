@@ -49,8 +49,8 @@ def surveyed(rules: Iterable[Rule], read: Callable[[], Iterable[str]]) -> list[R
         facts.add(window)
         for rule in rules:
             rule.survey(window)
-    facts.settle()
-    return [rule for rule in rules if rule.settle(facts)]
+    facts.conclude()
+    return [rule for rule in rules if rule.conclude(facts)]
 
 
 def examine(read: Callable[[], Iterable[str]], *, note: Callable[[Window], None] = lambda _: None) -> list[Finding]:

@@ -19,7 +19,7 @@ class Facts:
     chars: int = 0
     #: Lines by their length, without the line end.
     lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(LONGEST_LINE + 1, np.int64))
-    #: Distinct characters and how often each occurs; complete after `settle`.
+    #: Distinct characters and how often each occurs; complete after `conclude`.
     counts: dict[str, int] = field(default_factory=dict)
     _codes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
 
@@ -38,7 +38,7 @@ class Facts:
             lengths = np.diff(ends, prepend=-1) - 1
             self.lengths += np.bincount(np.minimum(lengths, LONGEST_LINE), minlength=LONGEST_LINE + 1)
 
-    def settle(self) -> None:
+    def conclude(self) -> None:
         """Finish counting."""
         present = np.flatnonzero(self._codes)
         self.counts = {chr(code): int(self._codes[code]) for code in present}

@@ -22,7 +22,7 @@ from worker.training.data import Chunks, Codes
 #: Items that are joined at a time, and positions of a permutation that are computed at a time.
 _JOINED, _PERMUTED = 1000, 1 << 16
 #: The held-out part takes at most this multiple of its share: an item can be as long as all others together.
-_MOST = 2.0
+_MAX_FACTOR = 2.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def held_out(
     found = np.zeros(len(lengths), dtype=bool)
     low = np.flatnonzero(hashes < np.uint64(fraction * 2.0**64))
     total = int(lengths.sum())
-    most = min(_MOST * fraction * total, (1 + fraction) / 2 * total, total - needed)
+    most = min(_MAX_FACTOR * fraction * total, (1 + fraction) / 2 * total, total - needed)
     _, kind = np.unique(hashes[low], return_inverse=True)
     sizes = np.bincount(kind, weights=lengths[low])
     short = sizes <= most

@@ -15,7 +15,7 @@ from worker.training.data import Codes
 
 #: Characters of the text that a sample continues (stream; classic takes a whole window), and its temperature.
 PROMPT_LENGTH, TEMPERATURE = 100, 0.7
-#: Seconds of writing between two looks of the caller.
+#: Seconds of writing between two checks of the caller.
 BURST_S = 0.02
 
 

@@ -7,7 +7,7 @@ from worker.training.loop_state import LoopState
 from worker.training.speeds import Speeds
 from worker.training.stream import Stream
 
-#: The steps are planned for the first time after this many steps and this share of the time, at most so many seconds,
+#: The steps are planned for the first time after this many steps and this share of the time, at most this many seconds,
 #: and again after each tenth of the time, since other processes come and go.
 PLAN_AFTER_STEPS, PLAN_AFTER_SHARE, PLAN_AFTER_S, PLAN_AGAIN_SHARE = 8, 0.05, 3.0, 0.1
 #: Share of the remaining time that steps are planned for.

@@ -37,7 +37,7 @@ RETRIES_S = (5, 20, 80, 320, 1280, 5120, 20_480, 43_200)
 _SPREAD = 0.1
 #: Messages that one worker delivers at once.
 _THREADS = 4
-#: Seconds between two looks for a message.
+#: Seconds between two checks for a message.
 _LOOK_S = 1.0
 _GONE = 410
 #: Longest body, bytes: what Standard Webhooks advises. Of a longer job these are left out, in this order.
@@ -118,7 +118,7 @@ class WebhookSender:
             self._try_again(message, f"the receiver answered {status}")
 
     def _post(self, message: Message, job: record.Job, headers: dict[str, str], body: bytes) -> int:
-        """Post a message as a span of the job's trace, which the receiver is told. Raises Unreachable."""
+        """Post a message as a span of the job's trace, which it names to the receiver. Raises Unreachable."""
         about: Attributes = {
             "charloom.job.id": job.id,
             "charloom.event": message.type,

@@ -40,34 +40,36 @@ from charloom.events import (
     UnknownEvent,
 )
 from charloom.finding_records import Changes, Cleaning, Finding, Findings, Place
-from charloom.options import GenerateOptions, ItemsOption, TrainOptions, Webhook, WriteItems
-from charloom.records import (
+from charloom.job_records import (
     Baselines,
-    Character,
-    Column,
     Copied,
-    Corpus,
-    Estimate,
     Item,
-    Items,
     ItemsResult,
     Job,
     JobError,
     JobFailed,
     Losses,
     Metric,
-    Model,
-    ModelItems,
-    ModelLosses,
     NGram,
     Outcome,
     Output,
     Progress,
+    StartingPoint,
+    SucceededJob,
+)
+from charloom.options import GenerateOptions, ItemsOption, TrainOptions, Webhook, WriteItems
+from charloom.records import (
+    Character,
+    Column,
+    Corpus,
+    Estimate,
+    Items,
+    Model,
+    ModelItems,
+    ModelLosses,
     Quota,
     Readiness,
     Source,
-    StartingPoint,
-    SucceededJob,
     Usage,
     Worker,
 )

@@ -10,10 +10,12 @@ from charloom.calls import Awaited, Blocking, Calls, M, call
 from charloom.corpora import Corpora
 from charloom.errors import Unavailable
 from charloom.ids import api_path, id_of
+from charloom.job_records import Job
 from charloom.jobs import Jobs, key_header
 from charloom.models import Models
 from charloom.options import GenerateOptions, TrainOptions
-from charloom.records import Corpus, Estimate, Job, Listing, Model, Readiness, Usage, Worker
+from charloom.record import Listing
+from charloom.records import Corpus, Estimate, Model, Readiness, Usage, Worker
 from charloom.transport import Retrying, Transport
 
 #: Where `charloom up` serves by default.

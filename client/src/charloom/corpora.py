@@ -11,9 +11,11 @@ from charloom.calls import Calls, M, call, iterate
 from charloom.download import Tell, download
 from charloom.finding_records import Cleaning, Findings
 from charloom.ids import api_path, id_of
+from charloom.job_records import Job, JobFailed
 from charloom.jobs import key_header
 from charloom.listing import items
-from charloom.records import Character, Corpus, Job, JobFailed, Listing
+from charloom.record import Listing
+from charloom.records import Character, Corpus
 from charloom.values import Order, TableFormat, TextKind
 from charloom.waiting import wait_for
 
@@ -123,7 +125,7 @@ class Corpora(Calls[M]):
         Args:
             name: only those whose name contains this, in any case.
             metadata: only those with this key and value.
-            kind: only lists, or only texts that are none.
+            kind: only lists, or only other texts.
             order: "desc" for newest first.
             after: only corpora after the one with this id.
             limit: how many at most.

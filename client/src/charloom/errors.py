@@ -12,7 +12,7 @@ CharloomError
 │   ├── TooManyRequests      429
 │   ├── Unavailable          502, 503, 504: a part of the service is unavailable, after all attempts
 │   └── ServerError          any other 5xx
-├── JobFailed                a job hasn't succeeded; `job` is its record (`charloom/records.py`)
+├── JobFailed                a job hasn't succeeded; `job` is its record (`charloom/job_records.py`)
 ├── TimedOut                 a wait took longer than its timeout
 ├── Damaged                  a download has another sha256 than the server says
 └── InvalidId                a string isn't the id of such a resource; nothing was sent

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from charloom.records import Job, Losses, Metric, Outcome, Progress, Record
+from charloom.job_records import Job, Losses, Metric, Outcome, Progress
+from charloom.record import Record
 from charloom.values import JobStatus, Open
 
 

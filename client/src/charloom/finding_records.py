@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from charloom.records import Record
+from charloom.record import Record
 
 
 class Place(Record):

@@ -7,8 +7,9 @@ from contextlib import aclosing
 from charloom.calls import Calls, M, call, iterate
 from charloom.events import AnyEvent
 from charloom.ids import api_path, check_event_id, id_of
+from charloom.job_records import Item, Job, Metric
 from charloom.listing import items, joined
-from charloom.records import Item, Job, Listing, Metric
+from charloom.record import Listing
 from charloom.stream import PATIENCE_S, SILENCE_S, Silence, watch
 from charloom.values import JobStatus, JobType, Order
 from charloom.waiting import get_job, wait_for

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from charloom.records import Listing, Record
+from charloom.record import Listing, Record
 from charloom.transport import Transport
 
 R = TypeVar("R", bound=Record)

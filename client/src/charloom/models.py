@@ -9,8 +9,9 @@ import httpx
 from charloom.calls import Calls, M, call, iterate
 from charloom.download import Tell, download
 from charloom.ids import api_path, id_of
+from charloom.job_records import Job
 from charloom.listing import items
-from charloom.records import Job, Model
+from charloom.records import Model
 from charloom.values import Format, Order
 
 

@@ -14,7 +14,7 @@ import httpx
 from charloom.errors import Unreachable, error_of
 from charloom.events import AnyEvent, DoneEvent, ResetEvent, read_event
 from charloom.ids import api_path
-from charloom.records import Outcome
+from charloom.job_records import Outcome
 from charloom.sse import Parser
 from charloom.transport import TRY_AGAIN, Transport, describe, retry_after_s
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from charloom.events import DoneEvent, Event, ResetEvent, TextEvent
-from charloom.records import Output
+from charloom.job_records import Output
 
 
 class Texts:

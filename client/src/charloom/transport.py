@@ -23,7 +23,7 @@ import httpx
 from pydantic import ValidationError
 
 from charloom.errors import ApiError, CharloomError, Unreachable, error_of
-from charloom.records import Record
+from charloom.record import Record
 from charloom.tracing import trace_headers
 
 R = TypeVar("R")

@@ -4,7 +4,7 @@ import time
 
 from charloom.errors import TimedOut, TooManyRequests, Unavailable, Unreachable
 from charloom.ids import api_path, id_of
-from charloom.records import Job
+from charloom.job_records import Job
 from charloom.stream import PATIENCE_S
 from charloom.transport import Transport
 

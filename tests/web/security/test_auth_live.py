@@ -132,7 +132,7 @@ def test_no_key_no_session_no_text_and_no_forged_line_is_in_the_log(
     # Then
     log = locked_server.log.read_text()
     assert "A broken request from 127.0.0.1: Invalid HTTP Header" in log
-    assert "A wrong key was shown from 127.0.0.1" in log
+    assert "A wrong key was sent from 127.0.0.1" in log
     for secret in (ANNA, WRONG, SIGNING, session, BOOK[:20], "snow", "\N{SNOWMAN}"):
         assert secret not in log, secret
     assert "\nERROR forged line" not in log

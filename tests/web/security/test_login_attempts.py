@@ -47,7 +47,7 @@ def test_one_wrong_key_again_and_again_shuts_nobody_out(locked: World, caplog: p
     for _ in range(30):
         assert locked.get("/jobs", headers=bearer(WRONG)).status_code == 401
     assert locked.get("/jobs", headers=bearer(WRONG.format(1))).status_code == 401
-    assert caplog.text.count("A wrong key was shown from 127.0.0.1") == 2
+    assert caplog.text.count("A wrong key was sent from 127.0.0.1") == 2
 
 
 def test_a_session_goes_on_where_its_address_is_held_off(locked: World) -> None:

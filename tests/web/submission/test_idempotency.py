@@ -88,7 +88,7 @@ def test_a_repeat_of_a_request_in_progress_is_a_conflict_with_a_time_to_come_aga
     monkeypatch.setattr(idempotent, "_MAX_LOOKS", 2)
     body = {"corpus_id": world.corpus()}
     fingerprint = fingerprint_of(world, body)
-    begun = world.services.store.repeats.begin(KEY, fingerprint, job_id=new_id("job"))
+    begun = world.services.store.idempotency_keys.begin(KEY, fingerprint, job_id=new_id("job"))
     assert isinstance(begun, Begun)
     answer = send(world, body)
     assert (answer.status_code, answer.json["code"]) == (409, "request_in_progress")
@@ -138,7 +138,7 @@ def fingerprint_of(world: World, body: dict[str, Any]) -> str:
 def died(world: World, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> str:
     """Begin a request as a web process does that is then killed, its hold over; return its job's id."""
     monkeypatch.setattr(idempotency, "HOLD_MS", -1)
-    begun = world.services.store.repeats.begin(KEY, fingerprint_of(world, body), job_id=new_id("job"))
+    begun = world.services.store.idempotency_keys.begin(KEY, fingerprint_of(world, body), job_id=new_id("job"))
     assert isinstance(begun, Begun)
     return begun.job_id
 

@@ -41,7 +41,7 @@ def test_a_training_ends_as_a_model_and_leaves_no_state(cluster: Cluster, made: 
     assert cluster.volume.jobs.states(made.id) == []
     ended = cluster.volume.jobs.ended(made.id)
     assert ended is not None
-    assert ended["status"] == "succeeded"
+    assert ended.status is Status.SUCCEEDED
 
 
 def test_what_happened_is_told_in_order(cluster: Cluster, made: Job) -> None:

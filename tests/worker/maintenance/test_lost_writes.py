@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from shared.errors import LeaseLost
-from shared.jobs.record import JobType, NewJob, Status
+from shared.jobs.record import End, JobType, NewJob, Status
 from shared.settings import load
 from shared.store import Claim, Store, keys
 from shared.volume import Volume
@@ -61,7 +61,7 @@ def cancel(store: Store, volume: Volume, job: NewJob, _: Claim | None) -> None:
 
 def succeed(store: Store, volume: Volume, job: NewJob, claimed: Claim | None) -> None:
     token = (claimed or claim(store, job)).token
-    volume.jobs.end(job.id, {"status": "succeeded", "result": TEXT})
+    volume.jobs.end(job.id, End(status=Status.SUCCEEDED, result=TEXT))
     store.jobs.finish(job.id, token, Status.SUCCEEDED, result=TEXT)
 
 

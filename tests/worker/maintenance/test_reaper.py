@@ -184,7 +184,8 @@ def test_the_volume_learns_of_the_ends_that_reapers_bring_about(
             store.jobs.mark_pending(job.id)
         store.jobs.lose(job.id, owner_id="w1")
     reaper.check()
-    assert [(volume.jobs.ended(job.id) or {}).get("status") for job in jobs] == [
+    ends = [volume.jobs.ended(job.id) for job in jobs]
+    assert [end and end.status for end in ends] == [
         "cancelled",
         "failed",
         "succeeded",

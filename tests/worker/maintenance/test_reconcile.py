@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from shared.jobs.record import JobType, NewJob, Status
+from shared.jobs.record import End, JobError, JobType, NewJob, Status
 from shared.settings import Settings
 from shared.store import Store
 from shared.volume import Volume
@@ -29,8 +29,7 @@ def test_each_job_comes_back_as_the_volume_knows_it(store: Store, volume: Volume
         volume.jobs.open_attempt(job.id, token)
     for job in (cancelled, cancelling):
         volume.jobs.request_cancel(job.id)
-    error = {"code": "diverged", "detail": "x", "retryable": False}
-    volume.jobs.end(ended.id, {"status": "failed", "result": None, "error": error})
+    volume.jobs.end(ended.id, End(status=Status.FAILED, error=JobError(code="diverged", detail="x")))
     assert not store.jobs.is_whole()
     # When
     assert reconcile(store.jobs, volume, lease_s=10) == len(jobs)
@@ -47,7 +46,7 @@ def test_each_job_comes_back_as_the_volume_knows_it(store: Store, volume: Volume
     ]
     assert [found[job.id].token for job in (never_begun, begun, cancelling)] == [0, 3, 5]
     assert found[text.id].token > 1_000_000_000, "above any that was counted"
-    assert vars(found[ended.id].error) == error
+    assert found[ended.id].error == JobError(code="diverged", detail="x")
     assert found[ended.id].finished_ms == volume.jobs.ended_ms(ended.id)
     assert found[begun.id].started_ms is not None
     assert found[begun.id].lease_until_ms > found[begun.id].created_ms
@@ -100,7 +99,7 @@ def test_the_newest_model_that_a_crash_kept_from_being_published_is_published(st
         built = volume.jobs.open_attempt(job.id, token) / "model"
         built.mkdir()
         (built / "meta.json").write_text(f'{{"token": {token}}}')
-    volume.jobs.end(job.id, {"status": "succeeded", "result": {"model_id": job.model_id}})
+    volume.jobs.end(job.id, End(status=Status.SUCCEEDED, result={"model_id": job.model_id}))
     reconcile(store.jobs, volume, lease_s=10)
     assert (volume.models.folder(job.model_id) / "meta.json").read_text() == '{"token": 2}'
     assert volume.jobs.min_token(job.id) == 0, "nothing is left of its attempts"

@@ -27,7 +27,7 @@ from worker.webhooks.sender import RETRIES_S, WebhookSender
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 TRACEPARENT = f"00-{1:032x}-{2:016x}-01"
 #: The most metadata that a request may bring.
-_MOST = {str(number): "😀" * 512 for number in range(16)}
+_LARGEST = {str(number): "😀" * 512 for number in range(16)}
 ENDS = ["job.succeeded", "job.failed", "job.cancelled"]
 
 
@@ -348,7 +348,7 @@ def test_a_webhook_s_own_secret_signs_its_messages(store: Store, client: "redis.
         ({}, {"who": "é"}, None),
         ({"epochs": "x" * 15_000}, {"a": "€" * 1000}, None),
         ({"epochs": "x" * 20_000}, {"a": "€" * 1000}, ["params"]),
-        ({"metadata": _MOST}, _MOST, ["params", "metadata"]),
+        ({"metadata": _LARGEST}, _LARGEST, ["params", "metadata"]),
     ],
 )
 def test_a_message_has_at_most_20_kb_and_says_what_it_leaves_out(

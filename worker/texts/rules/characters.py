@@ -54,12 +54,12 @@ class LineEnds(Rule):
         self._broken += sum(text[match.end()].islower() for match in self._BROKEN.finditer(text))
         self._other += text.count("_x000D_") + text.count("&#13;") + text.count("&#10;")
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Decide whether line ends are doubled: hardly a line follows another one, and sentences are interrupted."""
         single = facts.lines - 2 * self._blank
         self._doubled = self._blank >= 20 and single <= 0.1 * self._blank and self._broken >= 0.2 * self._blank
         found = self._doubled or self._other or any(character in facts.counts for character in _LINE_ENDS)
-        return super().settle(facts) and bool(found)
+        return super().conclude(facts) and bool(found)
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield other line ends, and blank lines where all line ends are doubled."""
@@ -88,12 +88,12 @@ class InvisibleCharacters(Rule):
     detail = "Control characters, zero-width characters, soft hyphens, byte order marks and characters for private use."
     advice = "Removes them; joiners stay where a script or an emoji needs them."
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Collect those that the text has."""
         self._found = {character for character in facts.counts if _is_invisible(character)}
         if self._found:
             self._runs = re.compile(f"{char_class(self._found)}+")
-        return super().settle(facts) and bool(self._found)
+        return super().conclude(facts) and bool(self._found)
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield runs of them; of joiners between two characters beyond ASCII one stays."""
@@ -107,9 +107,7 @@ class InvisibleCharacters(Rule):
 
     def cost(self) -> str:
         """Name how many they are and what they add to the vocabulary."""
-        return (
-            f"{plural(self.tally.chars, 'character')} that nobody sees; up to {len(self._found)} more in the vocabulary"
-        )
+        return f"{plural(self.tally.chars, 'invisible character')}; up to {len(self._found)} more in the vocabulary"
 
 
 class LostCharacters(Rule):
@@ -121,10 +119,10 @@ class LostCharacters(Rule):
     advice = "Nothing can restore them: get the text from its source again, in its right encoding."
     has_remedy = False
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Find nothing where there are none."""
         self._pattern = re.compile(f"{LOST}+")
-        return super().settle(facts) and LOST in facts.counts
+        return super().conclude(facts) and LOST in facts.counts
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield runs of them."""
@@ -140,13 +138,13 @@ class UnicodeForms(Rule):
     detail = "Letters that consist of several code points where one exists (é as e and an accent), mixed or throughout."
     advice = "Brings the text into Unicode's normal form C (NFC), in which people type."
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Collect the marks of the text, and the characters that normalization replaces."""
         marks = [c for c in facts.counts if unicodedata.category(c)[0] == "M" or "\u1160" <= c <= "\u11ff"]
         single = [c for c in facts.counts if not unicodedata.is_normalized("NFC", c)]
         clusters = [f"[^{char_class(marks)[1:-1]}\n]{char_class(marks)}+"] if marks else []
         self._clusters = re.compile("|".join(clusters + [char_class(single)] * bool(single)))
-        return super().settle(facts) and bool(marks or single)
+        return super().conclude(facts) and bool(marks or single)
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield the letters that change."""
@@ -170,14 +168,14 @@ class RareCharacters(Rule):
     #: Occurrences from which a character isn't rare, and characters of a text from which that says something.
     COMMON, LONG_TEXT = 5, 5_000
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Collect the rare ones and decide about each."""
         self._rare = {c for c, count in facts.counts.items() if count < self.COMMON}
         common = facts.counts.keys() - self._rare
         self._new = {c: new for c in self._rare if (new := self._form(c, common)) is not None}
         if self._rare:
             self._pattern = re.compile(char_class(self._rare))
-        return super().settle(facts) and bool(self._rare) and facts.chars >= self.LONG_TEXT
+        return super().conclude(facts) and bool(self._rare) and facts.chars >= self.LONG_TEXT
 
     def _form(self, character: str, common: set[str]) -> str | None:
         """Return what to put in its place; None: it stays."""

@@ -44,7 +44,7 @@ class HardWraps(Rule):
         if lengths:
             self._with_next += np.bincount(lengths, minlength=256)
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Find the width, and whether the text is wrapped at it."""
         lengths = facts.lengths
         long = np.cumsum(lengths[30:][::-1])[::-1]  # lines by their least length
@@ -55,7 +55,7 @@ class HardWraps(Rule):
         too_long = int(sizes[min(len(lengths), int(_MUCH * self._width)) :].sum())
         full, breaks = int(self._with_next[self._width + 1 :].sum()), int(self._with_next.sum())
         wrapped = breaks >= 20 and full >= _WRAPPED * breaks and too_long <= _LONG * facts.chars
-        return super().settle(facts) and wrapped and _NARROWEST <= self._width <= _WIDEST
+        return super().conclude(facts) and wrapped and _NARROWEST <= self._width <= _WIDEST
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield line ends that are joined."""

@@ -11,7 +11,7 @@ from worker.texts.windows import Window
 #: Share of the line ends above which hyphens come from a printer; below it they belong to words such as sing-song.
 _DIVIDED = 0.01
 #: Hyphenated words within lines that are remembered.
-_MOST_WORDS = 100_000
+_MAX_WORDS = 100_000
 
 
 class Hyphens(Rule):
@@ -21,8 +21,8 @@ class Hyphens(Rule):
     title = "Words divided at line ends"
     detail = "Words with a hyphen at the end of a line and the rest on the next one."
     advice = (
-        "Brings the rest of each word up. The hyphen goes, unless the text has the word with it within a line, or "
-        "hardly divides words at all."
+        "Joins each word. The hyphen is removed, unless the text has the word with it within a line, or hardly divides "
+        "words at all."
     )
     #: The look-behind comes after what it is quick to search for.
     _DIVISION = re.compile("\n(?<=[^\\W\\d_]{2}[-\u00ad\u2010]\n)[ \t]*([^\\W\\d_]{2,}[^\\s]*)([ \n]?)")
@@ -38,17 +38,17 @@ class Hyphens(Rule):
         text = window.text
         self._count += sum(match[1][0].islower() for match in matches(self._DIVISION, window))
         for match in matches(self._WITHIN, window):
-            if len(self._words) >= _MOST_WORDS:
+            if len(self._words) >= _MAX_WORDS:
                 break
             before = self._WORD_BEFORE.search(text[max(0, match.start() - 30) : match.start()])
             after = self._WORD.match(text, match.end())
             if before and after:
                 self._words.add(f"{before[0]}-{after[0]}".lower())
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Decide whose hyphens they are."""
         self._divides = self._count >= max(3, _DIVIDED * facts.lines)
-        return super().settle(facts) and self._count > 0
+        return super().conclude(facts) and self._count > 0
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield hyphen, line end and the rest of the word."""

@@ -11,7 +11,7 @@ from worker.texts.windows import Window
 #: Characters at each end that are searched, and of these, those whose paragraphs are judged one by one.
 _END_CHARS, _PARAGRAPHS_CHARS = 80_000, 8_000
 #: A paragraph longer than this is removed by no word of it; a text of which less than this would be left isn't cut.
-_LONG_PARAGRAPH, _LEAST_LEFT = 2_000, 500
+_LONG_PARAGRAPH, _MIN_LEFT = 2_000, 500
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
@@ -83,7 +83,7 @@ class Licence(Rule):
         self._tail = (self._tail + window.own)[-_END_CHARS:]
         self._chars += len(window.own)
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Find where the text begins and ends."""
         begin = max((match.end() for match in _HEAD.finditer(self._head)), default=0)
         offset = self._chars - len(self._tail)
@@ -97,7 +97,7 @@ class Licence(Rule):
         spans += [(end, self._chars)] * (end < self._chars)
         self._spans = [span for span in _joined(spans, self._head) if span[0] < span[1]]
         left = self._chars - sum(end - begin for begin, end in self._spans)
-        return super().settle(facts) and bool(self._spans) and left >= _LEAST_LEFT
+        return super().conclude(facts) and bool(self._spans) and left >= _MIN_LEFT
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield what is boilerplate."""

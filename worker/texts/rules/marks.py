@@ -25,9 +25,9 @@ class FootnoteNumbers(Rule):
     _HINTS = ("[", "⁰¹²³⁴⁵⁶⁷⁸⁹", "123456789")
     #: How many there must be of each kind, and the shares of them that count upwards and that are behind different
     #: words: indexes of a program, powers of a formula and numbers of figures (Fig.1) don't.
-    _LEAST, _RISING, _DIFFERENT = (3, 3, 5), 0.5, 0.7
+    _MIN_COUNTS, _RISING, _DIFFERENT = (3, 3, 5), 0.5, 0.7
     #: Characters before a number that are compared, and different ones that are remembered.
-    _WORD_CHARS, _MOST_WORDS = 5, 10_000
+    _WORD_CHARS, _MAX_WORDS = 5, 10_000
     _SUPERIOR = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
     def __init__(self) -> None:
@@ -44,18 +44,18 @@ class FootnoteNumbers(Rule):
                 self._count[kind] += 1
                 self._rising[kind] += number in {1, self._last[kind] + 1}
                 self._last[kind] = number
-                if len(self._words[kind]) < self._MOST_WORDS:
+                if len(self._words[kind]) < self._MAX_WORDS:
                     self._words[kind].add(window.text[max(0, match.start() - self._WORD_CHARS) : match.start()])
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Take those kinds whose numbers count upwards behind different words."""
         self._kinds = [pattern for kind, pattern in enumerate(self._PATTERNS) if self._are_notes(kind)]
-        return super().settle(facts) and bool(self._kinds)
+        return super().conclude(facts) and bool(self._kinds)
 
     def _are_notes(self, kind: int) -> bool:
         count, words = self._count[kind], len(self._words[kind])
         rises = self._rising[kind] >= self._RISING * count
-        return count >= self._LEAST[kind] and rises and words >= self._DIFFERENT * min(count, self._MOST_WORDS)
+        return count >= self._MIN_COUNTS[kind] and rises and words >= self._DIFFERENT * min(count, self._MAX_WORDS)
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield the numbers with their brackets."""
@@ -74,9 +74,9 @@ class PunctuationRuns(Rule):
     _RUNS = re.compile(r"([.\-_=*~#·•…+])(?:[ ]?\1){9,}")
     _MARKS = ".-_=*~#·•…+"
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Find nothing in a text that hasn't ten of any."""
-        return super().settle(facts) and any(facts.counts.get(mark, 0) >= 10 for mark in self._MARKS)
+        return super().conclude(facts) and any(facts.counts.get(mark, 0) >= 10 for mark in self._MARKS)
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield the runs."""

@@ -37,9 +37,9 @@ class Mojibake(Rule):
     detail = "Text that was saved in one encoding and read in another, such as Ã© for é or â€™ for an apostrophe."
     advice = "Decodes it again; lines that look right stay as they are."
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Find nothing in a text without such characters."""
-        return super().settle(facts) and any(character >= "\x80" for character in facts.counts)
+        return super().conclude(facts) and any(character >= "\x80" for character in facts.counts)
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield what changes of each line that is fixed."""

@@ -10,7 +10,7 @@ from worker.texts.rules.rule import Rule, matches
 from worker.texts.windows import Window
 
 #: Longest running head, characters; most lines of heads and numbers between two pages; different heads remembered.
-_LONGEST, _MOST_LINES, _MOST_HEADS = 70, 3, 50_000
+_LONGEST, _MAX_LINES, _MAX_HEADS = 70, 3, 50_000
 #: Pages on which a head has to be, sentences that it has to interrupt, and the least share of its pages.
 _PAGES, _INTERRUPTIONS, _INTERRUPTING = 4, 3, 0.2
 _NUMBER = re.compile(r"\d+|\b[ivxlc]+\b|\b[IVXLC]{2,}\b")
@@ -54,10 +54,10 @@ class PageMarks(Rule):
                 counts = self._heads.setdefault(_head(line), [0, 0])
                 counts[0] += 1
                 counts[1] += block.interrupts
-        if len(self._heads) > _MOST_HEADS:
+        if len(self._heads) > _MAX_HEADS:
             self._heads = {head: counts for head, counts in self._heads.items() if counts[0] > 1}
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Decide which lines are heads."""
         self._marks = {
             head
@@ -65,7 +65,7 @@ class PageMarks(Rule):
             if count >= _PAGES
             and (_ALONE.fullmatch(head) or interrupting >= max(_INTERRUPTIONS, _INTERRUPTING * count))
         }
-        return super().settle(facts) and (bool(self._marks) or self._within >= _PAGES)
+        return super().conclude(facts) and (bool(self._marks) or self._within >= _PAGES)
 
     def places(self, window: Window) -> list[Place]:
         """Return the lines, with the blank lines around them if nothing else is between, and numbers within lines."""
@@ -104,7 +104,7 @@ def _blocks(window: Window) -> Iterator[_Block]:
             held.append((start, line))
         elif line and not line.isspace():
             if held:
-                if len(held) <= _MOST_LINES and before and window.start <= held[0][0] < stop:
+                if len(held) <= _MAX_LINES and before and window.start <= held[0][0] < stop:
                     yield _Block(held, before_end, start, _goes_on(before, line))
                 held = []
             if start >= stop:

@@ -12,7 +12,7 @@ from worker.texts.rules.rule import Rule
 from worker.texts.windows import Window
 
 #: Characters from which a passage counts: a refrain is shorter.
-_LEAST = 160
+_MIN_CHARS = 160
 #: A paragraph of more characters is compared by its lines: such a text has no blank lines.
 _LONGEST = 5_000
 
@@ -22,7 +22,7 @@ class Repeats(Rule):
 
     id = "repeats"
     title = "Passages that occur twice"
-    detail = f"Paragraphs of {_LEAST} and more characters that the text has had before, exactly."
+    detail = f"Paragraphs of {_MIN_CHARS} and more characters that the text has had before, exactly."
     advice = "Keeps the first of each. Repeated text is learned by heart, and may be judged by what was learned."
 
     def __init__(self) -> None:
@@ -33,12 +33,12 @@ class Repeats(Rule):
         """Collect hashes."""
         self._hashes.extend(_hash(passage) for _, passage in _passages(window))
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Keep the hashes that occur twice."""
         found, counts = np.unique(np.frombuffer(self._hashes, np.uint64), return_counts=True)
         self._twice = set(found[counts > 1].tolist())
         self._hashes = array("Q")
-        return super().settle(facts) and bool(self._twice)
+        return super().conclude(facts) and bool(self._twice)
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield all but the first occurrences, with the blank lines behind them."""
@@ -68,11 +68,11 @@ def _hash(passage: str) -> int:
 def _passages(window: Window) -> Iterator[tuple[int, str]]:
     for start, paragraph in window.paragraphs():
         if len(paragraph) <= _LONGEST:
-            if len(paragraph) >= _LEAST:
+            if len(paragraph) >= _MIN_CHARS:
                 yield start, paragraph
             continue
         place = start
         for line in paragraph.split("\n"):
-            if len(line) >= _LEAST:
+            if len(line) >= _MIN_CHARS:
                 yield place, line
             place += len(line) + 1

@@ -34,7 +34,7 @@ class Rule(ABC):
     def survey(self, window: Window) -> None:  # noqa: B027  (a rule may have nothing to learn)
         """Learn from a window of the first reading."""
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Draw conclusions between the readings; return False if there is nothing to find."""
         self.facts = facts
         return True

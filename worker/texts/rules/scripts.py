@@ -12,7 +12,7 @@ from worker.texts.rules.rule import Rule, char_class
 from worker.texts.windows import Window
 
 #: Letters of other scripts from which a paragraph counts.
-_LEAST = 40
+_MIN_CHARS = 40
 #: Scripts of one language, as the first words of their characters' names.
 _TOGETHER = dict.fromkeys(("HIRAGANA", "KATAKANA", "BOPOMOFO", "HALFWIDTH", "FULLWIDTH", "HANGUL"), "CJK")
 
@@ -23,9 +23,9 @@ class Scripts(Rule):
     id = "scripts"
     title = "Sections in another script"
     detail = "Paragraphs that are written in another script than most of the text."
-    advice = "Removes these paragraphs; fix it if the model shall write one language only."
+    advice = "Removes these paragraphs; apply this if the model should write only one language."
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Find the main script, and the letters of the others."""
         scripts: Counter[str] = Counter()
         for character, count in facts.counts.items():
@@ -36,7 +36,7 @@ class Scripts(Rule):
         if others:
             self._others = re.compile(char_class(others))
         self._names = ", ".join(name.capitalize() for name, _ in scripts.most_common(4)[1:])
-        return super().settle(facts) and scripts.total() - scripts[self._main] >= _LEAST
+        return super().conclude(facts) and scripts.total() - scripts[self._main] >= _MIN_CHARS
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield the paragraphs, with the blank lines behind them."""
@@ -44,7 +44,7 @@ class Scripts(Rule):
             return
         for start, paragraph in window.paragraphs():
             others = len(self._others.findall(paragraph))
-            if others >= _LEAST and 2 * others > sum(map(str.isalpha, paragraph)):
+            if others >= _MIN_CHARS and 2 * others > sum(map(str.isalpha, paragraph)):
                 end = start - window.offset + len(paragraph)
                 blank = len(window.text[end : end + 100]) - len(window.text[end : end + 100].lstrip("\n"))
                 yield Place(start, start + len(paragraph) + blank, "")

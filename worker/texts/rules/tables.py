@@ -43,7 +43,7 @@ class Tables(_Blocks):
     id = "tables"
     title = "Tables"
     detail = "Lines that consist of columns, separated by blanks, tabs or bars."
-    advice = "Removes them. A model can learn a table's shape; fix it if it shouldn't write any."
+    advice = "Removes them. A model can learn a table's shape; apply this if it shouldn't write any."
     least = 3
     _RULE = re.compile(r"\s*[|+][-=+|]{2,}\s*$")
     _COLUMNS = re.compile(r"\S(?: {3,}|\t+| *\| *)\S(?:.*\S)?(?: {3,}|\t+| *\| *)\S")

@@ -19,7 +19,7 @@ _CLASSES = 64
 _BACKOFF = 8.0
 #: Parts into which a text is divided to compare its end with the rest. A training is judged by the last one.
 PARTS = 10
-#: Nats per character by which an end is unlike the rest, or a section of so many characters unlike the text.
+#: Nats per character by which an end is unlike the rest, or a section of this many characters unlike the text.
 #: In novels, verse, proverbs and collections of them no section differs from most of the text by more than 0.6; the
 #: licence of a novel by 1.0, and German or Italian in an English one by 1.7 to 2.3. What differs by `_ALIKE` at
 #: most is most of the text.
@@ -100,7 +100,7 @@ class UnlikeEnd(_Stretches):
     advice = "Fix the other findings first. If this one stays, take the validation part from the whole text."
     most = 4 * PARTS
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Measure each tenth by what the rest predicts."""
         if facts.chars < _LONG_TEXT:
             return False
@@ -109,7 +109,7 @@ class UnlikeEnd(_Stretches):
         total = np.sum(parts, 0)
         self._losses = [-float(part @ log_probabilities(total - part)) / max(1, int(part.sum())) for part in parts]
         *others, end = self._losses
-        return super().settle(facts) and end > max(others) and end - float(np.median(others)) >= _UNLIKE_END
+        return super().conclude(facts) and end > max(others) and end - float(np.median(others)) >= _UNLIKE_END
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield the last tenth."""
@@ -132,10 +132,10 @@ class UnlikeSections(_Stretches):
     detail = (
         "Stretches that an n-gram model of most of the text predicts far worse than the rest: another language, code."
     )
-    advice = "Fix the other findings first. Where what is left isn't wanted, send the text without it."
+    advice = "Fix the other findings first. If what remains isn't wanted, upload the text without it."
     most = 2 * PARTS
 
-    def settle(self, facts: Facts) -> bool:
+    def conclude(self, facts: Facts) -> bool:
         """Make a model of the stretches that are alike: first of the half that is predicted best by all."""
         if facts.chars < _LONG_TEXT:
             return False
@@ -148,7 +148,7 @@ class UnlikeSections(_Stretches):
             losses = np.array([float(one @ self._loss) / int(one.sum()) for one in counts])
             kept = [one for one, loss in zip(counts, losses, strict=True) if loss <= np.median(losses) + within]
             within = _ALIKE
-        return super().settle(facts)
+        return super().conclude(facts)
 
     def places(self, window: Window) -> Iterator[Place]:
         """Yield runs of blocks that are unlike the text."""
