@@ -1,4 +1,4 @@
-"""What a job costs by how many there are: a whole life in the store, a look, a page of the list, a round of the reaper.
+"""What a job costs by how many there are: a whole life in the store, a read, a page of the list, a round of the reaper.
 
 What: milliseconds of each act in a Valkey that holds the records of ended jobs, up to `--most` of them.
 Peer: the same act in a Valkey that holds ten, in turns, act by act, TIMES of each.
@@ -67,7 +67,7 @@ def acts(jobs: JobStore) -> dict[str, Callable[[], None]]:
     jobs.create(some)
     calls: dict[str, Callable[[], object]] = {
         "a job's life": partial(live, jobs),
-        "a look": partial(jobs.get, some.id),
+        "a read": partial(jobs.get, some.id),
         "a page": partial(jobs.page, limit=20),
         "reap": partial(jobs.reap, lease_s=LEASE_S),
         "due": partial(jobs.due, stayed_empty=lambda _: False),

@@ -2,7 +2,7 @@
 
 The volume has an id in a file (`shared/volume/mark.py`), and Redis keeps it. A process whose folder has another id, or
 none, sees a folder below a mount that is missing, or the wrong mount: nothing may be read or written there. While a
-mount hangs, every file operation does; so the volume is looked at in a thread, and only its result is waited for.
+mount hangs, every file operation does; so the volume is checked in a thread, and only its result is waited for.
 
 | folder | Redis | meaning |
 | --- | --- | --- |
@@ -37,7 +37,7 @@ _REMEDY = "Mount the service's volume there. If this is to be its volume from no
 
 
 class VolumeGuard:
-    """Looks at the volume when it is asked, at most every `FRESH_S` seconds. Thread-safe."""
+    """Checks the volume on request, at most every `FRESH_S` seconds. Thread-safe."""
 
     def __init__(
         self,
@@ -52,8 +52,8 @@ class VolumeGuard:
         self._store, self._volume, self._may_init = store, volume, may_init
         self._clock, self._patience_s = clock, patience_s
         self._lock = threading.Lock()
-        self._look: _Look | None = None
-        self._looked_at = float("-inf")
+        self._check: _Check | None = None
+        self._checked_at = float("-inf")
         #: The id on which folder and Redis agreed.
         self._agreed: str | None = None
         self._trouble: str | None = None
@@ -65,14 +65,14 @@ class VolumeGuard:
         While Redis is away, the folder is compared with the id on which both agreed last, if they did.
 
         Args:
-            fresh: look now, however new the last result is.
+            fresh: check now, however new the last result is.
         """
         with self._lock:
-            look = self._look
-            if look is None and (fresh or self._clock() - self._looked_at >= FRESH_S):
-                look = self._look = _Look(self._compare, began=self._clock())
-        if look is not None:
-            look.wait(self._patience_s - (self._clock() - look.began))
+            check = self._check
+            if check is None and (fresh or self._clock() - self._checked_at >= FRESH_S):
+                check = self._check = _Check(self._compare, began=self._clock())
+        if check is not None:
+            check.wait(self._patience_s - (self._clock() - check.began))
         trouble = self.trouble
         self._log(trouble)
         if trouble is not None:
@@ -80,19 +80,19 @@ class VolumeGuard:
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong with the volume, as far as is known without looking at it; None: nothing."""
-        look = self._look
-        if look is not None and not look.responded.is_set():
-            silent_s = self._clock() - look.began
+        """What is wrong with the volume, as far as is known without checking it; None: nothing."""
+        check = self._check
+        if check is not None and not check.responded.is_set():
+            silent_s = self._clock() - check.began
             if silent_s >= self._patience_s:
                 return f"The data volume hasn't responded for {silent_s:.0f} s."
         return self._trouble
 
-    def _compare(self, look: "_Look") -> None:
+    def _compare(self, check: "_Check") -> None:
         """Find out whether the folder is the service's volume."""
         try:
             mark = self._volume.mark.read()
-            look.responded.set()
+            check.responded.set()
             self._trouble = self._verdict(mark)
         except VolumeGone as exc:
             self._trouble = exc.detail
@@ -102,9 +102,9 @@ class VolumeGuard:
         except OSError as exc:
             self._trouble = f"The data volume can't be used: {exc.strerror}."
         finally:
-            look.responded.set()
+            check.responded.set()
             with self._lock:
-                self._look, self._looked_at = None, self._clock()
+                self._check, self._checked_at = None, self._clock()
 
     def _verdict(self, mark: str | None) -> str | None:
         if mark is None and not self._may_init:
@@ -141,10 +141,10 @@ class VolumeGuard:
             log.info("The data volume is the service's again")
 
 
-class _Look:
-    """One look at the volume, in a thread: it may never return."""
+class _Check:
+    """One check of the volume, in a thread: it may never return."""
 
-    def __init__(self, compare: "Callable[[_Look], None]", *, began: float) -> None:
+    def __init__(self, compare: "Callable[[_Check], None]", *, began: float) -> None:
         self.began = began
         #: Set once the volume has responded; Redis may still be waited for.
         self.responded = threading.Event()

@@ -191,12 +191,12 @@ class Site:
         """Wait until a started worker is seen."""
         host = self.hosts[number]
 
-        def look() -> bool:
+        def is_seen() -> bool:
             assert host.lives, host.log.read_text()
             with self.store() as store:
                 return f"{host.name}@site" in [info.name for info in store.workers.seen()]
 
-        eventually(look, f"{host.name} is seen")
+        eventually(is_seen, f"{host.name} is seen")
 
     # What tests look at in addition to the API
 

@@ -18,7 +18,7 @@ from tests.jobs import make_job
 from tests.worker.clock import Clock
 
 
-def looked(store: Store, folder: Path) -> str | None:
+def trouble_of(store: Store, folder: Path) -> str | None:
     """Return what a new process finds wrong with a folder; None: nothing."""
     try:
         VolumeGuard(store, Volume(folder)).check()
@@ -31,14 +31,14 @@ def test_the_first_start_marks_the_volume_and_redis_and_every_other_folder_is_re
     store: Store, tmp_path: Path
 ) -> None:
     volume, empty, other = (tmp_path / name for name in ("volume", "empty", "other"))
-    assert looked(store, volume) is None
-    assert looked(store, volume) is None, "another process on it"
+    assert trouble_of(store, volume) is None
+    assert trouble_of(store, volume) is None, "another process on it"
     assert Volume(volume).mark.read() == store.volume_id.get()
     # A folder below a mount that is missing, and the mount of another service.
-    assert "has no volume.json" in (looked(store, empty) or "")
+    assert "has no volume.json" in (trouble_of(store, empty) or "")
     assert not empty.exists(), "nothing is written there"
     Volume(other).mark.write()
-    assert "is another one (vol_" in (looked(store, other) or "")
+    assert "is another one (vol_" in (trouble_of(store, other) or "")
 
 
 def test_where_no_start_may_make_the_volume_an_empty_folder_is_refused_with_an_empty_redis(
@@ -69,8 +69,8 @@ def test_a_volume_of_an_older_version_is_marked_but_not_the_empty_folder_of_a_mi
     job = make_job()
     store.jobs.create(job)
     Volume(old).jobs.create(job)
-    assert "is empty, but the service has jobs" in (looked(store, empty) or "")
-    assert looked(store, old) is None
+    assert "is empty, but the service has jobs" in (trouble_of(store, empty) or "")
+    assert trouble_of(store, old) is None
     assert (old / FILE).exists()
 
 
@@ -101,7 +101,7 @@ def test_two_first_starts_on_different_folders_leave_one_volume(store: Store, tm
             write = self.mark.write
 
             def overtaken() -> tuple[str, bool]:
-                assert looked(store, tmp_path / "first") is None
+                assert trouble_of(store, tmp_path / "first") is None
                 return write()
 
             self.mark.write = overtaken  # type: ignore[method-assign]
@@ -109,13 +109,13 @@ def test_two_first_starts_on_different_folders_leave_one_volume(store: Store, tm
     with pytest.raises(VolumeGone):
         VolumeGuard(store, Late(tmp_path / "second")).check()
     assert not (tmp_path / "second" / FILE).exists()
-    assert looked(store, tmp_path / "first") is None
+    assert trouble_of(store, tmp_path / "first") is None
 
 
 def test_while_redis_is_away_the_last_agreement_counts(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "volume"
     away = Store.of(load({"CHARLOOM_REDIS_URL": f"unix://{tmp_path}/nobody.sock"}))
-    assert looked(away, folder) is None, "nothing is known"
+    assert trouble_of(away, folder) is None, "nothing is known"
     assert not folder.exists(), "and nothing is marked"
     guard = VolumeGuard(store, Volume(folder))
     guard.check()
@@ -158,6 +158,6 @@ def test_a_volume_that_hangs_is_waited_for_once_and_used_again_when_it_responds(
 
 def test_a_damaged_mark_is_refused_in_words(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "volume"
-    assert looked(store, folder) is None
+    assert trouble_of(store, folder) is None
     (folder / FILE).write_text("{")
-    assert "volume.json of volume is damaged" in (looked(store, folder) or "")
+    assert "volume.json of volume is damaged" in (trouble_of(store, folder) or "")

@@ -39,8 +39,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         super().__init__(*args, **kwargs)
         self._places = Places(self.limits, connections=self.worker_connections - 1)
         #: Seconds between two checks for clients whose time is up, and when the next is due.
-        self._look_s = min(0.5, self.limits.stall_s / 10)
-        self._next_look = 0.0
+        self._check_s = min(0.5, self.limits.stall_s / 10)
+        self._next_check = 0.0
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -242,9 +242,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
     def murder_keepalived(self, force: bool = False) -> None:
         """Cut off the clients that have stalled for too long; all of them if forced, when the worker ends."""
         now = time.monotonic()
-        if now < self._next_look and not force:
+        if now < self._next_check and not force:
             return
-        self._next_look = now + self._look_s
+        self._next_check = now + self._check_s
         for conn in self._places.connections:
             if force or (conn.deadline is not None and conn.deadline <= now):
                 self._cut_off(conn)
@@ -260,7 +260,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for events, but no longer than deadlines may be missed by."""
-        super().wait_for_and_dispatch_events(min(timeout, self._look_s))
+        super().wait_for_and_dispatch_events(min(timeout, self._check_s))
 
     # gunicorn refuses a request itself.
 

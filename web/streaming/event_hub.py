@@ -50,7 +50,7 @@ class Subscription:
     def __init__(self, only: EventType | None = None) -> None:
         self._only = only
         self._changed = threading.Condition()
-        self._heard: deque[RenderedEvent] = deque()
+        self._events: deque[RenderedEvent] = deque()
         self._behind = False
         self._failed = False
 
@@ -64,29 +64,29 @@ class Subscription:
             StoreUnavailable: Redis is away.
         """
         with self._changed:
-            if not (self._heard or self._behind or self._failed):
+            if not (self._events or self._behind or self._failed):
                 self._changed.wait(max(0.0, timeout_s))
             if self._failed:
                 raise StoreUnavailable
-            heard, behind = list(self._heard), self._behind
-            self._heard.clear()
+            events, behind = list(self._events), self._behind
+            self._events.clear()
             self._behind = False
         # If some are missing, all are fetched; what is received from now on comes after those, or twice.
-        new = [] if behind else [one for one in heard if order_of(one.event.id) > order_of(after)]
+        new = [] if behind else [one for one in events if order_of(one.event.id) > order_of(after)]
         return new, behind
 
-    def publish(self, heard: Sequence[RenderedEvent], *, gap: bool) -> None:
+    def publish(self, events: Sequence[RenderedEvent], *, gap: bool) -> None:
         """Deliver events; `gap`: some may be missing before them."""
         if self._only is not None:
-            heard = [one for one in heard if one.event.type is self._only]
-            if not (heard or gap):
+            events = [one for one in events if one.event.type is self._only]
+            if not (events or gap):
                 return
         with self._changed:
-            if gap or len(self._heard) + len(heard) > _WAITING:
-                self._heard.clear()
+            if gap or len(self._events) + len(events) > _WAITING:
+                self._events.clear()
                 self._behind = True
             else:
-                self._heard.extend(heard)
+                self._events.extend(events)
             self._changed.notify_all()
 
     def fail(self) -> None:
@@ -182,7 +182,7 @@ class EventHub:
                 self._closing.wait(_AWAY_S)
                 continue
             for job_id, events in came.items():
-                self._tell(job_id, [RenderedEvent(event) for event in events])
+                self._publish(job_id, [RenderedEvent(event) for event in events])
         self._see_off()
 
     def _live(self) -> dict[str, str]:
@@ -199,16 +199,16 @@ class EventHub:
                     return
             time.sleep(_LOOK_S)
 
-    def _tell(self, job_id: str, heard: Sequence[RenderedEvent]) -> None:
+    def _publish(self, job_id: str, events: Sequence[RenderedEvent]) -> None:
         with self._changed:
             watched = self._jobs.get(job_id)
             if watched is None:
                 return
-            watched.last = heard[-1].event.id
-            watched.done = heard[-1].event.type is EventType.DONE
+            watched.last = events[-1].event.id
+            watched.done = events[-1].event.type is EventType.DONE
             feeds = list(watched.feeds)
         for feed in feeds:
-            feed.publish(heard, gap=len(heard) >= BATCH)
+            feed.publish(events, gap=len(events) >= BATCH)
 
     def _each(self, what: Callable[[Subscription], None]) -> None:
         with self._changed:

@@ -31,7 +31,7 @@ HEADER = {
 _BARE, _QUOTED = re.compile(r"[!#-~][!-~]{0,254}"), re.compile(r'"((?:[ !#-\[\]-~]|\\["\\]){1,255})"')
 #: Response headers that are part of the answer.
 _KEPT_HEADERS = ("Content-Type", "Location", "Retry-After", "ETag")
-#: Seconds between two checks for the answer to a request that another thread carries out, and looks at most: by then a
+#: Seconds between two checks for the answer to a request that another thread carries out, and how many: by then a
 #: dead one's hold is over.
 _LOOK_S, _MAX_LOOKS = 0.1, 300
 

@@ -38,7 +38,7 @@ _SPREAD = 0.1
 #: Messages that one worker delivers at once.
 _THREADS = 4
 #: Seconds between two checks for a message.
-_LOOK_S = 1.0
+_POLL_S = 1.0
 _GONE = 410
 #: Longest body, bytes: what Standard Webhooks advises. Of a longer job these are left out, in this order.
 MAX_BODY_BYTES = 20_000
@@ -55,7 +55,7 @@ class WebhookSender:
         *,
         caller: Caller | None = None,
         retries_s: Sequence[float] = RETRIES_S,
-        look_s: float = _LOOK_S,
+        poll_s: float = _POLL_S,
         tracer: Tracer = NO_TRACER,
     ) -> None:
         self._store = store
@@ -63,7 +63,7 @@ class WebhookSender:
         self._key = webhook_key(secret.get_secret_value()) if secret is not None else None
         self._caller = caller or Caller(allowed=settings.webhook_networks, tls=httpx.create_ssl_context())
         self._retries_s = retries_s
-        self._look_s = look_s
+        self._poll_s = poll_s
         self._tracer = tracer
         self._closing = threading.Event()
         self._threads = [
@@ -154,7 +154,7 @@ class WebhookSender:
                 log.warning("Redis is away; no webhook can be called now: %s", exc)
                 found = False
             if not found:
-                self._closing.wait(self._look_s)
+                self._closing.wait(self._poll_s)
 
 
 def serialize(message: Message, job: Job) -> bytes:

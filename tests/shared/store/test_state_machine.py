@@ -628,7 +628,7 @@ class History(RuleBasedStateMachine):
         message = (self.seen.get(job_id) or {}).get("message") or job_id
         self.same(lambda: self.store.jobs.lose(message, owner_id=worker), lambda: self.model.lose(job_id, worker))
 
-    # Who looks after all
+    # Reapers
 
     @rule(ticks=st.integers(1, 3))
     def time_passes(self, ticks: int) -> None:
@@ -709,7 +709,7 @@ class History(RuleBasedStateMachine):
         self.seen.pop(job.id, None)
 
     @rule()
-    def look(self) -> None:
+    def read(self) -> None:
         """What is read through the store agrees as well."""
         for status in Status:
             shown = [job.id for job in self.store.jobs.page(statuses=[status], newest_first=False).jobs]

@@ -151,7 +151,7 @@ def test_corpora_are_listed_by_time_in_pages(either: Volume) -> None:
 @pytest.mark.parametrize("bad", ["", "..", "cor_../../x", "../corpora", "cor_0", ".by-sha256"])
 def test_unknown_ids_are_not_found_whatever_they_spell(volume: Volume, bad: str) -> None:
     add(volume, b"a text")
-    for look in (
+    for read in (
         volume.corpora.get,
         volume.corpora.delete,
         volume.corpora.text_path,
@@ -159,7 +159,7 @@ def test_unknown_ids_are_not_found_whatever_they_spell(volume: Volume, bad: str)
         volume.models.delete,
     ):
         with pytest.raises(NotFound):
-            look(bad)
+            read(bad)
 
 
 def test_a_model_is_published_once_and_only_if_it_was_built(either: Volume) -> None:

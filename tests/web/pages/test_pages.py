@@ -189,13 +189,13 @@ def test_a_list_is_shown_as_one_and_can_be_trained_on_as_a_text(world: World) ->
 def test_what_is_typed_is_looked_at_without_queueing_anything(world: World) -> None:
     corpus_id = world.corpus()
     before = text_of(world.http.get(f"/?corpus_id={corpus_id}"))
-    looked = post(world, "/train/preview", corpus_id=corpus_id, recipe="stream", hidden_size="48", epochs="3")
-    assert looked.status_code == 200
+    preview = post(world, "/train/preview", corpus_id=corpus_id, recipe="stream", hidden_size="48", epochs="3")
+    assert preview.status_code == 200
     estimate = world.http.post("/api/v1/estimates", json={"corpus_id": corpus_id, "hidden_size": 48, "epochs": 3}).json
-    words = text_of(looked)
+    words = text_of(preview)
     assert f"Steps {estimate['steps']:,} Parameters {estimate['parameters']:,}" in words
     assert f"Steps {estimate['steps']:,}" not in before
-    assert re.search(r'id="stream-hidden_size"[^>]*value="48"', looked.text)
+    assert re.search(r'id="stream-hidden_size"[^>]*value="48"', preview.text)
     wrong = post(world, "/train/preview", corpus_id=corpus_id, recipe="stream", hidden_size="many")
     assert wrong.status_code == 422
     assert "Not possible: hidden_size is" in text_of(wrong)

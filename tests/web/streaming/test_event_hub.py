@@ -47,25 +47,25 @@ def say(store: Store, claim: Claim, *numbers: int) -> None:
     store.jobs.record(claim.job.id, claim.token, events=events)
 
 
-def hear(feed: Subscription, count: int) -> list[int]:
+def receive(subscription: Subscription, count: int) -> list[int]:
     """Wait for so many events, and return their numbers."""
     found: list[int] = []
     last = "0-0"
 
     def enough() -> bool:
         nonlocal last
-        heard, missing = feed.wait(after=last, timeout_s=1)
+        received, missing = subscription.wait(after=last, timeout_s=1)
         assert not missing
-        found.extend(one.event.data["n"] for one in heard)
-        last = heard[-1].event.id if heard else last
+        found.extend(one.event.data["n"] for one in received)
+        last = received[-1].event.id if received else last
         return len(found) >= count
 
     eventually(enough, f"{count} events")
     return found
 
 
-def next_of(feed: Subscription) -> Sequence[RenderedEvent]:
-    return feed.wait(after="0-0", timeout_s=1)[0]
+def next_of(subscription: Subscription) -> Sequence[RenderedEvent]:
+    return subscription.wait(after="0-0", timeout_s=1)[0]
 
 
 def test_every_watcher_hears_every_event_of_its_job_once(store: Store, hub: EventHub) -> None:
@@ -76,28 +76,28 @@ def test_every_watcher_hears_every_event_of_its_job_once(store: Store, hub: Even
         for number in range(30):
             say(store, one, number)
         say(store, other, 100, 101)
-        assert [hear(feed, 30) for feed in ours] == [list(range(30))] * 20
-        assert hear(theirs, 2) == [100, 101]
+        assert [receive(subscription, 30) for subscription in ours] == [list(range(30))] * 20
+        assert receive(theirs, 2) == [100, 101]
 
 
 def test_what_is_heard_twice_is_told_once(store: Store, hub: EventHub) -> None:
-    """A watcher that fetched what came after its feed began."""
+    """A watcher that fetched what came after its subscription began."""
     claim = running(store)
-    with hub.watch(claim.job.id) as feed:
+    with hub.watch(claim.job.id) as subscription:
         say(store, claim, 1, 2, 3)
         fetched = store.events.read(claim.job.id).events
-        eventually(lambda: len(feed._heard) == 3, "the reader has them too")
+        eventually(lambda: len(subscription._events) == 3, "the reader has them too")
         say(store, claim, 4)
-        eventually(lambda: len(feed._heard) == 4, "and one more")
-        heard, missing = feed.wait(after=fetched[-1].id, timeout_s=1)
-    assert ([one.event.data["n"] for one in heard], missing) == ([4], False)
+        eventually(lambda: len(subscription._events) == 4, "and one more")
+        received, missing = subscription.wait(after=fetched[-1].id, timeout_s=1)
+    assert ([one.event.data["n"] for one in received], missing) == ([4], False)
 
 
 def test_an_event_is_serialized_once_for_all(store: Store, hub: EventHub) -> None:
     claim = running(store)
     with hub.watch(claim.job.id) as first, hub.watch(claim.job.id) as second:
         say(store, claim, 1)
-        received = [eventually(partial(next_of, feed)) for feed in (first, second)]
+        received = [eventually(partial(next_of, subscription)) for subscription in (first, second)]
     assert received[0][0] is received[1][0]
     assert received[0][0].text.endswith('event: log\ndata: {"n":1}\n\n')
 
@@ -110,21 +110,21 @@ def test_a_slow_subscription_learns_that_events_are_missing(
     with hub.watch(claim.job.id) as slow, hub.watch(claim.job.id) as quick:
         for number in range(20):
             say(store, claim, number)
-            assert hear(quick, 1) == [number]
-        heard, missing = slow.wait(after="0-0", timeout_s=1)
-        assert (list(heard), missing) == ([], True)
+            assert receive(quick, 1) == [number]
+        received, missing = slow.wait(after="0-0", timeout_s=1)
+        assert (list(received), missing) == ([], True)
         say(store, claim, 20)
-        assert hear(quick, 1) == [20]
-        assert hear(slow, 1) == [20], "it is even again"
+        assert receive(quick, 1) == [20]
+        assert receive(slow, 1) == [20], "it is even again"
 
 
 def test_a_full_batch_may_have_a_gap_before_it(store: Store, hub: EventHub) -> None:
     claim = running(store)
-    with hub.watch(claim.job.id) as feed:
+    with hub.watch(claim.job.id) as subscription:
         say(store, claim, *range(BATCH))
 
         def missing() -> bool:
-            return feed.wait(after="0-0", timeout_s=1)[1]
+            return subscription.wait(after="0-0", timeout_s=1)[1]
 
         eventually(missing, "it has to fetch")
 
@@ -134,10 +134,10 @@ def test_without_redis_subscriptions_fail(tmp_path: Path, closing: threading.Eve
     hub = EventHub(store.events, closing=closing)
     with pytest.raises(StoreUnavailable), hub.watch("job_x"):
         pass
-    feed = Subscription()
-    feed.fail()
+    subscription = Subscription()
+    subscription.fail()
     with pytest.raises(StoreUnavailable):
-        feed.wait(after="0-0", timeout_s=0)
+        subscription.wait(after="0-0", timeout_s=0)
 
 
 def test_a_waiting_subscription_fails_when_redis_goes_away(
@@ -148,14 +148,14 @@ def test_a_waiting_subscription_fails_when_redis_goes_away(
     def away(*_: object, **__: object) -> None:
         raise redis.ConnectionError
 
-    with hub.watch(claim.job.id) as feed:
+    with hub.watch(claim.job.id) as subscription:
         say(store, claim, 1)
-        assert hear(feed, 1) == [1]
+        assert receive(subscription, 1) == [1]
         monkeypatch.setattr(client, "xread", away)
 
         def failed() -> bool:
             try:
-                feed.wait(after="0-0", timeout_s=1)
+                subscription.wait(after="0-0", timeout_s=1)
             except StoreUnavailable:
                 return True
             return False
@@ -164,7 +164,7 @@ def test_a_waiting_subscription_fails_when_redis_goes_away(
         monkeypatch.undo()
         with hub.watch(claim.job.id) as next_one:
             say(store, claim, 2)
-            assert hear(next_one, 1) == [2], "the reader goes on"
+            assert receive(next_one, 1) == [2], "the reader goes on"
 
 
 def test_the_end_of_the_process_wakes_everybody(store: Store, hub: EventHub, closing: threading.Event) -> None:
@@ -172,9 +172,9 @@ def test_the_end_of_the_process_wakes_everybody(store: Store, hub: EventHub, clo
     woken: list[Sequence[object]] = []
 
     def wait() -> None:
-        with hub.watch(claim.job.id) as feed:
+        with hub.watch(claim.job.id) as subscription:
             while not closing.is_set():
-                woken.append(feed.wait(after="9999999999999-0", timeout_s=3600)[0])
+                woken.append(subscription.wait(after="9999999999999-0", timeout_s=3600)[0])
 
     threads = [threading.Thread(target=wait) for _ in range(5)]
     for thread in threads:
@@ -219,8 +219,8 @@ def test_a_feed_of_one_kind_is_not_woken_by_others(store: Store, hub: EventHub) 
     claim = running(store)
     with hub.watch(claim.job.id, only=EventType.DONE) as done, hub.watch(claim.job.id) as all_of_it:
         say(store, claim, 1)
-        hear(all_of_it, 1)
-        assert not done._heard
+        receive(all_of_it, 1)
+        assert not done._events
         store.jobs.finish(claim.job.id, claim.token, Status.SUCCEEDED)
         assert [one.event.type for one in done.wait(after="0-0", timeout_s=60)[0]] == [EventType.DONE]
 
@@ -230,7 +230,7 @@ def test_who_begins_where_others_have_been_is_told_that_something_is_missing(sto
     last = store.events.last_id(claim.job.id)
     with hub.watch(claim.job.id) as first:
         say(store, claim, 1)
-        hear(first, 1)
+        receive(first, 1)
         with hub.watch(claim.job.id, after=last, only=EventType.DONE) as late:
             assert late.wait(after=last, timeout_s=60) == ([], True)
 
@@ -240,18 +240,20 @@ def test_who_begins_after_an_event_hears_all_that_came_since(store: Store, hub: 
     job, last = store.jobs.watched(claim.job.id)
     assert job == store.jobs.get(claim.job.id)
     say(store, claim, 1, 2)
-    with hub.watch(claim.job.id, after=last) as feed:
-        assert hear(feed, 2) == [1, 2]
+    with hub.watch(claim.job.id, after=last) as subscription:
+        assert receive(subscription, 2) == [1, 2]
 
 
 def test_the_reader_rests_once_all_watched_jobs_have_ended_and_is_there_for_the_next(
     store: Store, hub: EventHub
 ) -> None:
     first, second = running(store), running(store)
-    with hub.watch(first.job.id) as feed:
+    with hub.watch(first.job.id) as subscription:
         store.jobs.finish(first.job.id, first.token, Status.SUCCEEDED)
-        eventually(lambda: any(one.event.type is EventType.DONE for one in next_of(feed)), "the end is heard")
+        eventually(
+            lambda: any(one.event.type is EventType.DONE for one in next_of(subscription)), "the end is received"
+        )
         eventually(lambda: hub._asked is None, "the reader asks for nothing")
         with hub.watch(second.job.id) as other:
             say(store, second, 1)
-            assert hear(other, 1) == [1]
+            assert receive(other, 1) == [1]

@@ -16,8 +16,8 @@ def test_each_attempt_that_saves_a_newer_state_starts_the_count_again(cluster: C
     assert cluster.store.jobs.get(job_id).lost_attempts == 2
     # When: four more save a state after some steps, and are lost.
     for _ in range(4):
-        looks = iter(range(200))
-        attempt = cluster.attempt(job_id, draining=lambda: next(looks) > 20)  # noqa: B023
+        checks = iter(range(200))
+        attempt = cluster.attempt(job_id, draining=lambda: next(checks) > 20)  # noqa: B023
         run_train(attempt)
         assert cluster.store.jobs.get(job_id).lost_attempts == 0
         lose(cluster, job_id)

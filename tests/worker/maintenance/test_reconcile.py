@@ -60,11 +60,11 @@ def test_a_server_that_is_emptied_meanwhile_is_not_taken_for_whole(
     jobs = [make_job() for _ in range(3)]
     for job in jobs:
         volume.jobs.create(job)
-    asked, looked = volume.jobs.asked, []
+    asked, compared = volume.jobs.asked, []
 
     def ask_and_empty(job_id: str) -> NewJob | None:
-        looked.append(job_id)
-        if len(looked) == 2:
+        compared.append(job_id)
+        if len(compared) == 2:
             client.flushall()
         return asked(job_id)
 

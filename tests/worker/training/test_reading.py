@@ -27,15 +27,15 @@ def long_corpus(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> C
 def test_a_request_to_stop_is_noticed_while_the_text_is_read(
     cluster: Cluster, long_corpus: Corpus, stop: StopRequest
 ) -> None:
-    # Given: a claimed training, and a request that comes at the third look.
-    looks = 0
+    # Given: a claimed training, and a request that comes at the third check.
+    checks = 0
 
     def draining() -> bool:
-        nonlocal looks
-        looks += 1
-        if stop is StopRequest.CANCEL and looks == 2:
-            attempt.lease.saw_cancel(True)  # heard at the next look
-        return stop is StopRequest.DRAIN and looks == 3
+        nonlocal checks
+        checks += 1
+        if stop is StopRequest.CANCEL and checks == 2:
+            attempt.lease.saw_cancel(True)  # noticed at the next check
+        return stop is StopRequest.DRAIN and checks == 3
 
     job_id = cluster.mute().train(long_corpus)
     attempt = cluster.attempt(job_id, draining=draining)
@@ -44,7 +44,7 @@ def test_a_request_to_stop_is_noticed_while_the_text_is_read(
         run_train(attempt)
     # Then
     assert caught.value.request is stop
-    assert looks == (3 if stop is StopRequest.DRAIN else 2)
+    assert checks == (3 if stop is StopRequest.DRAIN else 2)
     assert cluster.volume.jobs.states(job_id) == [], "nothing was there to be saved"
     job = cluster.store.jobs.get(job_id)
     assert (job.status, job.progress.step) == (Status.RUNNING, 0)

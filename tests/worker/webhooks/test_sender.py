@@ -370,11 +370,11 @@ def test_a_message_has_at_most_20_kb_and_says_what_it_leaves_out(
 def test_several_senders_deliver_each_message_once(store: Store, client: "redis.Redis") -> None:
     with receiving() as receiver:
         jobs = [ended(store, receiver.url) for _ in range(30)]
-        couriers = [WebhookSender(store, settings_of(), look_s=0.01) for _ in range(3)]
-        for one in couriers:
+        senders = [WebhookSender(store, settings_of(), poll_s=0.01) for _ in range(3)]
+        for one in senders:
             one.start()
         eventually(lambda: nothing_left(client), "all are delivered")
-        for one in couriers:
+        for one in senders:
             one.stop()
         ids = [came.message["data"]["id"] for came in receiver.received]
     assert sorted(ids) == sorted(job.id for job in jobs)
