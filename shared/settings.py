@@ -199,8 +199,8 @@ class Settings(BaseModel):
     # Jobs
     packaged_bases: bool = Field(
         True,
-        description="Whether the bases that come with Charloom are copied to the volume, once. Trainings start from them "
-        "automatically if they know the text's language.",
+        description="Whether the bases that come with Charloom are copied to the volume, once. Trainings start from "
+        "them automatically if they know the text's language.",
     )
     lease_ttl_s: float = Field(10, ge=1, le=600, description="Seconds after which a silent worker loses its job.")
     reap_s: float = Field(1, gt=0, le=60, description="Seconds between two checks for lost jobs.")
