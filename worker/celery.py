@@ -61,7 +61,7 @@ class Entry:
         app = make_app(self._settings)
         app.conf.charloom_settings = self._settings
         app.conf.charloom_owner_id = self._owner_id
-        # The parent's: a child must not inherit a look at the volume that its thread will never end.
+        # The parent's: a child must not inherit a check of the volume whose thread will never end.
         app.conf.charloom_volume_guard = self._make_guard(Store.of(self._settings))
         app.conf.charloom_drain = self._drain
         app.conf.worker_concurrency = max(1, self._settings.train_slots + self._settings.generate_slots)
@@ -88,7 +88,7 @@ class Entry:
         return run
 
     def enter_child(self, **_: Any) -> None:
-        """Prepare a new child of the pool, which ends with its parent: nobody else would end it."""
+        """Prepare a new child of the pool, which ends with its parent."""
         enter_child()
         self._tracer = Tracer.of("charloom-worker", instance=self._name)
 

@@ -1,6 +1,6 @@
 """Rows of losses and samples, measured and written while a model is trained; in files, one JSON object per line.
 
-A file may come from a stranger. It is read line by line, so that neither a row nor their number can fill the memory.
+A file may be untrusted. It is read line by line, so that neither a row nor their number can fill the memory.
 """
 
 from dataclasses import dataclass

@@ -100,7 +100,7 @@ class Client:
     def ended(self, job_id: str, *, within_s: float = 120) -> dict[str, Any]:
         """Wait for a job's end, whatever becomes of the server meanwhile, and return it."""
 
-        def found() -> dict[str, Any] | None:
+        def condition() -> dict[str, Any] | None:
             try:
                 answer = self._api.get(f"/jobs/{job_id}", params={"wait": 1})
             except httpx.HTTPError:
@@ -109,7 +109,7 @@ class Client:
             return found if answer.is_success and found["finished_at"] else None
 
         try:
-            found = eventually(found, f"{job_id} ends", within_s=within_s)
+            found = eventually(condition, f"{job_id} ends", within_s=within_s)
         except AssertionError as exc:
             raise AssertionError(f"{exc}\n{self.get(job_id)}\n{tail(self._site)}") from exc
         assert found is not None
@@ -118,13 +118,13 @@ class Client:
     def saved(self, job_id: str) -> int:
         """Wait until a training runs and has a state on the volume; return the number of the host that runs it."""
 
-        def found() -> int:
+        def condition() -> int:
             job = self.get(job_id)
             assert not job["finished_at"], job
             states = self._site.volume.jobs.states(job_id)
             return int(job["worker"].removeprefix("host").split("@")[0]) if job["worker"] and states else 0
 
-        return eventually(found, f"{job_id} has saved a state")
+        return eventually(condition, f"{job_id} has saved a state")
 
 
 def pause(seconds: float) -> None:

@@ -193,11 +193,11 @@ class Cluster:
     def running(self, job_id: str, *, step: int = 1) -> Job:
         """Wait until a job has made some steps."""
 
-        def found() -> Job | None:
+        def condition() -> Job | None:
             job = self.store.jobs.get(job_id)
             assert not job.ended, job
             return job if job.status is Status.RUNNING and job.progress.step >= step else None
 
-        found = eventually(found, f"{job_id} makes step {step}")
+        found = eventually(condition, f"{job_id} makes step {step}")
         assert found is not None
         return found

@@ -16,7 +16,7 @@ from web.http.errors import (
     Unauthorized,
 )
 
-#: Any call may come from a stranger, have a query with unknown fields, meet an internal error, or a part that is away.
+#: Any call may be unauthenticated, have a query with unknown fields, meet an internal error, or a part that is away.
 ALWAYS = (401, 403, 422, 429, 500, 503)
 
 

@@ -1,4 +1,4 @@
-"""Opening a zip file that a stranger sent: its directory and its members are bounded before they are read.
+"""Opening an untrusted zip file: its directory and its members are bounded before they are read.
 
 zipfile makes an object of every entry of the directory. A gigabyte of entries of 47 bytes took 8 GB and minutes
 (measured on a twentieth of it: 370 MB and 8.7 s); a model has a few dozen.

@@ -1,4 +1,4 @@
-"""A model's files: writing those of a new model, and reading a bundle that a stranger sent.
+"""A model's files: writing those of a new model, and reading an untrusted bundle.
 
     weights.safetensors   float32, the names of worker/nn/model.py
     metrics.jsonl         a row of losses per line

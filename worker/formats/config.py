@@ -1,4 +1,4 @@
-"""config.json of a bundle: what it may hold, and reading one that a stranger sent."""
+"""config.json of a bundle: its content, and reading an untrusted one."""
 
 from collections.abc import Mapping
 from copy import copy

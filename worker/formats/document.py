@@ -1,4 +1,4 @@
-"""The seed document's file, `torch.save([state_dict, chars_to_int])`: writing it, and reading one that a stranger sent.
+"""The seed document's file, `torch.save([state_dict, chars_to_int])`: writing it, and reading an untrusted one.
 
 An uploaded file is never unpickled freely: torch's `weights_only` loader accepts tensors and plain values alone. Before
 it runs, the zip directory and the pickle's opcodes are checked, so that no small file fills the memory. Knows the

@@ -1,7 +1,8 @@
 """Run jobs about a text's findings: examine a text and keep what is odd, or clean it into a new corpus."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def run_clean(attempt: Attempt) -> Outcome:
                 raise CleaningFailed("Nothing of the text would be left. Choose fewer remedies.", code="nothing_left")
             return {"remedies": [asdict(one) for one in done]}
 
-        with _expecting(corpora, corpus):
+        with _existing(corpora, corpus):
             remedies = run_limited(attempt, work, failure=CleaningFailed)["remedies"]
         if not remedies:
             raise _NothingToDo
@@ -77,22 +78,19 @@ class _NothingToDo(Exception):
     """The remedies change nothing."""
 
 
-class _expecting:  # noqa: N801  (used as a context)
-    """Turns the failure of reading a text into NotFound where its corpus has been removed meanwhile."""
-
-    def __init__(self, corpora: Corpora, corpus: Corpus) -> None:
-        self._corpora, self._corpus = corpora, corpus
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception) and self._corpora.find(self._corpus.id) is None:
-            raise NotFound(f"{self._corpus.id} has been deleted.") from error
+@contextmanager
+def _existing(corpora: Corpora, corpus: Corpus) -> Iterator[None]:
+    """Turn the failure of reading a text into NotFound if its corpus has been removed meanwhile."""
+    try:
+        yield
+    except Exception as exc:
+        if corpora.find(corpus.id) is not None:
+            raise
+        raise NotFound(f"{corpus.id} has been deleted.") from exc
 
 
 def _findings(attempt: Attempt, corpus: Corpus) -> Findings:
-    """Return a text's findings; they are made and kept where there are none."""
+    """Return a text's findings; they are made and kept if there are none."""
     corpora = attempt.host.volume.corpora
     path = corpora.text_path(corpus.id)
     if (known := corpus_findings.read(corpora, corpus.id)) is not None:
@@ -108,7 +106,7 @@ def _findings(attempt: Attempt, corpus: Corpus) -> Findings:
 
         return {"findings": [finding.to_json() for finding in examine(parts)]}
 
-    with _expecting(corpora, corpus):
+    with _existing(corpora, corpus):
         found = run_limited(attempt, work, failure=CleaningFailed)["findings"]
     corpus_findings.write(corpora, corpus.id, found)
     return Findings(rules=corpus_findings.RULES, findings=found)

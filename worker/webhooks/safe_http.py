@@ -1,4 +1,4 @@
-"""POSTs to URLs that strangers chose, and reaches no address that is off limits.
+"""POSTs to URLs that users chose, but never to forbidden addresses.
 
 A name is resolved once, each of its addresses is checked, and the connection goes to a checked one: resolving again
 could yield another (DNS rebinding). No proxy is used and no redirect followed, little of the response is read, and one
