@@ -19,9 +19,9 @@ from worker.nn.sampling import Sampler
 
 #: Multiplications in one call, a few milliseconds, and the most characters that one call writes or reads.
 _CALL, _MAX_WRITTEN, _MAX_READ = 1 << 29, 64, 512
-#: Units of the widest `stream` model computed in float32. Weights of wider ones don't fit a core's cache and are
-#: rounded to eight bits (ADR 20); `classic` is exact at every width.
-_EXACT_UNITS = 256
+#: Units of the widest `stream` model computed in float32. Weights of wider ones don't fit a core's cache of 512 KB and
+#: are rounded to eight bits (ADR 20); `classic` is exact at every width.
+_EXACT_UNITS = 128
 #: Most bytes for the states of all windows; above, windows are read again for each character.
 _MAX_STATES = 256 << 20
 

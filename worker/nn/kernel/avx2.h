@@ -56,20 +56,23 @@ INLINE void vstream(float *to, vec x)
 
 typedef struct { __m256i low, high; } ivec;
 
-INLINE ivec izero(void) { return (ivec){_mm256_setzero_si256(), _mm256_setzero_si256()}; }
 INLINE vec ifloat(ivec x) { return (vec){_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)}; }
 
-INLINE ivec ipairs(const int8_t *from)
+INLINE ivec iload(const void *from)
 {
-    return (ivec){_mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)from)),
-                  _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(from + 16)))};
+    return (ivec){_mm256_loadu_si256(from), _mm256_loadu_si256((const __m256i *)from + 1)};
 }
 
-INLINE ivec idot(ivec sum, ivec pairs, int32_t pair)
+/* Products in pairs, then pairs of these. */
+INLINE __m256i dot(__m256i sum, __m256i fours, __m256i four)
 {
-    const __m256i both = _mm256_set1_epi32(pair);
-    return (ivec){_mm256_add_epi32(sum.low, _mm256_madd_epi16(pairs.low, both)),
-                  _mm256_add_epi32(sum.high, _mm256_madd_epi16(pairs.high, both))};
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(four, fours), _mm256_set1_epi16(1)));
+}
+
+INLINE ivec idot(ivec sum, ivec fours, int32_t four)
+{
+    const __m256i all = _mm256_set1_epi32(four);
+    return (ivec){dot(sum.low, fours.low, all), dot(sum.high, fours.high, all)};
 }
 
 INLINE fp_mode flush_denormals(void)

@@ -64,13 +64,14 @@ INLINE vec vreciprocal(vec x)
 
 typedef __m512i ivec;
 
-INLINE ivec izero(void) { return _mm512_setzero_si512(); }
 INLINE vec ifloat(ivec x) { return _mm512_cvtepi32_ps(x); }
-INLINE ivec ipairs(const int8_t *from) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const void *)from)); }
+INLINE ivec iload(const void *from) { return _mm512_loadu_si512(from); }
 
-INLINE ivec idot(ivec sum, ivec pairs, int32_t pair)
+/* Products in pairs, then pairs of these. */
+INLINE ivec idot(ivec sum, ivec fours, int32_t four)
 {
-    return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi32(pair)));
+    const __m512i pairs = _mm512_maddubs_epi16(_mm512_set1_epi32(four), fours);
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
 }
 
 INLINE fp_mode flush_denormals(void)

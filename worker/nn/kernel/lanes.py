@@ -18,8 +18,10 @@ from worker.nn.kernel import Kernel
 
 #: Units of a block, and its gates.
 _UNITS, _GATES = 16, 4
-#: narrow.h: the largest weight of a column, a unit of h; below this a column is all zeros.
-_LARGEST, _ROW_SCALE, _SMALLEST = 127.0, 4095.0, 1e-30
+#: narrow.h: the largest weight of a column, steps of h from 0 to 1, what they are lifted by.
+_LARGEST, _STEPS, _LIFT = 127.0, 63.0, 64
+#: A column whose weights are all smaller is all zeros.
+_SMALLEST = 1e-30
 #: Characters of a prompt that go through one layer before the next.
 _STRETCH = 64
 #: Texts that make a thread worth its start.
@@ -35,8 +37,10 @@ class Writing(ctypes.Structure):
     _fields_ = (
         ("units", _INT), ("layers", _INT), ("characters", _INT),
         ("table", _POINTER), ("recurrent", _POINTER), ("recurrent_narrow", _POINTER), ("recurrent_scales", _POINTER),
-        ("inputs", _POINTER), ("inputs_narrow", _POINTER), ("inputs_scales", _POINTER), ("biases", _POINTER),
-        ("out", _POINTER), ("out_biases", _POINTER),
+        ("recurrent_begins", _POINTER), ("inputs", _POINTER), ("inputs_narrow", _POINTER), ("inputs_scales", _POINTER),
+        ("inputs_begins", _POINTER), ("biases", _POINTER),
+        ("out", _POINTER), ("out_narrow", _POINTER), ("out_scales", _POINTER), ("out_begins", _POINTER),
+        ("out_biases", _POINTER),
         ("lanes", _INT), ("window", _INT), ("last", _INT), ("read", _INT),
         ("h", _POINTER), ("c", _POINTER), ("newest", _POINTER), ("entering", _POINTER), ("logits", _POINTER),
         ("temperature", _DOUBLE), ("top_p", _DOUBLE), ("top_k", _INT), ("choices", _INT),
@@ -45,17 +49,21 @@ class Writing(ctypes.Structure):
 
 
 class Matrices(NamedTuple):
-    """Weights of products, (n, G, H) as packed: float32, or int8 with a scale for each column, (n, G)."""
+    """Weights of products, as packed: float32, or int8 with what narrow.h needs for each column."""
 
     weights: Tensor
-    scales: Tensor | None
+    scales: Tensor | None = None
+    begins: Tensor | None = None
 
-    @property
-    def places(self) -> tuple[int | None, int | None, int | None]:
-        """`struct matrices` of write.c."""
-        if self.scales is None:
-            return self.weights.data_ptr(), None, None
-        return None, self.weights.data_ptr(), self.scales.data_ptr()
+    def fields(self, name: str) -> dict[str, int]:
+        """Return the fields of `Writing` that are `struct matrices` of write.c."""
+        if self.scales is None or self.begins is None:
+            return {name: self.weights.data_ptr()}
+        return {
+            f"{name}_narrow": self.weights.data_ptr(),
+            f"{name}_scales": self.scales.data_ptr(),
+            f"{name}_begins": self.begins.data_ptr(),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +78,13 @@ class Packed:
     recurrent: Matrices
     inputs: Matrices
     biases: Tensor
-    out: Tensor
+    out: Matrices
     out_biases: Tensor
 
     @property
     def products(self) -> int:
         """Multiplications that one lane takes for a character."""
-        return 4 * self.units * self.units * (2 * self.layers - 1) + self.out.numel()
+        return 4 * self.units * self.units * (2 * self.layers - 1) + self.out.weights.numel()
 
 
 @torch.no_grad()
@@ -101,36 +109,53 @@ def pack(
         biases: (4 H,) of each layer but the first.
         out: (V, H), the output layer.
         out_biases: (V,), its biases.
-        narrow: round the weights of products to eight bits (narrow.h), all others stay float32.
+        narrow: round the weights of products to eight bits (narrow.h); the table and biases stay float32.
     """
     characters, units = out.shape
     missing = -characters % _UNITS
     gates = (_GATES, units // _UNITS, _UNITS)
+    padded = torch.cat([out, torch.zeros(missing, units)])
+    if narrow:
+        integers, scales = _rounded(padded)
+        padded = torch.cat([padded, padded - integers * scales])
     return Packed(
         kernel=kernel,
         units=units,
         layers=len(recurrent),
         characters=characters,
         table=table.view(characters, *gates).transpose(1, 2).contiguous(),
-        recurrent=_packed(recurrent, units, kernel.strip, narrow=narrow),
-        inputs=_packed(inputs, units, kernel.strip, narrow=narrow),
+        recurrent=_packed(_blocks(recurrent), kernel.strip, narrow=narrow),
+        inputs=_packed(_blocks(inputs), kernel.strip, narrow=narrow),
         biases=torch.cat([part.view(gates).transpose(0, 1).reshape(1, -1) for part in biases] or [torch.empty(0)]),
-        out=torch.cat([out, torch.zeros(missing, units)]).view(-1, _UNITS, units).transpose(1, 2).contiguous(),
+        out=_packed(padded, _UNITS, narrow=narrow),
         out_biases=torch.cat([out_biases, torch.zeros(missing)]),
     )
 
 
-def _packed(layers: list[Tensor], units: int, strip: int, *, narrow: bool) -> Matrices:
-    """Return layers of (G, H), in torch's order of the gates, in the layout of vectors.h or of narrow.h."""
+def _blocks(layers: list[Tensor]) -> Tensor:
+    """Return layers of (G, H), in torch's order of the gates, one after the other in that of vectors.h, (n G, H)."""
     if not layers:
-        return Matrices(torch.empty(0), None)
-    blocks = torch.stack(layers).view(-1, _GATES, units // _UNITS, _UNITS, units).transpose(1, 2).flatten(1, 3)
+        return torch.empty(0, _UNITS)
+    units = layers[0].shape[1]
+    return torch.cat([part.view(_GATES, -1, _UNITS, units).transpose(0, 1).reshape(-1, units) for part in layers])
+
+
+def _packed(columns: Tensor, strip: int, *, narrow: bool) -> Matrices:
+    """Return columns, (n, H), in strips as vectors.h draws them, or narrow.h."""
+    if not len(columns):
+        return Matrices(columns)
+    units = columns.shape[1]
     if not narrow:
-        return Matrices(blocks.reshape(len(layers), -1, strip, units).transpose(2, 3).contiguous(), None)
-    largest = blocks.abs().amax(2, keepdim=True).clamp_min(_SMALLEST)  # (n, G, 1)
-    rounded = (blocks * (_LARGEST / largest)).round().to(torch.int8)
-    pairs = rounded.view(len(layers), -1, _UNITS, units // 2, 2).transpose(2, 3).contiguous()
-    return Matrices(pairs, (largest / (_LARGEST * _ROW_SCALE)).contiguous())
+        return Matrices(columns.view(-1, strip, units).transpose(1, 2).contiguous())
+    integers, scales = _rounded(columns)
+    fours = integers.view(-1, _UNITS, units // 4, 4).transpose(1, 2).to(torch.int8).contiguous()
+    return Matrices(fours, scales / _STEPS, (integers.sum(1) * -_LIFT).to(torch.int32))
+
+
+def _rounded(columns: Tensor) -> tuple[Tensor, Tensor]:
+    """Round columns, (n, H), to whole numbers of -127..127; return these and what 1 is in each, (n, 1)."""
+    scales = columns.abs().amax(1, keepdim=True).clamp_min(_SMALLEST) / _LARGEST
+    return (columns / scales).round(), scales
 
 
 class SamplingOptions(Protocol):
@@ -179,10 +204,10 @@ class Lanes:
             layers=packed.layers,
             characters=packed.characters,
             table=packed.table.data_ptr(),
-            **dict(zip(("recurrent", "recurrent_narrow", "recurrent_scales"), packed.recurrent.places, strict=True)),
-            **dict(zip(("inputs", "inputs_narrow", "inputs_scales"), packed.inputs.places, strict=True)),
+            **packed.recurrent.fields("recurrent"),
+            **packed.inputs.fields("inputs"),
             biases=packed.biases.data_ptr(),
-            out=packed.out.data_ptr(),
+            **packed.out.fields("out"),
             out_biases=packed.out_biases.data_ptr(),
             lanes=self._h.shape[2],
             window=self._window,

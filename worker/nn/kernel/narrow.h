@@ -1,49 +1,62 @@
 /* Products with weights of eight bits: a quarter of float32's bytes, where a text's speed is that of reading its weights.
  *
- * Each column has a scale of its own, so that its largest weight is 127. Rows are rounded to steps of 1 / 4095: sums of
- * 4,096 products fit 32 bits. They are exact, so nothing depends on their order or on the processor.
+ * Each column has a scale of its own, so that its largest weight is 127. Rows are rounded to steps of 1 / 63 and lifted by
+ * 64 to 1..127: two products fit the sixteen bits in which AVX2 adds them. A column's sum begins with what takes the lift
+ * away again. Sums are exact, so nothing depends on their order or on the processor.
  *
- *      strips of 16 columns, two rows side by side: [k = 0: c0 k0, c0 k1, c1 k0, c1 k1, ... c15 k1][k = 2: ...] ...
+ *      strips of 16 columns, four rows side by side: [k = 0: c0 k0, c0 k1, c0 k2, c0 k3, c1 k0, ... c15 k3][k = 4: ...] ...
  */
 #include "vectors.h"
 
-#define ROW_SCALE 4095.0f
+struct narrow {
+    const int8_t *weights;
+    const float *scales;   /* of each column: what 1 of its sums is */
+    const int32_t *begins; /* of each column: what its sums begin with, -64 times its weights */
+};
 
-/* Round n rows of numbers in -1..1. Adding 3 * 2^22 leaves the whole number in the lowest bits. */
-NOINLINE void round_rows(size_t n, const float *rows, int16_t *to)
+/* Round n numbers in -1..1. Adding 3 * 2^22 leaves the whole number in the lowest bits. */
+NOINLINE void round_rows(size_t n, const float *rows, uint8_t *to)
 {
     for (size_t i = 0; i < n; i++) {
-        const float sum = rows[i] * ROW_SCALE + 12582912.0f;
-        int32_t bits;
+        const float sum = rows[i] * 63.0f + (12582912.0f + 64.0f);
+        uint32_t bits;
         memcpy(&bits, &sum, sizeof bits);
-        to[i] = (int16_t)bits;
+        to[i] = (uint8_t)bits;
     }
 }
 
-/* Put the product of up to 6 rounded rows with 64 columns at `to`, or add it to what is there. `scales` hold what a
- * unit of each column's sums is. */
-NOINLINE void multiply_i8(const int add, size_t n, const int16_t *rows, size_t stride, const int8_t *weights,
-                          const float *scales, size_t depth, float *to, size_t to_stride)
+/* The product of `count` rounded rows with `groups` times 16 columns from `column` on; both are constants. */
+INLINE void product_i8(const int count, const int groups, const uint8_t *rows, size_t stride, const struct narrow *m,
+                       size_t column, size_t depth, vec products[MAX_ROWS][GATES])
+{
+    const int8_t *strip = m->weights + column * depth;
+    ivec sums[MAX_ROWS][GATES];
+    UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = iload(m->begins + column + g * UNITS);
+    for (size_t k = 0; k < depth; k += 4) {
+        ivec w[GATES];
+        UNROLLED(g, groups) w[g] = iload(strip + (g * depth + k) * UNITS);
+        UNROLLED(r, count) {
+            int32_t four;
+            memcpy(&four, rows + r * stride + k, sizeof four);
+            UNROLLED(g, groups) sums[r][g] = idot(sums[r][g], w[g], four);
+        }
+    }
+    UNROLLED(r, count) UNROLLED(g, groups)
+        products[r][g] = vmul(ifloat(sums[r][g]), vload(m->scales + column + g * UNITS));
+}
+
+/* Put the product of up to 6 rounded rows with 64 columns at `to`, or add it to what is there. */
+NOINLINE void multiply_i8(const int add, size_t n, const uint8_t *rows, size_t stride, const struct narrow *m,
+                          size_t column, size_t depth, float *to, size_t to_stride)
 {
     WITH_COUNT(n, {
         enum { groups = GROUPS(count) };
         for (int first = 0; first < GATES; first += groups) {
-            const int8_t *strip = weights + first * UNITS * depth;
-            ivec sums[MAX_ROWS][GATES];
-            UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = izero();
-            for (size_t k = 0; k < depth; k += 2) {
-                ivec w[GATES];
-                UNROLLED(g, groups) w[g] = ipairs(strip + (g * depth + k) * UNITS);
-                UNROLLED(r, count) {
-                    int32_t pair;
-                    memcpy(&pair, rows + r * stride + k, sizeof pair);
-                    UNROLLED(g, groups) sums[r][g] = idot(sums[r][g], w[g], pair);
-                }
-            }
+            vec products[MAX_ROWS][GATES];
+            product_i8(count, groups, rows, stride, m, column + first * UNITS, depth, products);
             UNROLLED(r, count) UNROLLED(g, groups) {
                 float *at = to + r * to_stride + (first + g) * UNITS;
-                const vec product = vmul(ifloat(sums[r][g]), vload(scales + (first + g) * UNITS));
-                vstore(at, add ? vadd(product, vload(at)) : product);
+                vstore(at, add ? vadd(products[r][g], vload(at)) : products[r][g]);
             }
         }
     })

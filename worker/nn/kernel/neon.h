@@ -79,36 +79,30 @@ INLINE void vstream(float *to, vec x) { vstore(to, x); }
 
 typedef struct { int32x4_t a, b, c, d; } ivec;
 
-INLINE ivec izero(void)
-{
-    const int32x4_t zero = vdupq_n_s32(0);
-    return (ivec){zero, zero, zero, zero};
-}
-
 INLINE vec ifloat(ivec x)
 {
     return (vec){vcvtq_f32_s32(x.a), vcvtq_f32_s32(x.b), vcvtq_f32_s32(x.c), vcvtq_f32_s32(x.d)};
 }
 
-INLINE ivec ipairs(const int8_t *from)
+INLINE ivec iload(const void *from)
 {
-    const int8x16_t low = vld1q_s8(from), high = vld1q_s8(from + 16);
-    return (ivec){vreinterpretq_s32_s16(vmovl_s8(vget_low_s8(low))), vreinterpretq_s32_s16(vmovl_high_s8(low)),
-                  vreinterpretq_s32_s16(vmovl_s8(vget_low_s8(high))), vreinterpretq_s32_s16(vmovl_high_s8(high))};
+    const int32_t *fours = from;
+    return (ivec){vld1q_s32(fours), vld1q_s32(fours + 4), vld1q_s32(fours + 8), vld1q_s32(fours + 12)};
 }
 
-INLINE int32x4_t dot(int32x4_t sum, int32x4_t pairs, int16x8_t both)
+/* Products in pairs, then pairs of these. */
+INLINE int32x4_t dot(int32x4_t sum, int32x4_t fours, int8x16_t four)
 {
-    const int16x8_t numbers = vreinterpretq_s16_s32(pairs);
-    const int32x4_t low = vmull_s16(vget_low_s16(numbers), vget_low_s16(both)), high = vmull_high_s16(numbers, both);
-    return vaddq_s32(sum, vpaddq_s32(low, high));
+    const int8x16_t numbers = vreinterpretq_s8_s32(fours);
+    const int16x8_t low = vmull_s8(vget_low_s8(numbers), vget_low_s8(four)), high = vmull_high_s8(numbers, four);
+    return vpadalq_s16(sum, vpaddq_s16(low, high));
 }
 
-INLINE ivec idot(ivec sum, ivec pairs, int32_t pair)
+INLINE ivec idot(ivec sum, ivec fours, int32_t four)
 {
-    const int16x8_t both = vreinterpretq_s16_s32(vdupq_n_s32(pair));
-    return (ivec){dot(sum.a, pairs.a, both), dot(sum.b, pairs.b, both), dot(sum.c, pairs.c, both),
-                  dot(sum.d, pairs.d, both)};
+    const int8x16_t all = vreinterpretq_s8_s32(vdupq_n_s32(four));
+    return (ivec){dot(sum.a, fours.a, all), dot(sum.b, fours.b, all), dot(sum.c, fours.c, all),
+                  dot(sum.d, fours.d, all)};
 }
 
 #if BFLOAT16

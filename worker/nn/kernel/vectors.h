@@ -21,8 +21,8 @@
  *   vfma, vfms, vfnma    a b + c, a b - c, c - a b, rounded once
  *   vround               to the nearest whole number; vscale: x 2^power, power whole and below 127, any with BFLOAT16
  *   vreciprocal          1 / x to a rounding
- *   ivec                 sixteen int32, or as many pairs of int16; izero, ifloat: to float32
- *   ipairs               sixteen pairs of int8; idot: sum + the products of each pair with one pair of int16
+ *   ivec                 sixteen int32, or as many fours of int8; iload, ifloat: to float32
+ *   idot                 sum + the four products of each four with one four, of numbers in 0..127
  *   flush_denormals      count numbers below 1e-38 as zero, since gradients that vanish would take a hundred times as
  *                        long; returns the mode before for `restore`
  *   STRIP, OUTER         columns of a strip; groups of 16 columns that an outer product sums at once

@@ -13,11 +13,10 @@
 #include "narrow.h"
 #include "vectors.h"
 
-/* The weights of products, one (G, H) matrix after the other: float32, or else int8 with a scale for each column. */
+/* The weights of products, one matrix after the other, (G, H) but for the output: float32, or else of eight bits. */
 struct matrices {
     const float *exact;
-    const int8_t *narrow;
-    const float *scales;
+    struct narrow narrow;
 };
 
 struct writing {
@@ -27,7 +26,8 @@ struct writing {
     struct matrices recurrent;  /* of each layer */
     struct matrices inputs;     /* of each layer but the first: from the layer below */
     const float *biases;        /* (layers - 1, G) */
-    const float *out;           /* (V / 16 rounded up, H, 16), zeros behind the last character */
+    struct matrices out;        /* (V rounded up to 16, H) in strips of 16, zeros behind the last character; of eight
+                                 * bits two of them, whose sum it is: one rounded, and what the rounding took away */
     const float *out_biases;    /* (V rounded up to 16) */
     /* The texts. */
     int64_t lanes;              /* R */
@@ -83,28 +83,32 @@ NOINLINE void cells(struct writing *s, size_t layer, size_t block, size_t last, 
 /* Put the product of up to 6 rows of h with a block of one of the matrices at `to`, or add it to what is there.
  * `rounded` holds the rows as narrow.h has them. */
 INLINE void multiply(const struct matrices *m, size_t matrix, size_t block, int add, size_t n, const float *rows,
-                     const int16_t *rounded, size_t units, float *to, size_t to_stride)
+                     const uint8_t *rounded, size_t units, float *to, size_t to_stride)
 {
-    const size_t column = matrix * GATES * units + block * BLOCK, at = column * units;
-    if (m->narrow) multiply_i8(add, n, rounded, units, m->narrow + at, m->scales + column, units, to, to_stride);
-    else multiply_f32(add, n, rows, units, m->exact + at, units, to, to_stride);
+    const size_t column = matrix * GATES * units + block * BLOCK;
+    if (m->exact) multiply_f32(add, n, rows, units, m->exact + column * units, units, to, to_stride);
+    else multiply_i8(add, n, rounded, units, &m->narrow, column, units, to, to_stride);
 }
 
 /* Move the lanes from..to - 1 of one layer on by the newest character. With `stacked` the layer below has been moved,
- * and its h is multiplied as well; otherwise all that enters is `entering`. */
+ * and its h is multiplied as well; otherwise all that enters is `entering`. Every other character goes through the blocks
+ * backwards: caches still hold the weights that were read last. */
 static void move_layer(struct writing *s, size_t layer, const int stacked, size_t from, size_t to)
 {
     const size_t units = s->units, step = height(to - from, MAX_ROWS), blocks = units / UNITS;
     const float *h = h_of(s, layer, 0), *below = stacked ? h_of(s, layer - 1, 1) : NULL;
-    int16_t rounded[s->recurrent.narrow ? MAX_ROWS * units : 1], rounded_below[stacked ? sizeof rounded / 2 : 1];
-    for (size_t block = 0; block < blocks; block += SPAN) {
-        const size_t last = block + SPAN < blocks ? block + SPAN : blocks;
+    uint8_t rounded[s->recurrent.exact ? 1 : MAX_ROWS * units], rounded_below[stacked ? sizeof rounded : 1];
+    const int backwards = s->read % 2;
+    for (size_t done = 0; done < blocks; done += SPAN) {
+        const size_t some = blocks - done < SPAN ? blocks - done : SPAN;
+        const size_t block = backwards ? blocks - done - some : done, last = block + some;
         for (size_t first = from; first < to; first += step) {
             float kept[SPAN][MAX_ROWS * BLOCK] __attribute__((aligned(64)));
             const size_t n = to - first < step ? to - first : step, lane = first * units;
-            if (s->recurrent.narrow) round_rows(n * units, h + lane, rounded);
-            if (s->recurrent.narrow && stacked) round_rows(n * units, below + lane, rounded_below);
-            for (size_t i = block; i < last; i++) {
+            if (!s->recurrent.exact) round_rows(n * units, h + lane, rounded);
+            if (!s->recurrent.exact && stacked) round_rows(n * units, below + lane, rounded_below);
+            for (size_t turn = 0; turn < some; turn++) {
+                const size_t i = backwards ? last - 1 - turn : block + turn;
                 float *sums = kept[i - block];
                 multiply(&s->recurrent, layer, i, 0, n, h + lane, rounded, units, sums, BLOCK);
                 if (stacked)
@@ -115,36 +119,43 @@ static void move_layer(struct writing *s, size_t layer, const int stacked, size_
     }
 }
 
-/* The logits of `count` lanes, `groups` times 16 characters; both are constants. */
-INLINE void some_logits(const int count, const int groups, const float *h, size_t units, const float *out,
-                        const float *biases, float *logits, size_t width)
+/* The logits of `count` lanes, `groups` times 16 characters from `column` on; both are constants. */
+INLINE void some_logits(const struct writing *s, const int count, const int groups, const float *h,
+                        const uint8_t *rounded, size_t column, float *logits)
 {
+    const size_t units = s->units, width = padded(s);
+    const float *biases = s->out_biases + column;
     vec sums[MAX_ROWS][GATES];
     UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vload(biases + g * UNITS);
-    add_product(count, groups, h, units, 1, out, UNITS, units * UNITS, units, sums);
-    UNROLLED(r, count) UNROLLED(g, groups) vstore(logits + r * width + g * UNITS, sums[r][g]);
+    if (s->out.exact) {
+        add_product(count, groups, h, units, 1, s->out.exact + column * units, UNITS, units * UNITS, units, sums);
+    } else {
+        for (size_t part = 0; part < 2; part++) {
+            vec products[MAX_ROWS][GATES];
+            product_i8(count, groups, rounded, units, &s->out.narrow, part * width + column, units, products);
+            UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vadd(sums[r][g], products[r][g]);
+        }
+    }
+    UNROLLED(r, count) UNROLLED(g, groups) vstore(logits + r * width + column + g * UNITS, sums[r][g]);
 }
 
 /* The logits of n texts from `text` on, whose lanes begin at `lane`. */
 static void compute_logits(struct writing *s, size_t text, size_t lane, size_t n)
 {
     const size_t units = s->units, step = height(n, MAX_ROWS), width = padded(s);
-    const float *h = h_of(s, s->layers - 1, 1) + lane * units;
-    for (size_t column = 0; column < width;) {
-        const int wide = width - column >= BLOCK;
-        const float *out = s->out + column * units, *biases = s->out_biases + column;
-        for (size_t first = 0; first < n; first += step) {
-            const size_t some = n - first < step ? n - first : step;
-            const float *rows = h + first * units;
-            float *logits = s->logits + (text + first) * width + column;
-            WITH_COUNT(some, {
-                if (!wide) some_logits(count, 1, rows, units, out, biases, logits, width);
-                else for (int g = 0; g < GATES; g += GROUPS(count))
-                    some_logits(count, GROUPS(count), rows, units, out + g * UNITS * units, biases + g * UNITS,
-                                logits + g * UNITS, width);
-            })
-        }
-        column += wide ? BLOCK : UNITS;
+    uint8_t rounded[s->out.exact ? 1 : MAX_ROWS * units];
+    for (size_t first = 0; first < n; first += step) {
+        const size_t some = n - first < step ? n - first : step;
+        const float *h = h_of(s, s->layers - 1, 1) + (lane + first) * units;
+        float *logits = s->logits + (text + first) * width;
+        if (!s->out.exact) round_rows(some * units, h, rounded);
+        WITH_COUNT(some, {
+            enum { wide = GROUPS(count) };
+            size_t column = 0;
+            for (; column + wide * UNITS <= width; column += wide * UNITS)
+                some_logits(s, count, wide, h, rounded, column, logits);
+            for (; column < width; column += UNITS) some_logits(s, count, 1, h, rounded, column, logits);
+        })
     }
 }
 
@@ -191,13 +202,13 @@ static void multiply_inputs(const struct writing *s, size_t layer, size_t n, con
 {
     const size_t units = s->units, all = GATES * units, step = height(n, MAX_ROWS);
     const float *biases = s->biases + (layer - 1) * all;
-    int16_t rounded[s->inputs.narrow ? MAX_ROWS * units : 1];
+    uint8_t rounded[s->inputs.exact ? 1 : MAX_ROWS * units];
     for (size_t block = 0; block < units / UNITS; block++)
         for (size_t first = 0; first < n; first += step) {
             const size_t rows = n - first < step ? n - first : step;
             const float *h = below + first * units;
             float *at = sums + first * all + block * BLOCK;
-            if (s->inputs.narrow) round_rows(rows * units, h, rounded);
+            if (!s->inputs.exact) round_rows(rows * units, h, rounded);
             multiply(&s->inputs, layer - 1, block, 0, rows, h, rounded, units, at, all);
             for (size_t r = 0; r < rows; r++)
                 UNROLLED(g, GATES) vstore(at + r * all + g * UNITS, vadd(vload(at + r * all + g * UNITS),
