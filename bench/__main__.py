@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.suite import SUITE, Bench
+from bench.suite import SUITE, Bench, existing_file
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "shared" / "sample.txt"
@@ -49,9 +49,9 @@ def main(words: Sequence[str] | None = None, suite: Sequence[Bench] = SUITE) -> 
     known = {bench.name: bench for bench in suite}
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
     parser.add_argument("--long", action="store_true", help="the long ones instead of the quick ones")
-    parser.add_argument("--text", type=Path, help="a UTF-8 text; shared/sample.txt when left out")
-    parser.add_argument("--shakespeare", type=Path, help="tinyshakespeare.txt, for the benches that need it")
-    parser.add_argument("--moses", type=Path, help="the wheel of molsets, for the bench that needs it")
+    parser.add_argument("--text", type=existing_file, help="a UTF-8 text; shared/sample.txt when left out")
+    parser.add_argument("--shakespeare", type=existing_file, help="tinyshakespeare.txt, for the benches that need it")
+    parser.add_argument("--moses", type=existing_file, help="the wheel of molsets, for the bench that needs it")
     parser.add_argument("--results", type=Path, default=ROOT / "bench" / "results.jsonl")
     given = parser.parse_args(words)
     if unknown := [name for name in given.names if name not in known]:

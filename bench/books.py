@@ -29,6 +29,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect
 
 from bench.common import Row, report
+from bench.suite import existing_file
 from charloom import Charloom
 from scripts.pictures import ROOT, service
 from shared.text.vocabulary import normalise
@@ -157,7 +158,7 @@ def by_page(browser: Browser, path: Path, url: str) -> str:
 def main() -> None:
     """Send all; show each as it arrives."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("texts", type=Path, nargs="+", metavar="TEXT", help="UTF-8 texts")
+    parser.add_argument("texts", type=existing_file, nargs="+", metavar="TEXT", help="UTF-8 texts")
     parser.add_argument("--chars", type=int, default=100_000, help="characters of each, at most")
     given = parser.parse_args()
     found: dict[str, list[float]] = {}

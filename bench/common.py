@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from bench.suite import existing_file
 from shared.host import cores
 from shared.text.vocabulary import normalise
 from worker.nn.precision import has_bfloat16
@@ -26,11 +27,16 @@ SAMPLE = Path(__file__).parents[1] / "shared" / "sample.txt"
 def text_argument(description: str, **extra: Callable[[str], Any]) -> tuple[str, argparse.Namespace]:
     """Read the command line; return the text it names, as a corpus is stored, and the other arguments."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("text", type=Path, nargs="?", default=SAMPLE, help="a UTF-8 text; the sample when left out")
+    parser.add_argument(
+        "text", type=existing_file, nargs="?", default=SAMPLE, help="a UTF-8 text; the sample when left out"
+    )
     for name, kind in extra.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
     given = parser.parse_args()
-    return normalise(given.text.read_text(encoding="utf-8"), lowercase=False), given
+    try:
+        return normalise(given.text.read_text(encoding="utf-8"), lowercase=False), given
+    except UnicodeDecodeError:
+        parser.error(f"{str(given.text)!r} isn't UTF-8")
 
 
 class Turns:

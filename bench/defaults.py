@@ -13,10 +13,10 @@ import argparse
 import statistics
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 from bench.common import Row, report
 from bench.overtake import fitted
+from bench.suite import existing_file
 from shared.text.vocabulary import normalise
 from worker.training.events import Done
 from worker.training.train import train
@@ -43,7 +43,7 @@ def loss_of(text: str, seconds: float, options: Mapping[str, float]) -> float:
 def main() -> None:
     """Train all; show each as it ends."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("texts", type=Path, nargs="+", metavar="TEXT", help="UTF-8 texts")
+    parser.add_argument("texts", type=existing_file, nargs="+", metavar="TEXT", help="UTF-8 texts")
     parser.add_argument("--seconds", type=float, nargs="+", default=[20.0, 60.0, 180.0])
     parser.add_argument("--peers", type=int, nargs="*", choices=list(FIXED), default=list(FIXED))
     given = parser.parse_args()

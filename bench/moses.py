@@ -29,6 +29,7 @@ import numpy as np
 
 import worker  # noqa: F401  # before torch: it says how threads wait
 from bench.common import Row, report
+from bench.suite import existing_file
 from shared.host import cores
 from shared.requests.fit import fit
 from shared.requests.options import StreamRequest
@@ -49,7 +50,7 @@ REPORT_S = 60.0
 def main() -> None:
     """Train, or load a model; write; judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("wheel", type=Path, help="the wheel of molsets")
+    parser.add_argument("wheel", type=existing_file, help="the wheel of molsets")
     parser.add_argument("--model", type=Path, help="folder of a model, written there if it isn't there yet")
     parser.add_argument("--seconds", type=float, help="end the training after so many seconds")
     parser.add_argument("--epochs", type=int)

@@ -23,6 +23,7 @@ import httpx
 
 from bench.common import Row, report
 from bench.service import SAMPLE, cluster_of_argument
+from bench.suite import existing_file
 from cli.service.ports import find_free
 from shared.jobs.events import Event, EventType
 from shared.jobs.record import JobType
@@ -36,7 +37,7 @@ HOST = "127.0.0.1"
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("text", nargs="?", type=Path, default=SAMPLE)
+    parser.add_argument("text", nargs="?", type=existing_file, default=SAMPLE)
     parser.add_argument("--streams", type=int, default=300)
     given = parser.parse_args()
     sys.argv[1:] = [str(given.text)]

@@ -1,7 +1,9 @@
 """The benches there are, by name: how each is called and which text it takes. Knows nothing of running them."""
 
+import argparse
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 #: What a bench measures on: nothing that is given, any text, tinyshakespeare, or the wheel of `molsets`.
@@ -19,6 +21,13 @@ class Bench:
     text: Text = "any"
     #: Whether it belongs to `make bench-full`: it takes minutes, or more of the machine than a look is worth.
     long: bool = False
+
+
+def existing_file(path: str) -> Path:
+    """Return the path of a file, as argparse wants its types; a missing one ends a bench with code 2."""
+    if not Path(path).is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {path!r}")
+    return Path(path)
 
 
 def quick(name: str, *options: str, text: Text = "any") -> Bench:

@@ -1,10 +1,32 @@
 """What the benches share: taking turns, and rows that say whether they are as wanted."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
-from bench.common import Row, Turns, in_turns, report
+from bench.common import Row, Turns, in_turns, report, text_argument
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "argument text: there is no file {!r}"), (b"caf\xe9", "{!r} isn't UTF-8")]
+)
+def test_a_text_that_cant_be_read_ends_a_bench_in_one_line_with_code_2(
+    content: bytes | None,
+    reason: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "text.txt"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setattr(sys, "argv", ["pace", str(path)])
+    with pytest.raises(SystemExit) as ended:
+        text_argument("How fast")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"pace: error: {reason.format(str(path))}"
 
 
 def test_turns_are_taken_in_alternating_order_and_the_warm_up_isnt_counted() -> None:
