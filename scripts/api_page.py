@@ -25,8 +25,8 @@ def _calls() -> Iterable[str]:
     yield "| call | answers | can be refused or fail with |"
     yield "| --- | --- | --- |"
     for call in (call for group in api.ALL for call in group.calls):
-        answers = " ".join(f"**{status}** {answer.description}" for status, answer in sorted(call.answers.items()))
-        yield f"| `{call.method} {_spelled(call)}` | {answers} | {' '.join(map(str, errors_of(call)))} |"
+        answers = " ".join(f"**{status}** {answer.description}" for status, answer in sorted(call.responses.items()))
+        yield f"| `{call.method} {_address(call)}` | {answers} | {' '.join(map(str, errors_of(call)))} |"
 
 
 def _cases() -> Iterable[str]:
@@ -36,7 +36,7 @@ def _cases() -> Iterable[str]:
         yield f"| {error.status} | `{error.code}` | {error.when} | {error.to_do} |"
 
 
-def _spelled(call: Endpoint) -> str:
+def _address(call: Endpoint) -> str:
     return call.path.replace("<", "{").replace(">", "}")
 
 

@@ -38,7 +38,7 @@ class Services:
     #: Events of watched jobs, as they come.
     feeds: EventHub
     #: Responses for ended jobs.
-    answers: ResponseCache
+    response_cache: ResponseCache
     tracer: Tracer
     #: Seconds between two pings of a silent event stream.
     ping_s: float = 15.0
@@ -60,7 +60,7 @@ class Services:
             secret=SecretKey(settings, volume.folder, volume.files, check=guard.check),
             slots=ConnectionSlots(settings.web_streams),
             feeds=EventHub(store.events, closing=shutdown.closing),
-            answers=ResponseCache(store.jobs),
+            response_cache=ResponseCache(store.jobs),
             tracer=Tracer.of("charloom-web"),
             ping_s=ping_s,
         )

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.web.world import ResponseSpec, World, settings_of
+from tests.web.world import Reply, World, settings_of
 
 ANNA, BERT = "0123456789abcdef01234567", "bert-s.key_of~characters"
 WRONG = "not-a-key-that-opens-it-{:02}"
@@ -25,7 +25,7 @@ def token_in(page: str) -> str:
     return found[-1]
 
 
-def sign_in(world: World, key: str = ANNA, wanted: str = "/jobs", **options: Any) -> ResponseSpec:
+def sign_in(world: World, key: str = ANNA, wanted: str = "/jobs", **options: Any) -> Reply:
     """Sign in by the form, as a browser does."""
     page = world.http.get(f"/login?next={wanted}", **options)
     form = {"csrf_token": token_in(page.text), "key": key, "next": wanted}

@@ -79,7 +79,7 @@ def test_long_ones_and_the_oldest_are_not_kept(world: World, monkeypatch: pytest
     jobs = [ended(world) for _ in range(3)]
     for job_id in jobs:
         assert world.get(f"/jobs/{job_id}").status_code == 200
-    assert [world.services.answers.find(job_id) is not None for job_id in jobs] == [False, True, True]
+    assert [world.services.response_cache.find(job_id) is not None for job_id in jobs] == [False, True, True]
     monkeypatch.setattr(response_cache, "MAX_BYTES", 10)
     assert world.get(f"/jobs/{jobs[0]}").status_code == 200
-    assert world.services.answers.find(jobs[0]) is None
+    assert world.services.response_cache.find(jobs[0]) is None

@@ -29,8 +29,8 @@ from web import create_app
 from web.services import Services
 
 API = "/api/v1"
-#: A test client's response; its type says that its JSON may be missing, which no test needs to hear.
-ResponseSpec: TypeAlias = Any
+#: A test client's response. Its own type says that its JSON may be None, which would need checks in every test.
+Reply: TypeAlias = Any
 #: 2,400 characters, 20 of them distinct, 17 in lower case.
 BOOK = "The wind was in the reeds.\nIt sang, and the river heard it all.\n" * 37 + "The end of the song.\n"
 
@@ -64,15 +64,15 @@ class World:
         assert answer.status_code in (200, 201), answer.text
         return str(answer.json["id"])
 
-    def train(self, corpus_id: str, **options: Any) -> ResponseSpec:
+    def train(self, corpus_id: str, **options: Any) -> Reply:
         """Ask for a training."""
         return self.http.post(f"{API}/train-jobs", json={"corpus_id": corpus_id, **options})
 
-    def write(self, model_id: str, **options: Any) -> ResponseSpec:
+    def write(self, model_id: str, **options: Any) -> Reply:
         """Ask for a writing."""
         return self.http.post(f"{API}/generate-jobs", json={"model_id": model_id, **options})
 
-    def get(self, path: str, **options: Any) -> ResponseSpec:
+    def get(self, path: str, **options: Any) -> Reply:
         """Get something of the API."""
         return self.http.get(API + path, buffered=True, **options)
 
@@ -202,7 +202,7 @@ class World:
         return found, files - {"volume.json"}
 
 
-def pointers(answer: ResponseSpec) -> list[str]:
+def pointers(answer: Reply) -> list[str]:
     """Return where a problem finds wrong values."""
     assert answer.content_type == "application/problem+json", answer.text
     return [error["pointer"] for error in answer.json["errors"]]

@@ -15,7 +15,7 @@ from web.http.responses import (
     UNCHANGED,
     etag_of_view,
     file_name_of,
-    json_answer,
+    json_response,
     reply,
     reply_accepted,
     reply_empty,
@@ -45,10 +45,10 @@ _UPLOAD: Mapping[str, Mapping[str, Any]] = {
     "/corpora",
     raw_body=_UPLOAD,
     query=CorpusQuery,
-    answers={
-        200: json_answer("These bytes were uploaded before: the corpus that they became.", Corpus, "Location"),
-        201: json_answer("The new corpus.", Corpus, "Location"),
-        202: json_answer(
+    responses={
+        200: json_response("These bytes were uploaded before: the corpus that they became.", Corpus, "Location"),
+        201: json_response("The new corpus.", Corpus, "Location"),
+        202: json_response(
             "The queued job that extracts the text; its result has the corpus.", Job, "Location", "Retry-After", "ETag"
         ),
     },
@@ -94,7 +94,7 @@ def _reply_corpus(corpus: volume.Corpus, status: int) -> Response:
     "GET",
     "/corpora",
     query=CorporaQuery,
-    answers={200: json_answer("A page of corpora.", Page[Corpus])},
+    responses={200: json_response("A page of corpora.", Page[Corpus])},
     problems=(422,),
 )
 def list_corpora(query: CorporaQuery) -> Response:
@@ -113,8 +113,8 @@ def list_corpora(query: CorporaQuery) -> Response:
     "GET",
     "/corpora/<corpus_id>",
     headers={"If-None-Match": UNCHANGED},
-    answers={
-        200: json_answer("The corpus.", Corpus, "ETag"),
+    responses={
+        200: json_response("The corpus.", Corpus, "ETag"),
         304: ResponseSpec(description="It has not changed.", headers=("ETag",)),
     },
     problems=(404,),
@@ -131,7 +131,7 @@ def get_corpus(corpus_id: str) -> Response:
     "GET",
     "/corpora/<corpus_id>/text",
     headers={"Range": "A range of bytes of the text.", "If-None-Match": UNCHANGED},
-    answers={
+    responses={
         200: ResponseSpec(description="The text, its line ends LF.", content={"text/plain": str}, headers=("ETag",)),
         206: ResponseSpec(description="The requested range.", headers=("ETag", "Content-Range")),
         304: ResponseSpec(description="It has not changed.", headers=("ETag",)),
@@ -154,7 +154,7 @@ def get_corpus_text(corpus_id: str) -> Response:
     "DELETE",
     "/corpora/<corpus_id>",
     headers={"If-Match": "An ETag: only this version of the corpus is deleted; 412 otherwise."},
-    answers={204: ResponseSpec(description="It is deleted.")},
+    responses={204: ResponseSpec(description="It is deleted.")},
     problems=(404, 409, 412),
 )
 def delete_corpus(corpus_id: str) -> Response:

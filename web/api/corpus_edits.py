@@ -8,7 +8,7 @@ from shared.volume.corpus_vocabulary import vocabulary_of
 from web.api.corpora import api
 from web.http.conditional import check_preconditions
 from web.http.endpoints import ResponseSpec
-from web.http.responses import UNCHANGED, etag_of_view, json_answer, reply, reply_versioned
+from web.http.responses import UNCHANGED, etag_of_view, json_response, reply, reply_versioned
 from web.http.schemas import Character, Corpus, Page, page_of
 from web.openapi.examples import CORPUS_PATCH, JOIN
 from web.services import services
@@ -23,7 +23,7 @@ __all__ = ["api"]
     body=CorpusPatch,
     examples=CORPUS_PATCH,
     headers={"If-Match": "An ETag: the change is made only to this version of the corpus; 412 otherwise."},
-    answers={200: json_answer("The corpus as it is now.", Corpus, "ETag")},
+    responses={200: json_response("The corpus as it is now.", Corpus, "ETag")},
     problems=(400, 404, 412, 413, 415, 422),
 )
 def update_corpus(corpus_id: str, body: CorpusPatch) -> Response:
@@ -47,9 +47,9 @@ def update_corpus(corpus_id: str, body: CorpusPatch) -> Response:
     "/corpora/join",
     body=CorpusJoin,
     examples=JOIN,
-    answers={
-        200: json_answer("There is such a text already: its corpus.", Corpus, "Location"),
-        201: json_answer("The new corpus.", Corpus, "Location"),
+    responses={
+        200: json_response("There is such a text already: its corpus.", Corpus, "Location"),
+        201: json_response("The new corpus.", Corpus, "Location"),
     },
     problems=(400, 413, 415, 422),
 )
@@ -75,8 +75,8 @@ def join_corpora(body: CorpusJoin) -> Response:
     "GET",
     "/corpora/<corpus_id>/vocabulary",
     headers={"If-None-Match": UNCHANGED},
-    answers={
-        200: json_answer("All characters.", Page[Character], "ETag"),
+    responses={
+        200: json_response("All characters.", Page[Character], "ETag"),
         304: ResponseSpec(description="It has not changed.", headers=("ETag",)),
     },
     problems=(404,),

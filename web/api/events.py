@@ -23,7 +23,7 @@ api = API("events")
         "Accept": "text/event-stream for a stream of events as they happen.",
         "Last-Event-ID": "In a stream: continue after this event.",
     },
-    answers={
+    responses={
         200: ResponseSpec(
             description="Events: status, progress, metric, sample, text, items, log, done, and reset with the whole "
             "job where some are missing.",

@@ -9,7 +9,7 @@ from shared.requests.cleaning import CleanRequest
 from shared.volume import corpus_findings
 from web.api.corpus_edits import api
 from web.http.finding_schemas import Cleaning, Findings
-from web.http.responses import json_answer, reply, reply_accepted
+from web.http.responses import json_response, reply, reply_accepted
 from web.http.schemas import Job as JobView
 from web.openapi.examples import CLEAN
 from web.services import services
@@ -22,9 +22,9 @@ __all__ = ["api"]
 @api.call(
     "GET",
     "/corpora/<corpus_id>/findings",
-    answers={
-        200: json_answer("The findings.", Findings),
-        202: json_answer("The job that examines the text.", JobView, "Location", "Retry-After", "ETag"),
+    responses={
+        200: json_response("The findings.", Findings),
+        202: json_response("The job that examines the text.", JobView, "Location", "Retry-After", "ETag"),
     },
     problems=(404, 409),
 )
@@ -46,8 +46,8 @@ def get_findings(corpus_id: str) -> Response:
     body=CleanRequest,
     examples=CLEAN,
     headers=HEADER,
-    answers={
-        202: json_answer(
+    responses={
+        202: json_response(
             "The queued job that cleans the text; its result has the new corpus.",
             JobView,
             "Location",
@@ -70,7 +70,7 @@ def clean_corpus(corpus_id: str, body: CleanRequest) -> Response:
 @api.call(
     "GET",
     "/corpora/<corpus_id>/cleaning",
-    answers={200: json_answer("The remedies and some of their changes.", Cleaning)},
+    responses={200: json_response("The remedies and some of their changes.", Cleaning)},
     problems=(404,),
 )
 def get_cleaning(corpus_id: str) -> Response:

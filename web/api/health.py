@@ -5,7 +5,7 @@ from flask import Response
 from shared.errors import StoreUnavailable, VolumeUnavailable
 from web.http.endpoints import API
 from web.http.errors import NotReady
-from web.http.responses import json_answer, reply
+from web.http.responses import json_response, reply
 from web.http.schemas import Health, Readiness
 from web.security import auth
 from web.services import services
@@ -13,7 +13,7 @@ from web.services import services
 api = API("health", prefix="")
 
 
-@api.call("GET", "/healthz", answers={200: json_answer("The process is alive.", Health)})
+@api.call("GET", "/healthz", responses={200: json_response("The process is alive.", Health)})
 def get_health() -> Response:
     """Report that the process is alive.
 
@@ -22,7 +22,7 @@ def get_health() -> Response:
     return reply(Health(), headers={"Cache-Control": "no-store"})
 
 
-@api.call("GET", "/readyz", answers={200: json_answer("Jobs can be submitted.", Readiness)})
+@api.call("GET", "/readyz", responses={200: json_response("Jobs can be submitted.", Readiness)})
 def get_readiness() -> Response:
     """Report whether jobs can be submitted: Redis and the volume can be reached.
 

@@ -25,7 +25,7 @@ api = API("items")
     "/jobs/<job_id>/items",
     query=ItemsQuery,
     headers={"Accept": "text/csv or text/plain for a file."},
-    answers={
+    responses={
         200: ResponseSpec(
             description="A page of items, or all of them as a file.",
             content={JSON: Page[ListItem], "text/csv": str, "text/plain": str},

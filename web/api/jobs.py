@@ -11,7 +11,7 @@ from web.http.conditional import accepts
 from web.http.endpoints import API, ResponseSpec
 from web.http.loss_rows import reply_csv, rows_of
 from web.http.queries import JobQuery, JobsQuery
-from web.http.responses import JSON, UNCHANGED, etag_of, json_answer, reply, reply_job
+from web.http.responses import JSON, UNCHANGED, etag_of, json_response, reply, reply_job
 from web.http.schemas import Job as JobView
 from web.http.schemas import Metric, Page, page_of
 from web.services import Services, services
@@ -25,7 +25,7 @@ _SLICE_S = 2.0
 
 
 @api.call(
-    "GET", "/jobs", query=JobsQuery, answers={200: json_answer("A page of jobs.", Page[JobView])}, problems=(422,)
+    "GET", "/jobs", query=JobsQuery, responses={200: json_response("A page of jobs.", Page[JobView])}, problems=(422,)
 )
 def list_jobs(query: JobsQuery) -> Response:
     """List the jobs.
@@ -41,8 +41,8 @@ def list_jobs(query: JobsQuery) -> Response:
     "/jobs/<job_id>",
     query=JobQuery,
     headers={"If-None-Match": UNCHANGED},
-    answers={
-        200: json_answer("The job.", JobView, "ETag", "Retry-After"),
+    responses={
+        200: json_response("The job.", JobView, "ETag", "Retry-After"),
         304: ResponseSpec(description="It has not changed.", headers=("ETag", "Retry-After")),
     },
     problems=(404, 422),
@@ -53,22 +53,22 @@ def get_job(job_id: str, query: JobQuery) -> Response:
     With `wait`, the response comes when the job ends or the time is up, whichever is first.
     """
     here = services()
-    if cached := here.answers.find(job_id):
+    if cached := here.response_cache.find(job_id):
         response = Response(cached.body, content_type=JSON)
         response.set_etag(cached.etag)
     else:
         job = _wait_for(here, job_id, query.wait) if query.wait else here.store.jobs.get(job_id)
         response = reply_job(job)
-        here.answers.keep(job, etag=etag_of(job), body=response.get_data())
+        here.response_cache.keep(job, etag=etag_of(job), body=response.get_data())
     return response
 
 
 @api.call(
     "POST",
     "/jobs/<job_id>/cancel",
-    answers={
-        200: json_answer("It is cancelled, or was being cancelled before.", JobView),
-        202: json_answer("It is being cancelled.", JobView, "Retry-After"),
+    responses={
+        200: json_response("It is cancelled, or was being cancelled before.", JobView),
+        202: json_response("It is being cancelled.", JobView, "Retry-After"),
     },
     problems=(404, 409),
 )
@@ -86,7 +86,7 @@ def cancel_job(job_id: str) -> Response:
     "GET",
     "/jobs/<job_id>/metrics",
     headers={"Accept": "text/csv for CSV."},
-    answers={
+    responses={
         200: ResponseSpec(
             description="Every loss measured.", content={"application/json": Page[Metric], "text/csv": str}
         )

@@ -13,7 +13,7 @@ from web.http.responses import (
     UNCHANGED,
     etag_of_view,
     file_name_of,
-    json_answer,
+    json_response,
     reply,
     reply_empty,
     reply_versioned,
@@ -35,7 +35,7 @@ _IF_MATCH = {"If-Match": "An ETag: the change is made only to this version of th
     "GET",
     "/models",
     query=ModelsQuery,
-    answers={200: json_answer("A page of models.", Page[ModelView])},
+    responses={200: json_response("A page of models.", Page[ModelView])},
     problems=(422,),
 )
 def list_models(query: ModelsQuery) -> Response:
@@ -55,8 +55,8 @@ def list_models(query: ModelsQuery) -> Response:
     "GET",
     "/models/<model_id>",
     headers={"If-None-Match": UNCHANGED},
-    answers={
-        200: json_answer("The model.", ModelView, "ETag"),
+    responses={
+        200: json_response("The model.", ModelView, "ETag"),
         304: ResponseSpec(description="It has not changed.", headers=("ETag",)),
     },
     problems=(404,),
@@ -75,7 +75,7 @@ def get_model(model_id: str) -> Response:
     body=ModelPatch,
     examples=PATCH,
     headers=_IF_MATCH,
-    answers={200: json_answer("The model as it is now.", ModelView, "ETag")},
+    responses={200: json_response("The model as it is now.", ModelView, "ETag")},
     problems=(400, 404, 412, 413, 415, 422),
 )
 def update_model(model_id: str, body: ModelPatch) -> Response:
@@ -98,7 +98,7 @@ def update_model(model_id: str, body: ModelPatch) -> Response:
     "DELETE",
     "/models/<model_id>",
     headers=_IF_MATCH,
-    answers={204: ResponseSpec(description="It is deleted.")},
+    responses={204: ResponseSpec(description="It is deleted.")},
     problems=(404, 409, 412),
 )
 def delete_model(model_id: str) -> Response:
@@ -121,7 +121,7 @@ def delete_model(model_id: str) -> Response:
     "/models/<model_id>/download",
     query=DownloadQuery,
     headers={"Range": "A range of bytes of the file.", "If-Range": "An ETag: the range only if the file still has it."},
-    answers={
+    responses={
         200: ResponseSpec(
             description="The file.",
             content={"application/zip": bytes, "application/octet-stream": bytes},

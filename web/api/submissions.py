@@ -9,7 +9,7 @@ from shared.requests.options import AnyTrainRequest
 from shared.requests.writing import GenerateRequest
 from web.http.endpoints import API
 from web.http.queries import NameQuery
-from web.http.responses import json_answer, reply, reply_accepted
+from web.http.responses import json_response, reply, reply_accepted
 from web.http.schemas import Estimate
 from web.http.schemas import Job as JobView
 from web.http.uploads import multipart, receive
@@ -21,7 +21,7 @@ from web.submission.submit import submit
 
 api = API("submissions")
 
-_QUEUED = {202: json_answer("The queued job.", JobView, "Location", "Retry-After", "ETag")}
+_QUEUED = {202: json_response("The queued job.", JobView, "Location", "Retry-After", "ETag")}
 _FILE = {
     "multipart/form-data": multipart(
         "A bundle, or a classic .pth file.", name="The model's name; the file's if omitted."
@@ -35,7 +35,7 @@ _FILE = {
     body=AnyTrainRequest,
     examples=TRAIN,
     headers=HEADER,
-    answers=_QUEUED,
+    responses=_QUEUED,
     problems=(400, 409, 413, 415, 422),
 )
 def create_train_job(body: training.Training) -> Response:
@@ -53,7 +53,7 @@ def create_train_job(body: training.Training) -> Response:
     "/estimates",
     body=AnyTrainRequest,
     examples=TRAIN,
-    answers={200: json_answer("The estimate.", Estimate)},
+    responses={200: json_response("The estimate.", Estimate)},
     problems=(400, 413, 415, 422),
 )
 def estimate_training(body: training.Training) -> Response:
@@ -68,7 +68,7 @@ def estimate_training(body: training.Training) -> Response:
     return reply(Estimate.model_validate(asdict(estimate) | {"starting_point": resolved.starting_point}))
 
 
-@api.call("POST", "/jobs/<job_id>/resume", headers=HEADER, answers=_QUEUED, problems=(404, 409, 422))
+@api.call("POST", "/jobs/<job_id>/resume", headers=HEADER, responses=_QUEUED, problems=(404, 409, 422))
 def resume_job(job_id: str) -> Response:
     """Resume a training that failed or was cancelled.
 
@@ -87,7 +87,7 @@ def resume_job(job_id: str) -> Response:
     body=GenerateRequest,
     examples=GENERATE,
     headers=HEADER,
-    answers=_QUEUED,
+    responses=_QUEUED,
     problems=(400, 409, 413, 415, 422),
 )
 def create_generate_job(body: GenerateRequest) -> Response:
@@ -99,7 +99,7 @@ def create_generate_job(body: GenerateRequest) -> Response:
     return submit_once(here, partial(generation.prepare, here, body), body)
 
 
-@api.call("POST", "/models/import", raw_body=_FILE, query=NameQuery, answers=_QUEUED, problems=(400, 413, 415, 422))
+@api.call("POST", "/models/import", raw_body=_FILE, query=NameQuery, responses=_QUEUED, problems=(400, 413, 415, 422))
 def import_model(query: NameQuery) -> Response:
     """Import a model from a file.
 

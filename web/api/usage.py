@@ -3,7 +3,7 @@
 from flask import Response
 
 from web.http.endpoints import API
-from web.http.responses import json_answer, reply
+from web.http.responses import json_response, reply
 from web.http.schemas import Quota, Usage
 from web.services import services
 from web.submission import quotas
@@ -11,7 +11,7 @@ from web.submission import quotas
 api = API("usage")
 
 
-@api.call("GET", "/usage", answers={200: json_answer("The caller's usage.", Usage)})
+@api.call("GET", "/usage", responses={200: json_response("The caller's usage.", Usage)})
 def get_usage() -> Response:
     """Get what the caller stores and may store.
 

@@ -4,14 +4,14 @@ from flask import Response
 
 from shared.errors import NotFound
 from web.http.endpoints import API
-from web.http.responses import json_answer, reply
+from web.http.responses import json_response, reply
 from web.http.schemas import Page, Worker, page_of
 from web.services import Services, services
 
 api = API("workers")
 
 
-@api.call("GET", "/workers", answers={200: json_answer("The workers.", Page[Worker])})
+@api.call("GET", "/workers", responses={200: json_response("The workers.", Page[Worker])})
 def list_workers() -> Response:
     """List the workers seen lately.
 
@@ -20,7 +20,7 @@ def list_workers() -> Response:
     return reply(page_of([Worker.of(info) for info in services().store.workers.seen()], key="name"))
 
 
-@api.call("POST", "/workers/<name>/drain", answers={200: json_answer("The worker.", Worker)}, problems=(404,))
+@api.call("POST", "/workers/<name>/drain", responses={200: json_response("The worker.", Worker)}, problems=(404,))
 def drain_worker(name: str) -> Response:
     """Have a worker release its jobs and take none.
 
@@ -30,7 +30,7 @@ def drain_worker(name: str) -> Response:
     return reply(drained(services(), name, on=True))
 
 
-@api.call("POST", "/workers/<name>/undrain", answers={200: json_answer("The worker.", Worker)}, problems=(404,))
+@api.call("POST", "/workers/<name>/undrain", responses={200: json_response("The worker.", Worker)}, problems=(404,))
 def undrain_worker(name: str) -> Response:
     """Have a worker that drains take jobs again.
 

@@ -52,7 +52,7 @@ class Endpoint:
     query: type[Query] = Query
     #: The request headers it reads, and what they do.
     headers: Mapping[str, str] = field(default_factory=dict)
-    answers: Mapping[int, ResponseSpec]
+    responses: Mapping[int, ResponseSpec]
     #: Statuses of the errors it may respond with, in addition to those of every call (web/openapi/error_cases.py).
     problems: Sequence[int] = ()
 
@@ -71,7 +71,7 @@ class API:
         method: str,
         path: str,
         *,
-        answers: Mapping[int, ResponseSpec],
+        responses: Mapping[int, ResponseSpec],
         body: Any = None,
         examples: Mapping[str, Any] | None = None,
         raw_body: Mapping[str, Mapping[str, Any]] | None = None,
@@ -98,7 +98,7 @@ class API:
                     raw_body=raw_body or {},
                     query=query,
                     headers=headers or {},
-                    answers=answers,
+                    responses=responses,
                     problems=problems,
                 )
             )

@@ -20,7 +20,7 @@ UNCHANGED = "An ETag: 304 where it still has this one."
 RETRY_S = 1
 
 
-def json_answer(description: str, view: Any, *headers: str) -> ResponseSpec:
+def json_response(description: str, view: Any, *headers: str) -> ResponseSpec:
     """Declare a JSON response."""
     return ResponseSpec(description=description, content={JSON: view}, headers=headers)
 

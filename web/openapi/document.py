@@ -88,7 +88,7 @@ class Document:
 def _schemas(calls: Sequence[Endpoint]) -> tuple[Schemas, Mapping[str, Schema]]:
     """Return the schema of each type in use, by the type, and the definitions that they refer to."""
     views = {Problem, WebhookMessage}.union(
-        *(answer.content.values() for call in calls for answer in call.answers.values())
+        *(answer.content.values() for call in calls for answer in call.responses.values())
     )
     adapters = {view: (view, "serialization", TypeAdapter(view)) for view in sorted(views, key=repr)}
     for call in calls:

@@ -36,7 +36,7 @@ _CONFINED: Mapping[type[CharloomError], Callable[[Endpoint], bool]] = {
     errors.KeyReused: _has_key,
     TooManyCalls: _is_public,
     TooManyTries: _is_public,
-    errors.TooManyQueued: lambda call: call.tag == "submissions" and 202 in call.answers,
+    errors.TooManyQueued: lambda call: call.tag == "submissions" and 202 in call.responses,
     errors.StoreUnavailable: _is_public,
     errors.VolumeUnavailable: lambda call: call.tag in ("corpora", "models", "submissions"),
     errors.NewerVersion: lambda call: call.tag in ("corpora", "models", "jobs", "submissions"),

@@ -256,7 +256,7 @@ TEXTS: Mapping[str, str] = {
 }
 
 
-def of_answer(media_type: str, view: Any) -> Any:
+def of_response(media_type: str, view: Any) -> Any:
     """Return an example of a response, or None if there is none of this type."""
     if view in VIEWS:
         return VIEWS[view]

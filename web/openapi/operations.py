@@ -8,7 +8,7 @@ from shared.errors import CharloomError
 from web.http.endpoints import Endpoint, ResponseSpec
 from web.http.schemas import Corpus, Job, Model, Problem, WebhookMessage
 from web.openapi.error_cases import errors_of
-from web.openapi.examples import MESSAGE, of_answer, of_error
+from web.openapi.examples import MESSAGE, of_error, of_response
 from web.openapi.words import Schema
 
 #: A type, or the id of a body's -> its schema.
@@ -41,7 +41,7 @@ def operation_of(call: Endpoint, schemas: Schemas, calls: Sequence[Endpoint]) ->
         "summary": call.summary,
         "description": call.description,
         "parameters": list(_parameters(call, schemas)),
-        "responses": {str(status): _answer(answer, schemas) for status, answer in sorted(call.answers.items())},
+        "responses": {str(status): _response(answer, schemas) for status, answer in sorted(call.responses.items())},
     }
     if call.body is not None:
         examples = {name: {"value": value} for name, value in call.examples.items()}
@@ -52,7 +52,7 @@ def operation_of(call: Endpoint, schemas: Schemas, calls: Sequence[Endpoint]) ->
             "required": True,
             "content": {kind: {"schema": dict(schema)} for kind, schema in call.raw_body.items()},
         }
-    for status, answer in call.answers.items():
+    for status, answer in call.responses.items():
         if links := _links(answer, call, calls):
             operation["responses"][str(status)]["links"] = links
     for status, errors in errors_of(call).items():
@@ -124,11 +124,11 @@ def _of_given(field: Schema) -> Schema:
     return schema if omitted in (None, []) else schema | {"default": omitted}
 
 
-def _answer(answer: ResponseSpec, schemas: Schemas) -> dict[str, Any]:
+def _response(answer: ResponseSpec, schemas: Schemas) -> dict[str, Any]:
     response: dict[str, Any] = {"description": answer.description}
     if answer.content:
         response["content"] = {
-            kind: {"schema": schemas[view]} | ({"example": found} if (found := of_answer(kind, view)) else {})
+            kind: {"schema": schemas[view]} | ({"example": found} if (found := of_response(kind, view)) else {})
             for kind, view in answer.content.items()
         }
     if answer.headers:

@@ -6,7 +6,7 @@ import pytest
 
 from shared.jobs.events import EventType
 from tests.waiting import eventually
-from tests.web.world import API, ResponseSpec, World, pointers
+from tests.web.world import API, Reply, World, pointers
 from web.streaming import shutdown
 
 JOB = "job_" + "0" * 26
@@ -52,7 +52,7 @@ def test_an_etag_changes_with_the_record_and_with_the_place_in_the_queue(world: 
 def test_a_long_poll_answers_when_the_job_ends(world: World) -> None:
     job_id = world.train(world.corpus()).json["id"]
     claim = world.claim(job_id)
-    answers: list[ResponseSpec] = []
+    answers: list[Reply] = []
     waiting = threading.Thread(
         target=lambda: answers.append(world.app.test_client().get(f"{API}/jobs/{job_id}?wait=30"))
     )

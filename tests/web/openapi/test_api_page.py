@@ -84,9 +84,9 @@ def test_every_problem_has_an_example_for_each_code(document: Any) -> None:
 def test_every_body_and_every_answer_has_an_example_that_is_one(document: Any) -> None:
     for call in CALLS:
         for media_type, view in (
-            (kind, view) for answer in call.answers.values() for kind, view in answer.content.items()
+            (kind, view) for answer in call.responses.values() for kind, view in answer.content.items()
         ):
-            example = examples.of_answer(media_type, view)
+            example = examples.of_response(media_type, view)
             if view is not bytes:
                 assert example, (call.name, media_type)
                 TypeAdapter(view).validate_python(example)

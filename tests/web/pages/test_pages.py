@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.jobs.events import EventType
-from tests.web.world import BOOK, ResponseSpec, World, settings_of
+from tests.web.world import BOOK, Reply, World, settings_of
 from web.pages import job_pages
 
 JOB, MODEL, CORPUS = (f"{kind}_{'0' * 26}" for kind in ("job", "mod", "cor"))
@@ -22,12 +22,12 @@ def token_of(world: World, path: str = "/") -> str:
     return found[1]
 
 
-def post(world: World, path: str, **fields: Any) -> ResponseSpec:
+def post(world: World, path: str, **fields: Any) -> Reply:
     """Post a form as the page would."""
     return world.http.post(path, data={"csrf_token": token_of(world)} | fields)
 
 
-def text_of(answer: ResponseSpec) -> str:
+def text_of(answer: Reply) -> str:
     """Return a page's words."""
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text)))
 

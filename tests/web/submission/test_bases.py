@@ -9,7 +9,7 @@ import pytest
 from shared.jobs.rows import ModelLosses
 from shared.requests.options import RATE_FROM_MODEL, StreamRequest
 from shared.text.vocabulary import Vocabulary
-from tests.web.world import API, BOOK, ResponseSpec, World, pointers, settings_of
+from tests.web.world import API, BOOK, Reply, World, pointers, settings_of
 from worker.formats.bundle import write_model
 from worker.training import events
 from worker.training.train import train
@@ -180,7 +180,7 @@ def test_the_pages_show_what_a_training_starts_from(world: World, base_id: str) 
     assert "Riverside</bdi></a>: Riverside predicts a sample of the text with" in form
     token = re.findall(r'name="csrf_token" value="([0-9a-f]{64})"', form)[0]
 
-    def post(path: str, **fields: str) -> ResponseSpec:
+    def post(path: str, **fields: str) -> Reply:
         return world.http.post(path, data={"csrf_token": token} | fields)
 
     from_base = post("/train", corpus_id=corpus_id, recipe="stream").location.rpartition("/")[2]

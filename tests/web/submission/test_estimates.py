@@ -7,10 +7,10 @@ import pytest
 
 from shared.requests.estimate import Speed
 from shared.store import WorkerInfo
-from tests.web.world import API, ResponseSpec, World, pointers
+from tests.web.world import API, Reply, World, pointers
 
 
-def estimate(world: World, corpus_id: str, **options: Any) -> ResponseSpec:
+def estimate(world: World, corpus_id: str, **options: Any) -> Reply:
     return world.http.post(f"{API}/estimates", json={"corpus_id": corpus_id, **options})
 
 

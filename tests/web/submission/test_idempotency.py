@@ -13,7 +13,7 @@ from shared.ids import new_id
 from shared.jobs.record import Job, NewJob
 from shared.store import Begun, idempotency
 from tests.web.submission.test_resuming import failed
-from tests.web.world import API, ResponseSpec, World, pointers, settings_of
+from tests.web.world import API, Reply, World, pointers, settings_of
 from web.submission import idempotency as idempotent
 from web.submission import training
 from web.submission.submit import submit
@@ -21,7 +21,7 @@ from web.submission.submit import submit
 KEY = "order-7c9e6679"
 
 
-def send(world: World, body: dict[str, Any], *, key: str = KEY, kind: str = "train") -> ResponseSpec:
+def send(world: World, body: dict[str, Any], *, key: str = KEY, kind: str = "train") -> Reply:
     return world.app.test_client().post(f"{API}/{kind}-jobs", json=body, headers={"Idempotency-Key": key})
 
 
@@ -111,7 +111,7 @@ def test_a_refusal_is_not_kept(world: World) -> None:
 def test_many_at_once_make_one_job(world: World, redis_url: str, data_dir: Path) -> None:
     corpus_id = world.corpus()
     other = World(settings_of(redis_url, data_dir))
-    answers: list[ResponseSpec] = []
+    answers: list[Reply] = []
     start = threading.Barrier(12)
 
     def one(of: World) -> None:

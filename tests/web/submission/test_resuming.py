@@ -1,11 +1,11 @@
 """A training that failed or was cancelled goes on as a new job, or it is said why it can't."""
 
-from tests.web.world import API, ResponseSpec, World
+from tests.web.world import API, Reply, World
 
 JOB = "job_" + "0" * 26
 
 
-def resume(world: World, job_id: str) -> ResponseSpec:
+def resume(world: World, job_id: str) -> Reply:
     return world.http.post(f"{API}/jobs/{job_id}/resume")
 
 
@@ -18,7 +18,7 @@ def failed(world: World, **options: object) -> str:
     return job_id
 
 
-def refusal(answer: ResponseSpec) -> str:
+def refusal(answer: Reply) -> str:
     assert (answer.status_code, answer.content_type) == (409, "application/problem+json")
     return str(answer.json["detail"])
 
