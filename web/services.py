@@ -36,7 +36,7 @@ class Services:
     #: Threads that event streams and long polls may hold.
     slots: ConnectionSlots
     #: Events of watched jobs, as they come.
-    feeds: EventHub
+    event_hub: EventHub
     #: Responses for ended jobs.
     response_cache: ResponseCache
     tracer: Tracer
@@ -59,7 +59,7 @@ class Services:
             stored=VolumeUsage(volume),
             secret=SecretKey(settings, volume.folder, volume.files, check=guard.check),
             slots=ConnectionSlots(settings.web_streams),
-            feeds=EventHub(store.events, closing=shutdown.closing),
+            event_hub=EventHub(store.events, closing=shutdown.closing),
             response_cache=ResponseCache(store.jobs),
             tracer=Tracer.of("charloom-web"),
             ping_s=ping_s,

@@ -31,7 +31,7 @@ def lines(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_one_bench_that_breaks_keeps_no_other_from_running_and_the_code_tells(
+def test_one_bench_that_breaks_keeps_no_other_from_running_and_sets_the_exit_code(
     results: Path, text: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = main(["--results", str(results), "--text", str(text)], ALL)

@@ -113,7 +113,7 @@ def own_disk(stage: Stage) -> Iterator[Stage]:
 
 
 @pytest.mark.parametrize("trouble", ["full", "read-only"])
-def test_a_volume_that_takes_nothing_is_told_to_whoever_sends(own_disk: Stage, trouble: str) -> None:
+def test_a_volume_that_takes_nothing_is_reported_to_senders(own_disk: Stage, trouble: str) -> None:
     site, client = own_disk.site, own_disk.client
     before = sorted(path.name for path in site.volume.folder.glob("*/*"))
     if trouble == "full":
@@ -202,7 +202,7 @@ def test_a_cancel_while_the_volume_is_full_is_not_forgotten(own_disk: Stage) -> 
     assert client.ended(job_id)["status"] == "cancelled"
 
 
-def test_two_workers_of_one_name_harm_no_job_and_are_told(stage: Stage) -> None:
+def test_two_workers_of_one_name_harm_no_job_and_are_logged(stage: Stage) -> None:
     site, client = stage.site, stage.client
     site.hosts[2].terminate()
     twin = site.start_host(3, name="host1")

@@ -69,7 +69,7 @@ def test_limits_of_a_container_are_found(tmp_path: Path, case: str) -> None:
         (None, ""),
     ],
 )
-def test_kinds_of_processors_are_told_apart(tmp_path: Path, cpuinfo: str | None, kind: str) -> None:
+def test_kinds_of_processors_are_distinguished(tmp_path: Path, cpuinfo: str | None, kind: str) -> None:
     if cpuinfo is not None:
         (tmp_path / "cpuinfo").write_text(cpuinfo)
     assert processor_kind(tmp_path / "cpuinfo") == platform.machine() + kind

@@ -52,7 +52,7 @@ class World:
 
     def close(self) -> None:
         """Close the connections."""
-        self.services.feeds.close()
+        self.services.event_hub.close()
         self.services.store.close()
         pools.reset()  # type: ignore[no-untyped-call]  # they are the process', one a broker's address
 

@@ -116,9 +116,9 @@ def _wait_for(here: Services, job_id: str, seconds: float) -> Job:
     if job.ended or not here.slots.take():
         return job
     try:
-        with here.feeds.watch(job_id, after=last, only=EventType.DONE) as feed:
+        with here.event_hub.watch(job_id, after=last, only=EventType.DONE) as subscription:
             while not job.ended and not shutdown.closing.is_set() and (left := deadline - time.monotonic()) > 0:
-                feed.wait(after=last, timeout_s=min(left, _SLICE_S))
+                subscription.wait(after=last, timeout_s=min(left, _SLICE_S))
                 job = here.store.jobs.get(job_id)
         return job
     finally:

@@ -55,12 +55,12 @@ def _lines(services: Services, job: Job, last: str, may_go_on: Callable[[], bool
     """
     yield _RETRY
     try:
-        with services.feeds.watch(job.id) as feed:
+        with services.event_hub.watch(job.id) as subscription:
             page = services.store.events.read(job.id, after=last, limit=BATCH)
             if job.ended and not page.events:  # a record that was restored from the volume has no events
                 yield _whole(job) + serialize(EventType.DONE, JobView.of(job).model_dump(mode="json", include=_END))
                 return
-            heard, behind = _rendered(page)
+            events, behind = _rendered(page)
             pinged = checked = time.monotonic()
             while not shutdown.closing.is_set():
                 if time.monotonic() - checked >= services.ping_s:
@@ -69,11 +69,11 @@ def _lines(services: Services, job: Job, last: str, may_go_on: Callable[[], bool
                         return
                 if page.trimmed:
                     yield _whole(services.store.jobs.get(job.id))
-                if heard:
-                    yield "".join(one.text for one in heard)
-                    last = heard[-1].event.id
+                if events:
+                    yield "".join(one.text for one in events)
+                    last = events[-1].event.id
                     pinged = time.monotonic()
-                if any(one.event.type is EventType.DONE for one in heard):
+                if any(one.event.type is EventType.DONE for one in events):
                     return
                 if time.monotonic() - pinged >= services.ping_s:
                     yield _PING
@@ -84,9 +84,10 @@ def _lines(services: Services, job: Job, last: str, may_go_on: Callable[[], bool
                 page = _NOTHING
                 if behind:
                     page = services.store.events.read(job.id, after=last, limit=BATCH)
-                    heard, behind = _rendered(page)
+                    events, behind = _rendered(page)
                 else:
-                    heard, behind = feed.wait(after=last, timeout_s=pinged + services.ping_s - time.monotonic())
+                    left_s = pinged + services.ping_s - time.monotonic()
+                    events, behind = subscription.wait(after=last, timeout_s=left_s)
     except StoreUnavailable:
         return
 

@@ -106,7 +106,7 @@ class _Watched:
     """A job, how far its events have been read, and its subscribers."""
 
     last: str
-    feeds: set[Subscription] = field(default_factory=set)
+    subscriptions: set[Subscription] = field(default_factory=set)
     #: Its last event was read: nothing follows, so it isn't read any more.
     done: bool = False
 
@@ -133,28 +133,28 @@ class EventHub:
         Raises:
             StoreUnavailable: Redis is away.
         """
-        feed = Subscription(only)
+        subscription = Subscription(only)
         # Where the reading thread starts, if nobody watches the job yet.
         last = self._events.last_id(job_id) if after is None else after
         with self._changed:
             watched = self._jobs.setdefault(job_id, _Watched(last=last))
             if after is not None and order_of(watched.last) > order_of(after):
-                feed.publish((), gap=True)  # what came between was published to others
-            watched.feeds.add(feed)
+                subscription.publish((), gap=True)  # what came between was published to others
+            watched.subscriptions.add(subscription)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._loop, name="feeds", daemon=True)
+                self._thread = threading.Thread(target=self._loop, name="subscriptions", daemon=True)
                 self._thread.start()
             asleep = self._asked is not None and job_id not in self._asked
             self._changed.notify_all()
         if asleep:
             self._events.ring(self._alarm)
         try:
-            yield feed
+            yield subscription
         finally:
             with self._changed:
                 watched = self._jobs[job_id]
-                watched.feeds.discard(feed)
-                if not watched.feeds:
+                watched.subscriptions.discard(subscription)
+                if not watched.subscriptions:
                     del self._jobs[job_id]
 
     def close(self) -> None:
@@ -206,15 +206,15 @@ class EventHub:
                 return
             watched.last = events[-1].event.id
             watched.done = events[-1].event.type is EventType.DONE
-            feeds = list(watched.feeds)
-        for feed in feeds:
-            feed.publish(events, gap=len(events) >= BATCH)
+            subscriptions = list(watched.subscriptions)
+        for subscription in subscriptions:
+            subscription.publish(events, gap=len(events) >= BATCH)
 
     def _each(self, what: Callable[[Subscription], None]) -> None:
         with self._changed:
-            feeds = [feed for watched in self._jobs.values() for feed in watched.feeds]
-        for feed in feeds:
-            what(feed)
+            subscriptions = [subscription for watched in self._jobs.values() for subscription in watched.subscriptions]
+        for subscription in subscriptions:
+            what(subscription)
 
 
 def serialize(kind: EventType, data: Mapping[str, Any], *, event_id: str | None = None) -> str:

@@ -63,7 +63,7 @@ def test_a_limit_of_time_cuts_seconds_and_steps() -> None:
     assert estimate(loose, chars=CHARS, vocab_size=VOCAB, memory_bytes=1, speeds=[SPEED]) == whole
 
 
-def test_without_a_worker_the_time_is_unknown_and_the_rest_is_told() -> None:
+def test_without_a_worker_only_the_time_is_unknown() -> None:
     estimated = estimate(request(max_seconds=1), chars=CHARS, vocab_size=VOCAB, memory_bytes=7, speeds=[])
     assert (estimated.seconds, estimated.memory_bytes) == (None, 7)
     assert estimated.steps == 12 * work_of(request(), CHARS).steps

@@ -82,7 +82,7 @@ def test_given_options_are_kept_and_the_others_make_room() -> None:
     )
 
 
-def test_given_options_that_do_not_fit_are_refused_where_they_stand() -> None:
+def test_given_options_that_do_not_fit_are_refused_at_their_fields() -> None:
     with pytest.raises(InvalidRequest, match="2,000 characters") as caught:
         fit(
             stream(batch_size=64, seq_length=100, validation_fraction=0),

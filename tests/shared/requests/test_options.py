@@ -123,6 +123,6 @@ def test_generate_options_out_of_range_are_refused(options: dict[str, Any]) -> N
         GenerateRequest.model_validate({"model_id": "mod_x", **options})
 
 
-def test_null_stands_for_left_out_where_there_is_no_default() -> None:
+def test_null_means_omitted_where_there_is_no_default() -> None:
     request = GenerateRequest.model_validate({"model_id": "mod_x", "prompt": None, "seed": None, "top_k": None})
     assert (request.prompt, request.seed, request.top_k) == (None, None, None)

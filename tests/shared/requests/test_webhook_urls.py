@@ -89,7 +89,7 @@ def test_what_is_public_may_be_called_by_https_only(address: str) -> None:
     assert "https" in str(refusal_of_address(found, "http", inside)), "allowing an inside network opens nothing else"
 
 
-def test_an_allowed_network_holds_however_an_address_of_it_is_spelled() -> None:
+def test_an_allowed_network_includes_every_form_of_its_addresses() -> None:
     loopback = [ipaddress.ip_network("127.0.0.0/8")]
     assert refusal_of_address(ipaddress.ip_address("::ffff:127.0.0.1"), "http", loopback) is None
     assert refusal_of_address(ipaddress.ip_address("::1"), "http", loopback) is not None

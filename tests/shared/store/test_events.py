@@ -28,7 +28,7 @@ def test_what_is_added_while_a_page_is_read_does_not_look_trimmed(redis_url: str
     writer.join()
 
 
-def test_what_was_trimmed_past_the_reader_is_told(client: "redis.Redis") -> None:
+def test_events_that_were_trimmed_unread_are_reported_as_missing(client: "redis.Redis") -> None:
     ids = [str(client.xadd(keys.events(JOB_ID), {"type": "log", "data": "{}"})) for _ in range(5)]
     log = EventLog(client)
     assert not log.read(JOB_ID, after="0-0").trimmed

@@ -73,7 +73,7 @@ def test_a_new_job_is_queued_with_what_was_asked(store: Store) -> None:
     assert record == store.jobs.get(job.id) == store.jobs.create(job), "a repeat finds the same"
 
 
-def test_a_claim_brings_the_record_as_it_then_stands(store: Store) -> None:
+def test_a_claim_returns_the_current_record(store: Store) -> None:
     job = make_job()
     store.jobs.create(job)
     assert claimed(store, job).job == store.jobs.get(job.id)
@@ -354,7 +354,7 @@ def test_a_worker_long_gone_is_not_seen_after_the_clock_was_set_back(store: Stor
     assert not store.workers.seen()
 
 
-def test_two_workers_of_one_name_hear_of_each_other_and_lose_no_job_of_the_other_s(store: Store) -> None:
+def test_two_workers_of_one_name_learn_of_each_other_and_lose_no_job_of_the_other_s(store: Store) -> None:
     one, two = (
         WorkerInfo(
             name="w1", host="h", cores=2, threads=1, bfloat16=False, memory_bytes=1, versions={}, owner_id=owner_id
@@ -493,7 +493,7 @@ def test_old_jobs_are_forgotten_whole(store: Store, client: "redis.Redis") -> No
     assert [job.id for job in store.jobs.page().jobs] == [live.id]
 
 
-def test_the_end_is_told_with_result_and_error(store: Store) -> None:
+def test_the_end_is_published_with_result_and_error(store: Store) -> None:
     job = make_job()
     token = bring_to(store, job, Status.RUNNING)
     store.jobs.finish(job.id, token, Status.SUCCEEDED, result={"outputs": [], "prompt": 'a "b"\\'})

@@ -67,7 +67,7 @@ def wrapped(words: list[str]) -> str:
         pytest.param("one item " * 90, None, id="one item"),
     ],
 )
-def test_a_list_is_told_from_other_texts(text: str, separator: str | None) -> None:
+def test_a_list_is_distinguished_from_other_texts(text: str, separator: str | None) -> None:
     found = recognized(lambda: [text])
     assert (None if found is None else found.separator) == separator
     assert found is None or found == tally([text], found.separator)

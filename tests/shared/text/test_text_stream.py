@@ -45,7 +45,7 @@ def test_a_long_text_is_cut_into_pieces_of_the_size_that_is_read(tmp_path: Path,
 
 @pytest.mark.parametrize("end", ["", "A"])
 @pytest.mark.parametrize("begin", ["AΣ", "Σ", ".Σ", "A"])
-def test_a_sigma_is_told_by_neighbours_that_are_far_away(begin: str, end: str) -> None:
+def test_a_sigma_depends_on_neighbours_that_are_far_away(begin: str, end: str) -> None:
     for middle in ("." * 300, "'\u0301" * 150 + "Σ" + "." * 10):
         text = begin + middle + end
         parts = [text[start : start + 100] for start in range(0, len(text), 100)]

@@ -13,7 +13,7 @@ def test_encoding_and_decoding_give_the_text_back() -> None:
     assert vocabulary.decode(vocabulary.encode("olleh 🙂")) == "olleh 🙂"
 
 
-def test_unknown_characters_are_told_once_in_order() -> None:
+def test_unknown_characters_are_listed_once_in_order() -> None:
     assert Vocabulary.of("abc").unknown("xaybx") == "xy"
 
 

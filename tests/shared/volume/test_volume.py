@@ -149,7 +149,7 @@ def test_corpora_are_listed_by_time_in_pages(either: Volume) -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "..", "cor_../../x", "../corpora", "cor_0", ".by-sha256"])
-def test_unknown_ids_are_not_found_whatever_they_spell(volume: Volume, bad: str) -> None:
+def test_unknown_ids_are_not_found_whatever_they_contain(volume: Volume, bad: str) -> None:
     add(volume, b"a text")
     for read in (
         volume.corpora.get,

@@ -37,7 +37,7 @@ def test_everything_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/jobs", "/jobs/job_" + "0" * 26, "/workers"])
-def test_with_redis_away_the_asker_is_told_to_come_back(tmp_path: Path, path: str) -> None:
+def test_with_redis_away_the_response_says_when_to_retry(tmp_path: Path, path: str) -> None:
     world = World(settings_of(f"unix://{tmp_path}/nobody.sock", tmp_path / "data"))
     answer = world.get(path)
     assert (answer.status_code, answer.json["code"]) == (503, "store_unavailable")
@@ -57,7 +57,7 @@ def test_a_training_that_redis_does_not_take_leaves_nothing_on_the_volume(tmp_pa
     world.close()
 
 
-def test_a_volume_that_takes_no_writes_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_volume_that_takes_no_writes_is_reported(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:  # noqa: ARG001
         raise OSError(28, "No space left on device")
 

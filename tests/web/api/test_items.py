@@ -82,7 +82,7 @@ def test_items_that_can_not_be_written_are_refused(
     assert words in answer.json["detail"]
 
 
-def test_items_are_refused_where_the_model_can_not_tell_them(world: World) -> None:
+def test_items_are_refused_if_the_model_can_not_separate_them(world: World) -> None:
     corpus_id = world.corpus()
     plain, classic = world.model(corpus_id), world.model(corpus_id, recipe="classic", items=LIST)
     imported = world.model(None, items=LIST)

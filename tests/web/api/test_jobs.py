@@ -13,7 +13,7 @@ JOB = "job_" + "0" * 26
 LOSSES = ("train_loss", "validation_loss", "best_loss", "best_epoch", "baselines")
 
 
-def test_a_job_is_shown_as_it_stands(world: World) -> None:
+def test_a_job_is_returned_with_its_current_state(world: World) -> None:
     job_id = world.train(world.corpus()).json["id"]
     claim = world.claim(job_id)
     progress = {"step": 5, "total_steps": 10, "epoch": 1, "total_epochs": 2, "fraction": 0.5, "eta_seconds": 3.5}
@@ -133,7 +133,7 @@ def test_a_wrong_filter_is_refused(world: World, query: str, place: str) -> None
     assert (answer.status_code, pointers(answer)) == (422, [place])
 
 
-def test_cancelling_is_told_as_it_is(world: World) -> None:
+def test_cancelling_is_a_status_of_its_own(world: World) -> None:
     corpus_id = world.corpus()
     queued, running, done = (world.train(corpus_id).json["id"] for _ in range(3))
     claim = world.claim(running)

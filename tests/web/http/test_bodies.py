@@ -85,7 +85,7 @@ WRONG: dict[str, tuple[bytes, list[str], str]] = {
 
 
 @pytest.mark.parametrize(("fields", "places", "words"), WRONG.values(), ids=WRONG)
-def test_a_wrong_value_is_told_with_its_place_and_its_limit(
+def test_a_wrong_value_is_named_with_its_place_and_its_limit(
     world: World, fields: bytes, places: list[str], words: str
 ) -> None:
     corpus_id = world.corpus()

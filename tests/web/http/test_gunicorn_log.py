@@ -8,7 +8,7 @@ from gunicorn.config import Config
 from web.http.gunicorn_log import Quiet
 
 
-def test_what_was_asked_for_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_requested_addresses_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     log = Quiet(Config())
     log.error_log.propagate = True
     log.error_log.setLevel(logging.DEBUG)

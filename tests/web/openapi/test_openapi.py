@@ -113,7 +113,7 @@ def test_requests_name_no_defaults_and_responses_have_every_field(document: Any)
         assert set(schemas[name]["required"]) == set(schemas[name]["properties"]), name
 
 
-def test_unions_are_told_apart_by_a_discriminator(document: Any) -> None:
+def test_unions_have_a_discriminator(document: Any) -> None:
     schemas = document["components"]["schemas"]
     train = document["paths"]["/api/v1/train-jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     for union, kinds in ((train, {"stream", "classic"}), (schemas["Event"], {kind.value for kind in EventType})):
@@ -171,7 +171,7 @@ def test_what_jobs_and_events_hold_is_what_the_document_says(world: World, docum
     assert kinds == {kind.value for kind in EventType} - {"reset"}
 
 
-def test_every_problem_is_told_as_one(document: Any) -> None:
+def test_every_problem_is_a_problem_document(document: Any) -> None:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             for status, answer in operation["responses"].items():
@@ -183,7 +183,7 @@ def test_every_problem_is_told_as_one(document: Any) -> None:
                 assert {"400", "413", "415", "422"} <= set(operation["responses"]), (path, method)
 
 
-def test_the_page_for_people_tells_of_every_call_and_every_type(world: World, document: Any) -> None:
+def test_the_page_for_people_lists_every_call_and_every_type(world: World, document: Any) -> None:
     page = world.http.get("/api/docs").text
     for methods in document["paths"].values():
         for operation in methods.values():
@@ -195,7 +195,7 @@ def test_the_page_for_people_tells_of_every_call_and_every_type(world: World, do
     assert not re.search(r'(src|href)="(https?:)?//', page), "nothing from elsewhere"
 
 
-def test_answers_have_the_fields_that_the_document_tells(world: World, document: Any) -> None:
+def test_responses_have_the_fields_of_the_document(world: World, document: Any) -> None:
     corpus_id = world.corpus()
     world.worker()
     model = world.model(corpus_id)

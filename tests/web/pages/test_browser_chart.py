@@ -116,7 +116,7 @@ def test_the_axis_becomes_logarithmic_and_lines_can_be_hidden(browser: Browser, 
         assert violations(page) == []
 
 
-def test_table_csv_and_curve_tell_the_same(browser: Browser, served: Served, trained: str) -> None:
+def test_table_csv_and_curve_agree(browser: Browser, served: Served, trained: str) -> None:
     with tab(browser, served, java_script_enabled=False) as page:
         page.goto(f"/jobs/{trained}")
         assert page.locator("figure svg polyline").count() == 2

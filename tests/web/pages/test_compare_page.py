@@ -28,7 +28,7 @@ def test_boxes_of_the_list_lead_to_an_address_that_carries_the_models(world: Wor
     assert (sent.status_code, sent.headers["Location"]) == (302, compare(three))
 
 
-def test_what_differs_is_told_apart_from_what_does_not(world: World, three: list[str]) -> None:
+def test_what_differs_is_separate_from_what_does_not(world: World, three: list[str]) -> None:
     page = world.http.get(compare(three)).text
     differing, shared = page.split("What they have in common</summary>")
     assert "Hidden size" in differing

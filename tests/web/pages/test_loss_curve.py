@@ -46,7 +46,7 @@ def test_baselines_are_levels_in_a_frame_that_reaches_the_ngram_models() -> None
     assert several.levels == []
 
 
-def test_losses_within_an_epoch_stand_side_by_side() -> None:
+def test_losses_within_an_epoch_are_side_by_side() -> None:
     rows = [row(25 * n, 1 + (25 * n - 1) // 100, 5 / n, 3.0 if 25 * n % 100 == 0 else None) for n in range(1, 9)]
     curve = draw(rows, best_epoch=2)
     assert curve is not None

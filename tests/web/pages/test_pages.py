@@ -93,7 +93,7 @@ def test_a_text_that_will_not_do_is_refused_beside_the_field(world: World, field
     assert world.traces()[1] == before
 
 
-def test_a_text_whose_encoding_can_not_be_told_is_taken_in_the_one_that_reads_correctly(world: World) -> None:
+def test_a_text_of_uncertain_encoding_is_taken_in_the_one_that_reads_correctly(world: World) -> None:
     sent = ("Все счастливые семьи похожи друг на друга. " * 30).encode("koi8-r")
     refused = post(world, "/corpora", file=(io.BytesIO(sent), "family.txt"))
     assert refused.status_code == 422
@@ -138,7 +138,7 @@ def test_a_training_is_asked_for_by_the_form(world: World) -> None:
     assert params["lowercase"] is False
 
 
-def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(world: World) -> None:
+def test_errors_are_next_to_their_fields_and_what_was_typed_stays(world: World) -> None:
     corpus_id = world.corpus()
     before = world.traces()[0]
     answer = post(world, "/train", corpus_id=corpus_id, recipe="stream", hidden_size="9999", epochs="ten", name="Mine")
@@ -152,7 +152,7 @@ def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(world: W
     assert world.traces()[0] == before
 
 
-def test_each_recipe_tells_what_it_would_take(world: World) -> None:
+def test_each_recipe_shows_its_estimate(world: World) -> None:
     corpus_id = world.corpus()
     page = text_of(world.http.get(f"/?corpus_id={corpus_id}"))
     assert page.count("not known") == 2
@@ -306,7 +306,7 @@ def test_without_a_worker_the_job_and_the_list_say_so(world: World) -> None:
         assert "o worker is running" not in text_of(world.http.get(page)), page
 
 
-def test_an_ended_job_says_so_in_its_title_and_tells_the_second_of_each_event(world: World) -> None:
+def test_an_ended_job_says_so_in_its_title_and_shows_the_second_of_each_event(world: World) -> None:
     job_id = world.train(world.corpus()).json["id"]
     assert "<title>Training: Reeds · Charloom</title>" in world.http.get(f"/jobs/{job_id}").text
     world.fail(world.claim(job_id))
@@ -390,7 +390,7 @@ def test_the_list_of_one_models_jobs_says_so(world: World) -> None:
     assert 'href="/jobs?type=generate">Show all models’ jobs' in page.text
 
 
-def test_the_page_of_workers_tells_what_each_does_and_what_waits(world: World) -> None:
+def test_the_page_of_workers_shows_what_each_does_and_what_waits(world: World) -> None:
     corpus_id = world.corpus()
     job_id = world.train(corpus_id, name="<Reeds>").json["id"]
     world.train(corpus_id)

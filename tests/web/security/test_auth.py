@@ -69,7 +69,7 @@ def test_each_key_opens(locked: World, key: str) -> None:
         f"bearer {ANNA} x",
     ],
 )
-def test_a_wrong_key_is_told_apart_from_none(locked: World, sent: str) -> None:
+def test_a_wrong_key_is_distinguished_from_none(locked: World, sent: str) -> None:
     answer = locked.get("/jobs", headers={"Authorization": sent})
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="charloom", error="invalid_token"'
@@ -104,7 +104,7 @@ def test_with_no_keys_set_a_key_is_no_hindrance(world: World) -> None:
     assert world.http.get("/login").headers["Location"] == "/"
 
 
-def test_strangers_hear_whether_it_is_ready_but_no_details(locked: World, tmp_path: Path) -> None:
+def test_without_a_key_readiness_has_no_details(locked: World, tmp_path: Path) -> None:
     assert locked.http.get("/readyz").json["status"] == "ready"
     away = locked_world(f"unix://{tmp_path}/nobody.sock", tmp_path / "data")
     assert away.http.get("/readyz").json["detail"] == "redis"

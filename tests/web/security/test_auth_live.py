@@ -52,7 +52,7 @@ def test_a_key_opens_and_none_does_not(http: httpx.Client) -> None:
         assert answer.status_code == 401
 
 
-def test_who_sends_a_book_without_a_key_hears_why_it_is_refused(http: httpx.Client) -> None:
+def test_a_book_sent_without_a_key_is_refused_with_the_reason(http: httpx.Client) -> None:
     for content in (b"x" * 5_000_000, iter([b"x" * 100_000] * 50)):
         answer = http.post(f"{API}/corpora?name=x", content=content, headers={"Content-Type": "text/plain"})
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")

@@ -65,7 +65,7 @@ def test_of_ipv6_the_network_is_held_off(locked: World) -> None:
     assert locked.get("/jobs", headers=bearer(WRONG), environ_base=far).status_code == 401
 
 
-def test_what_was_mistyped_stands_nowhere(locked: World, redis_url: str) -> None:
+def test_what_was_mistyped_is_kept_nowhere(locked: World, redis_url: str) -> None:
     locked.get("/jobs", headers=bearer(WRONG))
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         [key] = client.keys("charloom:tries:*")

@@ -40,7 +40,7 @@ def test_off_until_set(make: Make) -> None:
     assert "RateLimit" not in answers[0].headers
 
 
-def test_one_call_too_many_is_told_when_to_come_again(make: Make) -> None:
+def test_one_call_too_many_learns_when_to_retry(make: Make) -> None:
     world = make(rate_limit="5/hour")
     answers = [world.get("/jobs") for _ in range(6)]
     assert [answer.status_code for answer in answers] == [200] * 5 + [429]

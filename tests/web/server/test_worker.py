@@ -68,7 +68,7 @@ def test_pipelined_requests_are_answered_in_order(impatient: Served) -> None:
     ]
 
 
-def test_a_client_that_waits_for_100_continue_hears_it_once(impatient: Served) -> None:
+def test_a_client_that_waits_for_100_continue_gets_it_once(impatient: Served) -> None:
     head = "POST /login HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
     with socket.create_connection(("127.0.0.1", impatient.port), timeout=60) as connection:
         connection.sendall(head.encode())

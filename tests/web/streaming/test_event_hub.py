@@ -68,7 +68,7 @@ def next_of(subscription: Subscription) -> Sequence[RenderedEvent]:
     return subscription.wait(after="0-0", timeout_s=1)[0]
 
 
-def test_every_watcher_hears_every_event_of_its_job_once(store: Store, hub: EventHub) -> None:
+def test_every_subscription_gets_every_event_of_its_job_once(store: Store, hub: EventHub) -> None:
     one, other = running(store), running(store)
     with ExitStack() as held:
         ours = [held.enter_context(hub.watch(one.job.id)) for _ in range(20)]
@@ -80,7 +80,7 @@ def test_every_watcher_hears_every_event_of_its_job_once(store: Store, hub: Even
         assert receive(theirs, 2) == [100, 101]
 
 
-def test_what_is_heard_twice_is_told_once(store: Store, hub: EventHub) -> None:
+def test_what_is_received_twice_is_delivered_once(store: Store, hub: EventHub) -> None:
     """A watcher that fetched what came after its subscription began."""
     claim = running(store)
     with hub.watch(claim.job.id) as subscription:
@@ -179,7 +179,7 @@ def test_the_end_of_the_process_wakes_everybody(store: Store, hub: EventHub, clo
     threads = [threading.Thread(target=wait) for _ in range(5)]
     for thread in threads:
         thread.start()
-    eventually(lambda: len(hub._jobs.get(claim.job.id, event_hub._Watched(last="")).feeds) == 5, "all wait")
+    eventually(lambda: len(hub._jobs.get(claim.job.id, event_hub._Watched(last="")).subscriptions) == 5, "all wait")
     closing.set()
     for thread in threads:
         thread.join(30)
@@ -225,7 +225,7 @@ def test_a_feed_of_one_kind_is_not_woken_by_others(store: Store, hub: EventHub) 
         assert [one.event.type for one in done.wait(after="0-0", timeout_s=60)[0]] == [EventType.DONE]
 
 
-def test_who_begins_where_others_have_been_is_told_that_something_is_missing(store: Store, hub: EventHub) -> None:
+def test_a_subscription_after_others_learns_that_events_are_missing(store: Store, hub: EventHub) -> None:
     claim = running(store)
     last = store.events.last_id(claim.job.id)
     with hub.watch(claim.job.id) as first:
@@ -235,7 +235,7 @@ def test_who_begins_where_others_have_been_is_told_that_something_is_missing(sto
             assert late.wait(after=last, timeout_s=60) == ([], True)
 
 
-def test_who_begins_after_an_event_hears_all_that_came_since(store: Store, hub: EventHub) -> None:
+def test_a_subscription_after_an_event_gets_all_that_came_since(store: Store, hub: EventHub) -> None:
     claim = running(store)
     job, last = store.jobs.watched(claim.job.id)
     assert job == store.jobs.get(claim.job.id)

@@ -44,7 +44,7 @@ def test_a_page_of_events_goes_on_after_one(world: World, job_id: str) -> None:
     assert not rest["has_more"]
 
 
-def test_a_stream_tells_everything_and_ends_after_done(world: World, job_id: str) -> None:
+def test_a_stream_has_everything_and_ends_after_done(world: World, job_id: str) -> None:
     answer = world.get(f"/jobs/{job_id}/events", headers=SSE)
     assert answer.content_type.startswith("text/event-stream")
     assert answer.headers["Cache-Control"] == "no-store"
@@ -84,7 +84,7 @@ def test_a_stream_that_was_trimmed_begins_with_the_whole_job(redis_url: str, dat
     world.close()
 
 
-def test_a_stream_of_an_ended_job_whose_events_are_gone_tells_the_job_and_ends_at_once(
+def test_a_stream_of_an_ended_job_whose_events_are_gone_has_the_job_and_ends_at_once(
     redis_url: str, world: World, job_id: str
 ) -> None:
     with redis.Redis.from_url(redis_url) as client:

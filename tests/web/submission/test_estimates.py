@@ -36,7 +36,7 @@ def test_a_training_is_estimated_as_it_would_be_queued(world: World, recipe: str
     assert halved["seconds"] < answer.json["seconds"]
 
 
-def test_without_a_worker_seconds_is_null_and_the_rest_is_told(world: World) -> None:
+def test_without_a_worker_only_seconds_is_null(world: World) -> None:
     corpus_id = world.corpus()
     alone = estimate(world, corpus_id).json
     assert alone["seconds"] is None

@@ -15,7 +15,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_passage_stands_in_the_text_and_is_the_seeds(path: Path) -> None:
+def test_a_passage_is_in_the_text_and_depends_on_the_seed(path: Path) -> None:
     text = path.read_text("utf-8").lower()
     seen = set()
     for seed in range(20):

@@ -32,7 +32,7 @@ def test_a_webhook_is_an_option_of_the_training_and_goes_on_with_it(world: World
     assert resume(world, job_id).json["params"]["webhook"] == HOOK
 
 
-def test_by_default_every_end_is_told(world: World) -> None:
+def test_by_default_every_end_is_sent(world: World) -> None:
     answer = world.train(world.corpus(), webhook={"url": HOOK["url"]})
     assert answer.json["params"]["webhook"]["events"] == ["job.succeeded", "job.failed", "job.cancelled"]
 

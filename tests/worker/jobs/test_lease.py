@@ -61,7 +61,7 @@ def test_a_cancel_comes_before_a_drain(store: Store, clock: Clock) -> None:
         eventually(lambda: lease.check() is StopRequest.CANCEL)
 
 
-def test_a_drain_is_told_at_once(store: Store, clock: Clock) -> None:
+def test_a_drain_is_noticed_at_once(store: Store, clock: Clock) -> None:
     with held(store, claim(store), clock, drain=True) as lease:
         assert lease.check() is StopRequest.DRAIN
 
@@ -73,7 +73,7 @@ def test_the_heartbeat_prolongs_the_lease(store: Store, clock: Clock) -> None:
         eventually(lambda: store.jobs.get(claimed.job.id).lease_until_ms > before, "the lease is renewed")
 
 
-def test_who_lost_the_job_is_told_to_stop(store: Store, clock: Clock) -> None:
+def test_an_attempt_that_lost_the_job_has_to_stop(store: Store, clock: Clock) -> None:
     claimed = claim(store)
     with held(store, claimed, clock) as lease:
         store.jobs.release(claimed.job.id, claimed.token)

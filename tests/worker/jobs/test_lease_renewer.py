@@ -14,7 +14,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BEAT_S", 0.001)
 
 
-def test_it_beats_until_it_is_told_not_to() -> None:
+def test_it_beats_until_beat_returns_false() -> None:
     lease_renewer = LeaseRenewer()
     beats: list[int] = []
 

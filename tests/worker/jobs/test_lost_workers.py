@@ -68,7 +68,7 @@ def test_a_job_that_kills_its_worker_before_each_save_fails_in_the_end(cluster: 
     assert (job.status, job.lost_attempts, job.error.code) == (Status.FAILED, 3, "worker_lost")
 
 
-def test_workers_tell_what_they_run(cluster: Cluster, corpus: Corpus) -> None:
+def test_workers_report_what_they_run(cluster: Cluster, corpus: Corpus) -> None:
     with cluster.worker("teller"):
         job_id = cluster.train(corpus, **ENDLESS)
         cluster.running(job_id)

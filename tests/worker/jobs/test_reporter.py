@@ -48,7 +48,7 @@ def test_progress_is_recorded_at_most_ten_times_a_second_and_the_newest_counts(
     assert store.jobs.get(claim.job.id).progress.step == 999
 
 
-def test_nothing_to_tell_is_not_told(store: Store, claim: Claim, clock: Clock) -> None:
+def test_nothing_to_report_is_not_recorded(store: Store, claim: Claim, clock: Clock) -> None:
     before = store.jobs.get(claim.job.id).revision
     reporter_of(store.jobs, claim, clock).flush(now=True)
     assert store.jobs.get(claim.job.id).revision == before
@@ -63,7 +63,9 @@ def test_a_requested_cancel_comes_back_with_what_is_recorded(store: Store, claim
     assert seen == [True]
 
 
-def test_what_is_told_while_redis_is_away_is_recorded_later_in_order(store: Store, claim: Claim, clock: Clock) -> None:
+def test_what_is_reported_while_redis_is_away_is_recorded_later_in_order(
+    store: Store, claim: Claim, clock: Clock
+) -> None:
     # Given a reporter whose Redis doesn't answer
     away = Store(connect("redis://127.0.0.1:1/0", timeout_s=0.2))
     reporter = reporter_of(away.jobs, claim, clock)
@@ -81,7 +83,7 @@ def test_what_is_told_while_redis_is_away_is_recorded_later_in_order(store: Stor
     assert events_of(store, claim, EventType.LOG) == [{"message": f"line {number}"} for number in range(3)]
 
 
-def test_a_first_record_can_wait_for_the_end_which_tells_all_in_one_step(
+def test_a_first_record_can_wait_for_the_end_which_records_all_in_one_step(
     store: Store, claim: Claim, clock: Clock
 ) -> None:
     reporter = reporter_of(store.jobs, claim, clock, first_s=0.05)
@@ -97,7 +99,7 @@ def test_a_first_record_can_wait_for_the_end_which_tells_all_in_one_step(
     assert kinds[-4:] == [EventType.LOG, EventType.PROGRESS, EventType.STATUS, EventType.DONE]
 
 
-def test_the_end_of_somebody_else_s_job_tells_nothing(store: Store, claim: Claim, clock: Clock) -> None:
+def test_the_end_of_another_attempt_s_job_records_nothing(store: Store, claim: Claim, clock: Clock) -> None:
     reporter = reporter_of(store.jobs, claim, clock)
     store.jobs.release(claim.job.id, claim.token)
     reporter.log("a line")

@@ -44,7 +44,7 @@ def test_a_training_ends_as_a_model_and_leaves_no_state(cluster: Cluster, made: 
     assert ended.status is Status.SUCCEEDED
 
 
-def test_what_happened_is_told_in_order(cluster: Cluster, made: Job) -> None:
+def test_what_happened_is_published_in_order(cluster: Cluster, made: Job) -> None:
     events = cluster.store.events.read(made.id, limit=10_000).events
     kinds = [event.type for event in events]
     assert [event.data["status"] for event in events if event.type is EventType.STATUS] == [

@@ -33,7 +33,7 @@ class Clock:
 
 
 @pytest.mark.parametrize("request_", [stream(), classic()], ids=["stream", "classic"])
-def test_a_training_learns_and_tells_its_curve(request_: StreamRequest | ClassicRequest) -> None:
+def test_a_training_learns_and_reports_its_curve(request_: StreamRequest | ClassicRequest) -> None:
     events, done = run(request_, TEXT)
     assert done.stop_reason == "completed"
     losses = [metric.train_loss for metric in done.metrics if metric.train_loss is not None]

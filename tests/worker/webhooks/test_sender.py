@@ -87,7 +87,7 @@ def nothing_left(client: "redis.Redis") -> bool:
 
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED])
-def test_the_end_of_a_job_is_told_signed_as_the_api_shows_it(
+def test_the_end_of_a_job_is_sent_signed_as_the_api_shows_it(
     store: Store, client: "redis.Redis", status: Status
 ) -> None:
     with receiving() as receiver:
@@ -113,14 +113,14 @@ def test_only_what_was_asked_for_is_sent(store: Store, client: "redis.Redis") ->
     assert waiting(client) == [f"msg_{tail}_running_1", f"msg_{tail}_succeeded"]
 
 
-def test_a_queued_job_that_is_cancelled_is_told(store: Store, client: "redis.Redis") -> None:
+def test_a_queued_job_that_is_cancelled_is_sent(store: Store, client: "redis.Redis") -> None:
     job = hooked("https://example.org/")
     store.jobs.create(job)
     store.jobs.cancel(job.id)
     assert waiting(client) == [f"msg_{job.id.removeprefix('job_')}_cancelled"]
 
 
-def test_a_job_that_fails_by_being_lost_is_told(store: Store, client: "redis.Redis") -> None:
+def test_a_job_that_fails_by_being_lost_is_sent(store: Store, client: "redis.Redis") -> None:
     job = hooked("https://example.org/")
     store.jobs.create(job)
     for _ in range(job.max_attempts):
@@ -132,7 +132,7 @@ def test_a_job_that_fails_by_being_lost_is_told(store: Store, client: "redis.Red
     assert waiting(client) == [f"msg_{job.id.removeprefix('job_')}_failed"]
 
 
-def test_an_emptied_server_tells_again_under_the_same_id(store: Store, client: "redis.Redis") -> None:
+def test_an_emptied_server_sends_again_under_the_same_id(store: Store, client: "redis.Redis") -> None:
     with receiving() as receiver:
         job = ended(store, receiver.url)
         assert sender(store).check()
@@ -143,7 +143,7 @@ def test_an_emptied_server_tells_again_under_the_same_id(store: Store, client: "
     assert first.headers["webhook-id"] == again.headers["webhook-id"]
 
 
-def test_an_end_of_more_than_a_day_ago_is_not_told_again(store: Store, client: "redis.Redis") -> None:
+def test_an_end_of_more_than_a_day_ago_is_not_sent_again(store: Store, client: "redis.Redis") -> None:
     job, now_ms = hooked("https://example.org/"), time.time_ns() // 1_000_000
     for hours, expected in ((25, 0), (23, 1)):
         client.flushall()

@@ -23,7 +23,7 @@ def cluster(client: "redis.Redis", redis_url: str, tmp_path: Path) -> Cluster:  
     )
 
 
-def test_a_job_tells_when_it_begins_and_how_it_ends(cluster: Cluster) -> None:
+def test_a_job_sends_when_it_begins_and_how_it_ends(cluster: Cluster) -> None:
     corpus = cluster.corpus(ROOT / "shared" / "sample.txt")
     with receiving() as receiver, cluster.worker():
         hook = {"url": receiver.url, "events": ["job.running", "job.succeeded", "job.cancelled"]}
