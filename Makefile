@@ -36,7 +36,9 @@ demo: setup
 up: setup
 	@exec .venv/bin/charloom up $${DATA:+--data "$$DATA"} $${PORT:+--port "$$PORT"}
 
-test: lint types unit
+# mypy takes one processor for most of a minute, and pytest's tests wait for much of their time.
+test: lint
+	@$(MAKE) --no-print-directory --jobs=2 types unit
 
 lint: setup-dev
 	@$(RUN) ruff check --quiet

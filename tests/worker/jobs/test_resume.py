@@ -24,7 +24,7 @@ STREAM = stream(validation_fraction=0.4, layers=2, dropout=0.3, epochs=3, hidden
 CLASSIC = classic(layers=2, grad_clip=1.0, batch_size=32)
 #: States kept of each phase.
 MAX_STATES = 24
-TEXTS = {"stream": sample_text(12_000), "classic": sample_text(700)}
+TEXTS = {"stream": sample_text(6_000), "classic": sample_text(700)}
 
 
 @cache
@@ -86,8 +86,11 @@ def test_a_training_taken_up_from_its_file_ends_with_the_same_weights_and_losses
     path = tmp_path / "state.safetensors"
     loaded = load_state(path, save_state(path, state))
     # When: it goes on from the file.
-    after, resumed = run(request_, text, state=loaded, threads=2)  # the stored number of threads holds
+    notes: list[str] = []
+    # The stored number of threads holds.
+    after, resumed = run(request_, text, state=loaded, threads=2, note=notes.append)
     # Then
+    assert notes == [], "nothing to note on the same kind of host"
     assert_same(end.weights, resumed.weights)
     assert_same(end.state().tensors, resumed.state().tensors)
     assert rows(end.metrics) == rows(resumed.metrics)
@@ -124,13 +127,6 @@ def test_a_host_without_bfloat16_goes_on_in_float32_and_says_so(monkeypatch: pyt
     assert done.state().facts["bfloat16"] is False
     assert [note for note in notes if "float32 is used" in note]
     assert [note for note in notes if "From step 9 on" in note]
-
-
-def test_on_the_same_kind_of_host_nothing_is_noted() -> None:
-    state, _ = broken_at(STREAM, "training", 3)
-    notes: list[str] = []
-    run(STREAM, TEXTS["stream"], state=state, note=notes.append)
-    assert notes == []
 
 
 @pytest.mark.parametrize(
