@@ -9,11 +9,13 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 import time
 from typing import Any, cast
 
 from cli.main import GROUPS
 from tests.preloaded_program import Program, run
+from tests.web import quick_apps
 
 #: Outside packages of workers, web servers and commands.
 _LIBRARIES = (
@@ -128,6 +130,8 @@ def _main() -> None:
     commands = {module for names in GROUPS.values() for module in names.values()}
     for name in (*_LIBRARIES, *_PROJECT, *sorted(commands)):
         importlib.import_module(name)
+    quick_apps.compile_all()
+    assert threading.active_count() == 1, "no thread comes along in a fork"
     _slow_down()
     importlib.import_module("worker.training.measure")._EACH_S = 0.05  # type: ignore[attr-defined]
     gc.collect()

@@ -91,14 +91,21 @@ def tab(
         context.clear_cookies()
 
 
-def violations(page: Page, *rules: str) -> list[str]:
-    """Return what axe-core finds wrong with a page by these rules, or by all: the rule, how bad, and where."""
+def violations(page: Page, *rules: str, apart_from: str = "") -> list[str]:
+    """Return what axe-core finds wrong with a page by these rules, or by all: the rule, how bad, and where.
+
+    Args:
+        page: the page as it is.
+        rules: their ids.
+        apart_from: a selector of elements that are not checked.
+    """
     options: dict[str, object] = {"rules": {"target-size": {"enabled": True}}, "resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = {"type": "rule", "values": list(rules)}
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
-    found = page.evaluate("async (options) => (await axe.run(options)).violations", options)
+    context = {"exclude": [apart_from] if apart_from else []}
+    found = page.evaluate("async (given) => (await axe.run(...given)).violations", [context, options])
     return [
         f"{rule['id']} ({rule['impact']}): {rule['help']}: {node['html'][:150]}"
         for rule in found
@@ -106,12 +113,6 @@ def violations(page: Page, *rules: str) -> list[str]:
     ]
 
 
-def unfold(page: Page, every: int = 1) -> None:
-    """Open what is folded away, or only every so many of the folds."""
-    page.evaluate(
-        """(every) => {
-          const folds = [...document.querySelectorAll("details")];
-          folds.forEach((fold, place) => (fold.open = place % every === 0));
-        }""",
-        every,
-    )
+def unfold(page: Page) -> None:
+    """Open what is folded away."""
+    page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")

@@ -25,6 +25,7 @@ from shared.text.items import ModelItems
 from shared.text.vocabulary import Vocabulary
 from shared.volume import Model, SavedState
 from shared.volume.models import ModelFile, write_meta
+from tests.web import quick_apps
 from web import create_app
 from web.services import Services
 
@@ -45,6 +46,7 @@ class World:
     """An app, a client of it, its store and its volume."""
 
     def __init__(self, settings: Settings) -> None:
+        quick_apps.install()
         self.app: Flask = create_app(settings)
         self.http: Any = self.app.test_client()
         self.services: Services = self.app.extensions["charloom"]
