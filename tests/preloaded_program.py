@@ -118,7 +118,7 @@ def _become(program: Program) -> None:
     sys.argv[:] = [program["module"], *program["arguments"]]
     _rename([sys.executable, "-m", *sys.argv])
     if program["module"] == "cli.main":
-        subprocess.Popen = _Forking  # type: ignore[misc]
+        subprocess.Popen = _Forking  # type: ignore[assignment, misc]
     runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
 
 

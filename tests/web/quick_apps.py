@@ -44,7 +44,7 @@ def install() -> None:
             kept[key] = compile_builder(rule, append_unknown)
         return kept[key]
 
-    Rule._compile_builder = compile_once  # type: ignore[method-assign]
+    Rule._compile_builder = compile_once  # type: ignore[assignment, method-assign]
 
 
 def compile_all() -> None:
