@@ -150,7 +150,7 @@ def _of_sequence(s: Any, threads: int) -> dict[str, int]:
     narrow = Kind(s.kind).dtype.itemsize
     places, units, sums = s.positions * s.rows, s.units, 4 * s.units
     indices = (ctypes.c_int32 * places).from_address(s.index) if s.index else range(places)
-    padded, copies = -(-units // 64) * 64, threads * 128 * 5 * (units + 64) if s.weight_grads else 0
+    padded, copies = -(-units // 64) * 64, threads * 129 * 5 * (units + 64) if s.weight_grads else 0
     states = (s.positions + 1) * s.rows * units
     return {
         "weights": narrow * sums * (padded if s.room else units),

@@ -144,7 +144,7 @@ class Kernel:
         sequence.table_grads, sequence.weight_grads = _place(table_grads), _place(weight_grads)
         sequence.table_rows = 0 if table_grads is None else table_grads.shape[1]
         rows, units = arrays.h.shape[1:]
-        copies = 0 if weight_grads is None else arrays.threads * 128 * 5 * (units + 64)
+        copies = 0 if weight_grads is None else arrays.threads * 129 * 5 * (units + 64)
         room = torch.empty(rows * (-(-units // 64) * 64 + units) + copies)
         sequence.room = room.data_ptr()
         in_threads(

@@ -32,7 +32,7 @@ struct sequence {
     int64_t table_rows;      /* n */
     float *weight_grads;     /* (threads, G, H) zeros, or NULL: for each thread apart, of its rows; float32 only */
     float *room;             /* for the backward pass: (B, H rounded up to 64 + H) gradients of h and of c, and where
-                                weight_grads is given (threads, 128, 5 (H + 64)) */
+                                weight_grads is given (threads, 129, 5 (H + 64)) */
 };
 
 /* Sixteen numbers of an array of float32, or of bfloat16 where `narrow`. */
@@ -282,7 +282,7 @@ void charloom_backward(const struct sequence *s, int64_t number, int64_t threads
     const size_t units = s->units, padded = (units + BLOCK - 1) / BLOCK * BLOCK, positions = s->positions;
     const size_t span = to > from && to - from < SPAN ? SPAN / (to - from) : 1;
     float *dhs = s->room, *dcs = s->room + s->rows * padded;
-    float *room = s->weight_grads ? dcs + s->rows * units + number * SPAN * 5 * (units + BLOCK) : NULL;
+    float *room = s->weight_grads ? dcs + s->rows * units + number * PITCH * 5 * (units + BLOCK) : NULL;
     float *table = s->table_grads ? s->table_grads + number * s->table_rows * GATES * units : NULL;
     const fp_mode before = flush_denormals();
     size_t tiles = 0;

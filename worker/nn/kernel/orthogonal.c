@@ -12,7 +12,7 @@
 #include "vectors.h"
 
 /* Rows of the right matrix that are multiplied at once: with as many of the left one they fit the nearest cache. */
-enum { DEPTH_AT_ONCE = 192, BLOCK_SIZE = UNITS * UNITS };
+enum { DEPTH_AT_ONCE = 192 };
 
 INLINE size_t smaller_of(size_t a, size_t b) { return a < b ? a : b; }
 
