@@ -39,8 +39,9 @@
 #define CHARLOOM_VECTORS_H
 
 #if defined(__GNUC__) && !defined(__clang__)
-/* Partial redundancy elimination copies the sums of narrow.h from register to register, and to memory and back. */
-#pragma GCC optimize("no-tree-pre")
+/* Partial redundancy elimination copies the sums of narrow.h from register to register, and to memory and back. Loops
+ * with comparisons, such as e^x of the choice, aren't vectorized if these must raise the processor's exceptions. */
+#pragma GCC optimize("no-tree-pre", "no-trapping-math")
 #endif
 
 #include <stddef.h>
