@@ -47,7 +47,7 @@ def windowed_loss(done: Done, request: StreamRequest, text: str) -> float:
     windows = codes[: (len(codes) - 1) // WINDOW * WINDOW + 1].unfold(0, WINDOW + 1, WINDOW)  # (n, WINDOW + 1)
     total = 0.0
     with torch.no_grad():
-        for part in windows.split(64):
+        for part in torch.split(windows, 64):
             logits, _ = model(part[:, :-1])
             targets = part[:, 1:]
             total += float(functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum"))

@@ -82,7 +82,7 @@ class Stream:
             for part in self._carried:
                 part[:, torch.from_numpy(begins)] = 0.0
         length = -(-codes.shape[1] // warmup_parts(self._warmup_epochs, epoch))
-        for some, following in zip(codes.split(length, dim=1), targets.split(length, dim=1), strict=True):
+        for some, following in zip(torch.split(codes, length, 1), torch.split(targets, length, 1), strict=True):
             yield self._gradients(some, following)
 
     def _gradients(self, codes: Tensor, targets: Tensor) -> tuple[float, int]:

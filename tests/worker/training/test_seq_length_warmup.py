@@ -44,7 +44,12 @@ def test_parts_hold_all_characters_and_carry_the_state() -> None:
 def test_each_part_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[float] = []
     step = Optimizer.step
-    monkeypatch.setattr(Optimizer, "step", lambda self, rate: (made.append(rate), step(self, rate)))
+
+    def counted(self: Optimizer, rate: float) -> None:
+        made.append(rate)
+        step(self, rate)
+
+    monkeypatch.setattr(Optimizer, "step", counted)
     _, done = run(stream(**WARMUP, epochs=3), TEXT)
     batches = done.step // 3
     assert len(made) == (4 + 2 + 1) * batches
