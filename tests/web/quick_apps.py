@@ -55,5 +55,5 @@ def compile_all() -> None:
         for name in app.jinja_env.list_templates(extensions=["html"]):
             app.jinja_env.get_template(name)
         services = app.extensions["charloom"]
-        services.feeds.close()
+        services.event_hub.close()
         services.store.close()
