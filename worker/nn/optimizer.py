@@ -19,7 +19,7 @@ from worker.nn.kernel import UNITS, Kernel
 TIMES_ADAM, DECAY, MOMENTUM = 12.0, 0.1, 0.95
 #: The published coefficients of the Newton-Schulz iteration: all but small singular values soon get to 0.7..1.2.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-#: Up to this width the four gates' products are computed in one call; wider ones are faster one by one.
+#: Up to this width torch computes the four gates' products in one call; wider ones are faster one by one.
 _TOGETHER = 512
 _ADAM, _MUON = "adam", "muon"
 #: Adam's state of a weight, as torch.optim.Adam names it.
@@ -61,7 +61,7 @@ class Optimizer:
             ahead = grad.lerp_(average, MOMENTUM)  # Nesterov momentum
             with torch.no_grad():
                 weight.mul_(1 - size * DECAY)
-                for part, change in zip(_gates(weight), _gates(ahead), strict=True):
+                for part, change in zip(self._gates(weight), self._gates(ahead), strict=True):
                     part.sub_(orthogonal(change, self._dtype, self._kernel), alpha=size)
 
     def _step_adam(self, learning_rate: float) -> None:
@@ -87,6 +87,12 @@ class Optimizer:
         for name in grads:
             self._by_adam[name].grad = None
 
+    def _gates(self, weight: Tensor) -> tuple[Tensor, ...]:
+        """Return views of the four gates' matrices, grouped as they are multiplied."""
+        units = weight.shape[1]
+        together = units <= _TOGETHER or _takes_kernel(units, self._dtype, self._kernel)
+        return torch.split(weight.view(4, units, units), 4 if together else 1)
+
     def capture(self) -> dict[str, Tensor]:
         """Copy the optimizer's state, by flat names."""
         found = {f"{_MUON}.{name}": value.clone() for name, value in self._averages.items()}
@@ -108,7 +114,7 @@ def orthogonal(matrices: Tensor, dtype: torch.dtype, kernel: Kernel | None = Non
     """Return about the nearest orthogonal matrices, (n, H, H) float32, by products in `dtype`; zeros for zeros."""
     a, b, c = COEFFICIENTS
     x: Tensor = (matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-30)).to(dtype)
-    if kernel is not None and dtype is torch.float32 and matrices.shape[1] % UNITS == 0:
+    if kernel is not None and _takes_kernel(matrices.shape[1], dtype, kernel):
         kernel.orthogonal(x, [COEFFICIENTS] * ROUNDS, threads=torch.get_num_threads())
         return x
     for _ in range(ROUNDS):
@@ -117,10 +123,8 @@ def orthogonal(matrices: Tensor, dtype: torch.dtype, kernel: Kernel | None = Non
     return x.float()
 
 
-def _gates(weight: Tensor) -> tuple[Tensor, ...]:
-    """Return views of the four gates' matrices, grouped as they are multiplied."""
-    units = weight.shape[1]
-    return torch.split(weight.view(4, units, units), 4 if units <= _TOGETHER else 1)
+def _takes_kernel(units: int, dtype: torch.dtype, kernel: Kernel | None) -> bool:
+    return kernel is not None and dtype is torch.float32 and units % UNITS == 0
 
 
 def _is_square(name: str) -> bool:

@@ -169,7 +169,7 @@ def build(family: Family) -> Path:
     finally:
         made.unlink(missing_ok=True)
     for old in path.parent.glob("lstm-*.so"):
-        if not old.name.startswith(f"lstm-{_digest()}-"):
+        if not old.name.startswith(name.removesuffix(f"{family.name}.so")):
             old.unlink(missing_ok=True)
     return path
 
