@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.requests.flops import flops, optimizer_flops
-from shared.requests.options import AUTO, StreamRequest
+from shared.requests.options import StreamRequest
 
 #: The speed of a training that is assumed: some two thirds of what was measured on one core with AMX.
 COUNTED_FLOPS = 300e9
@@ -26,10 +26,9 @@ TRUE_EPOCHS = 1.5
 #: Dropout rises from 0 for this share of the epochs that an AMX host completes: on a slower one, whose time ends in an
 #: early epoch, it is still low then (bench/LOG.md). It depends on the epoch alone, so the model doesn't on the host.
 DROPOUT_RISE = 0.5
-#: The first epoch has about so many steps: each batch is cut into shorter ones, for at most so many epochs by width,
-#: since Muon takes as long for a part as for a batch (ADR 37). A model to start from needs fewer.
-WARMUP_STEPS, WARMUP_FROM_MODEL = 512, 1
-MAX_WARMUP: Mapping[int, int] = {384: 3, 512: 2}
+#: Up to this width the first epoch has two steps a batch, each on half of seq_length: it learns most from more steps.
+#: Beyond it, and with more of them, Muon takes more time than they are worth (ADR 37).
+WARMUP_EPOCHS, MAX_WARMUP_WIDTH = 1, 512
 #: While the learning rate is high a loss may not improve for some epochs, and falls when the rate does.
 PATIENCE = 10
 #: Fewest steps of an epoch: batches are made smaller for that, since few large steps train little.
@@ -57,17 +56,9 @@ def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
     found |= {"dropout": _dropout(epochs_made, weights), "weight_dropout": _weight_dropout(epochs_made, weights)}
     if given.isdisjoint(("dropout", "weight_dropout")):
         found["dropout_epochs"] = max(1, round(DROPOUT_RISE * epochs_made))
-    if "seq_length" not in given:
-        found["seq_length_warmup"] = _warmup(request, width, chars)
+    if "seq_length" not in given and width <= MAX_WARMUP_WIDTH:
+        found["seq_length_warmup"] = WARMUP_EPOCHS
     return {name: value for name, value in found.items() if name not in given}
-
-
-def _warmup(request: StreamRequest, width: int, chars: int) -> int:
-    """Return the epochs with shorter sequences."""
-    most = next((most for widest, most in MAX_WARMUP.items() if width <= widest), 0)
-    if request.init_from not in (None, AUTO):
-        return min(most, WARMUP_FROM_MODEL)
-    return min(most, max(1, round(math.log2(WARMUP_STEPS / _steps_an_epoch(request, chars)))))
 
 
 def _width(request: StreamRequest, chars: int) -> int:
