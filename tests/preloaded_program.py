@@ -119,6 +119,7 @@ def _become(program: Program) -> None:
     _rename([sys.executable, "-m", *sys.argv])
     if program["module"] == "cli.main":
         subprocess.Popen = _Forking  # type: ignore[assignment, misc]
+    sys.modules.pop(program["module"], None)  # as when nothing has imported it: runpy would warn
     runpy.run_module(program["module"], run_name="__main__", alter_sys=True)
 
 
