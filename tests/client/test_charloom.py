@@ -73,6 +73,10 @@ def test_a_book_is_extracted_and_a_bad_one_says_why(loom: Charloom, stack: Stack
     assert isinstance(job, Job)
     corpus = loom.corpora.extracted(job)
     assert loom.corpora.text(corpus) == BOOK
+    extraction = loom.jobs.wait(job).check()
+    assert extraction.corpus_id == corpus.id
+    with pytest.raises(ValueError, match="a job of type extract has no model"):
+        _ = extraction.model_id
     assert corpus.source == Source(format="epub", filename="reeds.epub", title="Reeds", author="A. B.")
     assert loom.corpora.add(path) == loom.corpora.upload(path) == corpus
     with pytest.raises(JobFailed, match=r"b\.pdf has no text layer: .*OCR"):

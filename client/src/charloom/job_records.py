@@ -205,19 +205,24 @@ class Job(Outcome):
         return None if found is None else str(found)
 
     def check(self) -> "SucceededJob":
-        """Return this job, which makes or uses a model. Raises JobFailed if it hasn't succeeded."""
-        if self.status != "succeeded" or self.model_id is None:
+        """Return this job. Raises JobFailed if it hasn't succeeded."""
+        if self.status != "succeeded":
             raise JobFailed(self)
         return SucceededJob.model_construct(_fields_set=self.model_fields_set, **dict(self))
 
 
 class SucceededJob(Job):
-    """A job that has succeeded: it has a model, and a generation has outputs."""
+    """A job that has succeeded: a training or a generation has a model, a generation has outputs."""
 
     @property
     def model_id(self) -> str:
-        """The model that it made, or that generated."""
-        return str(super().model_id)
+        """The model that it made, or that generated. Raises ValueError for a job about a text, which has none."""
+        found = super().model_id
+        if found is None:
+            raise ValueError(
+                f"a job of type {self.type} has no model; corpus_id is the text that it made, if it made one"
+            )
+        return found
 
 
 class JobFailed(CharloomError):
