@@ -10,6 +10,7 @@ from pathlib import Path
 
 from safetensors.numpy import load
 
+from shared.errors import CharloomError
 from shared.ids import fixed_id
 from shared.jobs.rows import ModelLosses
 from shared.volume import Model, Volume
@@ -48,6 +49,14 @@ def install(volume: Volume, folder: Path = FOLDER) -> list[str]:
         log.info("The base %s is on the volume: %s", path.stem, model_id)
         added.append(model_id)
     return added
+
+
+def install_if_possible(volume: Volume) -> None:
+    """Do as `install`; where the volume can't be written to, log that, since all else works without bases."""
+    try:
+        install(volume)
+    except CharloomError as exc:
+        log.warning("The bases couldn't be put on the volume; this is tried again later: %s", exc)
 
 
 def _unpack(path: Path, folder: Path, model_id: str, bundle: ModelFile) -> None:

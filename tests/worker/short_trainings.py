@@ -56,3 +56,15 @@ def assert_same(one: dict[str, Tensor] | Any, other: dict[str, Tensor] | Any) ->
     assert one.keys() == other.keys()
     for name, value in one.items():
         assert torch.equal(value, other[name]), name
+
+
+def assert_resumed_exactly(request: StreamRequest | ClassicRequest, text: str, *, at: float) -> None:
+    """Assert that a training that is resumed after this share of its steps ends as an uninterrupted one does."""
+    _, whole = run(request, text)
+    state = None
+    for event in train(request, text, threads=1):
+        if state is None and not isinstance(event, Done) and event.step >= at * whole.step:
+            state = event.state()
+    _, resumed = run(request, text, state=state)
+    assert_same(whole.weights, resumed.weights)
+    assert rows(whole.metrics) == rows(resumed.metrics)

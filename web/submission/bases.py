@@ -45,7 +45,7 @@ def choose(
     if not bases and packaged_bases:
         from shared.bases import packaged  # noqa: PLC0415
 
-        packaged.install(volume)
+        packaged.install_if_possible(volume)
         bases = volume.models.bases()
     if not bases:
         return None, StartingPoint(reason="there are no bases")

@@ -28,10 +28,11 @@ log = logging.getLogger(__name__)
 def _install_bases(volume: Volume, guard: VolumeGuard, settings: Settings) -> None:
     try:
         guard.check()
-        if settings.packaged_bases:
-            packaged.install(volume)
     except CharloomError as exc:
-        log.warning("The bases couldn't be put on the volume; the next worker that starts tries again: %s", exc)
+        log.warning("The bases aren't put on the volume: %s", exc)
+        return
+    if settings.packaged_bases:
+        packaged.install_if_possible(volume)
 
 
 def _check_store(store: Store) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.errors import VolumeUnavailable
 from shared.jobs.rows import ModelLosses
 from shared.requests.options import RATE_FROM_MODEL, StreamRequest
 from shared.text.vocabulary import Vocabulary
@@ -122,6 +123,22 @@ def test_a_training_that_is_sent_before_a_worker_has_started_has_the_packaged_ba
         world.services.store.jobs.cancel(job["id"])
         assert world.http.delete(f"{API}/models/{job['params']['init_from']}").status_code == 204
         assert start_of(world)[0]["reason"] == "there are no bases", "it comes only once"
+    finally:
+        world.close()
+
+
+def test_a_volume_that_takes_no_base_costs_a_training_only_that(
+    redis_url: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(settings_of(redis_url, data_dir, CHARLOOM_PACKAGED_BASES="1"))
+
+    def is_full(*_: object) -> None:
+        raise VolumeUnavailable("No space left on device")
+
+    monkeypatch.setattr("shared.bases.packaged.building", is_full)
+    try:
+        assert start_of(world)[0]["reason"] == "there are no bases"
+        assert "No space left on device" in caplog.text
     finally:
         world.close()
 

@@ -2,13 +2,11 @@
 
 import pytest
 
-from tests.worker.short_trainings import assert_same, rows, run, sample_text, stream
+from tests.worker.short_trainings import assert_resumed_exactly, assert_same, run, sample_text, stream
 from worker.nn.dropout import Dropout
 from worker.nn.model import CharLSTM
 from worker.training.data import encode, survey
-from worker.training.events import Done
 from worker.training.stream import Stream
-from worker.training.train import train
 
 TEXT = sample_text(2000)
 RISING = {"dropout": 0.4, "weight_dropout": 0.2, "dropout_epochs": 2}
@@ -35,12 +33,4 @@ def test_dropout_rises_evenly_and_stays(epochs: int, shares: list[tuple[float, f
 
 
 def test_a_training_resumed_while_dropout_rises_is_exact() -> None:
-    request = stream(**RISING, epochs=3)
-    _, whole = run(request, TEXT)
-    state = None
-    for event in train(request, TEXT, threads=1):
-        if state is None and not isinstance(event, Done) and event.step * 2 >= whole.step:
-            state = event.state()
-    _, resumed = run(request, TEXT, state=state)
-    assert_same(whole.weights, resumed.weights)
-    assert rows(whole.metrics) == rows(resumed.metrics)
+    assert_resumed_exactly(stream(**RISING, epochs=3), TEXT, at=0.5)

@@ -3,13 +3,11 @@
 import pytest
 
 from shared.requests.flops import warmup_parts
-from tests.worker.short_trainings import assert_same, rows, run, sample_text, stream
+from tests.worker.short_trainings import assert_resumed_exactly, run, sample_text, stream
 from worker.nn.model import CharLSTM
 from worker.nn.optimizer import Optimizer
 from worker.training.data import encode, survey
-from worker.training.events import Done
 from worker.training.stream import Stream
-from worker.training.train import train
 
 TEXT = sample_text(2000)
 WARMUP = {"seq_length": 16, "seq_length_warmup": 2, "dropout": 0.0}
@@ -67,12 +65,4 @@ def test_the_first_epoch_learns_more_from_the_same_text() -> None:
 
 
 def test_a_training_resumed_during_the_warm_up_is_exact() -> None:
-    request = stream(**WARMUP, epochs=2)
-    _, whole = run(request, TEXT)
-    state = None
-    for event in train(request, TEXT, threads=1):
-        if state is None and not isinstance(event, Done) and event.step * 4 >= whole.step:
-            state = event.state()
-    _, resumed = run(request, TEXT, state=state)
-    assert_same(whole.weights, resumed.weights)
-    assert rows(whole.metrics) == rows(resumed.metrics)
+    assert_resumed_exactly(stream(**WARMUP, epochs=2), TEXT, at=0.25)
