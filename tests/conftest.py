@@ -1,12 +1,18 @@
 """What all tests may ask for: a real Valkey server, a clean database on it, a data directory."""
 
+import contextlib
+import importlib
 import os
 import secrets
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
+import execnet
 import hypothesis
 import pytest
 import redis
@@ -55,6 +61,17 @@ LONGEST = (
     "client/test_restarts.py",
 )
 
+#: What the tests import that no program of ours does, and takes long: loaded once for all of pytest-xdist's workers.
+TESTS_IMPORT = (
+    "botocore.session",
+    "openapi_spec_validator",
+    "playwright.sync_api",
+    "pypdfium2",
+    "requests",
+    "tests.web.world",
+    "tests.worker.cluster",
+)
+
 
 # Hypothesis' deadline of 200 ms for an example would fail on a busy machine.
 hypothesis.settings.register_profile("charloom", deadline=None)
@@ -73,9 +90,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Start one preloaded process for all of pytest-xdist's workers, which are started later."""
     if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
-        process = preloaded.Preloaded()
+        process = preloaded.Preloaded(modules=[name for name in TESTS_IMPORT if find_spec(name.partition(".")[0])])
         os.environ[preloaded.SHARED] = str(process.pid)
         config.add_cleanup(process.close)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let each of pytest-xdist's workers begin with other modules: they all compile, and find what others compiled."""
+    its = getattr(session.config, "workerinput", None)
+    if its is None:
+        return
+    modules = sorted(HERE.rglob("test_*.py"))
+    first = len(modules) * int(its["workerid"].removeprefix("gw")) // its["workercount"]
+    for path in (*modules[first:], *modules[:first]):
+        with contextlib.suppress(Exception, pytest.skip.Exception):  # which collecting it reports
+            importlib.import_module(".".join(path.relative_to(HERE.parent).with_suffix("").parts))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[execnet.XSpec]) -> None:
+    """Fork pytest-xdist's workers, too."""
+    folder = Path(tempfile.mkdtemp(prefix="charloom-test-"))
+    config.add_cleanup(partial(shutil.rmtree, folder))
+    with preloaded.forking():
+        preloaded.write_command(folder / "python", "tests.preloaded_worker")
+    specs[:] = [execnet.XSpec(f"popen//python={folder / 'python'}") for _ in specs]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -61,8 +61,8 @@ sys.exit(answer["code"])
 class Preloaded:
     """The tests' handle of the process that has loaded the libraries."""
 
-    def __init__(self, pid: int | None = None) -> None:
-        """Start the process, or use this one."""
+    def __init__(self, pid: int | None = None, *, modules: Sequence[str] = ()) -> None:
+        """Start the process, with these modules loaded in addition, or use this one."""
         self._lock = threading.RLock()
         self._exits: dict[int, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -76,7 +76,7 @@ class Preloaded:
         with theirs:
             for end in (self._socket, theirs):
                 enlarge(end)
-            words = [sys.executable, "-m", "tests.preloaded_process", str(theirs.fileno()), " " * 2000]
+            words = [sys.executable, "-m", "tests.preloaded_process", str(theirs.fileno()), *modules, " " * 2000]
             self._process = subprocess.Popen(
                 words,
                 cwd=_ROOT,

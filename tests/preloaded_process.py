@@ -1,8 +1,10 @@
 """The process that loads libraries once and forks for each program; tests/preloaded.py starts it and asks it."""
 
 import contextlib
+import functools
 import gc
 import importlib
+import importlib.metadata
 import json
 import os
 import selectors
@@ -21,7 +23,8 @@ from tests.web import quick_apps
 _LIBRARIES = (
     "torch",
     "safetensors.torch",
-    "celery.bin.worker",
+    "celery.bin.celery",
+    "celery.app.control",
     "celery.apps.worker",
     "celery.concurrency.prefork",
     "kombu.transport.redis",
@@ -125,21 +128,32 @@ def _slow_down() -> None:
     trainer._train_batch = train_slowly
 
 
+def _measure_quickly() -> None:
+    """Let a worker measure its speed in a tenth of a second, by a smaller training."""
+    measure: Any = importlib.import_module("worker.training.measure")
+    measure._EACH_S = 0.01
+    measure._LARGE = {**measure._LARGE, "hidden_size": 128}
+
+
 def _main() -> None:
+    for name in ("entry_points", "version"):  # each call reads what is installed again
+        setattr(importlib.metadata, name, functools.cache(getattr(importlib.metadata, name)))
     importlib.import_module("worker")  # sets how threads wait, before torch is loaded
     commands = {module for names in GROUPS.values() for module in names.values()}
-    for name in (*_LIBRARIES, *_PROJECT, *sorted(commands)):
+    for name in (*_LIBRARIES, *_PROJECT, *sorted(commands), *sys.argv[2:-1]):
         importlib.import_module(name)
     quick_apps.compile_all()
     assert threading.active_count() == 1, "no thread comes along in a fork"
-    _slow_down()
-    importlib.import_module("worker.training.measure")._EACH_S = 0.05  # type: ignore[attr-defined]
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page of the libraries
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests handle Ctrl-C
     program = _serve(socket.socket(fileno=int(sys.argv[1])))
-    if program is not None:
-        run(program)
+    if program is None:
+        return
+    if program["module"] != "tests.preloaded_worker":
+        _slow_down()
+        _measure_quickly()
+    run(program)
 
 
 if __name__ == "__main__":
