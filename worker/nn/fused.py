@@ -54,7 +54,7 @@ class Fused:
 
     def __init__(self, kernel: Kernel, module: nn.LSTM, read: Callable[[Tensor], Tensor], vocab_size: int) -> None:
         self.kernel, self._module, self._read, self._vocab_size = kernel, module, read, vocab_size
-        self._rooms: dict[tuple[int, bool], Pass] = {}
+        self._buffers: dict[tuple[int, bool], Pass] = {}
 
     @staticmethod
     def fits(kernel: Kernel, module: nn.LSTM, *, bfloat16: bool) -> bool:
@@ -99,7 +99,7 @@ class Fused:
             else:
                 inputs = self._input_sums(self._read(codes.t()).flatten(0, 1), 0)
             weight = dropout.drop_connect(getattr(module, f"weight_hh_l{number}"), self.kernel)
-            call = _Call(kernel=self.kernel, arrays=self._room(number, codes, kind, inputs, index))
+            call = _Call(kernel=self.kernel, arrays=self._buffer(number, codes, kind, inputs, index))
             h, c = (0.0, 0.0) if carried is None else (carried[0][number], carried[1][number])
             call.arrays.h[0] = h
             call.arrays.c.view(-1, *call.arrays.h.shape[1:])[0] = c
@@ -112,11 +112,11 @@ class Fused:
         biases = getattr(module, f"bias_ih_l{number}") + getattr(module, f"bias_hh_l{number}")
         return functional.linear(below, _reordered(getattr(module, f"weight_ih_l{number}")), _reordered(biases))
 
-    def _room(self, number: int, codes: Tensor, kind: Kind, inputs: Tensor, index: Tensor | None) -> Pass:
+    def _buffer(self, number: int, codes: Tensor, kind: Kind, inputs: Tensor, index: Tensor | None) -> Pass:
         """Return the arrays of a pass, those of the last one if they have its shape."""
         (rows, positions), units = codes.shape, self._module.hidden_size
         kept = torch.is_grad_enabled()
-        former = self._rooms.get((number, kept))
+        former = self._buffers.get((number, kept))
         if former is not None and former.h.shape == (positions + 1, rows, units) and former.kind is kind:
             h, c, gates = former.h, former.c, former.gates
         else:
@@ -125,9 +125,10 @@ class Fused:
             stride = 4 * units + _APART // h.element_size()
             gates = torch.empty(positions, rows, stride, dtype=kind.dtype) if kept else None
         threads = max(1, min(torch.get_num_threads(), rows))
-        room = Pass(kind=kind, threads=threads, inputs=inputs.detach().contiguous(), index=index, h=h, c=c, gates=gates)
-        self._rooms[number, kept] = room
-        return room
+        summed = inputs.detach().contiguous()
+        buffer = Pass(kind=kind, threads=threads, inputs=summed, index=index, h=h, c=c, gates=gates)
+        self._buffers[number, kept] = buffer
+        return buffer
 
 
 def _reordered(sums: Tensor) -> Tensor:

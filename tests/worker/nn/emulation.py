@@ -64,12 +64,12 @@ class _Library:
         [bits] = struct.unpack("q", struct.pack("d", share))
         self._call("dropout", begin, end, seed, bits, (numbers, 4 * end), (found, 4 * end))
 
-    def charloom_orthogonal(self, units: int, rounds: int, factors: Any, matrix: int, room: int) -> None:
+    def charloom_orthogonal(self, units: int, rounds: int, factors: Any, matrix: int, scratch: int) -> None:
         size, place = 4 * units * units, ctypes.addressof(factors)
-        self._call("orthogonal", units, rounds, (place, 12 * rounds), (matrix, size), (room, 3 * size))
+        self._call("orthogonal", units, rounds, (place, 12 * rounds), (matrix, size), (scratch, 3 * size))
 
-    def charloom_read(self, writing: Any, count: int, codes: int, room: int) -> None:
-        places = (codes, 4 * count), (room, 0 if writing._obj.window else 20 * count * writing._obj.units)
+    def charloom_read(self, writing: Any, count: int, codes: int, scratch: int) -> None:
+        places = (codes, 4 * count), (scratch, 0 if writing._obj.window else 20 * count * writing._obj.units)
         self._call("read", writing._obj, count, *places, sizes=_of_writing(writing._obj, 1))
 
     def charloom_write(self, writing: Any, number: int, threads: int, count: int, draws: int, codes: int) -> None:
@@ -153,7 +153,7 @@ def _of_sequence(s: Any, threads: int) -> dict[str, int]:
     padded, copies = -(-units // 64) * 64, threads * 129 * 5 * (units + 64) if s.weight_grads else 0
     states = (s.positions + 1) * s.rows * units
     return {
-        "weights": narrow * sums * (padded if s.room else units),
+        "weights": narrow * sums * (padded if s.scratch else units),
         "inputs": (2 if s.inputs_bf16 else 4) * (max(indices) + 1) * sums,
         "index": 4 * places,
         "h": narrow * states,
@@ -163,7 +163,7 @@ def _of_sequence(s: Any, threads: int) -> dict[str, int]:
         "last_grads": 4 * s.rows * units,
         "table_grads": 4 * threads * s.table_rows * sums,
         "weight_grads": 4 * threads * sums * units,
-        "room": 4 * (s.rows * (padded + units) + copies),
+        "scratch": 4 * (s.rows * (padded + units) + copies),
     }
 
 

@@ -51,7 +51,7 @@ class _Sequence(ctypes.Structure):
         ("weights", _POINTER), ("inputs", _POINTER), ("index", _POINTER), ("inputs_bf16", _INT),
         ("h", _POINTER), ("c", _POINTER), ("gates", _POINTER), ("stride", _INT),
         ("out_grads", _POINTER), ("last_grads", _POINTER), ("table_grads", _POINTER), ("table_rows", _INT),
-        ("weight_grads", _POINTER), ("room", _POINTER),
+        ("weight_grads", _POINTER), ("scratch", _POINTER),
     )  # fmt: skip
 
 
@@ -145,8 +145,8 @@ class Kernel:
         sequence.table_rows = 0 if table_grads is None else table_grads.shape[1]
         rows, units = arrays.h.shape[1:]
         copies = 0 if weight_grads is None else arrays.threads * 129 * 5 * (units + 64)
-        room = torch.empty(rows * (-(-units // 64) * 64 + units) + copies)
-        sequence.room = room.data_ptr()
+        scratch = torch.empty(rows * (-(-units // 64) * 64 + units) + copies)
+        sequence.scratch = scratch.data_ptr()
         in_threads(
             lambda number, all_: self._library.charloom_backward(ctypes.byref(sequence), number, all_), arrays.threads
         )
@@ -174,22 +174,22 @@ class Kernel:
         count, units = matrices.shape[:2]
         threads, rounds = max(1, min(threads, count)), len(coefficients)
         factors = (ctypes.c_float * (3 * rounds))(*chain(*coefficients))
-        room = torch.empty(threads, 3, units, units)
+        scratch = torch.empty(threads, 3, units, units)
 
         def make(number: int, all_: int) -> None:
             for one in matrices[number::all_]:
-                self._library.charloom_orthogonal(units, rounds, factors, one.data_ptr(), room[number].data_ptr())
+                self._library.charloom_orthogonal(units, rounds, factors, one.data_ptr(), scratch[number].data_ptr())
 
         in_threads(make, threads)
 
-    def read(self, writing: ctypes.Structure, codes: NDArray[np.int32], room: Tensor) -> None:
-        """Let a text read more of its prompt, (T,); without a window there is room for 5 T H numbers."""
-        self._library.charloom_read(ctypes.byref(writing), len(codes), codes.ctypes.data, room.data_ptr())
+    def read(self, writing: ctypes.Structure, codes: NDArray[np.int32], scratch: Tensor) -> None:
+        """Let a text read more of its prompt, (T,); without a window `scratch` has space for 5 T H numbers."""
+        self._library.charloom_read(ctypes.byref(writing), len(codes), codes.ctypes.data, scratch.data_ptr())
 
     def write(
         self, writing: ctypes.Structure, draws: NDArray[np.float64] | None, codes: NDArray[np.int32], *, threads: int
     ) -> None:
-        """Write as many characters of each text as there is room for, (texts, T), by as many numbers in 0..1."""
+        """Write as many characters of each text as there is space for, (texts, T), by as many numbers in 0..1."""
         count, place = codes.shape[1], None if draws is None else draws.ctypes.data
 
         def write(number: int, all_: int) -> None:

@@ -11,8 +11,8 @@ enum { WIDE = 8 };
 struct choice {
     double temperature, top_p;
     int64_t top_k, characters; /* V */
-    double *weights;           /* (threads, V rounded up to 8), room */
-    int32_t *heap;             /* (threads, V), room */
+    double *weights;           /* (threads, V rounded up to 8), scratch */
+    int32_t *heap;             /* (threads, V), scratch */
 };
 
 /* e^x for x <= 0, to a rounding; below the least normal number nothing. */
@@ -20,7 +20,7 @@ INLINE double power_of_e(double x)
 {
     static const double factorials[] = {479001600, 39916800, 3628800, 362880, 40320, 5040, 720, 120, 24, 6, 2, 1, 1};
     const double within = x > -708.0 ? x : -708.0;
-    /* A sum this large has no room behind the point: what is added is rounded, and is the sum's lowest bits. */
+    /* A sum this large has no bits left behind the point: what is added is rounded, and is the sum's lowest bits. */
     const double large = 6755399441055744.0, sum = within * 1.4426950408889634 + large, n = sum - large;
     double r = __builtin_fma(-n, 6.93147180369123816490e-01, within), p = 1.0 / 6227020800.0, power;
     int64_t bits;

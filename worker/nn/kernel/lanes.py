@@ -228,9 +228,9 @@ class Lanes:
     def read(self, codes: NDArray[np.int32]) -> None:
         """Read more of a prompt, (T,), before anything is written."""
         places = 0 if self._window else min(len(codes), _STRETCH)
-        room = torch.empty(places * 5 * self._packed.units)
+        scratch = torch.empty(places * 5 * self._packed.units)
         for begin in range(0, len(codes), places or len(codes)):
-            self._packed.kernel.read(self._writing, codes[begin : begin + (places or len(codes))], room)
+            self._packed.kernel.read(self._writing, codes[begin : begin + (places or len(codes))], scratch)
 
     def write(self, count: int, draws: NDArray[np.float64] | None) -> NDArray[np.int32]:
         """Write `count` characters of each text, (texts, count), by as many numbers in 0..1; greedily by None."""

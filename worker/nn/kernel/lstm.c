@@ -31,7 +31,7 @@ struct sequence {
     float *table_grads;      /* (threads, n, G) zeros, or NULL: of inputs, summed by index, for each thread apart */
     int64_t table_rows;      /* n */
     float *weight_grads;     /* (threads, G, H) zeros, or NULL: for each thread apart, of its rows; float32 only */
-    float *room;             /* for the backward pass: (B, H rounded up to 64 + H) gradients of h and of c, and where
+    float *scratch;          /* for the backward pass: (B, H rounded up to 64 + H) gradients of h and of c, and where
                                 weight_grads is given (threads, 129, 5 (H + 64)) */
 };
 
@@ -281,8 +281,8 @@ void charloom_backward(const struct sequence *s, int64_t number, int64_t threads
     const size_t from = share(s, number, threads), to = share(s, number + 1, threads);
     const size_t units = s->units, padded = (units + BLOCK - 1) / BLOCK * BLOCK, positions = s->positions;
     const size_t span = to > from && to - from < SPAN ? SPAN / (to - from) : 1;
-    float *dhs = s->room, *dcs = s->room + s->rows * padded;
-    float *room = s->weight_grads ? dcs + s->rows * units + number * PITCH * 5 * (units + BLOCK) : NULL;
+    float *dhs = s->scratch, *dcs = s->scratch + s->rows * padded;
+    float *scratch = s->weight_grads ? dcs + s->rows * units + number * PITCH * 5 * (units + BLOCK) : NULL;
     float *table = s->table_grads ? s->table_grads + number * s->table_rows * GATES * units : NULL;
     const fp_mode before = flush_denormals();
     size_t tiles = 0;
@@ -294,10 +294,10 @@ void charloom_backward(const struct sequence *s, int64_t number, int64_t threads
     for (size_t t = positions; from < to && t-- > 0;) {
         for (size_t first = from; first < to; first += SPAN) {
             const size_t last = to - first < SPAN ? to : first + SPAN, n = last - first;
-            if (s->kind == FLOAT32) cells_back(0, s, t, first, last, dhs, padded, dcs, table, room, t % span * n);
+            if (s->kind == FLOAT32) cells_back(0, s, t, first, last, dhs, padded, dcs, table, scratch, t % span * n);
             else cells_back(1, s, t, first, last, dhs, padded, dcs, table, NULL, 0);
-            if (room && t % span == 0)
-                add_weight_grads(units, (positions - t < span ? positions - t : span) * n, room,
+            if (scratch && t % span == 0)
+                add_weight_grads(units, (positions - t < span ? positions - t : span) * n, scratch,
                                  s->weight_grads + number * GATES * units * units);
         }
         if (t) backward_step(s, &tiles, t, from, to, dhs, padded);

@@ -93,13 +93,13 @@ NOINLINE void make_polynomial(size_t units, const float *coefficients, const flo
 
 /* Make a matrix whose singular values are at most 1 about orthogonal in so many rounds.
  *
- * coefficients: (rounds, 3), a, b and c; matrix: (H, H); room: (3, H, H).
+ * coefficients: (rounds, 3), a, b and c; matrix: (H, H); scratch: (3, H, H).
  */
-void charloom_orthogonal(int64_t units, int64_t rounds, const float *coefficients, float *matrix, float *room)
+void charloom_orthogonal(int64_t units, int64_t rounds, const float *coefficients, float *matrix, float *scratch)
 {
     const size_t n = units, size = n * n;
     const fp_mode before = flush_denormals();
-    float *x = room, *gram = room + size, *square = gram + size;
+    float *x = scratch, *gram = scratch + size, *square = gram + size;
     for (size_t column = 0; column < n; column += UNITS)
         for (size_t row = 0; row < n; row++)
             vstore(x + column * n + row * UNITS, vload(matrix + row * n + column));

@@ -217,11 +217,11 @@ static void multiply_inputs(const struct writing *s, size_t layer, size_t n, con
 }
 
 /* Read n characters of a text whose state is carried, one layer after the other: its weights stay in the cache. */
-static void read_in_layers(struct writing *s, size_t n, const int32_t *codes, float *room)
+static void read_in_layers(struct writing *s, size_t n, const int32_t *codes, float *scratch)
 {
     const size_t units = s->units, all = GATES * units;
     const int64_t before = s->read;
-    float *sums = room, *h = room + n * all;
+    float *sums = scratch, *h = scratch + n * all;
     for (size_t layer = 0; n && layer < (size_t)s->layers; layer++) {
         if (layer) multiply_inputs(s, layer, n, h, sums);
         for (size_t i = 0; i < n; i++) {
@@ -235,14 +235,14 @@ static void read_in_layers(struct writing *s, size_t n, const int32_t *codes, fl
     s->entering = NULL;
 }
 
-/* Read `count` characters of one text, of which the last becomes the newest. Without a window there is `room` for count
- * (G + H) numbers. */
-void charloom_read(struct writing *s, int64_t count, const int32_t *codes, float *room)
+/* Read `count` characters of one text, of which the last becomes the newest. Without a window `scratch` has space for
+ * count (G + H) numbers. */
+void charloom_read(struct writing *s, int64_t count, const int32_t *codes, float *scratch)
 {
     const fp_mode before = flush_denormals();
     if (!s->window) {
-        if (s->newest[0] >= 0) read_in_layers(s, 1, s->newest, room);
-        read_in_layers(s, count - 1, codes, room);
+        if (s->newest[0] >= 0) read_in_layers(s, 1, s->newest, scratch);
+        read_in_layers(s, count - 1, codes, scratch);
         s->newest[0] = codes[count - 1];
     }
     for (int64_t i = 0; s->window && i < count; i++) {
