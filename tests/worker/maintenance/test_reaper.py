@@ -104,6 +104,14 @@ def test_a_message_that_is_lost_is_sent_again_once_its_queue_has_stayed_empty(
     assert broker.waiting(Queue.TRAIN) == 1
 
 
+def test_it_connects_once(client: "redis.Redis", reaper: Reaper) -> None:
+    reaper.check()
+    before = client.info("stats")["total_connections_received"]
+    for _ in range(3):
+        reaper.check()
+    assert client.info("stats")["total_connections_received"] == before
+
+
 def test_old_jobs_go_from_the_store_and_from_the_volume(
     store: Store, broker: Broker, settings: Settings, clock: Clock
 ) -> None:
