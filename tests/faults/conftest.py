@@ -2,19 +2,22 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.faults.jobs import Client
 from tests.faults.judge import losses_of, weights_of
-from tests.faults.site import Site, make_site
+from tests.faults.site import ROOT, Site, make_site
+from tests.preloaded_process import SLOWER_CHECKPOINT_SECONDS
 
 #: Hosts of the site.
 HOSTS = (1, 2)
 #: A short lease, so that a silent host is noticed soon.
 LEASE_TTL_S = 2.0
+#: Characters of the sample, and options of the trainings on them: some seconds that are slept more than computed.
+TEXT_CHARS = 12_000
+SLOWER: Mapping[str, Any] = {"epochs": 3, "checkpoint_seconds": SLOWER_CHECKPOINT_SECONDS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +35,13 @@ class Stage:
 @pytest.fixture(scope="package")
 def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Make the site and its undisturbed training, once."""
-    with make_site(tmp_path_factory.mktemp("site"), lease_ttl_s=str(LEASE_TTL_S)) as site:
+    folder = tmp_path_factory.mktemp("site")
+    text = folder / "text.txt"
+    text.write_text((ROOT / "shared" / "sample.txt").read_text("utf-8")[:TEXT_CHARS], "utf-8")
+    with make_site(folder, lease_ttl_s=str(LEASE_TTL_S)) as site:
         site.start(HOSTS)
-        client = Client(site)
-        client.add_corpus(Path(__file__).parents[2] / "shared" / "sample.txt")
+        client = Client(site, **SLOWER)
+        client.add_corpus(text)
         made = client.ended(client.train())
         assert made["status"] == "succeeded", made
         with site.api() as api:

@@ -26,10 +26,11 @@ TRAINING: dict[str, Any] = {
 
 
 class Client:
-    """A client of one site that doesn't give up."""
+    """A client of one site that doesn't give up; `options` change all trainings that it sends."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, **options: Any) -> None:
         self._site = site
+        self._options = {**TRAINING, **options}
         self._api = site.api()
         self.corpus_id = ""
 
@@ -46,7 +47,7 @@ class Client:
 
     def train(self, **options: Any) -> str:
         """Send a training and return its id."""
-        return self.send("/train-jobs", {"corpus_id": self.corpus_id, "name": "a model", **TRAINING, **options})
+        return self.send("/train-jobs", {"corpus_id": self.corpus_id, "name": "a model", **self._options, **options})
 
     def write(self, model_id: str, **options: Any) -> str:
         """Send a writing job and return its id."""

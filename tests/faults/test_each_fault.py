@@ -15,7 +15,7 @@ import pytest
 from cli.service.shutdown import is_process_running
 from shared.jobs.record import Queue
 from tests.faults.conftest import LEASE_TTL_S, Stage
-from tests.faults.jobs import go_on, pause, stop
+from tests.faults.jobs import TRAINING, go_on, pause, stop
 from tests.faults.judge import Steps, events_of, litter, losses_of, weights_of
 from tests.faults.site import Site
 from tests.waiting import eventually
@@ -220,7 +220,7 @@ def test_a_training_survives(stage: Stage, fault: Callable[[Site, int, str], Non
 
 def test_a_job_whose_web_server_dies_before_its_message_is_sent_is_run_once(stage: Stage) -> None:
     site, client = stage.site, stage.client
-    body = {"corpus_id": client.corpus_id, "hidden_size": 64, "epochs": 1, "seed": 1}
+    body = {"corpus_id": client.corpus_id, **TRAINING, "epochs": 1}
     headers = {"Idempotency-Key": "dies-of-it"}
     site.web.terminate()
     site.app = "tests.faults.dying_web:make_app()"
