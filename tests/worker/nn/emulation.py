@@ -4,43 +4,66 @@ That takes a cross compiler and qemu's emulation of single programs (Debian: gcc
 """
 
 import ctypes
+import hashlib
 import shutil
 import struct
 import subprocess
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from worker.nn.kernel import Kernel, Kind
-from worker.nn.kernel.compilation import FLAGS, FOLDER, SOURCES, Family
+from worker.nn.kernel.compilation import FLAGS, FOLDER, HEADERS, SOURCES, Family
 
 _COMPILER, _EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 _FUNCTIONS = ("forward", "backward", "pack", "dropout", "orthogonal", "read", "write")
 _ARGUMENTS = 6
+#: Where compiled programs stay for the next run; `make clean` removes it.
+_KEPT = Path(__file__).parents[3] / ".pytest_cache"
 #: An address and how many bytes are there.
 Place = tuple[int | None, int]
 
 
 class EmulatedKernel(Kernel):
-    """The layer of a family that this processor doesn't belong to; `folder` takes what is compiled."""
+    """The layer of a family that this processor doesn't belong to.
 
-    def __init__(self, family: Family, folder: Path) -> None:
+    Args:
+        family: the family.
+        sources: what is compiled, for seconds; functions that are in none of these can't be called.
+    """
+
+    def __init__(self, family: Family, sources: Sequence[str] = SOURCES) -> None:
         for command in (_COMPILER, _EMULATOR):
             if shutil.which(command) is None:
                 pytest.skip(f"there is no {command} here")
-        program = folder / f"emulation-{family.name}"
-        if not program.exists():
-            flags = [flag for flag in FLAGS if flag != "-shared"]
-            sources = [Path(__file__).with_suffix(".c"), *(FOLDER / name for name in SOURCES)]
-            words = [_COMPILER, *flags, *family.flags, "-Wall", "-Wextra", "-Werror", "-static"]
-            words += [f'-DFAMILY="{family.header}"', "-o", str(program), *map(str, sources), "-lm"]
-            subprocess.run(words, check=True)
-        self._library: Any = _Library(program)
+        self._library: Any = _Library(_compile(family, sources))
         self.family, self.strip = family, 16
         self.bfloat16 = Kind.BFLOAT16 if family.name == "neon-bf16" else None
+
+
+def _compile(family: Family, names: Sequence[str]) -> Path:
+    """Return the program, compiled unless an earlier run of the tests has compiled the very same."""
+    flags = [flag for flag in FLAGS if flag != "-shared"]
+    sources = [Path(__file__).with_suffix(".c"), *(FOLDER / name for name in names)]
+    words = [_COMPILER, *flags, *family.flags, "-Wall", "-Wextra", "-Werror", "-static", f'-DFAMILY="{family.header}"']
+    version = subprocess.run([_COMPILER, "--version"], check=True, capture_output=True).stdout
+    digest = hashlib.sha256(repr(words).encode() + version)
+    for path in (*sources, *(FOLDER / name for name in HEADERS)):
+        digest.update(path.read_bytes())
+    program = _KEPT / f"emulation-{digest.hexdigest()[:12]}-{family.name}"
+    if not program.exists():
+        _KEPT.mkdir(exist_ok=True)
+        for old in _KEPT.glob(f"emulation-*-{family.name}"):
+            old.unlink()
+        with tempfile.TemporaryDirectory(dir=_KEPT) as folder:
+            made = Path(folder) / program.name
+            subprocess.run([*words, "-o", str(made), *map(str, sources), "-lm"], check=True)
+            made.replace(program)
+    return program
 
 
 class _Library:

@@ -1,6 +1,7 @@
 """Each compiler takes the sources without a warning, and its layer computes the same bits."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,15 +15,16 @@ from worker.nn.kernel.compilation import FAMILIES, FOLDER, SOURCES, machine, pro
 from worker.nn.model import CharLSTM
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+# All code but neon.h, and of avx2.h and its users what is compiled nowhere else in the tests.
+@pytest.mark.parametrize(("compiler", "name"), [("gcc", "amx"), ("clang", "amx"), ("clang", "avx2")])
 @pytest.mark.skipif(machine() != "x86_64", reason="the families are those of x86-64")
-def test_a_compiler_has_nothing_to_warn_of(compiler: str) -> None:
+def test_a_compiler_has_nothing_to_warn_of(compiler: str, name: str) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"there is no {compiler} here")
-    most = next(family for family in FAMILIES if family.name == "amx")  # all code but avx2.h and neon.h
-    words = [compiler, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", *most.flags, f'-DFAMILY="{most.header}"']
+    family = next(family for family in FAMILIES if family.name == name)
+    words = [compiler, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", *family.flags, f'-DFAMILY="{family.header}"']
     done = subprocess.run(
-        [*words, *(str(FOLDER / name) for name in SOURCES)], capture_output=True, text=True, check=False
+        [*words, *(str(FOLDER / source) for source in SOURCES)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
 
@@ -44,6 +46,9 @@ def test_the_package_that_brings_a_compiler_makes_the_layer_that_gcc_makes(
     )
     (tmp_path / "kernel").mkdir()
     Elsewhere(tmp_path / "kernel", monkeypatch)
+    for source in ("orthogonal.c", "write.c"):  # two thirds of the time, and nothing below calls them
+        functions = re.findall(r"^void (charloom_\w+)\(", (FOLDER / source).read_text(), re.MULTILINE)
+        (tmp_path / "kernel" / source).write_text("".join(f"void {name}(void) {{}}\n" for name in functions))
     monkeypatch.syspath_prepend(package.parent)
     monkeypatch.setenv("PYTHONPATH", str(package.parent), prepend=os.pathsep)
     monkeypatch.setenv("PATH", "/nowhere")
