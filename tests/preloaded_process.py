@@ -47,8 +47,9 @@ _LIBRARIES = (
 _PROJECT = ("web", "worker.consumer.consumer", "worker.jobs.runner", "worker.maintenance.bootsteps")
 #: Each batch of a training with just this `checkpoint_seconds` takes so many seconds more; see `_slow_down`.
 SLOW_CHECKPOINT_SECONDS, SLOW_BATCH_S = 1.01, 0.06
-#: The same for short texts, of few batches.
-SLOWER_CHECKPOINT_SECONDS, SLOWER_BATCH_S = 1.03, 0.18
+#: The same for trainings of few batches, and for the canary of `charloom rehearse`.
+SLOWER_CHECKPOINT_SECONDS, CANARY_CHECKPOINT_SECONDS = 1.03, 1.02
+_PAUSES_S = {SLOW_CHECKPOINT_SECONDS: SLOW_BATCH_S, CANARY_CHECKPOINT_SECONDS: 0.08, SLOWER_CHECKPOINT_SECONDS: 0.18}
 #: Longest message: arguments and environment.
 MESSAGE_BYTES = 1 << 20
 
@@ -121,13 +122,14 @@ def _slow_down() -> None:
     """Let trainings that tests interrupt last some seconds on any machine, without computing for as long."""
     trainer: Any = importlib.import_module("worker.training.trainer").Trainer
     train_batch = trainer._train_batch
-    pauses = {SLOW_CHECKPOINT_SECONDS: SLOW_BATCH_S, SLOWER_CHECKPOINT_SECONDS: SLOWER_BATCH_S}
 
     def train_slowly(self: Any) -> int:
-        time.sleep(pauses.get(self._request.checkpoint_seconds, 0))
+        time.sleep(_PAUSES_S.get(self._request.checkpoint_seconds, 0))
         return int(train_batch(self))
 
     trainer._train_batch = train_slowly
+    canary: Any = importlib.import_module("cli.rehearsal.canary")
+    canary.OPTIONS = {**canary.OPTIONS, "checkpoint_seconds": CANARY_CHECKPOINT_SECONDS}
 
 
 def _measure_quickly() -> None:
