@@ -3,6 +3,7 @@
 import errno
 import ipaddress
 import socket
+import ssl
 
 import httpx
 
@@ -45,7 +46,8 @@ def address(host: str, port: int) -> str:
 def is_charloom(url: str) -> bool:
     """Return True if a Charloom responds at this URL."""
     try:
-        response = httpx.get(f"{url}/api/openapi.json", timeout=2, trust_env=False)
+        no_certificates = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # reading them takes 20 ms
+        response = httpx.get(f"{url}/api/openapi.json", timeout=2, trust_env=False, verify=no_certificates)
         return bool(response.json()["info"]["title"] == "Charloom")
     except (httpx.HTTPError, ValueError, KeyError, TypeError, RecursionError):
         return False

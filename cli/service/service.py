@@ -4,6 +4,7 @@ They are started as they would be on hosts of their own; only their addresses ar
 """
 
 import os
+import ssl
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -97,8 +98,8 @@ class Service:
             rank=1,
             grace_s=WORKER_GRACE_S,
         )
-        # One client for all polls: each reads the certificates when it is made, 45 ms of processor time.
-        with httpx.Client(timeout=5, trust_env=False) as client:
+        # Without certificates: a client reads them when it is made, 20 ms of processor time.
+        with httpx.Client(timeout=5, trust_env=False, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as client:
             self._wait_until(lambda: self._is_ready(client), READY_S, lambda: self._not_ready, [web, worker])
 
     def serve(self) -> None:

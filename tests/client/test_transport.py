@@ -2,6 +2,7 @@
 
 import email.utils
 import re
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -277,6 +278,17 @@ def test_an_address_may_do_without_its_scheme_and_a_key_must_fit_a_header() -> N
     assert Charloom("127.0.0.1:8000").url == "http://127.0.0.1:8000"
     with pytest.raises(CharloomError, match="CHARLOOM_API_KEY"):
         Charloom(api_key="schlüssel\n")
+
+
+def test_certificates_are_read_for_https_alone(
+    connect: Callable[[str, Retrying], Charloom], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **where: read.append(where))
+    connect("http://127.0.0.1:9", QUICK)
+    assert not read
+    connect("https://127.0.0.1:9", QUICK)
+    assert read
 
 
 def test_what_a_newer_server_adds_is_kept_and_breaks_nothing(scripted: Scripted, loom: Charloom) -> None:

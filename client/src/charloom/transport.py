@@ -12,6 +12,7 @@ The coroutines here are for both clients (`charloom/calls.py`); what differs is 
 import email.utils
 import random
 import re
+import ssl
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
@@ -103,6 +104,8 @@ class Transport(ABC):
             "headers": headers,
             "timeout": httpx.Timeout(READ_S, connect=CONNECT_S),
             "trust_env": not parsed.host.startswith(_LOOPBACK),
+            # httpx would read the certificates for plain HTTP as well: 20 ms of the processor. This context has none.
+            "verify": True if parsed.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         }
 
     @abstractmethod
