@@ -20,7 +20,7 @@ from shared.store import Store
 from shared.volume import Corpus, Volume
 from shared.volume_guard import VolumeGuard
 from tests.preloaded import popen
-from tests.preloaded_process import SLOW_CHECKPOINT_SECONDS
+from tests.preloaded_process import SLOWER_CHECKPOINT_SECONDS
 from tests.waiting import eventually
 from web.submission.enqueue import Submitter
 from worker.jobs.attempt import Attempt, WorkerContext
@@ -41,10 +41,10 @@ SMALL: Mapping[str, Any] = {
     "batch_size": 16,
 }
 
-# A worker from tests/preloaded.py takes 60 ms more for each batch of these.
-_LONGER: Mapping[str, Any] = {**SMALL, "patience": 0, "checkpoint_seconds": SLOW_CHECKPOINT_SECONDS}
-#: Some seconds long, saved every second: time to be stopped in.
-MIDDLING: Mapping[str, Any] = {**_LONGER, "epochs": 4}
+# A worker from tests/preloaded.py sleeps in each batch of these.
+_LONGER: Mapping[str, Any] = {**SMALL, "patience": 0, "checkpoint_seconds": SLOWER_CHECKPOINT_SECONDS}
+#: Some seconds long on the fixture `corpus`, saved every second: time to be stopped in.
+MIDDLING: Mapping[str, Any] = {**_LONGER, "epochs": 3}
 #: Runs until it is stopped.
 ENDLESS: Mapping[str, Any] = {**_LONGER, "epochs": 10_000}
 

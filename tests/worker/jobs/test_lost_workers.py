@@ -40,7 +40,7 @@ def test_a_drained_training_goes_on_elsewhere_and_passes_over_a_damaged_state(
 ) -> None:
     with cluster.worker("first") as process:
         job_id = cluster.train(corpus, **MIDDLING)
-        cluster.running(job_id, step=30)
+        cluster.running(job_id, step=12)
         drain(process)
         given_back = cluster.store.jobs.get(job_id)
         assert (given_back.status, given_back.lost_attempts) == (Status.QUEUED, 0)

@@ -149,7 +149,7 @@ def test_new_items_need_the_training_text_and_others_do_without(cluster: Cluster
 
 def test_a_cancelled_training_keeps_its_newest_state(cluster: Cluster, corpus: Corpus) -> None:
     job_id = cluster.train(corpus, **ENDLESS)
-    step = cluster.running(job_id, step=20).progress.step
+    step = cluster.running(job_id, step=8).progress.step
     cluster.store.jobs.cancel(job_id)
     job = cluster.ended(job_id)
     assert (job.status, job.result, job.error) == (Status.CANCELLED, None, None)
@@ -160,7 +160,7 @@ def test_a_cancelled_training_keeps_its_newest_state(cluster: Cluster, corpus: C
 def test_a_cancelled_training_is_resumed_to_the_same_weights(cluster: Cluster, corpus: Corpus, made: Job) -> None:
     # Given a training that was cancelled on its way
     job_id = cluster.train(corpus, **MIDDLING)
-    cluster.running(job_id, step=20)
+    cluster.running(job_id, step=8)
     cluster.store.jobs.cancel(job_id)
     old = cluster.ended(job_id)
     assert old.status is Status.CANCELLED
