@@ -36,7 +36,7 @@ demo: setup
 up: setup
 	@exec .venv/bin/charloom up $${DATA:+--data "$$DATA"} $${PORT:+--port "$$PORT"}
 
-# mypy takes one processor for most of a minute, and pytest's tests wait for much of their time.
+# mypy takes one processor for half a minute, and pytest's tests wait for much of their time.
 test: lint
 	@$(MAKE) --no-print-directory --jobs=2 types unit
 
