@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+import weakref
 from typing import Any, cast
 
 from cli.main import GROUPS
@@ -147,6 +148,8 @@ def _main() -> None:
     for name in (*_LIBRARIES, *_PROJECT, *sorted(commands), *sys.argv[2:-1]):
         importlib.import_module(name)
     quick_apps.compile_all()
+    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+        finalizer.atexit = False  # to take torch's operators down again is two thirds of a short program's time
     assert threading.active_count() == 1, "no thread comes along in a fork"
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page of the libraries
