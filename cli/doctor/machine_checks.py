@@ -27,12 +27,6 @@ MIN_FREE, LOW_FREE = 200 << 20, 2 << 30
 LOW_MEMORY = 2 << 30
 #: Seconds that loading torch may take from a cold disk.
 TORCH_S = 60
-_TORCH = """
-import torch
-print(torch.__version__, torch.backends.cpu.get_cpu_capability(), flush=True)
-from worker.nn.kernel.__main__ import main
-main()
-"""
 _REINSTALL = "Install Charloom again (`make setup` in a checkout)."
 
 
@@ -112,10 +106,9 @@ def _check_packages(wanted: Sequence[Requirement]) -> Finding:
 
 def _check_torch() -> Iterator[Finding]:
     """Load torch and the compiled LSTM layer in a process of its own; the command line never loads them."""
+    words = [sys.executable, "-m", "worker.nn.kernel", "torch"]
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _TORCH], cwd=ROOT, capture_output=True, text=True, timeout=TORCH_S, check=False
-        )
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=TORCH_S, check=False)
     except subprocess.TimeoutExpired:
         yield bad("torch", f"didn't load within {TORCH_S} s", "Check the disk: a worker would have to wait as long.")
         return

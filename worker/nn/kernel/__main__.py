@@ -1,10 +1,12 @@
 """Compile the LSTM layer and say how it went: `python -m worker.nn.kernel`. Exits with 3 if no compiler here could.
 
 `python -m worker.nn.kernel all` compiles it for all processors of this architecture: an image may be built on one and
-run on another.
+run on another. `python -m worker.nn.kernel torch` first prints torch's version and the instructions that it uses.
 """
 
 import sys
+
+import torch
 
 from worker.nn.kernel import Kind, find
 from worker.nn.kernel.compilation import FAMILIES, KernelUnavailable, NoCompiler, build, machine
@@ -16,6 +18,8 @@ _PRODUCTS = {None: "float32", Kind.BFLOAT16: "bfloat16", Kind.BFLOAT16_TILES: "b
 
 def main() -> None:
     """Compile it where it isn't yet, and load it."""
+    if sys.argv[1:] == ["torch"]:
+        print(torch.__version__, torch.backends.cpu.get_cpu_capability(), flush=True)
     try:
         kernel = find()
     except KernelUnavailable as exc:
