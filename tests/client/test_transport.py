@@ -280,15 +280,15 @@ def test_an_address_may_do_without_its_scheme_and_a_key_must_fit_a_header() -> N
         Charloom(api_key="schlüssel\n")
 
 
-def test_certificates_are_read_for_https_alone(
-    connect: Callable[[str, Retrying], Charloom], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(
+    ("url", "reads"),
+    [("http://127.0.0.1:1", 0), ("localhost:1", 0), ("https://127.0.0.1:1", 1), ("http://charloom.example", 1)],
+)
+def test_certificates_are_read_only_where_tls_may_be(monkeypatch: pytest.MonkeyPatch, url: str, reads: int) -> None:
     read: list[object] = []
-    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **where: read.append(where))
-    connect("http://127.0.0.1:9", QUICK)
-    assert not read
-    connect("https://127.0.0.1:9", QUICK)
-    assert read
+    monkeypatch.setattr("httpx._transports.default.create_ssl_context", lambda verify, **_: read.append(verify))
+    with Charloom(url):
+        assert read.count(True) == reads
 
 
 def test_what_a_newer_server_adds_is_kept_and_breaks_nothing(scripted: Scripted, loom: Charloom) -> None:
