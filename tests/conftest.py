@@ -1,6 +1,7 @@
 """What all tests may ask for: a real Valkey server, a clean database on it, a data directory."""
 
 import contextlib
+import functools
 import importlib
 import os
 import secrets
@@ -8,11 +9,11 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import execnet
+import httpx._transports.default
 import hypothesis
 import pytest
 import redis
@@ -77,6 +78,9 @@ TESTS_IMPORT = (
 hypothesis.settings.register_profile("charloom", deadline=None)
 hypothesis.settings.load_profile("charloom")
 
+# Each of httpx's clients, and so each `httpx.get`, would read the certificates of all authorities, in 50 ms.
+httpx._transports.default.create_ssl_context = functools.cache(httpx._transports.default.create_ssl_context)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the longest files begin first; within a file and among the others the order stays."""
@@ -111,7 +115,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_xdist_setupnodes(config: pytest.Config, specs: list[execnet.XSpec]) -> None:
     """Fork pytest-xdist's workers, too."""
     folder = Path(tempfile.mkdtemp(prefix="charloom-test-"))
-    config.add_cleanup(partial(shutil.rmtree, folder))
+    config.add_cleanup(functools.partial(shutil.rmtree, folder))
     with preloaded.forking():
         preloaded.write_command(folder / "python", "tests.preloaded_worker")
     specs[:] = [execnet.XSpec(f"popen//python={folder / 'python'}") for _ in specs]
