@@ -79,7 +79,8 @@ hypothesis.settings.register_profile("charloom", deadline=None)
 hypothesis.settings.load_profile("charloom")
 
 # Each of httpx's clients, and so each `httpx.get`, would read the certificates of all authorities, in 50 ms.
-httpx._transports.default.create_ssl_context = functools.cache(httpx._transports.default.create_ssl_context)
+_create_ssl_context = functools.cache(httpx._config.create_ssl_context)
+httpx._transports.default.create_ssl_context = _create_ssl_context  # type: ignore[attr-defined]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

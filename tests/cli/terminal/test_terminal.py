@@ -37,7 +37,8 @@ def test_ctrl_c_asks_and_c_cancels(terminal: Start, stack: Stack) -> None:
 @pytest.mark.parametrize("answer", ["\n", "l\n", "\x03", "\x04"], ids=["enter", "l", "ctrl-c", "ctrl-d"])
 def test_ctrl_c_asks_and_everything_else_leaves_the_job_alone(terminal: Start, stack: Stack, answer: str) -> None:
     train = terminal("train", "sample", "--follow", *ENDLESS)
-    train.wait_for("sample after epoch")
+    train.wait_for("training")
+    eventually(lambda: stack.loom.jobs.get(_newest(stack)).status == "running", "it trains")
     train.type("\x03")
     train.wait_for("[c]ancel, [L]eave")
     train.type(answer)
