@@ -25,6 +25,36 @@ FLAGS = [
     "--no-first-run",
     "--no-default-browser-check",
 ]
+#: Finds all elements of a page that differ from an earlier one in their text at most: in neither colors, font and
+#: attributes, nor in what is in and around them. axe-core takes most of its time for the contrast of each.
+ALIKE = """() => {
+  const looks = new Map(), shapes = new Map(), seen = new Set(), alike = [];
+  const look = (element) => {
+    const { color, backgroundColor, fontSize, fontWeight, opacity } = getComputedStyle(element);
+    const { width, height } = element.getBoundingClientRect();
+    return [element.tagName, element.getAttribute("class"), element.getAttribute("style"), element.labels?.length,
+      ...element.getAttributeNames(), color, backgroundColor, fontSize, fontWeight, opacity,
+      width < 24, height < 24].join();
+  };
+  const measure = (element) => {
+    looks.set(element, look(element));
+    const inside = [...element.childNodes].map((node) =>
+      node instanceof Element ? measure(node) : node instanceof Text && node.data.trim() ? "text" : "");
+    shapes.set(element, `${looks.get(element)}(${inside.join("")})`);
+    return shapes.get(element);
+  };
+  const visit = (element, path) => {
+    for (const child of element.children) {
+      const key = path + shapes.get(child);
+      if (seen.has(key)) alike.push(child);
+      else visit(child, `${path}${looks.get(child)}>`);
+      seen.add(key);
+    }
+  };
+  measure(document.body);
+  visit(document.body, "");
+  return alike;
+}"""
 # Five seconds, which is the default, are too few on a machine that has other work.
 expect.set_options(timeout=30_000)
 #: The contexts of the running Chromium by their address and whether they run scripts. See `_context`.
@@ -91,21 +121,18 @@ def tab(
         context.clear_cookies()
 
 
-def violations(page: Page, *rules: str, apart_from: str = "") -> list[str]:
+def violations(page: Page, *rules: str) -> list[str]:
     """Return what axe-core finds wrong with a page by these rules, or by all: the rule, how bad, and where.
 
-    Args:
-        page: the page as it is.
-        rules: their ids.
-        apart_from: a selector of elements that are not checked.
+    Of elements that are alike the first is checked. See `ALIKE`.
     """
     options: dict[str, object] = {"rules": {"target-size": {"enabled": True}}, "resultTypes": ["violations"]}
     if rules:
         options["runOnly"] = {"type": "rule", "values": list(rules)}
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
-    context = {"exclude": [apart_from] if apart_from else []}
-    found = page.evaluate("async (given) => (await axe.run(...given)).violations", [context, options])
+    run = f"async (options) => (await axe.run({{ exclude: ({ALIKE})() }}, options)).violations"
+    found = page.evaluate(run, options)
     return [
         f"{rule['id']} ({rule['impact']}): {rule['help']}: {node['html'][:150]}"
         for rule in found
