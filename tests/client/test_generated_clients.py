@@ -1,7 +1,7 @@
 """Clients that others generate from the OpenAPI document go from a text to a text, and send what their users gave.
 
-The generators are installed once, next to the checkout's environment, whose packages the Python one uses; without npm or
-pip's index the tests are skipped.
+The generators are installed once, next to the checkout's environment, whose packages the Python one uses; without npm
+or pip's index the tests are skipped.
 """
 
 import json
@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def run(*words: str | Path, cwd: Path) -> str:
     return done.stdout
 
 
-def installed(folder: Path, mark: str, *commands: list[str | Path]) -> None:
+def installed(folder: Path, mark: str, *commands: Sequence[str | Path]) -> None:
     """Install into a folder, unless that was done before; skip the test where it can't be done."""
     done = folder / "installed"
     if done.exists() and done.read_text() == mark:
@@ -90,7 +90,18 @@ def test_python_from_a_text_to_a_text(stack: Stack, tmp_path: Path) -> None:
     python = TOOLS / "python" / "bin" / "python"
     # With the environment's own packages in sight, pip has four to install instead of 24, and to look up in its index.
     share = f"import sysconfig; open(sysconfig.get_path('purelib') + '/shared.pth', 'w').write({INSTALLED!r})"
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", "--retries", "1"]
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--quiet",
+        "--no-compile",
+        "--retries",
+        "1",
+    ]
     installed(
         TOOLS / "python",
         PYTHON_GENERATOR,

@@ -2,7 +2,6 @@
 
 import email.utils
 import re
-import ssl
 import sys
 import time
 from collections.abc import Callable
