@@ -217,11 +217,13 @@ def test_weights_with_a_false_header_are_refused(tmp_path: Path, content: bytes)
     ],
 )
 def test_a_part_that_would_land_elsewhere_is_refused_and_nothing_is_written(tmp_path: Path, name: str) -> None:
-    written(tmp_path)
-    path = remade(tmp_path, {name: b"x"})
-    before = {one for one in tmp_path.parent.rglob("*") if one.is_file()}
+    folder = tmp_path / "below" / "this"
+    folder.mkdir(parents=True)
+    written(folder)
+    path = remade(folder, {name: b"x"})
+    before = {one for one in tmp_path.rglob("*") if one.is_file()}
     refuse(path, "no place")
-    assert {one for one in tmp_path.parent.rglob("*") if one.is_file()} == before
+    assert {one for one in tmp_path.rglob("*") if one.is_file()} == before
 
 
 def bombs(folder: Path, target: Path) -> list[Path]:

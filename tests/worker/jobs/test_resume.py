@@ -20,7 +20,7 @@ from worker.training.state import TrainState, load_state, save_state
 from worker.training.train import train
 
 #: A size that the compiled layer has, a validation part in two batch rows; and one that torch computes.
-STREAM = stream(validation_fraction=0.4, layers=2, dropout=0.3, epochs=3, hidden_size=32)
+STREAM = stream(validation_fraction=0.4, layers=2, dropout=0.3, epochs=2, hidden_size=32)
 CLASSIC = classic(layers=2, grad_clip=1.0, batch_size=32)
 #: States kept of each phase.
 MAX_STATES = 24
