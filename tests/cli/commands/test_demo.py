@@ -32,7 +32,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("demo")
     book = write_book(folder / "my own book.txt")
     ours, theirs = pty.openpty()
-    words = ("demo", "--text", str(book), "--data", str(folder / "data"), "--port", "0", "--seconds", "2")
+    words = ("demo", "--text", str(book), "--data", str(folder / "data"), "--port", "0", "--seconds", "1")
     with runs(folder) as run, open(theirs, "rb", buffering=0) as terminal:  # noqa: PTH123 (a descriptor has no path)
         demo = run(*words, stdin=terminal)
         demo.wait_for("Ctrl-C stops the service")
@@ -41,7 +41,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def test_without_a_terminal_it_trains_generates_names_make_up_and_ends(run: Run, data_dir: Path, book: Path) -> None:
-    demo = run("demo", "--text", str(book), "--data", str(data_dir), "--port", "0", "--seconds", "3")
+    demo = run("demo", "--text", str(book), "--data", str(data_dir), "--port", "0", "--seconds", "1")
     demo.wait_for("The model continues this passage")
     demo.descendants()
 
@@ -94,7 +94,7 @@ def test_a_refused_text_is_reported_with_the_services_message(
 
 
 def test_where_the_service_runs_already_it_uses_that_one(command: Cli, serving: Service, book: Path) -> None:
-    demo = command("demo", "--text", str(book), "--data", str(serving.data_dir), "--seconds", "2")
+    demo = command("demo", "--text", str(book), "--data", str(serving.data_dir), "--seconds", "1")
     assert demo.exit_code == 0
     assert serving.url in demo.printed
     assert serving.up.process.poll() is None
