@@ -115,7 +115,7 @@ def tab(
     page.on("request", lambda sent: None if sent.url.startswith((url, "blob:")) else complaints.append(sent.url))
     try:
         yield page
-        assert complains or complaints == []
+        assert complains or not complaints, complaints
     finally:
         page.close()
         context.clear_cookies()
