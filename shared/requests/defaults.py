@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.requests.flops import flops, optimizer_flops
-from shared.requests.options import StreamRequest
+from shared.requests.options import AUTO, StreamRequest
 
 #: The speed of a training that is assumed: some two thirds of what was measured on one core with AMX.
 COUNTED_FLOPS = 300e9
@@ -29,6 +29,9 @@ DROPOUT_RISE = 0.5
 #: Up to this width the first epoch has two steps a batch, each on half of seq_length: it learns most from more steps.
 #: Beyond it, and with more of them, Muon takes more time than they are worth (ADR 37).
 WARMUP_EPOCHS, MAX_WARMUP_WIDTH = 1, 512
+#: The output layer of a new model learns this many times faster at first: a wider one less, since a step of the same
+#: size changes its logits more; from this width on not at all (ADR 38).
+MAX_OUTPUT_FACTOR, EVEN_OUTPUT_WIDTH = 4.0, 1024
 #: While the learning rate is high a loss may not improve for some epochs, and falls when the rate does.
 PATIENCE = 10
 #: Fewest steps of an epoch: batches are made smaller for that, since few large steps train little.
@@ -58,6 +61,8 @@ def chosen(request: StreamRequest, *, chars: int) -> Mapping[str, Any]:
         found["dropout_epochs"] = max(1, round(DROPOUT_RISE * epochs_made))
     if "seq_length" not in given and width <= MAX_WARMUP_WIDTH:
         found["seq_length_warmup"] = WARMUP_EPOCHS
+    if request.init_from in (None, AUTO):
+        found["output_learning_rate_factor"] = _output_factor(width)
     return {name: value for name, value in found.items() if name not in given}
 
 
@@ -83,6 +88,11 @@ def _steps(request: StreamRequest, width: int, chars: int) -> float:
 
 def _steps_an_epoch(request: StreamRequest, chars: int) -> float:
     return max(STEPS_AN_EPOCH, chars / (request.batch_size * request.seq_length))
+
+
+def _output_factor(width: int) -> float:
+    """Return the output layer's learning rate, as a multiple of the others'."""
+    return round(min(MAX_OUTPUT_FACTOR, max(1.0, EVEN_OUTPUT_WIDTH / width)), 2)
 
 
 def _dropout(epochs_made: float, weights: float) -> float:

@@ -229,6 +229,14 @@ class StreamRequest(TrainRequest):
         description="Epochs with shorter sequences, and so more steps, which teach most at first: 1 trains the first "
         "epoch on halves of seq_length, 2 on quarters and the next on halves. 0: none, as when seq_length is given.",
     )
+    output_learning_rate_factor: float = Field(
+        1.0,
+        gt=0,
+        le=16,
+        json_schema_extra=_chosen_by_text,
+        description="The learning rate of the output layer in the first epoch, as a multiple of learning_rate; what it "
+        "is more falls as 1 / epoch. If omitted: 4 up to 256 units, then the less the wider; 1 with init_from.",
+    )
     epochs: int = Field(
         12,
         ge=1,

@@ -6,7 +6,7 @@ gate's H x H part is a matrix of its own. These weights also decay (Liu et al., 
 2025), which keeps their singular values below 1 / DECAY.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -49,9 +49,13 @@ class Optimizer:
         self._dtype = torch.bfloat16 if bfloat16 else torch.float32
         self._kernel = kernel
 
-    def step(self, learning_rate: float) -> None:
-        """Change the weights by their gradients, and clear these; `learning_rate`: Adam's."""
-        self._step_adam(learning_rate)
+    def step(self, learning_rate: float, *, output_factor: float = 1.0) -> None:
+        """Change the weights by their gradients, and clear these.
+
+        learning_rate: Adam's; output_factor: the output layer's, as a multiple of it.
+        """
+        self._step_adam([name for name in self._by_adam if not _is_output(name)], learning_rate)
+        self._step_adam([name for name in self._by_adam if _is_output(name)], learning_rate * output_factor)
         size = TIMES_ADAM * learning_rate
         for name, weight in self._by_muon.items():
             grad, weight.grad = weight.grad, None
@@ -64,8 +68,8 @@ class Optimizer:
                 for part, change in zip(self._gates(weight), self._gates(ahead), strict=True):
                     part.sub_(orthogonal(change, self._dtype, self._kernel), alpha=size)
 
-    def _step_adam(self, learning_rate: float) -> None:
-        grads = {name: weight.grad for name, weight in self._by_adam.items() if weight.grad is not None}
+    def _step_adam(self, names: Sequence[str], learning_rate: float) -> None:
+        grads = {name: grad for name in names if (grad := self._by_adam[name].grad) is not None}
         states = [self._moments[name] for name in grads]
         with torch.no_grad():
             adam(
@@ -125,6 +129,10 @@ def orthogonal(matrices: Tensor, dtype: torch.dtype, kernel: Kernel | None = Non
 
 def _takes_kernel(units: int, dtype: torch.dtype, kernel: Kernel | None) -> bool:
     return kernel is not None and dtype is torch.float32 and units % UNITS == 0
+
+
+def _is_output(name: str) -> bool:
+    return name.startswith("linear.")
 
 
 def _is_square(name: str) -> bool:

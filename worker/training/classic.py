@@ -42,6 +42,10 @@ class Classic:
         """Return the factor of the learning rate in this step: 1."""
         return 1.0
 
+    def output_factor(self, _epoch: int) -> float:
+        """Return the output layer's learning rate, as a multiple of the others': 1."""
+        return 1.0
+
     def train_batch(self, epoch: int, batch: int) -> Iterator[tuple[float, int]]:
         """Compute the gradients of one batch; yield its summed loss in nats and its targets."""
         windows, targets = self._windows.training(epoch, batch)

@@ -55,6 +55,7 @@ class Stream:
         self._max_warm_up = max(1, min(WARM_UP_STEPS, round(WARM_UP_SHARE * self.batches * request.epochs)))
         self._dropout, self._dropout_epochs = model.dropout, request.dropout_epochs
         self._warmup_epochs = request.seq_length_warmup
+        self._output_factor = request.output_learning_rate_factor
         self._carried: Carried | None = None
 
     def decays_at(self, step: int, total_steps: int) -> bool:
@@ -66,6 +67,10 @@ class Stream:
         if not self.decays_at(step, total_steps):
             return (step + 1) / (self._warm_up(total_steps) + 1)
         return LAST_RATE + (1 - LAST_RATE) * decay
+
+    def output_factor(self, epoch: int) -> float:
+        """Return the output layer's learning rate in this epoch, from 0, as a multiple of the others'."""
+        return 1 + (self._output_factor - 1) / (epoch + 1)
 
     def _warm_up(self, total_steps: int) -> int:
         return min(self._max_warm_up, max(1, round(WARM_UP_SHARE * total_steps)))

@@ -159,7 +159,7 @@ class Trainer:
             self._check_divergence(part_loss / part_characters, part_characters)
             if request.grad_clip:
                 nn.utils.clip_grad_norm_(self._model.parameters(), request.grad_clip)
-            self._optimizer.step(request.learning_rate * factor)
+            self._optimizer.step(request.learning_rate * factor, output_factor=self._recipe.output_factor(loop.epoch))
             loss, characters = loss + part_loss, characters + part_characters
         if self._recipe.decays_at(loop.step, loop.total_steps):
             loop.decay -= loop.decay / max(1, loop.total_steps - loop.step)

@@ -41,6 +41,7 @@ class TrainOptions(TypedDict, total=False):
     weight_dropout: float
     dropout_epochs: int
     seq_length_warmup: int
+    output_learning_rate_factor: float
     batch_size: int
     epochs: int
     max_seconds: float

@@ -118,6 +118,14 @@ def test_the_first_epoch_has_shorter_sequences_unless_steps_are_dear() -> None:
     assert [fitted(chars).seq_length_warmup for chars in (1_000, BOOK, 100_000_000)] == [1, 1, 1]
 
 
+def test_the_output_layer_of_a_narrow_model_learns_faster() -> None:
+    widths = (128, 256, 384, 512, 768, 1024, 2048)
+    factors = [fitted(SHAKESPEARE, hidden_size=width).output_learning_rate_factor for width in widths]
+    assert factors == [4, 4, 2.67, 2, 1.33, 1, 1]
+    assert fitted(SHAKESPEARE, output_learning_rate_factor=3).output_learning_rate_factor == 3
+    assert fitted(SHAKESPEARE, init_from="mdl_1", hidden_size=256).output_learning_rate_factor == 1
+
+
 def test_a_sequence_length_that_is_given_holds_from_the_first_epoch_on() -> None:
     assert fitted(SHAKESPEARE, seq_length=100).seq_length_warmup == 0
     assert fitted(SHAKESPEARE, seq_length=100, seq_length_warmup=3).seq_length_warmup == 3

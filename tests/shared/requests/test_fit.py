@@ -30,6 +30,7 @@ def test_a_long_text_leaves_the_defaults_alone() -> None:
     assert fit(classic(), chars=148_067, vocab_size=67, memory_limit_bytes=4 * GIB) == classic()
     fitted = fit(stream(), chars=1_115_394, vocab_size=65, memory_limit_bytes=4 * GIB)
     chosen = {"dropout": 0.2, "weight_dropout": 0.0, "dropout_epochs": 0, "seq_length_warmup": 0}
+    chosen["output_learning_rate_factor"] = 1.0
     assert fitted.model_copy(update=chosen) == stream(validation="spread")
 
 

@@ -101,6 +101,17 @@ def test_without_muon_every_weight_takes_adams_step() -> None:
         assert torch.equal(one, other)
 
 
+def test_the_output_layer_takes_steps_of_its_own_size() -> None:
+    ours, theirs = model(), model()
+    for made, factor in ((ours, 4.0), (theirs, 1.0)):
+        gradients(made, 0)
+        Optimizer(made, muon=True, bfloat16=False).step(0.01, output_factor=factor)
+    untouched = dict(model().named_parameters())
+    for (name, one), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        moved, wanted = ((weight - untouched[name]).detach().norm() for weight in (one, other))
+        assert float(moved / wanted) == pytest.approx(4 if name.startswith("linear") else 1, rel=1e-3), name
+
+
 def test_what_it_remembers_goes_on_elsewhere() -> None:
     ours = model()
     first = Optimizer(ours, muon=True, bfloat16=True)

@@ -43,9 +43,9 @@ def test_each_part_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[float] = []
     step = Optimizer.step
 
-    def counted(self: Optimizer, rate: float) -> None:
+    def counted(self: Optimizer, rate: float, *, output_factor: float) -> None:
         made.append(rate)
-        step(self, rate)
+        step(self, rate, output_factor=output_factor)
 
     monkeypatch.setattr(Optimizer, "step", counted)
     _, done = run(stream(**WARMUP, epochs=3), TEXT)
