@@ -88,7 +88,7 @@ class Party:
             for path in self._folder.glob("*.hello"):
                 party = path.name.partition(".")[0]
                 text = self._read_if_there(path)
-                if party == self._id or not text:
+                if party == self._id or text.count(" ") < 2:  # half written, where replacing isn't atomic
                     continue
                 _, chosen, host = text.split(" ", 2)
                 if known.setdefault(party, text) != text and chosen in ("-", self._id) and self._other in ("", party):
