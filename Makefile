@@ -49,7 +49,7 @@ types: setup-dev
 
 # Some images have Python keep no bytecode: each of the processes would compile all modules again.
 unit: setup-dev
-	@PYTHONDONTWRITEBYTECODE= $(RUN) pytest -n 4 --dist loadfile --no-loadscope-reorder
+	@PYTHONDONTWRITEBYTECODE= $(RUN) pytest -n 5 --dist loadfile --no-loadscope-reorder
 
 audit: setup-dev
 	@scripts/audit.sh
