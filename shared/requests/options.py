@@ -234,8 +234,8 @@ class StreamRequest(TrainRequest):
         gt=0,
         le=16,
         json_schema_extra=_chosen_by_text,
-        description="The learning rate of the output layer in the first epoch, as a multiple of learning_rate; what it "
-        "is more falls as 1 / epoch. If omitted: 4 up to 256 units, then the less the wider; 1 with init_from.",
+        description="The learning rate of the output layer in the first epoch, as a multiple of learning_rate; what "
+        "exceeds 1 falls as 1 / epoch. If omitted: 4 up to 256 units, less for wider layers; 1 with init_from.",
     )
     epochs: int = Field(
         12,

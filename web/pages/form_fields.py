@@ -22,7 +22,7 @@ _LABELS = {
     "grad_clip": "Gradient clipping",
     "dropout_epochs": "Rise of dropout",
     "seq_length_warmup": "Sequence length warm-up",
-    "output_learning_rate_factor": "Output layer’s learning rate",
+    "output_learning_rate_factor": "Output layer’s rate",
     "validation_fraction": "Validation fraction",
     "validation": "Validation part",
     "sample_chars": "Sample length",
