@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
 import shared
 from shared.jobs.rows import MetricRow
 from shared.requests.options import ClassicRequest, StreamRequest
+from worker.nn.optimizer import Optimizer
 from worker.training.events import Done, TrainEvent, bare
 from worker.training.train import train
 
@@ -43,6 +45,19 @@ def run(
     done = events[-1]
     assert isinstance(done, Done)
     return events, done
+
+
+def record_steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
+    """Return a list to which each step of the optimizer adds its learning rate and the output layer's factor."""
+    made: list[tuple[float, float]] = []
+    step = Optimizer.step
+
+    def recorded(self: Optimizer, learning_rate: float, *, output_factor: float) -> None:
+        made.append((learning_rate, output_factor))
+        step(self, learning_rate, output_factor=output_factor)
+
+    monkeypatch.setattr(Optimizer, "step", recorded)
+    return made
 
 
 def rows(metrics: Iterable[MetricRow]) -> list[MetricRow]:

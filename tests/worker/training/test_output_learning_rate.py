@@ -3,8 +3,7 @@
 import pytest
 
 from shared.requests.options import ClassicRequest, StreamRequest
-from tests.worker.short_trainings import assert_resumed_exactly, classic, run, sample_text, stream
-from worker.nn.optimizer import Optimizer
+from tests.worker.short_trainings import assert_resumed_exactly, classic, record_steps, run, sample_text, stream
 
 TEXT = sample_text(2000)
 
@@ -20,16 +19,9 @@ TEXT = sample_text(2000)
 def test_it_falls_towards_the_others(
     monkeypatch: pytest.MonkeyPatch, request_: StreamRequest | ClassicRequest, factors: list[float]
 ) -> None:
-    seen: list[float] = []
-    step = Optimizer.step
-
-    def recorded(self: Optimizer, rate: float, *, output_factor: float) -> None:
-        seen.append(output_factor)
-        step(self, rate, output_factor=output_factor)
-
-    monkeypatch.setattr(Optimizer, "step", recorded)
+    made = record_steps(monkeypatch)
     _, done = run(request_, TEXT)
-    assert seen == [factor for factor in factors for _ in range(done.step // len(factors))]
+    assert [factor for _, factor in made] == [factor for factor in factors for _ in range(done.step // len(factors))]
 
 
 def test_a_training_resumed_in_a_later_epoch_is_exact() -> None:

@@ -3,9 +3,8 @@
 import pytest
 
 from shared.requests.flops import warmup_parts
-from tests.worker.short_trainings import assert_resumed_exactly, run, sample_text, stream
+from tests.worker.short_trainings import assert_resumed_exactly, record_steps, run, sample_text, stream
 from worker.nn.model import CharLSTM
-from worker.nn.optimizer import Optimizer
 from worker.training.data import encode, survey
 from worker.training.stream import Stream
 
@@ -40,14 +39,7 @@ def test_parts_hold_all_characters_and_carry_the_state() -> None:
 
 
 def test_each_part_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[float] = []
-    step = Optimizer.step
-
-    def counted(self: Optimizer, rate: float, *, output_factor: float) -> None:
-        made.append(rate)
-        step(self, rate, output_factor=output_factor)
-
-    monkeypatch.setattr(Optimizer, "step", counted)
+    made = record_steps(monkeypatch)
     _, done = run(stream(**WARMUP, epochs=3), TEXT)
     batches = done.step // 3
     assert len(made) == (4 + 2 + 1) * batches
