@@ -27,7 +27,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.running, '-inf', now, 'LI
     what = 'cancelled'
   elseif job.worker == '' then
     -- Restored after the server was emptied, and its worker is gone: that doesn't count as a lost attempt.
-    move(job, 'queued', now, {sent = ''}, 'lost')
+    move(job, 'queued', now, {}, 'lost')
     what = 'requeued'
   else
     local losses = tonumber(job.losses) + 1

@@ -1,4 +1,4 @@
-"""The state machine on a real server: every pair of states, stale tokens, duplicates, places in the queue.
+"""The state machine on a real server: every pair of states, stale tokens, duplicates, lists.
 
 Longer than most: what one record can meet, a case each, in the order of `shared/store/job_store.py`.
 """
@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -16,17 +15,10 @@ import redis
 
 from shared.errors import Conflict, LeaseLost, NotFound, StoreUnavailable
 from shared.jobs.events import Event, EventType
-from shared.jobs.record import TRANSITIONS, JobError, JobType, Losses, NewJob, Progress, Queue, Status
-from shared.store import CancelOutcome, Claim, Store, WorkerInfo, connect, keys
+from shared.jobs.record import TRANSITIONS, JobError, JobType, Losses, NewJob, Progress, Status
+from shared.store import CancelOutcome, Store, WorkerInfo, connect, keys
 from tests.jobs import make_job
-
-LEASE_S = 10.0
-
-
-def claimed(store: Store, job: NewJob) -> Claim:
-    claim = store.jobs.claim(job.id, worker="w1", lease_s=LEASE_S)
-    assert claim is not None
-    return claim
+from tests.shared.store.claims import LEASE_S, claimed, expire
 
 
 def bring_to(store: Store, job: NewJob, status: Status) -> int:
@@ -184,10 +176,6 @@ def test_a_sealed_job_can_only_succeed(store: Store) -> None:
     assert store.jobs.get(job.id).result == {"model_id": job.model_id}
 
 
-def expire(store: Store, job: NewJob) -> None:
-    store.jobs.lose(job.id, owner_id="w1")
-
-
 def test_a_silent_worker_s_job_is_queued_again_then_failed_with_the_reason(store: Store) -> None:
     job = make_job(max_attempts=2)
     store.jobs.create(job)
@@ -276,44 +264,11 @@ def test_another_worker_s_dead_child_is_not_ours(store: Store) -> None:
     assert not store.jobs.reap(lease_s=LEASE_S)
 
 
-HOUR_MS = 3_600_000
-
-
-def set_clock_back(client: "redis.Redis", job: NewJob) -> None:
-    """Make a record look as after the server's clock was set back by an hour: all its times lie an hour ahead."""
-    key = keys.job(job.id)
-    for name in ("lease_until", "sent"):
-        if value := client.hget(key, name):
-            client.hset(key, name, int(value) + HOUR_MS)
-    for index in (keys.RUNNING, keys.OUTBOX):
-        if client.zscore(index, job.id) is not None:
-            client.zincrby(index, HOUR_MS, job.id)
-    claimed_key = keys.LAYOUT["claimed"] + job.queue
-    if client.get(claimed_key):
-        client.incrby(claimed_key, HOUR_MS)
-
-
-def test_a_clock_set_back_makes_no_lease_longer_than_it_is(store: Store, client: "redis.Redis") -> None:
-    held, silent = make_job(), make_job()
-    tokens = []
-    for job in (held, silent):
-        store.jobs.create(job)
-        tokens.append(claimed(store, job).token)
-        set_clock_back(client, job)
-    now = client.time()[0] * 1000
-    store.jobs.renew(held.id, tokens[0], lease_s=LEASE_S)
-    assert store.jobs.get(held.id).lease_until_ms <= now + 2000 + LEASE_S * 1000
-    assert not store.jobs.reap(lease_s=LEASE_S), "a silent one gets its whole lease once more"
-    until = store.jobs.get(silent.id).lease_until_ms
-    assert until <= now + 2000 + LEASE_S * 1000
-    assert client.zscore(keys.RUNNING, silent.id) == until
-
-
 def test_an_end_of_long_ago_that_is_put_back_calls_no_webhook_again(store: Store) -> None:
     hook = {"url": "https://example.com/", "events": ["job.succeeded"]}
-    now = int(time.time() * 1000)
+    now, hour_ms = int(time.time() * 1000), 3_600_000
     recent, old = (make_job(params={"webhook": hook}) for _ in range(2))
-    for job, finished_ms in ((recent, now - HOUR_MS), (old, now - 25 * HOUR_MS)):
+    for job, finished_ms in ((recent, now - hour_ms), (old, now - 25 * hour_ms)):
         assert store.jobs.restore(job, status=Status.SUCCEEDED, result={}, finished_ms=finished_ms)
         assert store.jobs.get(job.id).finished_ms == finished_ms
     message = store.webhooks.take()
@@ -329,29 +284,6 @@ def test_a_longer_lease_of_another_host_is_not_cut(store: Store) -> None:
     before = store.jobs.get(job.id).lease_until_ms
     assert not store.jobs.reap(lease_s=LEASE_S)
     assert store.jobs.get(job.id).lease_until_ms == before
-
-
-def test_a_clock_set_back_delays_no_message(store: Store, client: "redis.Redis") -> None:
-    unsent, lost = make_job(), make_job()
-    store.jobs.create(unsent)
-    set_clock_back(client, unsent)
-    assert list(store.jobs.due(stayed_empty=lambda _: False)) == [(unsent.id, Queue.TRAIN)]
-    store.jobs.create(lost)
-    store.jobs.sent(lost.id)
-    set_clock_back(client, lost)
-    assert not store.jobs.due(stayed_empty=lambda _: True), "it counts as sent just now"
-    assert int(client.hget(keys.job(lost.id), "sent") or 0) <= client.time()[0] * 1000 + 2000
-
-
-def test_a_worker_long_gone_is_not_seen_after_the_clock_was_set_back(store: Store, client: "redis.Redis") -> None:
-    info = WorkerInfo(
-        name="w1", host="h", cores=2, threads=1, bfloat16=False, memory_bytes=1, versions={}, owner_id="one"
-    )
-    assert store.workers.report(info) == (None, False)
-    assert [seen.name for seen in store.workers.seen()] == ["w1"]
-    reported = json.loads(client.get(keys.worker("w1")) or "")
-    client.set(keys.worker("w1"), json.dumps(reported | {"seen_ms": reported["seen_ms"] + HOUR_MS}))
-    assert not store.workers.seen()
 
 
 def test_two_workers_of_one_name_learn_of_each_other_and_lose_no_job_of_the_other_s(store: Store) -> None:
@@ -372,77 +304,6 @@ def test_two_workers_of_one_name_learn_of_each_other_and_lose_no_job_of_the_othe
     assert not store.jobs.reap(lease_s=LEASE_S)
     store.jobs.lose(job.id, owner_id="one")
     assert [reaped.outcome for reaped in store.jobs.reap(lease_s=LEASE_S)] == ["requeued"]
-
-
-def test_a_message_that_its_creator_didn_t_send_is_due(store: Store, client: "redis.Redis") -> None:
-    job = make_job()
-    store.jobs.create(job)
-    assert not store.jobs.due(stayed_empty=lambda _: False), "its creator has time to send it"
-    client.zadd(keys.OUTBOX, {job.id: 0})
-    assert list(store.jobs.due(stayed_empty=lambda _: False)) == [(job.id, Queue.TRAIN)]
-    assert not store.jobs.due(stayed_empty=lambda _: False), "it is sent once"
-
-
-def age_message(client: "redis.Redis", job: NewJob, by_ms: int) -> None:
-    sent = client.hget(keys.job(job.id), "sent")
-    assert isinstance(sent, str)
-    client.hset(keys.job(job.id), "sent", int(sent) - by_ms)
-
-
-def test_a_lost_message_is_sent_again_when_its_queue_stays_empty(store: Store, client: "redis.Redis") -> None:
-    job = make_job()
-    store.jobs.create(job)
-    store.jobs.sent(job.id)
-    assert not store.jobs.due(stayed_empty=lambda _: True), "it may still be under way"
-    age_message(client, job, 6_000)
-    assert not store.jobs.due(stayed_empty=lambda _: False), "it may be in the queue"
-    assert list(store.jobs.due(stayed_empty=lambda _: True)) == [(job.id, Queue.TRAIN)]
-
-
-def test_a_lost_message_is_sent_again_when_a_later_one_was_claimed(store: Store, client: "redis.Redis") -> None:
-    lost, later = make_job(), make_job()
-    for job in (lost, later):
-        store.jobs.create(job)
-        store.jobs.sent(job.id)
-    age_message(client, lost, 6_000)
-    claimed(store, later)
-    assert list(store.jobs.due(stayed_empty=lambda _: False)) == [(lost.id, Queue.TRAIN)]
-
-
-def test_an_older_message_that_is_claimed_late_hides_no_lost_one(store: Store, client: "redis.Redis") -> None:
-    # Given three messages, the middle one lost, the last one claimed before the first
-    first, lost, last = make_job(), make_job(), make_job()
-    for job, age_ms in ((first, 20_000), (lost, 6_000), (last, 0)):
-        store.jobs.create(job)
-        store.jobs.sent(job.id)
-        age_message(client, job, age_ms)
-    claimed(store, last)
-    claimed(store, first)
-    # Then the newest claim still shows that the middle one is lost
-    assert list(store.jobs.due(stayed_empty=lambda _: False)) == [(lost.id, Queue.TRAIN)]
-
-
-def test_a_job_that_was_lost_counts_as_unsent_until_its_message_is_due(store: Store, client: "redis.Redis") -> None:
-    job = make_job()
-    store.jobs.create(job)
-    store.jobs.sent(job.id)
-    claimed(store, job)
-    expire(store, job)
-    store.jobs.reap(lease_s=LEASE_S)
-    assert client.hget(keys.job(job.id), "sent") == ""
-    assert list(store.jobs.due(stayed_empty=lambda _: False)) == [(job.id, Queue.TRAIN)]
-
-
-def test_places_in_the_queue_move_up(store: Store) -> None:
-    jobs = [make_job() for _ in range(3)]
-    other = make_job(JobType.GENERATE)
-    for job in [*jobs, other]:
-        store.jobs.create(job)
-    assert [store.jobs.get(job.id).queue_position for job in [*jobs, other]] == [1, 2, 3, 1]
-    claimed(store, jobs[0])
-    store.jobs.cancel(jobs[1].id)
-    assert [store.jobs.get(job.id).queue_position for job in jobs] == [None, None, 1]
-    assert store.jobs.queue_depths() == {Queue.TRAIN: 1, Queue.GENERATE: 1}
 
 
 def test_lists_filter_by_type_shown_status_and_model_and_page_both_ways(store: Store) -> None:
@@ -671,107 +532,3 @@ def test_a_worker_s_report_clears_away_those_that_are_gone(store: Store, client:
     info = WorkerInfo(name="w1", host="h", cores=1, threads=1, bfloat16=False, memory_bytes=1, versions={})
     store.workers.report(info)
     assert client.zrange(keys.WORKERS, 0, -1) == ["w1"]
-
-
-def test_callers_take_turns_by_what_their_jobs_cost(store: Store) -> None:
-    def send(caller: str, *costs: float) -> list[str]:
-        jobs = [replace(make_job(), cost_seconds=cost) for cost in costs]
-        for job in jobs:
-            store.jobs.create(job, caller=caller)
-            store.jobs.sent(job.id)
-        return [job.id for job in jobs]
-
-    def take(message: str) -> str:
-        claim = store.jobs.claim_next(message, worker="w1", owner_id="w1", lease_s=LEASE_S, min_token=lambda _: 0)
-        assert claim is not None
-        return claim.job.id
-
-    first, *rest = many = send("ann", *[60] * 5)
-    assert take(first) == first
-    one, two = send("bob", 60, 60)
-    [quick] = send("eve", 1)
-    # The messages come in the order in which they were sent; the jobs in that of their callers' turns.
-    messages = [*rest, one, two, quick]
-    assert [take(message) for message in messages] == [quick, rest[0], one, rest[1], two, rest[2], rest[3]]
-    for message in many:
-        assert store.jobs.claim_next(message, worker="w", owner_id="w", lease_s=1, min_token=lambda _: 0) is None
-    assert not store.jobs.due(stayed_empty=lambda _: False), "no message is missing"
-
-
-def test_priorities_order_a_callers_own_jobs_and_weigh_among_callers(store: Store) -> None:
-    def send(caller: str, priority: str, cost: float = 60) -> str:
-        job = replace(make_job(params={"corpus_id": "cor_x", "priority": priority}), cost_seconds=cost)
-        store.jobs.create(job, caller=caller)
-        return job.id
-
-    low, first, second = send("ann", "low", 1), send("ann", "normal"), send("ann", "normal")
-    late, urgent, bobs = send("ann", "low", 1), send("ann", "high"), send("bob", "normal")
-    bulk = [send("eve", "low") for _ in range(3)]
-    order = []
-    while taken := store.jobs.claim_next(second, worker="w1", owner_id="w1", lease_s=LEASE_S, min_token=lambda _: 0):
-        order.append(taken.job.id)
-    # A low one that was alone costs 4; the second one comes after all normal ones of its caller, though it is short.
-    assert order == [low, urgent, *sorted((first, bobs)), second, late, *bulk]
-
-
-def test_short_jobs_come_first_but_put_off_a_long_one_by_no_more_than_it_costs(store: Store) -> None:
-    def send(caller: str, cost: float) -> str:
-        job = replace(make_job(), cost_seconds=cost)
-        store.jobs.create(job, caller=caller)
-        return job.id
-
-    long, before = send("ann", 20), 0
-    while True:
-        message = send("bob", 1)
-        claim = store.jobs.claim_next(message, worker="w1", owner_id="w1", lease_s=LEASE_S, min_token=lambda _: 0)
-        assert claim is not None
-        if claim.job.id == long:
-            break
-        before += 1
-    assert before in (19, 20), "however many bob sends"
-
-
-def test_a_drained_job_goes_first_and_the_message_of_a_cancelled_one_serves_another(store: Store) -> None:
-    drained, waiting, cancelled = (make_job() for _ in range(3))
-    for job in (drained, waiting, cancelled):
-        store.jobs.create(job, caller="ann")
-        store.jobs.sent(job.id)
-    claim = store.jobs.claim(drained.id, worker="w1", lease_s=LEASE_S)
-    assert claim is not None
-    store.jobs.release(drained.id, claim.token)
-    assert store.jobs.get(drained.id).queue_position == 1
-    store.jobs.cancel(cancelled.id)
-
-    def take() -> str | None:
-        claim = store.jobs.claim_next(cancelled.id, worker="w1", owner_id="w1", lease_s=LEASE_S, min_token=lambda _: 0)
-        return None if claim is None else claim.job.id
-
-    assert take() == drained.id
-    # Its process dies, of which no more is known than the message that it had.
-    store.jobs.lose(cancelled.id, owner_id="w1")
-    assert [(reaped.job_id, reaped.outcome) for reaped in store.jobs.reap(lease_s=LEASE_S)] == [
-        (drained.id, "requeued")
-    ]
-    assert [take(), take(), take()] == [drained.id, waiting.id, None]
-
-
-def test_a_worker_leaves_a_job_that_it_can_t_run_to_others_and_takes_the_next(store: Store) -> None:
-    newer, plain = make_job(), make_job()
-    for job in (newer, plain):
-        store.jobs.create(job)
-        store.jobs.sent(job.id)
-
-    def take(message: str, *, knows_newer: bool) -> str | None:
-        claim = store.jobs.claim_next(
-            message,
-            worker="w1",
-            owner_id="w1",
-            lease_s=LEASE_S,
-            min_token=lambda job_id: None if job_id == newer.id and not knows_newer else 0,
-        )
-        return None if claim is None else claim.job.id
-
-    assert take(newer.id, knows_newer=False) == plain.id
-    assert take(plain.id, knows_newer=False) is None
-    assert store.jobs.get(newer.id).queue_position == 1
-    assert take(plain.id, knows_newer=True) == newer.id
