@@ -20,7 +20,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', layout.outbox, '-inf', now, 'LIM
 end
 -- Sent but not claimed, while later ones were, or while nothing waits in the broker: the message is lost.
 for queue, stayed_empty in pairs(cjson.decode(ARGV[4])) do
-  local newest = math.min(now, tonumber(redis.call('GET', layout.claimed .. queue) or '0'))
+  local newest = tonumber(redis.call('GET', layout.claimed .. queue) or '0')
   for _, id in ipairs(redis.call('ZRANGE', layout.queue .. queue, 0, tonumber(ARGV[3]) - 1)) do
     local sent = redis.call('HGET', layout.job .. id, 'sent')
     if sent and sent ~= '' and tonumber(sent) > now then

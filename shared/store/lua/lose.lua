@@ -7,7 +7,6 @@ for _, id in ipairs(redis.call('ZRANGE', layout.running, 0, -1)) do
   if not message or message == '' then message = id end
   if job[1] == ARGV[3] and message == ARGV[2] then
     redis.call('HSET', layout.job .. id, 'lease_until', 0)
-    redis.call('HINCRBY', layout.job .. id, 'revision', 1)
     redis.call('ZADD', layout.running, 0, id)
     return {'ok'}
   end

@@ -248,6 +248,16 @@ def test_a_record_of_an_older_version_takes_a_saved_state(store: Store, client: 
     assert store.jobs.get(job.id).lost_attempts == 1
 
 
+def test_a_restored_job_whose_worker_is_gone_has_lost_no_attempt(store: Store, client: "redis.Redis") -> None:
+    job = make_job(max_attempts=1)
+    store.jobs.restore(job, status=Status.RUNNING, token=3, lease_s=LEASE_S)
+    assert not store.jobs.reap(lease_s=LEASE_S), "its worker may still be there"
+    client.zadd(keys.RUNNING, {job.id: 0})
+    assert [reaped.outcome for reaped in store.jobs.reap(lease_s=LEASE_S)] == ["requeued"]
+    assert store.jobs.get(job.id).lost_attempts == 0
+    assert claimed(store, job).token == 4
+
+
 def test_drains_are_no_losses(store: Store) -> None:
     job = make_job(max_attempts=1)
     store.jobs.create(job)
@@ -338,6 +348,19 @@ def test_what_a_live_job_uses_can_t_be_retired_and_what_is_retired_can_t_be_used
     store.jobs.retire("cor_x")
     with pytest.raises(Conflict, match="cor_x"):
         store.jobs.create(make_job())
+
+
+def test_jobs_that_nobody_submitted_keep_no_text_unless_they_are_nearly_done(store: Store) -> None:
+    queued, running, sealed = (make_job(JobType.EXAMINE, uses=(corpus,)) for corpus in ("cor_x", "cor_x", "cor_y"))
+    for job in (queued, running, sealed):
+        store.jobs.create(job)
+    claimed(store, running)
+    store.jobs.cancel(running.id)
+    assert store.jobs.retire("cor_x") == [queued.id], "the other one is being cancelled already"
+    assert store.jobs.get(queued.id).status is Status.CANCELLED
+    store.jobs.seal(sealed.id, claimed(store, sealed).token, "ab")
+    with pytest.raises(Conflict, match=sealed.id):
+        store.jobs.retire("cor_y")
 
 
 def test_old_jobs_are_forgotten_whole(store: Store, client: "redis.Redis") -> None:

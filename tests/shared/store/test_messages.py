@@ -17,6 +17,15 @@ def test_a_message_that_its_creator_didn_t_send_is_due(store: Store, client: "re
     assert not store.jobs.due(stayed_empty=lambda _: False), "it is sent once"
 
 
+def test_no_message_is_due_for_a_job_that_doesn_t_wait(store: Store, client: "redis.Redis") -> None:
+    running = make_job()
+    store.jobs.create(running)
+    claimed(store, running)
+    client.zadd(keys.OUTBOX, {running.id: 0, "job_gone": 0})
+    assert not store.jobs.due(stayed_empty=lambda _: False)
+    assert not client.exists(keys.OUTBOX), "it isn't looked at again"
+
+
 def test_a_lost_message_is_sent_again_when_its_queue_stays_empty(store: Store, client: "redis.Redis") -> None:
     job = make_job()
     store.jobs.create(job)
