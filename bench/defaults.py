@@ -27,7 +27,9 @@ FIXED: Mapping[int, float] = {128: 0.1, 256: 0.2, 512: 0.3}
 
 def loss_of(text: str, seconds: float, options: Mapping[str, float]) -> float:
     """Train for so long and return the best validation loss."""
-    request = fitted(text, lowercase=False, validation="tail", max_seconds=seconds, sample_chars=0, **options)
+    request = fitted(
+        text, threads=1, lowercase=False, validation="tail", max_seconds=seconds, sample_chars=0, **options
+    )
     for event in train(request, text, threads=1, clock=time.thread_time):
         if isinstance(event, Done) and event.losses.validation is not None:
             print(

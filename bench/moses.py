@@ -38,6 +38,7 @@ from worker.formats.bundle import BUNDLE, load_model, write_model
 from worker.generation.items import write_items
 from worker.generation.loaded import LoadedModel
 from worker.training.events import Done, Metric
+from worker.training.measure import measure
 from worker.training.train import train
 
 DATA = "moses/dataset/data/"
@@ -105,7 +106,8 @@ def learn(molecules: Sequence[str], asked: dict[str, Any], given: argparse.Names
         "validation_fraction": 0.003,
     }
     request = StreamRequest.model_validate(plain | asked)
-    request = fit(request, chars=len(text), vocab_size=len(set(text)), memory_limit_bytes=None)
+    speeds = [measure(given.threads)]
+    request = fit(request, chars=len(text), vocab_size=len(set(text)), memory_limit_bytes=None, speeds=speeds)
     began, reported = time.monotonic(), 0.0
     for event in train(request, text, threads=given.threads):
         took = time.monotonic() - began

@@ -24,6 +24,7 @@ from shared.text.vocabulary import BOM, Vocabulary, normalise
 from worker.nn.kernel import load
 from worker.nn.model import CharLSTM
 from worker.training.data import Windows, encode
+from worker.training.measure import measure
 from worker.training.train import train
 
 #: Steps between two models that are kept, and models between two that are looked at on the way.
@@ -64,11 +65,12 @@ def as_learned(text: str, *, lowercase: bool) -> str:
     return normalise(text.removeprefix(BOM), lowercase=lowercase)
 
 
-def fitted(text: str, **options: object) -> StreamRequest:
-    """Return `stream`'s defaults, fitted to a text as the web fits them."""
+def fitted(text: str, *, threads: int | None = None, **options: object) -> StreamRequest:
+    """Return `stream`'s defaults, fitted to a text as the web fits them; with a time limit, to these threads, too."""
     request = StreamRequest.model_validate({"corpus_id": "cor", "seed": 1, **options})
     chars = as_learned(text, lowercase=request.lowercase)
-    return fit(request, chars=len(chars), vocab_size=len(set(chars)), memory_limit_bytes=None)
+    speeds = [] if request.max_seconds is None else [measure(threads or cores())]
+    return fit(request, chars=len(chars), vocab_size=len(set(chars)), memory_limit_bytes=None, speeds=speeds)
 
 
 def find_step(request: StreamRequest, text: str, mark: float) -> tuple[int, float]:

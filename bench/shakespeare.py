@@ -61,7 +61,7 @@ def main() -> None:
     )
     seconds, threads = given.seconds or 113.0, given.threads or cores()
     options = {"lowercase": False, "validation": "tail", "max_seconds": seconds} | (given.options or {})
-    request = fitted(text, **options)
+    request = fitted(text, threads=threads, **options)
     rows: list[Row] = []
     curve: list[list[float]] = []
     began, loss, windowed = time.perf_counter(), None, None

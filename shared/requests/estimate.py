@@ -20,6 +20,10 @@ from shared.requests.validation import validation_part
 UNIT_FLOPS, PARAMETER_FLOPS, STEP_POSITIONS = 1600, 600, 50
 #: A position that is only read, in one batch row, costs this share of one that is trained on.
 READ_SHARE = 0.4
+#: Batch rows for which another thread of the compiled layer pays (bench/LOG.md).
+ROWS_A_THREAD = 16
+#: What each thread after the first adds to the speed of one: measured on two (bench/LOG.md).
+THREAD_GAIN = 0.75
 #: Below this hidden_size "auto" means float32: the conversions cost more than bfloat16 saves (bench/LOG.md).
 MIN_BFLOAT16_HIDDEN_SIZE = 128
 #: A finished training moves the factor of its recipe by this share of the way, and never beyond these.
@@ -34,9 +38,12 @@ class Speed:
 
     #: Of one position of one layer, forward and backward, without its arithmetic.
     seconds_per_position: float
+    #: Of one thread.
     flops_per_second: float
     #: The same in bfloat16; 0 where the processor has none.
     bfloat16_flops_per_second: float = 0.0
+    #: Most threads of a training.
+    threads: int = 1
     #: Time that finished trainings took, as a multiple of the estimate by the figures above, by recipe.
     factors: Mapping[str, float] = field(default_factory=dict)
 
@@ -93,6 +100,16 @@ def work_of(request: Training, chars: int) -> Work:
     return Work(steps=steps, positions=positions, chars_per_step=positions * request.batch_size)
 
 
+def threads_taken(batch_size: int, *, most: int) -> int:
+    """Return on how many threads the compiled layer computes a batch."""
+    return max(1, min(most, batch_size // ROWS_A_THREAD))
+
+
+def speedup(batch_size: int, *, threads: int) -> float:
+    """Return how many times faster a batch is computed on at most so many threads than on one."""
+    return 1 + THREAD_GAIN * (threads_taken(batch_size, most=threads) - 1)
+
+
 def takes_bfloat16(request: Training, *, has: bool) -> bool:
     """Resolve `precision` on a processor that has, or has not, bfloat16 products."""
     if request.precision == "auto":
@@ -108,7 +125,7 @@ def step_seconds(request: Training, chars: int, vocab_size: int, speed: Speed) -
     arithmetic = flops(as_cut, vocab_size) + optimizer_flops(request)
     arithmetic += UNIT_FLOPS * units + PARAMETER_FLOPS * parameters(request, vocab_size)
     waiting = speed.seconds_per_position * (request.layers * work.positions + STEP_POSITIONS)
-    return _factor(request, speed) * (waiting + arithmetic / _rate(request, speed))
+    return _factor(request, speed) * (waiting + arithmetic / _batch_rate(request, speed))
 
 
 def seconds(request: Training, chars: int, vocab_size: int, speed: Speed) -> float:
@@ -141,11 +158,15 @@ def _warmup_seconds(request: Training, work: Work, vocab_size: int, speed: Speed
     more = work.steps * sum(warmup_parts(request.seq_length_warmup, epoch) - 1 for epoch in epochs)
     arithmetic = optimizer_flops(request) + PARAMETER_FLOPS * parameters(request, vocab_size)
     waiting = speed.seconds_per_position * STEP_POSITIONS
-    return more * _factor(request, speed) * (waiting + arithmetic / _rate(request, speed))
+    return more * _factor(request, speed) * (waiting + arithmetic / _batch_rate(request, speed))
 
 
 def _factor(request: Training, speed: Speed) -> float:
     return speed.factors.get(request.recipe, 1.0)
+
+
+def _batch_rate(request: Training, speed: Speed) -> float:
+    return speedup(request.batch_size, threads=speed.threads) * _rate(request, speed)
 
 
 def _rate(request: Training, speed: Speed) -> float:

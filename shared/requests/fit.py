@@ -3,10 +3,12 @@
 Options left out shrink to fit; options given are kept, or refused with the numbers and what to do.
 """
 
+from collections.abc import Sequence
 from typing import TypeVar, cast
 
 from shared.errors import FieldError, InvalidRequest
 from shared.requests.defaults import STEPS_AN_EPOCH, chosen
+from shared.requests.estimate import Speed
 from shared.requests.flops import flops, optimizer_flops, parameters
 from shared.requests.options import AUTO, RATE_FROM_MODEL, ClassicRequest, StreamRequest
 from shared.requests.validation import validation_part
@@ -37,7 +39,7 @@ NUMBERS_PER_LOGIT = 4
 READING_BYTES = 16 << 20
 
 
-def fit(request: R, *, chars: int, vocab_size: int, memory_limit_bytes: int | None) -> R:
+def fit(request: R, *, chars: int, vocab_size: int, memory_limit_bytes: int | None, speeds: Sequence[Speed] = ()) -> R:
     """Return the request with the options that were left out fitted to the text.
 
     Arguments:
@@ -45,11 +47,12 @@ def fit(request: R, *, chars: int, vocab_size: int, memory_limit_bytes: int | No
         chars: characters of the text, as the recipe reads it.
         vocab_size: distinct characters of it, lower-cased where `request.lowercase`.
         memory_limit_bytes: what one training may use on the workers, or None where that isn't known.
+        speeds: what the workers have measured of themselves: none where that isn't known.
 
     Raises InvalidRequest where the text is too short, options that were given don't fit it, one batch would take over
     four seconds, or the job is too large for the memory.
     """
-    request = _fit_to_text(request, chars)
+    request = _fit_to_text(request, chars, speeds)
     given = request.model_fields_set
     left = MAX_BATCH_SECONDS * FLOPS_PER_SECOND - optimizer_flops(request)
     most = int(left / flops(request, vocab_size, batch_size=1))
@@ -78,9 +81,9 @@ def _text_bytes(chars: int, vocab_size: int) -> int:
     return READING_BYTES + width * chars
 
 
-def _fit_to_text(request: R, chars: int) -> R:
+def _fit_to_text(request: R, chars: int, speeds: Sequence[Speed]) -> R:
     if isinstance(request, StreamRequest):
-        return cast(R, _fit_stream(request, chars))
+        return cast(R, _fit_stream(request, chars, speeds))
     return _fit_classic(request, chars)
 
 
@@ -95,7 +98,7 @@ def _fit_classic(request: R, chars: int) -> R:
     return request
 
 
-def _fit_stream(request: StreamRequest, chars: int) -> StreamRequest:
+def _fit_stream(request: StreamRequest, chars: int, speeds: Sequence[Speed]) -> StreamRequest:
     given = request.model_fields_set
     if chars < MIN_STREAM_CHARS:
         raise InvalidRequest.at(
@@ -108,7 +111,7 @@ def _fit_stream(request: StreamRequest, chars: int) -> StreamRequest:
         request = _with(request, validation_fraction=min(share, MAX_VALIDATION_CHARS / chars))
     request = _with(request, validation=_validation(request))
     trained = validation_part(request, chars).trained
-    request = _with(request, **chosen(request, chars=trained))
+    request = _with(request, **chosen(request, chars=trained, speeds=speeds))
     if "seq_length" not in given:
         rows = request.batch_size if "batch_size" in given else 1
         request = _with(request, seq_length=max(1, min(request.seq_length, trained // (MIN_CHUNKS * rows))))

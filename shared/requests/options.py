@@ -40,7 +40,7 @@ def _chosen_by_text(schema: dict[str, Any]) -> None:
 
 
 def is_chosen(field: FieldInfo) -> bool:
-    """Return True if an omitted option gets a value that depends on the text and the time limit."""
+    """Return True if an omitted option gets a value that depends on the text, the time limit and the workers' speed."""
     return field.json_schema_extra is _chosen_by_text
 
 

@@ -130,11 +130,14 @@ def _from_model(
 
 
 def fit_to(services: Services, request: Training, *, chars: int, vocab_size: int) -> Training:
-    """Return the request fitted to a text of this size and to the memory of the workers. Raises InvalidRequest."""
-    limit = memory_limit(services)
-    if isinstance(request, ClassicRequest):
-        return fit(request, chars=chars, vocab_size=vocab_size, memory_limit_bytes=limit)
-    return fit(request, chars=chars, vocab_size=vocab_size, memory_limit_bytes=limit)
+    """Return the request fitted to a text of this size, and to the workers' memory and speed. Raises InvalidRequest."""
+    return fit(
+        request,
+        chars=chars,
+        vocab_size=vocab_size,
+        memory_limit_bytes=memory_limit(services),
+        speeds=speeds(services),
+    )
 
 
 def size_of(corpus: volume.Corpus, request: Training) -> tuple[int, int]:
@@ -144,14 +147,19 @@ def size_of(corpus: volume.Corpus, request: Training) -> tuple[int, int]:
 
 def estimate_training(services: Services, resolved: Resolved) -> Estimate:
     """Estimate a training that `resolve` returned, on the workers now seen. Queues nothing."""
-    speeds = (Speed.of(worker.speed) for worker in services.store.workers.seen())
     return estimate(
         resolved.request,
         chars=resolved.chars,
         vocab_size=resolved.vocab_size,
         memory_bytes=memory_bytes(resolved.request, resolved.chars, resolved.vocab_size),
-        speeds=[speed for speed in speeds if speed is not None],
+        speeds=speeds(services),
     )
+
+
+def speeds(services: Services) -> list[Speed]:
+    """Return what the workers now seen have measured of themselves."""
+    found = (Speed.of(worker.speed) for worker in services.store.workers.seen())
+    return [speed for speed in found if speed is not None]
 
 
 def memory_limit(services: Services) -> int | None:

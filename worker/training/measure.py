@@ -19,6 +19,7 @@ from typing import Any
 
 from shared.requests.estimate import STEP_POSITIONS, Speed, step_seconds
 from shared.requests.options import StreamRequest
+from worker.nn.kernel import load
 from worker.nn.precision import has_bfloat16
 from worker.training.train import train
 
@@ -85,7 +86,13 @@ def measure(threads: int, *, clock: Callable[[], float] = time.perf_counter) -> 
     if has_bfloat16():
         seconds = _step(large.model_copy(update={"precision": "bfloat16"}), threads, clock)
         bfloat16 = d / max(seconds * 0.1, seconds - c * per_position)
-    return Speed(seconds_per_position=per_position, flops_per_second=1 / per_flop, bfloat16_flops_per_second=bfloat16)
+    return Speed(
+        seconds_per_position=per_position,
+        flops_per_second=1 / per_flop,
+        bfloat16_flops_per_second=bfloat16,
+        # Without the compiled layer all threads have computed the few batch rows that were measured.
+        threads=1 if load() is None else threads,
+    )
 
 
 def _request(sizes: Mapping[str, Any]) -> StreamRequest:

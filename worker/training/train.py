@@ -14,6 +14,7 @@ from torch import Tensor
 
 from shared.errors import JobFailed
 from shared.host import cores, processor_kind
+from shared.requests.estimate import threads_taken
 from shared.requests.flops import takes_muon
 from shared.requests.options import ClassicRequest, StreamRequest
 from shared.text.text_stream import normalized_chunks
@@ -32,9 +33,6 @@ from worker.training.lists import Listing
 from worker.training.state import TrainState
 from worker.training.stream import Stream
 from worker.training.trainer import TrainContext, Trainer
-
-#: Batch rows for which another thread of the compiled layer pays (bench/LOG.md).
-ROWS_A_THREAD = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +154,7 @@ def _changed(facts: Mapping[str, Any], model: CharLSTM, *, bfloat16: bool) -> st
 
 
 def _threads(most: int, request: ClassicRequest | StreamRequest, model: CharLSTM) -> int:
-    return max(1, min(most, request.batch_size // ROWS_A_THREAD)) if model.fused else most
+    return threads_taken(request.batch_size, most=most) if model.fused else most
 
 
 def _pieces(

@@ -1,5 +1,6 @@
 """What stream chooses by the text's length and the time there is."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,48 +8,82 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.requests.defaults import MIN_STEPS, chosen
+from shared.requests.estimate import Speed
 from shared.requests.fit import fit
 from shared.requests.options import RATE_FROM_MODEL, StreamRequest, is_chosen
 
 BOOK, SHAKESPEARE = 148_066, 1_115_394
 
 
-def fitted(chars: int, **options: Any) -> StreamRequest:
+#: Two threads with AVX2, as measured on an AMD EPYC; two with AMX.
+AVX2 = Speed(seconds_per_position=1e-5, flops_per_second=100e9, threads=2)
+AMX = Speed(seconds_per_position=1e-5, flops_per_second=100e9, bfloat16_flops_per_second=700e9, threads=2)
+
+
+def fitted(chars: int, *speeds: Speed, **options: Any) -> StreamRequest:
     request = StreamRequest.model_validate({"corpus_id": "cor"} | options)
-    return fit(request, chars=chars, vocab_size=65, memory_limit_bytes=None)
+    return fit(request, chars=chars, vocab_size=65, memory_limit_bytes=None, speeds=speeds)
 
 
-def test_more_time_makes_a_wider_model_and_a_longer_text_a_narrower_one() -> None:
+@pytest.mark.parametrize("speed", [AVX2, AMX])
+def test_more_time_makes_a_wider_model_and_a_longer_text_a_narrower_one(speed: Speed) -> None:
     widths = {
-        (chars, seconds): fitted(chars, max_seconds=seconds).hidden_size
+        (chars, seconds): fitted(chars, speed, max_seconds=seconds).hidden_size
         for chars in (BOOK, SHAKESPEARE)
-        for seconds in (1, 20, 60, 180, 1800)
+        for seconds in (1, 20, 60, 180, 3600)
     }
     for chars in (BOOK, SHAKESPEARE):
-        of_text = [widths[chars, seconds] for seconds in (1, 20, 60, 180, 1800)]
+        of_text = [widths[chars, seconds] for seconds in (1, 20, 60, 180, 3600)]
         assert of_text == sorted(of_text)
         assert len(set(of_text)) > 2
-    assert all(widths[BOOK, seconds] >= widths[SHAKESPEARE, seconds] for seconds in (1, 20, 60))
-    assert widths[BOOK, 1800] < widths[SHAKESPEARE, 1800], "a short text doesn't fill a wide model"
+    assert widths[BOOK, 3600] < widths[SHAKESPEARE, 3600], "a short text doesn't fill a wide model"
 
 
 @pytest.mark.parametrize(
-    ("chars", "seconds", "width"),
+    ("chars", "seconds", "with_avx2", "with_amx"),
     [
-        (BOOK, 1, 128),
-        (BOOK, 20, 384),
-        (BOOK, 60, 512),
-        (BOOK, 1800, 768),
-        (SHAKESPEARE, 20, 256),
-        (SHAKESPEARE, 60, 384),
-        (SHAKESPEARE, 113, 512),
-        (SHAKESPEARE, 360, 768),
-        (SHAKESPEARE, 1800, 1024),
-        (256 << 20, 60, 384),
+        (BOOK, 1, 128, 128),
+        (BOOK, 20, 128, 256),
+        (BOOK, 60, 256, 384),
+        (BOOK, 180, 384, 512),
+        (BOOK, 7200, 768, 768),
+        (SHAKESPEARE, 20, 128, 256),
+        (SHAKESPEARE, 40, 256, 384),
+        (SHAKESPEARE, 60, 256, 384),
+        (SHAKESPEARE, 113, 384, 512),
+        (SHAKESPEARE, 360, 512, 768),
+        (SHAKESPEARE, 7200, 1024, 1024),
+        (256 << 20, 60, 256, 384),
     ],
 )
-def test_the_widths_are_those_that_the_search_found(chars: int, seconds: float, width: int) -> None:
-    assert fitted(chars, max_seconds=seconds).hidden_size == width
+def test_the_widths_are_those_that_the_search_found(chars: int, seconds: float, with_avx2: int, with_amx: int) -> None:
+    widths = [fitted(chars, speed, max_seconds=seconds).hidden_size for speed in (AVX2, AMX)]
+    assert widths == [with_avx2, with_amx]
+    assert fitted(chars, max_seconds=seconds) == fitted(chars, AVX2, max_seconds=seconds), "assumed if none is measured"
+
+
+def test_what_is_chosen_suits_the_slowest_worker() -> None:
+    assert fitted(BOOK, AMX, AVX2, max_seconds=60) == fitted(BOOK, AVX2, max_seconds=60)
+    busy = replace(AMX, factors={"stream": 8.0})
+    assert fitted(BOOK, busy, AMX, max_seconds=60).hidden_size < fitted(BOOK, AMX, max_seconds=60).hidden_size
+    one_thread, short = replace(AVX2, threads=1), {"hidden_size": 256, "max_seconds": 30.0}
+    assert fitted(SHAKESPEARE, one_thread, **short).dropout < fitted(SHAKESPEARE, AVX2, **short).dropout
+    assert fitted(BOOK, one_thread, **short) == fitted(BOOK, AVX2, **short), "it has batch rows for one"
+    float32 = {"precision": "float32", "max_seconds": 60}
+    assert fitted(BOOK, AMX, **float32) == fitted(BOOK, AVX2, **float32)
+
+
+@given(st.floats(0.9, 1.1), st.sampled_from([20, 60, 180, 600]))
+def test_measurements_that_differ_a_little_choose_the_same(times: float, seconds: int) -> None:
+    measured = replace(AVX2, flops_per_second=AVX2.flops_per_second * times)
+    assert fitted(BOOK, measured, max_seconds=seconds) == fitted(BOOK, AVX2, max_seconds=seconds)
+
+
+@given(st.floats(1e-9, 1), st.floats(1e3, 1e15), st.integers(1, 128), st.floats(0.1, 10))
+def test_any_speed_chooses_what_is_allowed(waiting: float, rate: float, threads: int, factor: float) -> None:
+    speed = Speed(seconds_per_position=waiting, flops_per_second=rate, threads=threads, factors={"stream": factor})
+    request = fitted(BOOK, speed, max_seconds=60)
+    assert StreamRequest.model_validate(request.model_dump()) == request
 
 
 def test_without_a_time_limit_nothing_depends_on_the_time() -> None:
@@ -95,7 +130,7 @@ def test_what_is_given_is_kept_and_what_is_chosen_is_allowed(chars: int, seconds
 def test_a_text_that_is_read_more_often_is_learned_with_more_left_out(share: str) -> None:
     shares = [
         chosen(StreamRequest(corpus_id="c", hidden_size=256, max_seconds=seconds), chars=BOOK)[share]
-        for seconds in (5, 7, 8, 10)
+        for seconds in (42, 50, 60, 70)
     ]
     assert shares == sorted(shares)
     assert len(set(shares)) == len(shares)

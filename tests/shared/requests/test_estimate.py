@@ -1,5 +1,6 @@
 """What a training will be: counted exactly, timed by the workers' speeds, corrected by what was seen."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,6 +43,13 @@ def test_bfloat16_counts_where_the_request_takes_it() -> None:
     assert total(request(), fast) < total(request())
     for other in (request(hidden_size=64), request(precision="float32"), request("classic")):
         assert total(other, fast) == total(other)
+
+
+def test_more_threads_are_counted_where_there_are_batch_rows_for_them() -> None:
+    two = replace(SPEED, threads=2)
+    assert total(request(batch_size=16), two) == total(request(batch_size=16))
+    assert total(request("classic", batch_size=128), two) < total(request("classic", batch_size=128))
+    assert step_seconds(request(), 10**6, VOCAB, two) < 0.7 * step_seconds(request(), 10**6, VOCAB, SPEED)
 
 
 def test_the_slowest_worker_counts() -> None:
