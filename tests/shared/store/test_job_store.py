@@ -249,12 +249,15 @@ def test_a_record_of_an_older_version_takes_a_saved_state(store: Store, client: 
 
 
 def test_a_restored_job_whose_worker_is_gone_has_lost_no_attempt(store: Store, client: "redis.Redis") -> None:
-    job = make_job(max_attempts=1)
+    job, waiting = make_job(max_attempts=1), make_job()
+    store.jobs.create(waiting)
     store.jobs.restore(job, status=Status.RUNNING, token=3, lease_s=LEASE_S)
+    assert store.jobs.get(job.id).started_ms is not None
     assert not store.jobs.reap(lease_s=LEASE_S), "its worker may still be there"
     client.zadd(keys.RUNNING, {job.id: 0})
     assert [reaped.outcome for reaped in store.jobs.reap(lease_s=LEASE_S)] == ["requeued"]
-    assert store.jobs.get(job.id).lost_attempts == 0
+    queued = store.jobs.get(job.id)
+    assert (queued.lost_attempts, queued.queue_position) == (0, 1), "it has had its turn before"
     assert claimed(store, job).token == 4
 
 
