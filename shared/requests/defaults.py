@@ -26,7 +26,8 @@ EPOCHS_FACTOR, MIN_EPOCHS, MAX_EPOCHS, MAX_STEPS = 3, 10, 48, 3200
 FASTEST_FLOPS, MAX_HALVINGS = 300e9, 5
 #: Dropout rises from 0 for this share of the expected epochs: where the time ends sooner, on a slower host, it is still
 #: low then (bench/LOG.md). It depends on the epoch alone, not on the time that has passed.
-DROPOUT_RISE = 0.5
+#: From a model, which has learned already, it rises four times as slowly (ADR 39).
+DROPOUT_RISE, DROPOUT_RISE_FROM_MODEL = 0.5, 2.0
 #: Up to this width the first epoch has two steps a batch, each on half of seq_length: it learns most from more steps.
 #: Beyond it, and with more of them, Muon takes more time than they are worth (ADR 37).
 WARMUP_EPOCHS, MAX_WARMUP_WIDTH = 1, 512
@@ -97,11 +98,13 @@ def chosen(request: StreamRequest, *, chars: int, speeds: Sequence[Speed] = ()) 
         found = {"hidden_size": width, "epochs": epochs, "patience": PATIENCE}
     weights = 4 * width * width / chars
     found |= {"dropout": _dropout(epochs_made, weights), "weight_dropout": _weight_dropout(epochs_made, weights)}
+    is_new = request.init_from in (None, AUTO)
     if given.isdisjoint(("dropout", "weight_dropout")):
-        found["dropout_epochs"] = max(1, round(DROPOUT_RISE * epochs_made))
+        rise = DROPOUT_RISE if is_new else DROPOUT_RISE_FROM_MODEL
+        found["dropout_epochs"] = max(1, round(rise * epochs_made))
     if "seq_length" not in given and width <= MAX_WARMUP_WIDTH:
         found["seq_length_warmup"] = WARMUP_EPOCHS
-    if request.init_from in (None, AUTO):
+    if is_new:
         found["output_learning_rate_factor"] = _output_factor(width)
     return {name: value for name, value in found.items() if name not in given}
 

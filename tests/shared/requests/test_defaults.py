@@ -146,6 +146,7 @@ def test_dropout_rises_over_half_the_epochs_unless_it_is_given() -> None:
     assert (fitted(BOOK).epochs, fitted(BOOK).dropout_epochs) == (12, 6)
     assert [fitted(BOOK, **{share: 0.1}).dropout_epochs for share in ("dropout", "weight_dropout")] == [0, 0]
     assert fitted(BOOK, dropout=0.1, dropout_epochs=3).dropout_epochs == 3
+    assert fitted(BOOK, init_from="mod_1").dropout_epochs == 24
 
 
 def test_the_first_epoch_has_shorter_sequences_unless_steps_are_dear() -> None:
