@@ -122,6 +122,14 @@ def test_a_caller_with_nothing_waiting_starts_again(store: Store) -> None:
     assert take(store, first) == again, "neither the one that ran nor the cancelled one counts"
 
 
+def test_nobody_saves_up_turns_while_others_run(store: Store) -> None:
+    send(store, "ann", 1_000, priority="low")
+    early, others = send(store, "ann", 1), [send(store, "bob", 60) for _ in range(5)]
+    assert [take(store, early) for _ in range(6)] == [early, *others]
+    eves, late = send(store, "eve", 60), send(store, "ann", 100)
+    assert [take(store, late) for _ in range(2)] == [eves, late], "what bob's jobs cost isn't hers to spend"
+
+
 def test_an_empty_queue_forgets_whose_turn_it_was(store: Store, client: "redis.Redis") -> None:
     dear, second = send(store, "ann", 10_000_000), send(store, "ann", 10_000_000)
     assert (take(store, dear), take(store, second)) == (dear, second)
