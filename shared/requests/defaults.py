@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.requests.estimate import Speed, speedup, step_seconds
 from shared.requests.flops import flops, optimizer_flops
-from shared.requests.options import AUTO, StreamRequest
+from shared.requests.options import AUTO, RATE_ON_SHORT_TEXT, StreamRequest
 
 #: Widths, and how many steps there must be time for to choose each. Of two models that train for the same time, the
 #: wider one is better from there on.
@@ -21,6 +21,9 @@ MAX_WEIGHTS = 20
 #: Epochs with a time limit: this multiple of those that are expected to fit, since the time ends the training anyway,
 #: within these bounds; with more steps than the last a text is only memorized.
 EPOCHS_FACTOR, MIN_EPOCHS, MAX_EPOCHS, MAX_STEPS = 3, 10, 48, 3200
+#: Epochs from a model on a text with fewer characters than the model has recurrent weights (more weights per character
+#: than these): with more of them, as with a higher learning rate, it unlearns as much as it learns (ADR 40).
+EPOCHS_FROM_MODEL, FEW_WEIGHTS = 5, 1.0
 #: The speed of a thread as a choice counts it, operations a second: this one halved, once or several times. Rounded so,
 #: measurements that differ a little choose the same. What is faster counts as this, some two thirds of a core with AMX.
 FASTEST_FLOPS, MAX_HALVINGS = 300e9, 5
@@ -85,8 +88,9 @@ def chosen(request: StreamRequest, *, chars: int, speeds: Sequence[Speed] = ()) 
         speeds: what the workers have measured of themselves.
     """
     given = request.model_fields_set
+    is_new = request.init_from in (None, AUTO)
     found: dict[str, Any] = {}
-    width, epochs_made = request.hidden_size, float(request.epochs)
+    width, expected = request.hidden_size, math.inf
     if request.max_seconds is not None:
         host = Host.of(speeds, request)
         if "hidden_size" not in given:
@@ -94,11 +98,12 @@ def chosen(request: StreamRequest, *, chars: int, speeds: Sequence[Speed] = ()) 
         an_epoch = _steps_an_epoch(request, chars)
         expected = _steps(request, width, chars, host) / an_epoch
         epochs = round(max(MIN_EPOCHS, min(MAX_EPOCHS, MAX_STEPS / an_epoch, EPOCHS_FACTOR * expected)))
-        epochs_made = min(expected, request.epochs if "epochs" in given else epochs)
         found = {"hidden_size": width, "epochs": epochs, "patience": PATIENCE}
     weights = 4 * width * width / chars
+    if not is_new and weights > FEW_WEIGHTS:
+        found |= {"epochs": EPOCHS_FROM_MODEL, "learning_rate": RATE_ON_SHORT_TEXT}
+    epochs_made = min(expected, request.epochs if "epochs" in given else found.get("epochs", request.epochs))
     found |= {"dropout": _dropout(epochs_made, weights), "weight_dropout": _weight_dropout(epochs_made, weights)}
-    is_new = request.init_from in (None, AUTO)
     if given.isdisjoint(("dropout", "weight_dropout")):
         rise = DROPOUT_RISE if is_new else DROPOUT_RISE_FROM_MODEL
         found["dropout_epochs"] = max(1, round(rise * epochs_made))

@@ -26,7 +26,7 @@ from shared.text.items import MAX_SEPARATOR
 #: The value of `init_from` that lets the service choose among the bases.
 AUTO = "auto"
 #: Default learning rate of a `stream` training that starts from a model: at 0.01 it first forgets (bench/LOG.md).
-RATE_FROM_MODEL = 3e-3
+RATE_FROM_MODEL, RATE_ON_SHORT_TEXT = 3e-3, 1e-3
 
 SeqLength = Annotated[int, Field(ge=1, le=2048)]
 HiddenSize = Annotated[int, Field(ge=1, le=4096)]
@@ -242,13 +242,15 @@ class StreamRequest(TrainRequest):
         ge=1,
         le=10_000,
         json_schema_extra=_chosen_by_text,
-        description="How many times to train on the whole text. Without a time limit 12.",
+        description="How many times to train on the whole text. If omitted: 5 from a model on a text that has fewer "
+        "characters than the model has recurrent weights; otherwise 12 without a time limit.",
     )
     learning_rate: float = Field(
         1e-2,
         gt=0,
         le=1,
-        description=f"Highest learning rate of the schedule. Left out with init_from, it is {RATE_FROM_MODEL:g}.",
+        description=f"Highest learning rate of the schedule. Left out with init_from, it is {RATE_FROM_MODEL:g}, "
+        f"or {RATE_ON_SHORT_TEXT:g} on a text that has fewer characters than the model has recurrent weights.",
     )
     grad_clip: float = Field(1.0, ge=0, le=1000, description="Maximum norm of the gradients; 0 doesn't clip them.")
     validation_fraction: float = Field(

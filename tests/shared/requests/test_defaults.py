@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.requests.defaults import MIN_STEPS, chosen
 from shared.requests.estimate import Speed
 from shared.requests.fit import fit
-from shared.requests.options import RATE_FROM_MODEL, StreamRequest, is_chosen
+from shared.requests.options import RATE_FROM_MODEL, RATE_ON_SHORT_TEXT, StreamRequest, is_chosen
 
 BOOK, SHAKESPEARE = 148_066, 1_115_394
 
@@ -91,7 +91,7 @@ def test_without_a_time_limit_nothing_depends_on_the_time() -> None:
     assert (request.hidden_size, request.epochs, request.dropout, request.learning_rate) == (256, 12, 0.27, 0.01)
     assert (request.batch_size, request.seq_length, request.weight_dropout) == (16, 128, 0.11)
     assert fitted(BOOK, hidden_size=512).learning_rate == 0.01
-    assert fitted(BOOK, init_from="mod_1").learning_rate == RATE_FROM_MODEL
+    assert fitted(SHAKESPEARE, init_from="mod_1").learning_rate == RATE_FROM_MODEL
     assert fitted(BOOK, init_from="mod_1", learning_rate=0.01).learning_rate == 0.01
     assert request.dropout < fitted(BOOK, epochs=16).dropout
     assert fitted(SHAKESPEARE).batch_size == 32
@@ -146,7 +146,17 @@ def test_dropout_rises_over_half_the_epochs_unless_it_is_given() -> None:
     assert (fitted(BOOK).epochs, fitted(BOOK).dropout_epochs) == (12, 6)
     assert [fitted(BOOK, **{share: 0.1}).dropout_epochs for share in ("dropout", "weight_dropout")] == [0, 0]
     assert fitted(BOOK, dropout=0.1, dropout_epochs=3).dropout_epochs == 3
-    assert fitted(BOOK, init_from="mod_1").dropout_epochs == 24
+    assert fitted(SHAKESPEARE, init_from="mod_1").dropout_epochs == 24
+
+
+def test_a_model_reads_a_short_text_a_few_times() -> None:
+    for more in ({}, {"max_seconds": 600}):
+        further = fitted(BOOK, init_from="mod_1", hidden_size=384, **more)
+        assert (further.epochs, further.learning_rate) == (5, RATE_ON_SHORT_TEXT)
+        assert fitted(SHAKESPEARE, init_from="mod_1", hidden_size=384, **more).epochs > 9, "a long one teaches more"
+        assert fitted(BOOK, init_from="mod_1", epochs=7, **more).epochs == 7
+        assert fitted(BOOK, hidden_size=384, **more).epochs > 9
+    assert fitted(BOOK, init_from="mod_1", hidden_size=384).dropout < fitted(BOOK, hidden_size=384).dropout
 
 
 def test_the_first_epoch_has_shorter_sequences_unless_steps_are_dear() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import VolumeUnavailable
 from shared.jobs.rows import ModelLosses
-from shared.requests.options import RATE_FROM_MODEL, StreamRequest
+from shared.requests.options import RATE_ON_SHORT_TEXT, StreamRequest
 from shared.text.vocabulary import Vocabulary
 from tests.web.world import API, BOOK, Reply, World, pointers, settings_of
 from worker.formats.bundle import write_model
@@ -76,7 +76,7 @@ def test_a_base_that_knows_the_language_is_taken(world: World, base_id: str) -> 
     assert len(start["sha256"]) == 64
     assert params["init_from"] == base_id
     assert {name: params[name] for name in SIZES} == SIZES
-    assert params["learning_rate"] == RATE_FROM_MODEL
+    assert params["learning_rate"] == RATE_ON_SHORT_TEXT
     again, _ = start_of(world, init_from="auto")
     assert again == start
 

@@ -67,8 +67,8 @@ def test_a_model_to_start_from_gives_the_sizes(world: World) -> None:
     corpus_id = world.corpus()
     fast_worker(world)
     model = world.model(corpus_id, hidden_size=96, layers=2)
-    own = estimate(world, corpus_id, hidden_size=96, layers=2, lowercase=True).json
-    further = estimate(world, corpus_id, init_from=model.id).json
+    own = estimate(world, corpus_id, hidden_size=96, layers=2, lowercase=True, epochs=3).json
+    further = estimate(world, corpus_id, init_from=model.id, epochs=3).json
     assert further.pop("starting_point")["model_id"] == model.id
     assert own.pop("starting_point")["model_id"] is None
     assert further == own
