@@ -4,8 +4,9 @@ import { codePoints, number } from "./words.js";
 const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 // Most unknown characters that are named.
 const MAX_NAMED = 5;
-// Time until a server that didn't answer is asked again, ms.
+// Time until a server that didn't answer is asked again, and that an answer may take, ms.
 const AGAIN_MS = 2000;
+const ANSWER_MS = 10000;
 
 const named = (character) => {
   const code = `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
@@ -83,7 +84,7 @@ export function marking(form) {
 
   async function fetchModel() {
     const id = form.elements.model_id.value;
-    const answer = await fetch(`/api/v1/models/${id}`);
+    const answer = await fetch(`/api/v1/models/${id}`, { signal: AbortSignal.timeout(ANSWER_MS) });
     if (form.elements.model_id.value !== id) return;
     if (answer.status >= 500) throw new Error(answer.statusText);
     model = answer.ok ? await answer.json() : null;
