@@ -10,7 +10,7 @@ export TEXT SHAKESPEARE DATA PORT NAME OUT SECONDS SEED
 RUN = .venv/bin/python -m
 
 help:
-	@echo "make demo                run a service, train on a sample text for a minute, generate text"
+	@echo "make demo                run a service, train on a sample text for up to a minute, generate text"
 	@echo "make demo TEXT=book.txt  the same with a text of yours"
 	@echo "make up                  run a service on http://127.0.0.1:8000 until Ctrl-C; PORT=8001, DATA=directory"
 	@echo "make test                run ruff, mypy and all tests; make lint, types or unit runs one of them"

@@ -1,4 +1,4 @@
-"""`charloom demo`: upload a text, train on it for a minute and generate text, all through the HTTP API."""
+"""`charloom demo`: upload a text, train on it for up to a minute and generate text, all through the HTTP API."""
 
 import shlex
 import sys
@@ -59,7 +59,7 @@ class _ShutdownRequested(Exception):
     help="First remove from --text what no model should learn, such as a licence (see charloom findings).",
 )
 def demo(text: Path | None, data: Path | None, port: int | None, seconds: int, clean: bool) -> None:
-    """Train on a text for a minute, then generate text.
+    """Train on a text for up to a minute, then generate text.
 
     Runs a service as `charloom up` does, or uses the one that runs on this data. At a terminal the service then keeps
     running until Ctrl-C; otherwise it stops.

@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.requests.estimate import Speed, speedup, step_seconds
 from shared.requests.flops import flops, optimizer_flops
-from shared.requests.options import AUTO, RATE_ON_SHORT_TEXT, StreamRequest
+from shared.requests.options import AUTO, RATE_FROM_MODEL, RATE_ON_SHORT_TEXT, StreamRequest
 
 #: Widths, and how many steps there must be time for to choose each. Of two models that train for the same time, the
 #: wider one is better from there on.
@@ -100,8 +100,10 @@ def chosen(request: StreamRequest, *, chars: int, speeds: Sequence[Speed] = ()) 
         epochs = round(max(MIN_EPOCHS, min(MAX_EPOCHS, MAX_STEPS / an_epoch, EPOCHS_FACTOR * expected)))
         found = {"hidden_size": width, "epochs": epochs, "patience": PATIENCE}
     weights = 4 * width * width / chars
-    if not is_new and weights > FEW_WEIGHTS:
-        found |= {"epochs": EPOCHS_FROM_MODEL, "learning_rate": RATE_ON_SHORT_TEXT}
+    if not is_new:
+        found["learning_rate"] = RATE_FROM_MODEL
+        if weights > FEW_WEIGHTS:
+            found |= {"epochs": EPOCHS_FROM_MODEL, "learning_rate": RATE_ON_SHORT_TEXT}
     epochs_made = min(expected, request.epochs if "epochs" in given else found.get("epochs", request.epochs))
     found |= {"dropout": _dropout(epochs_made, weights), "weight_dropout": _weight_dropout(epochs_made, weights)}
     if given.isdisjoint(("dropout", "weight_dropout")):

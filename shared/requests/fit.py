@@ -10,7 +10,7 @@ from shared.errors import FieldError, InvalidRequest
 from shared.requests.defaults import STEPS_AN_EPOCH, chosen
 from shared.requests.estimate import Speed
 from shared.requests.flops import flops, optimizer_flops, parameters
-from shared.requests.options import AUTO, RATE_FROM_MODEL, ClassicRequest, StreamRequest
+from shared.requests.options import ClassicRequest, StreamRequest
 from shared.requests.validation import validation_part
 
 R = TypeVar("R", bound=ClassicRequest | StreamRequest)
@@ -104,8 +104,6 @@ def _fit_stream(request: StreamRequest, chars: int, speeds: Sequence[Speed]) -> 
         raise InvalidRequest.at(
             "/corpus_id", f"the text has {chars:,} characters; stream needs {MIN_STREAM_CHARS:,}. Take a longer text"
         )
-    if request.init_from not in (None, AUTO) and "learning_rate" not in given:
-        request = _with(request, learning_rate=RATE_FROM_MODEL)
     if "validation_fraction" not in given:
         share = 0.0 if chars < MIN_VALIDATED_CHARS else request.validation_fraction
         request = _with(request, validation_fraction=min(share, MAX_VALIDATION_CHARS / chars))

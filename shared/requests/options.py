@@ -249,7 +249,8 @@ class StreamRequest(TrainRequest):
         1e-2,
         gt=0,
         le=1,
-        description=f"Highest learning rate of the schedule. Left out with init_from, it is {RATE_FROM_MODEL:g}, "
+        json_schema_extra=_chosen_by_text,
+        description=f"Highest learning rate of the schedule. If omitted: 0.01; with init_from {RATE_FROM_MODEL:g}, "
         f"or {RATE_ON_SHORT_TEXT:g} on a text that has fewer characters than the model has recurrent weights.",
     )
     grad_clip: float = Field(1.0, ge=0, le=1000, description="Maximum norm of the gradients; 0 doesn't clip them.")

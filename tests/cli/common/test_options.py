@@ -78,7 +78,7 @@ def test_help_has_defaults_and_limits() -> None:
     assert words["batch_size"].endswith("[default: chosen by the text for stream, 128 for classic; 1 to 4096]")
     assert words["layers"].endswith("[default: 1; 1 to 8]")
     assert words["dropout"].endswith("[default: chosen by the text for stream, 0.2 for classic; 0 to below 1]")
-    assert words["learning_rate"].endswith("[default: 0.01 for stream, 0.001 for classic; above 0 to 1]")
+    assert words["learning_rate"].endswith("[default: chosen by the text for stream, 0.001 for classic; above 0 to 1]")
     assert words["embedding_size"].endswith("[default: 64 for stream, 0 for classic; 1 to 1024]")
     assert words["top_k"].endswith("[1 or more]")
     assert words["lowercase"].endswith("[default: no for stream, yes for classic]")

@@ -183,10 +183,15 @@ def test_two_threads_have_enough_readers(seconds: float) -> None:
     assert fitted(SHAKESPEARE, max_seconds=seconds).batch_size == 32
 
 
-@given(st.integers(1_000, 300_000_000), st.none() | st.floats(1, 604_800))
-def test_an_option_that_depends_on_the_text_has_no_default_in_the_schema(chars: int, seconds: float | None) -> None:
+@given(st.integers(1_000, 300_000_000), st.none() | st.floats(1, 604_800), st.sampled_from([None, "mod_1"]))
+def test_an_option_that_depends_on_the_text_has_no_default_in_the_schema(
+    chars: int, seconds: float | None, start: str | None
+) -> None:
     """A generated client sends every default of the schema, and would fix what is to be chosen."""
-    request, schema = fitted(chars, max_seconds=seconds), StreamRequest.model_json_schema()["properties"]
+    request, schema = (
+        fitted(chars, max_seconds=seconds, init_from=start),
+        StreamRequest.model_json_schema()["properties"],
+    )
     for name, field in StreamRequest.model_fields.items():
         if name not in request.model_fields_set and getattr(request, name) != field.get_default(
             call_default_factory=True

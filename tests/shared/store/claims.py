@@ -4,6 +4,7 @@ import redis
 
 from shared.jobs.record import NewJob
 from shared.store import Claim, Store, keys
+from tests.jobs import make_job
 
 LEASE_S = 10.0
 
@@ -16,6 +17,16 @@ def claimed(store: Store, job: NewJob) -> Claim:
 
 def expire(store: Store, job: NewJob) -> None:
     store.jobs.lose(job.id, owner_id="w1")
+
+
+def create_sent(store: Store, client: "redis.Redis", *ages_ms: int) -> list[NewJob]:
+    """Create jobs whose messages were sent so long ago."""
+    jobs = [make_job() for _ in ages_ms]
+    for job, age_ms in zip(jobs, ages_ms, strict=True):
+        store.jobs.create(job)
+        store.jobs.sent(job.id)
+        age_message(client, job.id, age_ms)
+    return jobs
 
 
 def age_message(client: "redis.Redis", job_id: str, by_ms: int) -> None:

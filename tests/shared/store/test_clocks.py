@@ -13,7 +13,7 @@ from shared import ids
 from shared.jobs.record import NewJob, Queue, Status
 from shared.store import Store, WorkerInfo, keys
 from tests.jobs import make_job
-from tests.shared.store.claims import LEASE_S, age_message, claimed
+from tests.shared.store.claims import LEASE_S, claimed, create_sent
 
 HOUR_MS = 3_600_000
 
@@ -102,11 +102,7 @@ def test_a_worker_long_gone_is_not_seen_after_the_clock_was_set_back(store: Stor
 def test_a_claim_from_before_the_clock_was_set_back_shows_no_message_as_lost(
     store: Store, client: "redis.Redis"
 ) -> None:
-    before, first, waiting = make_job(), make_job(), make_job()
-    for job, age_ms in ((before, 0), (first, 7_000), (waiting, 6_000)):
-        store.jobs.create(job)
-        store.jobs.sent(job.id)
-        age_message(client, job.id, age_ms)
+    before, first, _ = create_sent(store, client, 0, 7_000, 6_000)
     claimed(store, before)
     client.incrby(keys.LAYOUT["claimed"] + Queue.TRAIN, HOUR_MS)
     claimed(store, first)

@@ -5,7 +5,7 @@ import redis
 from shared.jobs.record import Queue
 from shared.store import Store, keys
 from tests.jobs import make_job
-from tests.shared.store.claims import LEASE_S, age_message, claimed, expire
+from tests.shared.store.claims import LEASE_S, age_message, claimed, create_sent, expire
 
 
 def test_a_message_that_its_creator_didn_t_send_is_due(store: Store, client: "redis.Redis") -> None:
@@ -37,22 +37,14 @@ def test_a_lost_message_is_sent_again_when_its_queue_stays_empty(store: Store, c
 
 
 def test_a_lost_message_is_sent_again_when_a_later_one_was_claimed(store: Store, client: "redis.Redis") -> None:
-    lost, later = make_job(), make_job()
-    for job in (lost, later):
-        store.jobs.create(job)
-        store.jobs.sent(job.id)
-    age_message(client, lost.id, 6_000)
+    lost, later = create_sent(store, client, 6_000, 0)
     claimed(store, later)
     assert list(store.jobs.due(stayed_empty=lambda _: False)) == [(lost.id, Queue.TRAIN)]
 
 
 def test_an_older_message_that_is_claimed_late_hides_no_lost_one(store: Store, client: "redis.Redis") -> None:
     # Given three messages, the middle one lost, the last one claimed before the first
-    first, lost, last = make_job(), make_job(), make_job()
-    for job, age_ms in ((first, 20_000), (lost, 6_000), (last, 0)):
-        store.jobs.create(job)
-        store.jobs.sent(job.id)
-        age_message(client, job.id, age_ms)
+    first, lost, last = create_sent(store, client, 20_000, 6_000, 0)
     claimed(store, last)
     claimed(store, first)
     # Then the newest claim still shows that the middle one is lost

@@ -93,7 +93,7 @@ def test_a_book_becomes_a_model_that_writes_though_the_server_restarts(
             expect(page.get_by_text(f"in epoch {job.metrics.best_epoch}")).to_be_visible()
             page.get_by_role("link", name="Write with it").click()
             page.get_by_label("Prompt").fill("The weaver ☃")
-            page.get_by_role("button", name="Remove them").click(timeout=PATIENCE_MS)
+            page.get_by_role("button", name="Remove them").click()
             page.get_by_label("Length").fill("300")
             page.get_by_role("button", name="Write", exact=True).click()
             page.wait_for_url(re.compile("job=job_"))
