@@ -2,7 +2,7 @@
 
 What: training steps of `stream`'s defaults, which take one thread, and of 384 units, 32 batch rows, 128 characters
 on all threads, as in all epochs but the first; nothing is validated and nothing written.
-Peer: bench/plain.py, the same sizes and threads in float32; blocks of some steps take turns.
+Peer: bench/plain.py, the same sizes and threads in float32, in a process of its own; blocks of some steps take turns.
 Bar: none of its own; the plain loop is what ours must be faster than.
 
     python -m bench.pace [TEXT]
@@ -14,7 +14,7 @@ import torch
 
 from bench.common import Row, in_turns, report, text_argument
 from bench.overtake import as_learned, fitted
-from bench.plain import PlainLoop
+from bench.plain import PlainProcess
 from shared.host import cores
 from shared.requests.options import StreamRequest
 from worker.training.train import train
@@ -35,7 +35,7 @@ def compare(request: StreamRequest, text: str, *, threads: int) -> Row:
     """Take turns, and return the characters a second of both as a row."""
     request = request.model_copy(update=ENDLESS)
     training = train(request, text, threads=threads)
-    plain = PlainLoop(request, as_learned(text, lowercase=request.lowercase))
+    plain = PlainProcess(request, as_learned(text, lowercase=request.lowercase), threads=threads)
     positions = request.batch_size * request.seq_length
     until = next(training).step
 
@@ -47,13 +47,10 @@ def compare(request: StreamRequest, text: str, *, threads: int) -> Row:
             pass
         return STEPS * positions
 
-    def theirs() -> int:
-        torch.set_num_threads(threads)
-        return sum(plain.step() for _ in range(STEPS))
-
-    acts: dict[str, Callable[[], float]] = {"plain": theirs, "ours": ours}
+    acts: dict[str, Callable[[], float]] = {"plain": lambda: plain.steps(STEPS), "ours": ours}
     turns = in_turns(acts, rounds=ROUNDS)
     training.close()
+    plain.close()
     return Row(
         what=f"characters a second, hidden {request.hidden_size}, {threads} thread{'s' * (threads > 1)}",
         unit="1/s",

@@ -155,9 +155,9 @@ class _Layer(torch.autograd.Function):
         arrays = ctx.call.arrays
         gates, (positions, rows, units) = arrays.gates, arrays.h[1:].shape
         sums = 4 * units
-        exact = arrays.kind is Kind.FLOAT32
+        tiles = arrays.kind is Kind.BFLOAT16_TILES
         table_grads = None if arrays.index is None else torch.zeros(arrays.threads, *arrays.inputs.shape)
-        weight_grads = torch.zeros(arrays.threads, sums, units) if exact else None
+        weight_grads = None if tiles else torch.zeros(arrays.threads, sums, units)
         ctx.call.kernel.backward(
             arrays,
             ctx.weights,
@@ -167,13 +167,12 @@ class _Layer(torch.autograd.Function):
             last_grads=None if last_grads is None else last_grads.contiguous(),
         )
         grads = gates.view(positions * rows, -1)[:, :sums]
-        if weight_grads is None:
-            of_weight = torch.mm(grads.t(), arrays.h[:-1].view(-1, units))
-        else:
-            of_weight = _summed(weight_grads)
+        of_inputs = grads if table_grads is None else _summed(table_grads)
+        if weight_grads is not None:
+            return of_inputs, _summed(weight_grads), None
+        of_weight = torch.mm(grads.t(), arrays.h[:-1].view(-1, units))
         in_torchs_order = torch.empty(4, units // 16, 16, units)
         in_torchs_order.copy_(of_weight.view(-1, 4, 16, units).transpose(0, 1))
-        of_inputs = grads if table_grads is None else _summed(table_grads)
         return of_inputs, in_torchs_order.view(sums, units), None
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 
 from shared.requests.flops import ROUNDS
-from worker.nn.kernel import UNITS, Kernel
+from worker.nn.kernel import UNITS, Kernel, Kind
 
 #: Muon's step size as a multiple of Adam's, the weight decay of a step of size 1, and the momentum.
 TIMES_ADAM, DECAY, MOMENTUM = 12.0, 0.1, 0.95
@@ -33,7 +33,7 @@ class Optimizer:
         model: whose gradients are used and weights changed.
         muon: use Muon for the LSTM's square matrices; otherwise Adam for all weights.
         bfloat16: multiply in bfloat16 while making a gradient orthogonal.
-        kernel: multiplies in float32 instead of torch, if there is one.
+        kernel: multiplies instead of torch, if there is one.
     """
 
     def __init__(self, model: nn.Module, *, muon: bool, bfloat16: bool, kernel: Kernel | None = None) -> None:
@@ -94,7 +94,7 @@ class Optimizer:
     def _gates(self, weight: Tensor) -> tuple[Tensor, ...]:
         """Return views of the four gates' matrices, grouped as they are multiplied."""
         units = weight.shape[1]
-        together = units <= _TOGETHER or _takes_kernel(units, self._dtype, self._kernel)
+        together = units <= _TOGETHER or _kind(units, self._dtype, self._kernel) is not None
         return torch.split(weight.view(4, units, units), 4 if together else 1)
 
     def capture(self) -> dict[str, Tensor]:
@@ -115,20 +115,28 @@ class Optimizer:
 
 
 def orthogonal(matrices: Tensor, dtype: torch.dtype, kernel: Kernel | None = None) -> Tensor:
-    """Return about the nearest orthogonal matrices, (n, H, H) float32, by products in `dtype`; zeros for zeros."""
+    """Return about the nearest orthogonal matrices, (n, H, H) float32, by products in `dtype`; zeros for zeros.
+
+    The given ones are overwritten.
+    """
     a, b, c = COEFFICIENTS
-    x: Tensor = (matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-30)).to(dtype)
-    if kernel is not None and _takes_kernel(matrices.shape[1], dtype, kernel):
-        kernel.orthogonal(x, [COEFFICIENTS] * ROUNDS, threads=torch.get_num_threads())
+    x: Tensor = matrices.div_(matrices.norm(dim=(1, 2), keepdim=True) + 1e-30)
+    if kernel is not None and (kind := _kind(matrices.shape[1], dtype, kernel)) is not None:
+        kernel.orthogonal(x, [COEFFICIENTS] * ROUNDS, kind=kind, threads=torch.get_num_threads())
         return x
+    x = x.to(dtype)
     for _ in range(ROUNDS):
         gram = torch.bmm(x, x.mT)
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.float()
 
 
-def _takes_kernel(units: int, dtype: torch.dtype, kernel: Kernel | None) -> bool:
-    return kernel is not None and dtype is torch.float32 and units % UNITS == 0
+def _kind(units: int, dtype: torch.dtype, kernel: Kernel | None) -> Kind | None:
+    """Return the kind of the kernel's products, or None if torch multiplies: by AMX it is faster."""
+    if kernel is None or units % UNITS:
+        return None
+    kind = Kind.FLOAT32 if dtype is torch.float32 else kernel.bfloat16
+    return None if kind is Kind.BFLOAT16_TILES else kind
 
 
 def _is_output(name: str) -> bool:

@@ -87,9 +87,12 @@ class _Library:
         [bits] = struct.unpack("q", struct.pack("d", share))
         self._call("dropout", begin, end, seed, bits, (numbers, 4 * end), (found, 4 * end))
 
-    def charloom_orthogonal(self, units: int, rounds: int, factors: Any, matrix: int, scratch: int) -> None:
-        size, place = 4 * units * units, ctypes.addressof(factors)
-        self._call("orthogonal", units, rounds, (place, 12 * rounds), (matrix, size), (scratch, 3 * size))
+    def charloom_orthogonal(
+        self, paired: bool, units: int, rounds: int, factors: Any, matrix: int, scratch: int
+    ) -> None:
+        size, matrices, place = 4 * units * units, 4 if paired else 3, ctypes.addressof(factors)
+        places = (place, 12 * rounds), (matrix, size), (scratch, matrices * size)
+        self._call("orthogonal", int(paired), units, rounds, *places)
 
     def charloom_read(self, writing: Any, count: int, codes: int, scratch: int) -> None:
         places = (codes, 4 * count), (scratch, 0 if writing._obj.window else 20 * count * writing._obj.units)

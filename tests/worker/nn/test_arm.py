@@ -11,7 +11,7 @@ from tests.worker.nn.emulation import EmulatedKernel
 from tests.worker.nn.test_kernel import EXACT, ROUNDED, distance, gradients, orthogonal
 from worker.generation import decoders
 from worker.generation.decoders import decoder_for, packed
-from worker.nn.kernel import Kernel
+from worker.nn.kernel import Kernel, Kind
 from worker.nn.kernel.compilation import FAMILIES, processor_flags
 from worker.nn.model import CharLSTM
 from worker.nn.randomness import rng
@@ -29,7 +29,7 @@ def neon() -> Kernel:
 
 @pytest.fixture(scope="module")
 def neon_bf16() -> Kernel:
-    return EmulatedKernel(NEON_BF16, ("lstm.c", "pack.c"))
+    return EmulatedKernel(NEON_BF16, ("lstm.c", "orthogonal.c", "pack.c"))
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,12 @@ def test_orthogonal_matrices_are_those_of_avx2(neon: Kernel, avx2: Kernel | None
         pytest.skip(f"this processor has no {AVX2.title}")
     matrices = torch.randn(1, 224, 224, generator=torch.Generator().manual_seed(1))
     assert torch.equal(*(orthogonal(matrices, one) for one in (neon, avx2)))
+
+
+def test_matrices_are_orthogonal_by_products_of_bfloat16(neon_bf16: Kernel) -> None:
+    matrices = torch.randn(1, 96, 96, generator=torch.Generator().manual_seed(1))
+    found = orthogonal(matrices, neon_bf16, Kind.BFLOAT16)
+    assert 0 < distance(found, orthogonal(matrices)) < ROUNDED
 
 
 @pytest.mark.parametrize(

@@ -153,11 +153,11 @@ def test_dropout_drops_its_share_and_keeps_the_mean(compiled: Kernel) -> None:
 ROUNDS = ((3.4445, -4.7750, 2.0315), (2.5, -3.0, 1.25))
 
 
-def orthogonal(matrices: Tensor, compiled: Kernel | None = None) -> Tensor:
+def orthogonal(matrices: Tensor, compiled: Kernel | None = None, kind: Kind = Kind.FLOAT32) -> Tensor:
     """Return about the nearest orthogonal matrices, by torch's products if not by the layer's."""
     x: Tensor = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-30)
     if compiled is not None:
-        compiled.orthogonal(x, ROUNDS, threads=torch.get_num_threads())
+        compiled.orthogonal(x, ROUNDS, kind=kind, threads=torch.get_num_threads())
         return x
     for a, b, c in ROUNDS:
         gram = x @ x.mT
@@ -178,6 +178,11 @@ def test_orthogonal_matrices_are_those_of_torchs_products(compiled: Kernel, unit
     assert torch.equal(found[0], found[1])
     assert torch.equal(orthogonal(matrices[:1], compiled), found[0][:1])
     assert not orthogonal(torch.zeros(1, units, units), compiled).any()
+    if compiled.bfloat16 is Kind.BFLOAT16:
+        rounded = orthogonal(matrices, compiled, Kind.BFLOAT16)
+        assert 0 < distance(rounded, wanted) < ROUNDED
+        assert torch.equal(orthogonal(matrices[:1], compiled, Kind.BFLOAT16), rounded[:1])
+        assert not orthogonal(torch.zeros(1, units, units), compiled, Kind.BFLOAT16).any()
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

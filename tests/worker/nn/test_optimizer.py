@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shared.requests.flops import ROUNDS
-from worker.nn.kernel import load
+from worker.nn.kernel import Kind, load
 from worker.nn.model import CharLSTM
 from worker.nn.optimizer import COEFFICIENTS, DECAY, MOMENTUM, TIMES_ADAM, Optimizer, orthogonal
 
@@ -133,13 +133,17 @@ def test_what_it_remembers_goes_on_elsewhere() -> None:
 
 
 @pytest.mark.skipif(load() is None, reason="this processor belongs to no family")
-def test_the_kernel_makes_the_same_matrices_orthogonal_in_float32() -> None:
+def test_the_kernel_makes_the_same_matrices_orthogonal() -> None:
     torch.manual_seed(1)
     matrices, kernel = torch.randn(4, 64, 64), load()
-    wanted, found = orthogonal(matrices, torch.float32), orthogonal(matrices, torch.float32, kernel)
+    assert kernel is not None
+    wanted, found = (orthogonal(matrices.clone(), torch.float32, one) for one in (None, kernel))
     assert not torch.equal(found, wanted), "another order of sums"
     assert torch.allclose(found, wanted, atol=1e-5)
-    in_bfloat16 = orthogonal(matrices, torch.bfloat16)
-    assert torch.equal(orthogonal(matrices, torch.bfloat16, kernel), in_bfloat16)
+    by_torch, by_kernel = (orthogonal(matrices.clone(), torch.bfloat16, one) for one in (None, kernel))
+    if kernel.bfloat16 is Kind.BFLOAT16:
+        assert all(float((one - wanted).norm() / wanted.norm()) < 0.015 for one in (by_torch, by_kernel))
+    else:
+        assert torch.equal(by_kernel, by_torch)
     odd = torch.randn(4, 24, 24)
-    assert torch.equal(orthogonal(odd, torch.float32, kernel), orthogonal(odd, torch.float32))
+    assert torch.equal(*(orthogonal(odd.clone(), torch.float32, one) for one in (kernel, None)))

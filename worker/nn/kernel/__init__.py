@@ -91,7 +91,7 @@ class Kernel:
             library.charloom_backward.argtypes = [ctypes.POINTER(_Sequence), _INT, _INT]
             library.charloom_pack.argtypes = [_INT, _INT, _POINTER, _POINTER, _POINTER]
             library.charloom_dropout.argtypes = [_INT, _INT, ctypes.c_uint32, ctypes.c_double, _POINTER, _POINTER]
-            library.charloom_orthogonal.argtypes = [_INT, _INT, _POINTER, _POINTER, _POINTER]
+            library.charloom_orthogonal.argtypes = [_INT, _INT, _INT, _POINTER, _POINTER, _POINTER]
             library.charloom_read.argtypes = [_POINTER, _INT, _POINTER, _POINTER]
             library.charloom_write.argtypes = [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER]
             #: Columns of weights that are packed side by side.
@@ -137,7 +137,8 @@ class Kernel:
             out_grads: (T, B, H) in the kind's dtype, of h after each position.
             last_grads: (B, H) float32, of h after the last.
             table_grads: (threads, n, G) float32 zeros: of `inputs`, by index, each thread's apart.
-            weight_grads: (threads, G, H) float32 zeros: of the weights, each thread's apart. For FLOAT32.
+            weight_grads: (threads, G, H) float32 zeros: of the weights in torch's order, each thread's apart. Not for
+                BFLOAT16_TILES.
         """
         sequence = _sequence(arrays, weights)
         sequence.out_grads, sequence.last_grads = _place(out_grads), _place(last_grads)
@@ -165,20 +166,29 @@ class Kernel:
         in_threads(drop, threads)
         return found
 
-    def orthogonal(self, matrices: Tensor, coefficients: Sequence[tuple[float, float, float]], *, threads: int) -> None:
+    def orthogonal(
+        self, matrices: Tensor, coefficients: Sequence[tuple[float, float, float]], *, kind: Kind, threads: int
+    ) -> None:
         """Make matrices, (n, H, H) float32, about orthogonal, in place; their singular values must be at most 1.
 
-        coefficients: a, b and c of each round. H must be a multiple of `UNITS`. A matrix's result doesn't depend on the
-        others or the threads.
+        A matrix's result doesn't depend on the others or the threads.
+
+        Args:
+            matrices: H must be a multiple of `UNITS`.
+            coefficients: a, b and c of each round.
+            kind: of the products; not BFLOAT16_TILES.
+            threads: that share the matrices.
         """
         count, units = matrices.shape[:2]
         threads, rounds = max(1, min(threads, count)), len(coefficients)
         factors = (ctypes.c_float * (3 * rounds))(*chain(*coefficients))
-        scratch = torch.empty(threads, 3, units, units)
+        scratch = torch.empty(threads, 3 if kind is Kind.FLOAT32 else 4, units, units)
 
         def make(number: int, all_: int) -> None:
             for one in matrices[number::all_]:
-                self._library.charloom_orthogonal(units, rounds, factors, one.data_ptr(), scratch[number].data_ptr())
+                self._library.charloom_orthogonal(
+                    kind is not Kind.FLOAT32, units, rounds, factors, one.data_ptr(), scratch[number].data_ptr()
+                )
 
         in_threads(make, threads)
 

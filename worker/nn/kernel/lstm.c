@@ -30,7 +30,8 @@ struct sequence {
     const float *last_grads; /* (B, H), or NULL: of h after the last position */
     float *table_grads;      /* (threads, n, G) zeros, or NULL: of inputs, summed by index, for each thread apart */
     int64_t table_rows;      /* n */
-    float *weight_grads;     /* (threads, G, H) zeros, or NULL: for each thread apart, of its rows; float32 only */
+    float *weight_grads;     /* (threads, G, H) zeros in torch's order, or NULL: for each thread apart, of its rows; not
+                                BF16_TILES */
     float *scratch;          /* for the backward pass: (B, H rounded up to 64 + H) gradients of h and of c, and where
                                 weight_grads is given (threads, 129, 5 (H + 64)) */
 };
@@ -121,16 +122,38 @@ INLINE void cells(const int narrow, const struct sequence *s, size_t t, size_t f
     }
 }
 
-/* Places, at most, whose products are added to the gradients of the weights at once. Their gradients of gate sums and h
- * before are multiplied from copies, (G / 16, PITCH, 16) and (H / WIDTH, PITCH, WIDTH): where they are the rows share
- * cache sets, and each takes a page of memory of its own. */
+/* Places, or pairs of bfloat16 places, at most, whose products are added to the gradients of the weights at once. Their
+ * gradients of gate sums and h before are multiplied from copies, (G / 16, PITCH, 16) and (H / WIDTH, PITCH, WIDTH): where
+ * they are the rows share cache sets, and each takes a page of memory of its own. */
 enum { SPAN = 128, PITCH = SPAN + 1, WIDTH = OUTER * UNITS };
 
-INLINE void copy_h(const float *h, size_t units, float *to)
+/* Where sixteen of the copied elements begin: gate sums from `sum` on, units from `unit` on, of place n. */
+INLINE float *copied_sums(float *copies, size_t sum, size_t n) { return copies + sum * PITCH + n * UNITS; }
+INLINE float *copied_units(float *copies, size_t units, size_t unit, size_t n)
 {
-    for (size_t unit = 0; unit < units; unit += UNITS)
-        vstore(to + unit / WIDTH * WIDTH * PITCH + unit % WIDTH, vload(h + unit));
+    return copies + GATES * units * PITCH + unit / WIDTH * WIDTH * PITCH + n * WIDTH + unit % WIDTH;
 }
+
+#if BFLOAT16
+/* Copy what positions t and t + 1 of the rows from..to - 1 have, in pairs, to places n and after; t + 1 may be the end. */
+NOINLINE void copy_pairs(const struct sequence *s, size_t t, size_t from, size_t to, float *copies, size_t n)
+{
+    const size_t units = s->units, sums = GATES * units, rows = s->rows, stride = s->stride;
+    const int alone = t + 1 == (size_t)s->positions;
+    const bf16 *gates = s->gates, *h = s->h;
+    for (size_t row = from; row < to; row++, n++) {
+        const bf16 *first = gates + (t * rows + row) * stride, *before = h + (t * rows + row) * units;
+        for (size_t sum = 0; sum < sums; sum += UNITS) {
+            const vec second = alone ? vsplat(0.0f) : vwiden(first + rows * stride + sum);
+            pstore((bf16 *)copied_sums(copies, sum, n), vwiden(first + sum), second);
+        }
+        for (size_t unit = 0; unit < units; unit += UNITS) {
+            const vec second = alone ? vsplat(0.0f) : vwiden(before + rows * units + unit);
+            pstore((bf16 *)copied_units(copies, units, unit, n), vwiden(before + unit), second);
+        }
+    }
+}
+#endif
 
 /* From dhs, the gradient of h after position t, and dcs, that of c after it: put those of the gate sums where the gates
  * were, and that of c before into dcs. Unless `copies` is NULL these rows are copied to places n and after. */
@@ -142,7 +165,9 @@ INLINE void cells_back(const int narrow, const struct sequence *s, size_t t, siz
     for (size_t row = from; row < to; row++, n++) {
         const size_t place = t * s->rows + row;
         float *sum = table ? table + (size_t)s->index[place] * GATES * units : NULL;
-        if (copies) copy_h((const float *)s->h + place * units, units, copies + GATES * units * PITCH + n * WIDTH);
+        if (copies)
+            for (size_t unit = 0; unit < units; unit += UNITS)
+                vstore(copied_units(copies, units, unit, n), vload((const float *)s->h + place * units + unit));
         for (size_t block = 0; block < units / UNITS; block++) {
             const size_t unit = row * units + block * UNITS, at = place * s->stride + block * BLOCK;
             vec dh = vload(dhs + row * padded + block * UNITS);
@@ -163,7 +188,7 @@ INLINE void cells_back(const int narrow, const struct sequence *s, size_t t, siz
             };
             UNROLLED(gate, GATES) {
                 put(narrow, s->gates, at + gate * UNITS, grads[gate]);
-                if (copies) vstore(copies + ((block * GATES + gate) * PITCH + n) * UNITS, grads[gate]);
+                if (copies) vstore(copied_sums(copies, block * BLOCK + gate * UNITS, n), grads[gate]);
                 if (sum) {
                     float *place_of = sum + block * BLOCK + gate * UNITS;
                     vstore(place_of, vadd(vload(place_of), grads[gate]));
@@ -215,36 +240,46 @@ static void backward_step(const struct sequence *s, size_t *tiles, size_t t, siz
 }
 
 /* to[0..count - 1][16 `groups`] += products of `count` gate gradients with h before at n places. */
-INLINE void outer_product(const int count, const int groups, size_t n, const float *grads, const float *h, float *to,
-                          size_t units)
+INLINE void outer_product(const int paired, const int count, const int groups, size_t n, const float *grads,
+                          const float *h, float *to, size_t units)
 {
     vec sums[MAX_ROWS][GATES];
     UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vload(to + r * units + g * UNITS);
     UNROLLED(r, count) UNROLLED(g, groups) __builtin_prefetch(to + r * units + (groups + g) * UNITS);
-    add_product(count, groups, grads, 1, UNITS, h, WIDTH, UNITS, n, sums);
+    add_product(paired, count, groups, grads, 1, UNITS, h, WIDTH, UNITS, n, sums);
     UNROLLED(r, count) UNROLLED(g, groups) vstore(to + r * units + g * UNITS, sums[r][g]);
 }
 
 /* The same for sixteen of them, one gate of a block. */
-INLINE void outer_products(const int groups, size_t n, const float *grads, const float *h, float *to, size_t units)
+INLINE void outer_products(const int paired, const int groups, size_t n, const float *grads, const float *h, float *to,
+                           size_t units)
 {
-    outer_product(6, groups, n, grads, h, to, units);
-    outer_product(5, groups, n, grads + 6, h, to + 6 * units, units);
-    outer_product(5, groups, n, grads + 11, h, to + 11 * units, units);
+    outer_product(paired, 6, groups, n, grads, h, to, units);
+    outer_product(paired, 5, groups, n, grads + 6, h, to + 6 * units, units);
+    outer_product(paired, 5, groups, n, grads + 11, h, to + 11 * units, units);
 }
 
-/* Add n copied places to the gradients of the weights, (G, H). A strip of gradients stays in the nearest cache while h
- * comes by. */
-NOINLINE void add_weight_grads(size_t units, size_t n, const float *grads, float *sum)
+/* Add n copied places, or pairs of them, to the gradients of torch's weights, (G, H). A strip of gradients stays in the
+ * nearest cache while h comes by. */
+INLINE void add_weight_grads(const int paired, size_t units, size_t n, float *copies, float *sum)
 {
-    const float *h = grads + GATES * units * PITCH;
     for (size_t gate = 0; gate < GATES * units; gate += UNITS)
         for (size_t column = 0; column < units; column += WIDTH) {
-            const float *left = grads + gate * PITCH, *right = h + column * PITCH;
-            float *to = sum + gate * units + column;
-            if (units - column >= WIDTH) outer_products(OUTER, n, left, right, to, units);
-            else outer_products(2, n, left, right, to, units);
+            const float *left = copied_sums(copies, gate, 0), *right = copied_units(copies, units, column, 0);
+            float *to = sum + torch_row(gate, units) * units + column;
+            if (units - column >= WIDTH) outer_products(paired, OUTER, n, left, right, to, units);
+            else outer_products(paired, 2, n, left, right, to, units);
         }
+}
+
+NOINLINE void add_weight_grads_f32(size_t units, size_t n, float *copies, float *sum)
+{
+    add_weight_grads(0, units, n, copies, sum);
+}
+
+NOINLINE void add_weight_grads_bf16(size_t units, size_t n, float *copies, float *sum)
+{
+    add_weight_grads(1, units, n, copies, sum);
 }
 
 /* The first row of thread `number` of so many: whole tiles where there are enough of them. */
@@ -280,9 +315,12 @@ void charloom_backward(const struct sequence *s, int64_t number, int64_t threads
 {
     const size_t from = share(s, number, threads), to = share(s, number + 1, threads);
     const size_t units = s->units, padded = (units + BLOCK - 1) / BLOCK * BLOCK, positions = s->positions;
+    /* Positions that are copied together, how often there are such, and after how many the copies are multiplied. */
+    const size_t each = s->kind == FLOAT32 ? 1 : 2, copied = (positions + each - 1) / each;
     const size_t span = to > from && to - from < SPAN ? SPAN / (to - from) : 1;
     float *dhs = s->scratch, *dcs = s->scratch + s->rows * padded;
-    float *scratch = s->weight_grads ? dcs + s->rows * units + number * PITCH * 5 * (units + BLOCK) : NULL;
+    float *copies = s->weight_grads ? dcs + s->rows * units + number * PITCH * 5 * (units + BLOCK) : NULL;
+    float *weight_grads = copies ? s->weight_grads + number * GATES * units * units : NULL;
     float *table = s->table_grads ? s->table_grads + number * s->table_rows * GATES * units : NULL;
     const fp_mode before = flush_denormals();
     size_t tiles = 0;
@@ -292,13 +330,19 @@ void charloom_backward(const struct sequence *s, int64_t number, int64_t threads
         if (s->last_grads) memcpy(dhs + row * padded, s->last_grads + row * units, units * sizeof(float));
     }
     for (size_t t = positions; from < to && t-- > 0;) {
+        const size_t place = t / each;
         for (size_t first = from; first < to; first += SPAN) {
             const size_t last = to - first < SPAN ? to : first + SPAN, n = last - first;
-            if (s->kind == FLOAT32) cells_back(0, s, t, first, last, dhs, padded, dcs, table, scratch, t % span * n);
+            if (s->kind == FLOAT32) cells_back(0, s, t, first, last, dhs, padded, dcs, table, copies, place % span * n);
             else cells_back(1, s, t, first, last, dhs, padded, dcs, table, NULL, 0);
-            if (scratch && t % span == 0)
-                add_weight_grads(units, (positions - t < span ? positions - t : span) * n, scratch,
-                                 s->weight_grads + number * GATES * units * units);
+            if (!copies || t % each) continue;
+#if BFLOAT16
+            if (s->kind != FLOAT32) copy_pairs(s, t, first, last, copies, place % span * n);
+#endif
+            if (place % span) continue;
+            const size_t some = (copied - place < span ? copied - place : span) * n;
+            if (s->kind == FLOAT32) add_weight_grads_f32(units, some, copies, weight_grads);
+            else add_weight_grads_bf16(units, some, copies, weight_grads);
         }
         if (t) backward_step(s, &tiles, t, from, to, dhs, padded);
     }

@@ -7,64 +7,121 @@
  *
  *      strip 0: [row 0: 16 numbers][row 1: 16 numbers] ... [row H - 1]   strip 1: ...                  H / 16 strips
  *
+ * Where products are in bfloat16, they read copies: pairs of rows, or, for the left matrix of a product by rows, pairs of
+ * columns. An element is a pair then, and there are half as many rows, or columns.
+ *
+ *      strip 0: [rows 0 and 1: 16 pairs][rows 2 and 3] ...        strip 0: [row 0: columns 0 and 1, 2 and 3, ...][row 1] ...
+ *
  * H is a multiple of 32.
  */
 #include "vectors.h"
 
-/* Rows of the right matrix that are multiplied at once: with as many of the left one they fit the nearest cache. */
+/* Elements of the right matrix's columns that are multiplied at once: with as many of the left one they fit the nearest
+ * cache. */
 enum { DEPTH_AT_ONCE = 192 };
 
 INLINE size_t smaller_of(size_t a, size_t b) { return a < b ? a : b; }
 
+/* Elements of a row in a strip. */
+INLINE size_t width(const int paired) { return paired ? UNITS / 2 : UNITS; }
+
 /* to[r][16 `groups` columns] += the product of `count` rows of the left matrix with as many columns of the right one,
- * over `depth` numbers: rows as they are, or columns instead of rows. */
-INLINE void add_tile(const int count, const int groups, const int columns, size_t units, size_t depth,
-                     const float *left, const float *right, float *to)
+ * over `depth` elements of `length`: rows as they are, or columns instead of rows. */
+INLINE void add_tile(const int paired, const int count, const int groups, const int columns, size_t units,
+                     size_t length, size_t depth, const float *left, const float *right, float *to)
 {
-    const size_t apart = units * UNITS;
+    const size_t apart = length * UNITS, wide = width(paired);
     vec sums[MAX_ROWS][GATES];
-    UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vload(to + g * apart + r * UNITS);
-    if (columns) add_product(count, groups, left, 1, UNITS, right, UNITS, apart, depth, sums);
+    UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vload(to + g * units * UNITS + r * UNITS);
+    if (columns) add_product(paired, count, groups, left, 1, UNITS, right, UNITS, apart, depth, sums);
     else
-        for (size_t k = 0; k < depth; k += UNITS)
-            add_product(count, groups, left + k * units, UNITS, 1, right + k * UNITS, UNITS, apart, UNITS, sums);
-    UNROLLED(r, count) UNROLLED(g, groups) vstore(to + g * apart + r * UNITS, sums[r][g]);
+        for (size_t k = 0; k < depth; k += wide)
+            add_product(paired, count, groups, left + k * units, wide, 1, right + k * UNITS, UNITS, apart, wide, sums);
+    UNROLLED(r, count) UNROLLED(g, groups) vstore(to + g * units * UNITS + r * UNITS, sums[r][g]);
 }
 
-/* The same for rows first..first + 15 of the product. */
-INLINE void add_rows(const int groups, const int columns, size_t units, size_t first, size_t k, size_t depth,
-                     const float *left, const float *right, float *to)
+/* The same for rows first..first + 15 of the product, from element k on. */
+INLINE void add_rows(const int paired, const int groups, const int columns, size_t units, size_t length, size_t first,
+                     size_t k, size_t depth, const float *left, const float *right, float *to)
 {
-    const float *from = columns ? left + first * units + k * UNITS : left + k * units + first * UNITS;
+    const size_t step = columns ? 1 : width(paired);
+    const float *from = columns ? left + first * length + k * UNITS : left + k * units + first * step;
     right += k * UNITS;
     to += first * UNITS;
-    const size_t step = columns ? 1 : UNITS;
-    add_tile(6, groups, columns, units, depth, from, right, to);
-    add_tile(5, groups, columns, units, depth, from + 6 * step, right, to + 6 * UNITS);
-    add_tile(5, groups, columns, units, depth, from + 11 * step, right, to + 11 * UNITS);
+    add_tile(paired, 6, groups, columns, units, length, depth, from, right, to);
+    add_tile(paired, 5, groups, columns, units, length, depth, from + 6 * step, right, to + 6 * UNITS);
+    add_tile(paired, 5, groups, columns, units, length, depth, from + 11 * step, right, to + 11 * UNITS);
 }
 
-/* to = the product of two matrices, of the left one's columns if `columns`; of a symmetric product the blocks above the
- * diagonal and on it. */
-INLINE void multiply(const int columns, const int symmetric, size_t units, const float *left, const float *right,
-                     float *to)
+/* to += the product of two matrices, of the left one's columns if `columns`; of a symmetric product the blocks above the
+ * diagonal and on it. `to` is in float32, the others are pairs if `paired`. */
+INLINE void add_matrices(const int paired, const int columns, const int symmetric, size_t units, const float *left,
+                         const float *right, float *to)
 {
-    memset(to, 0, units * units * sizeof(float));
+    const size_t length = paired ? units / 2 : units;
     for (size_t column = 0; column < units; column += OUTER * UNITS) {
         const size_t end = symmetric ? smaller_of(column + OUTER * UNITS, units) : units;
-        for (size_t k = 0; k < units; k += DEPTH_AT_ONCE) {
-            const size_t depth = smaller_of(DEPTH_AT_ONCE, units - k), at = column * units;
+        for (size_t k = 0; k < length; k += DEPTH_AT_ONCE) {
+            const size_t depth = smaller_of(DEPTH_AT_ONCE, length - k);
+            const float *strips = right + column * length;
+            float *at = to + column * units;
             for (size_t row = 0; row < end; row += UNITS)
                 if (units - column >= OUTER * UNITS)
-                    add_rows(OUTER, columns, units, row, k, depth, left, right + at, to + at);
-                else add_rows(2, columns, units, row, k, depth, left, right + at, to + at);
+                    add_rows(paired, OUTER, columns, units, length, row, k, depth, left, strips, at);
+                else add_rows(paired, 2, columns, units, length, row, k, depth, left, strips, at);
         }
     }
 }
 
-NOINLINE void gram_of(size_t units, const float *x, float *to) { multiply(1, 1, units, x, x, to); }
-NOINLINE void square_of(size_t units, const float *gram, float *to) { multiply(0, 1, units, gram, gram, to); }
-NOINLINE void product_of(size_t units, const float *x, const float *y, float *to) { multiply(0, 0, units, x, y, to); }
+NOINLINE void gram_f32(size_t units, const float *x, float *to)
+{
+    memset(to, 0, units * units * sizeof(float));
+    add_matrices(0, 1, 1, units, x, x, to);
+}
+
+NOINLINE void square_f32(size_t units, const float *gram, float *to)
+{
+    memset(to, 0, units * units * sizeof(float));
+    add_matrices(0, 0, 1, units, gram, gram, to);
+}
+
+NOINLINE void product_f32(size_t units, const float *x, const float *y, float *to)
+{
+    memset(to, 0, units * units * sizeof(float));
+    add_matrices(0, 0, 0, units, x, y, to);
+}
+
+#if BFLOAT16
+/* Of pairs: a matrix's columns with its own columns, which is the square of a symmetric one, too. */
+NOINLINE void gram_bf16(size_t units, const float *x, float *to)
+{
+    memset(to, 0, units * units * sizeof(float));
+    add_matrices(1, 1, 1, units, x, x, to);
+}
+
+NOINLINE void add_product_bf16(size_t units, const float *x, const float *y, float *to)
+{
+    add_matrices(1, 0, 0, units, x, y, to);
+}
+
+/* to = a multiple of a matrix, as the products read it. */
+NOINLINE void scale(size_t size, float factor, const float *matrix, float *to)
+{
+    for (size_t i = 0; i < size; i += UNITS)
+        vstore(to + i, vmul(vsplat(factor), vwiden((const bf16 *)matrix + i)));
+}
+
+NOINLINE void pair_rows(size_t size, const float *matrix, float *to)
+{
+    for (size_t i = 0; i < size; i += 2 * UNITS)
+        pstore((bf16 *)to + i, vload(matrix + i), vload(matrix + i + UNITS));
+}
+
+NOINLINE void pair_columns(size_t size, const float *matrix, float *to)
+{
+    for (size_t i = 0; i < size; i += UNITS) vnarrow((bf16 *)to + i, vload(matrix + i));
+}
+#endif
 
 /* Copy the blocks above the diagonal to those below it. */
 NOINLINE void mirror(size_t units, float *matrix)
@@ -78,24 +135,26 @@ NOINLINE void mirror(size_t units, float *matrix)
         }
 }
 
-/* square = a + b gram + c square, above the diagonal and on it. */
-NOINLINE void make_polynomial(size_t units, const float *coefficients, const float *gram, float *square)
+/* square = `first` + b gram + c square, above the diagonal and on it; b and c are the others. */
+NOINLINE void make_polynomial(size_t units, float first, const float *others, const float *gram, float *square)
 {
-    const vec b = vsplat(coefficients[1]), c = vsplat(coefficients[2]);
+    const vec b = vsplat(others[0]), c = vsplat(others[1]);
     for (size_t column = 0; column < units; column += UNITS) {
         const float *from = gram + column * units;
         float *to = square + column * units;
         for (size_t at = 0; at < (column + UNITS) * UNITS; at += UNITS)
             vstore(to + at, vfma(b, vload(from + at), vmul(c, vload(to + at))));
-        for (size_t unit = 0; unit < UNITS; unit++) to[(column + unit) * UNITS + unit] += coefficients[0];
+        for (size_t unit = 0; unit < UNITS; unit++) to[(column + unit) * UNITS + unit] += first;
     }
 }
 
 /* Make a matrix whose singular values are at most 1 about orthogonal in so many rounds.
  *
- * coefficients: (rounds, 3), a, b and c; matrix: (H, H); scratch: (3, H, H).
+ * paired: multiply in bfloat16; coefficients: (rounds, 3), a, b and c; matrix: (H, H); scratch: (3, H, H), where paired
+ * (4, H, H).
  */
-void charloom_orthogonal(int64_t units, int64_t rounds, const float *coefficients, float *matrix, float *scratch)
+void charloom_orthogonal(int64_t paired, int64_t units, int64_t rounds, const float *coefficients, float *matrix,
+                         float *scratch)
 {
     const size_t n = units, size = n * n;
     const fp_mode before = flush_denormals();
@@ -104,12 +163,31 @@ void charloom_orthogonal(int64_t units, int64_t rounds, const float *coefficient
         for (size_t row = 0; row < n; row++)
             vstore(x + column * n + row * UNITS, vload(matrix + row * n + column));
     for (int64_t round = 0; round < rounds; round++) {
-        gram_of(n, x, gram);
-        mirror(n, gram);
-        square_of(n, gram, square);
-        make_polynomial(n, coefficients + 3 * round, gram, square);
-        mirror(n, square);
-        product_of(n, x, square, gram);
+        const float *factors = coefficients + 3 * round;
+#if BFLOAT16
+        float *left = square + size, *right = left + size / 2;
+        if (paired) {
+            pair_rows(size, x, left);
+            gram_bf16(n, left, gram);
+            mirror(n, gram);
+            pair_rows(size, gram, right);
+            gram_bf16(n, right, square);
+            make_polynomial(n, 0, factors + 1, gram, square);
+            mirror(n, square);
+            pair_columns(size, x, left);
+            pair_rows(size, square, right);
+            scale(size, factors[0], left, gram);
+            add_product_bf16(n, left, right, gram);
+        }
+#endif
+        if (!paired) {
+            gram_f32(n, x, gram);
+            mirror(n, gram);
+            square_f32(n, gram, square);
+            make_polynomial(n, factors[0], factors + 1, gram, square);
+            mirror(n, square);
+            product_f32(n, x, square, gram);
+        }
         float *made = gram;
         gram = x;
         x = made;

@@ -41,12 +41,6 @@ void charloom_dropout(int64_t from, int64_t to, uint32_t seed, double share, con
     }
 }
 
-/* Where gate sum n of the packed order is among the rows of torch's weights: input, forget, cell, output of all. */
-INLINE size_t torch_row(size_t n, size_t units)
-{
-    return n % BLOCK / UNITS * units + n / BLOCK * UNITS + n % UNITS;
-}
-
 static void pack_f32(size_t units, const float *weights, float *forward, float *backward)
 {
     const size_t all = GATES * units, padded = (units + BLOCK - 1) / BLOCK * BLOCK;

@@ -123,6 +123,12 @@ INLINE struct cell cell_of(const int rough, const float *sums, const vec enterin
     return made;
 }
 
+/* Where gate sum n of the packed order is among the rows of torch's weights: input, forget, cell, output of all. */
+INLINE size_t torch_row(size_t n, size_t units)
+{
+    return n % BLOCK / UNITS * units + n / BLOCK * UNITS + n % UNITS;
+}
+
 /* Where column n of weights begins, depth numbers each. */
 INLINE size_t column_place(size_t n, size_t depth) { return n / STRIP * STRIP * depth + n % STRIP; }
 
@@ -146,12 +152,24 @@ INLINE size_t height(size_t m, size_t most)
 
 /* sums[r][g] += group g of 16 columns of the product of `count` rows, `stride` apart, whose numbers are `step` apart, with
  * weights whose rows are `pitch` apart and whose groups `apart`. All but addresses are constants, so that sums stay in
- * registers. */
-INLINE void add_product(const int count, const int groups, const float *rows, size_t stride, size_t step,
+ * registers. Where `paired` each element, of rows as of weights, is a pair of bfloat16 instead of one float32. */
+INLINE void add_product(const int paired, const int count, const int groups, const float *rows, size_t stride, size_t step,
                         const float *weights, size_t pitch, size_t apart, size_t depth, vec sums[MAX_ROWS][GATES])
 {
 #pragma GCC unroll 2
     for (size_t k = 0; k < depth; k++) {
+#if BFLOAT16
+        if (paired) {
+            pairs w[GATES];
+            UNROLLED(g, groups) w[g] = pload((const bf16 *)(weights + k * pitch + g * apart));
+            UNROLLED(r, count) {
+                int32_t pair;
+                memcpy(&pair, rows + r * stride + k * step, sizeof pair);
+                UNROLLED(g, groups) sums[r][g] = pdot(sums[r][g], w[g], pair);
+            }
+            continue;
+        }
+#endif
         vec w[GATES];
         UNROLLED(g, groups) w[g] = vload(weights + k * pitch + g * apart);
         UNROLLED(r, count) {
@@ -159,6 +177,7 @@ INLINE void add_product(const int count, const int groups, const float *rows, si
             UNROLLED(g, groups) sums[r][g] = vfma(a, w[g], sums[r][g]);
         }
     }
+    (void)paired;
 }
 
 /* Put the product of n rows with a block's 64 columns at `to`, rows `to_stride` apart, or add it to what is there. So
@@ -182,7 +201,7 @@ NOINLINE void multiply_f32(const int add, size_t n, const float *rows, size_t st
                     vec sums[MAX_ROWS][GATES];
                     UNROLLED(r, count) UNROLLED(g, groups)
                         sums[r][g] = add || k ? vload(at + r * to_stride + g * UNITS) : vsplat(0.0f);
-                    add_product(count, groups, from, stride, 1, part, STRIP, apart, end, sums);
+                    add_product(0, count, groups, from, stride, 1, part, STRIP, apart, end, sums);
                     UNROLLED(r, count) UNROLLED(g, groups) vstore(at + r * to_stride + g * UNITS, sums[r][g]);
                 })
                 row += most;

@@ -128,7 +128,7 @@ INLINE void some_logits(const struct writing *s, const int count, const int grou
     vec sums[MAX_ROWS][GATES];
     UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vload(biases + g * UNITS);
     if (s->out.exact) {
-        add_product(count, groups, h, units, 1, s->out.exact + column * units, UNITS, units * UNITS, units, sums);
+        add_product(0, count, groups, h, units, 1, s->out.exact + column * units, UNITS, units * UNITS, units, sums);
     } else {
         for (size_t part = 0; part < 2; part++) {
             vec products[MAX_ROWS][GATES];
