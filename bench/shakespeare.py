@@ -4,7 +4,7 @@ What: a training with `max_seconds`, case kept, the last tenth held out; the los
 tenth, each character predicted once by a state that is carried through it; seconds are all that the training takes, its
 validations included. nanoGPT's measure is shown next to it: windows of 256 characters, each from an empty state.
 Peers: published figures (`--peer`): nanoGPT's with its own settings for a processor, 1.886 after 113 s on this kind of
-machine, and with those for a GPU, 1.4697. Threads sleep while they wait, as a worker's do.
+machine, and with those for a GPU, 1.4697.
 Bar: `--most`, of the loss; with `--mark`, of the seconds until that loss, `--within`.
 
     python -m bench.shakespeare TEXT --seconds 113 --peer 1.886 --most 1.53 [--options '{"hidden_size": 512}']
@@ -16,7 +16,6 @@ import time
 import torch
 from torch.nn import functional
 
-import worker  # noqa: F401  # before torch: it says how threads wait
 from bench.common import Row, report, text_argument
 from bench.overtake import as_learned, fitted
 from shared.host import cores

@@ -23,8 +23,10 @@ export function marking(form) {
   behind.dir = "auto";
   const frame = document.createElement("div");
   frame.className = "mirror";
+  const focused = document.activeElement === area;
   area.replaceWith(frame);
   frame.append(behind, area);
+  if (focused) area.focus(); // being moved took it; the selection stays
   const notice = document.createElement("p");
   notice.className = "hint problem";
   notice.setAttribute("role", "status");

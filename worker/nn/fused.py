@@ -21,6 +21,8 @@ Carried = tuple[Tensor, Tensor]
 _APART = 64
 #: The table is used if it has at most this many rows per position.
 _TABLE_SHARE = 0.5
+#: Kinds whose sums are rounded in another way than in the first states that name them, and how often that changed.
+_CHANGES = {Kind.BFLOAT16: 1}
 
 
 class _Outputs(NamedTuple):
@@ -66,7 +68,8 @@ class Fused:
         """The code that computes the steps, as stored in a training's state."""
         kind, family = self.kernel.bfloat16 or Kind.FLOAT32, self.kernel.family
         # States from before the layer was compiled for others have no name of a processor.
-        return f"lstm.c, {kind.name.lower()}" + ("" if family.header == "avx512.h" else f", {family.name}")
+        name = f"lstm.c, {kind.name.lower()}" + ("" if family.header == "avx512.h" else f", {family.name}")
+        return name + (f", change {_CHANGES[kind]}" if kind in _CHANGES else "")
 
     def __call__(self, codes: Tensor, carried: Carried | None, dropout: Dropout = NONE) -> tuple[Tensor, Carried]:
         """Return h after each character, (T, B, H), valid until the next call, and the state to carry.

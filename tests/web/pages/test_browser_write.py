@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from shared.jobs.events import EventType
 from tests.web.api.test_items import LIST, finish_list
@@ -56,6 +56,26 @@ def test_a_server_that_was_away_is_asked_again_what_a_model_knows(
         page.goto("/write")
         page.get_by_label("Prompt").fill("The ☃ wind")
         expect(page.locator(".behind mark")).to_have_text(["☃"])
+
+
+def test_a_prompt_is_typed_on_while_the_scripts_load(browser: Browser, served: Served, live: World) -> None:
+    live.model()
+    with tab(browser, served) as page:
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        page.route("**/prompt.js*", hold)
+        page.goto("/write", wait_until="commit")
+        prompt = page.get_by_label("Prompt")
+        prompt.click()
+        page.keyboard.type("The wind ☃")
+        prompt.press("ArrowLeft")
+        held.pop().continue_()
+        expect(page.locator(".behind mark")).to_have_text(["☃"])
+        page.keyboard.type("is ")
+        expect(prompt).to_have_value("The wind is ☃")
 
 
 def test_text_streams_in_beside_the_form_until_it_is_stopped(browser: Browser, served: Served, live: World) -> None:

@@ -13,16 +13,9 @@ NOINLINE void multiply_bf16(size_t n, const bf16 *rows, size_t stride, const bf1
         for (int first = 0; first < GATES; first += groups) {
             vec sums[MAX_ROWS][GATES];
             UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vsplat(0.0f);
-            _Pragma("GCC unroll 2") for (size_t k = 0; k < depth; k += 2) {
-                const bf16 *at = weights + k / DEPTH * DEPTH * BLOCK + k % DEPTH * 16 + first * TILE;
-                pairs w[GATES];
-                UNROLLED(g, groups) w[g] = pload(at + g * TILE);
-                UNROLLED(r, count) {
-                    int32_t pair;
-                    memcpy(&pair, rows + r * stride + k, sizeof pair);
-                    UNROLLED(g, groups) sums[r][g] = pdot(sums[r][g], w[g], pair);
-                }
-            }
+            for (size_t k = 0; k < depth; k += DEPTH)
+                add_product(1, count, groups, (const float *)(rows + k), stride / 2, 1,
+                            (const float *)(weights + k * BLOCK + first * TILE), 16, TILE / 2, DEPTH / 2, sums);
             UNROLLED(r, count) UNROLLED(g, groups) vstore(to + r * to_stride + (first + g) * UNITS, sums[r][g]);
         }
     })
