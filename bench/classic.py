@@ -17,6 +17,7 @@ from torch import Tensor
 
 from bench.common import Row, in_turns, report, text_argument
 from bench.document import BATCH, WINDOW, document_epochs
+from bench.peer import PeerProcess
 from shared.host import cores
 from shared.requests.options import ClassicRequest
 from worker.training.events import Done
@@ -52,11 +53,12 @@ def main() -> None:
     asked = {"corpus_id": "cor", "recipe": "classic", "epochs": epochs, "seed": SEED, "sample_chars": 0}
     requests = {p: ClassicRequest.model_validate(asked | {"precision": p}) for p in WANTED}
     first = next(train(requests["float32"], text)).state().part("model")
+    peer = PeerProcess()
     printed: list[float] = []
     their_weights: dict[str, Tensor] = {}
 
     def document() -> float:
-        printed[:], weights = document_epochs(text, requests["float32"], first, threads=cores())
+        printed[:], weights = peer.call(document_epochs, text, requests["float32"], first, threads=cores())
         their_weights.update(weights)
         return epochs
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from bench.common import in_turns, report, text_argument
 from bench.document import MARK, WINDOW, Pace, document_measure, pace
+from bench.peer import PeerProcess
 from shared.host import cores
 from shared.requests.fit import fit
 from shared.requests.options import StreamRequest
@@ -103,9 +104,10 @@ def main() -> None:
     mark, request = given.mark or MARK, fitted(text, seed=given.seed or 1, lowercase=True, validation="tail")
     step, loss = find_step(request, text, mark)
     paces: list[Pace] = []
+    peer = PeerProcess()
 
     def document() -> None:
-        paces.append(pace(text, threads=cores()))
+        paces.append(peer.call(pace, text, threads=cores()))
 
     def ours() -> None:
         for event in train(request, text):

@@ -12,9 +12,10 @@ from collections.abc import Callable
 
 import torch
 
+from bench import plain
 from bench.common import Row, in_turns, report, text_argument
 from bench.overtake import as_learned, fitted
-from bench.plain import PlainProcess
+from bench.peer import PeerProcess
 from shared.host import cores
 from shared.requests.options import StreamRequest
 from worker.training.train import train
@@ -35,7 +36,8 @@ def compare(request: StreamRequest, text: str, *, threads: int) -> Row:
     """Take turns, and return the characters a second of both as a row."""
     request = request.model_copy(update=ENDLESS)
     training = train(request, text, threads=threads)
-    plain = PlainProcess(request, as_learned(text, lowercase=request.lowercase), threads=threads)
+    peer = PeerProcess()
+    peer.call(plain.begin, request, as_learned(text, lowercase=request.lowercase), threads=threads)
     positions = request.batch_size * request.seq_length
     until = next(training).step
 
@@ -47,10 +49,9 @@ def compare(request: StreamRequest, text: str, *, threads: int) -> Row:
             pass
         return STEPS * positions
 
-    acts: dict[str, Callable[[], float]] = {"plain": lambda: plain.steps(STEPS), "ours": ours}
+    acts: dict[str, Callable[[], float]] = {"plain": lambda: peer.call(plain.steps, STEPS), "ours": ours}
     turns = in_turns(acts, rounds=ROUNDS)
     training.close()
-    plain.close()
     return Row(
         what=f"characters a second, hidden {request.hidden_size}, {threads} thread{'s' * (threads > 1)}",
         unit="1/s",

@@ -1,16 +1,8 @@
 """A plain loop that learns every position of a text with `nn.LSTM`, float32: what anybody would write first.
 
 After nanoGPT's and char-rnn's recipes: chunks read side by side, the state carried on, Adam, the gradient clipped. The
-peer of `pace`; not part of the service.
-
-It runs in a process of its own, since its threads wait for one another by spinning, OpenMP's default: on an idle
-machine that is faster than a worker's way, as long as nobody else's threads want the cores.
+peer of `pace`, in a process of its own (bench/peer.py); not part of the service.
 """
-
-import json
-import os
-import subprocess
-import sys
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +10,6 @@ from torch.nn import functional
 
 from shared.requests.options import StreamRequest
 from shared.text.vocabulary import Vocabulary
-
-#: The benches' package imports the worker's, which lets threads sleep; torch reads that once, so it is loaded before.
-_SERVE = "import torch; from bench.plain import serve; serve()"
 
 
 class PlainLoop:
@@ -57,40 +46,18 @@ class PlainLoop:
         return both[:, 1:].numel()
 
 
-class PlainProcess:
-    """A plain loop in a process of its own, which does as many steps as it is asked for."""
-
-    def __init__(self, request: StreamRequest, text: str, *, threads: int) -> None:
-        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._ask({"request": request.model_dump(mode="json"), "text": text, "threads": threads})
-
-    def steps(self, count: int) -> int:
-        """Make so many steps; return how many characters were predicted."""
-        return self._ask({"steps": count})
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.communicate()
-
-    def _ask(self, question: dict[str, object]) -> int:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(json.dumps(question), file=self._process.stdin, flush=True)
-        return int(self._process.stdout.readline())
+#: The loop of this process.
+_loop: PlainLoop | None = None
 
 
-def serve() -> None:
-    """Answer each line of standard input with a number: of characters predicted."""
-    given = json.loads(sys.stdin.readline())
-    torch.set_num_threads(given["threads"])
-    loop = PlainLoop(StreamRequest.model_validate(given["request"]), given["text"])
-    print(0, flush=True)
-    for line in sys.stdin:
-        print(sum(loop.step() for _ in range(json.loads(line)["steps"])), flush=True)
+def begin(request: StreamRequest, text: str, *, threads: int) -> None:
+    """Make this process's loop."""
+    global _loop  # noqa: PLW0603  # a peer's process has one
+    torch.set_num_threads(threads)
+    _loop = PlainLoop(request, text)
+
+
+def steps(count: int) -> int:
+    """Let it make so many steps; return how many characters were predicted."""
+    assert _loop is not None
+    return sum(_loop.step() for _ in range(count))

@@ -12,6 +12,7 @@ Bar: below the document's loss. `overtake` times when it is passed.
 from bench.common import Row, report, text_argument
 from bench.document import MARK, pace
 from bench.overtake import EVERY, Judge, as_learned, fitted
+from bench.peer import PeerProcess
 from shared.host import cores
 from worker.training.events import Done, Metric
 from worker.training.train import train
@@ -22,7 +23,8 @@ def main() -> None:
     text, given = text_argument(__doc__ or "", seed=int, threads=int)
     request = fitted(text, seed=given.seed or 1, lowercase=True, validation="tail")
     judge = Judge(request, as_learned(text, lowercase=request.lowercase))
-    paces = [pace(text, threads=cores())]
+    peer = PeerProcess()
+    paces = [peer.call(pace, text, threads=cores())]
     curve: list[list[float]] = []
     end = 0.0
     for event in train(request, text, threads=given.threads):
@@ -35,7 +37,7 @@ def main() -> None:
             end = judge.loss(event.step, dict(event.weights), every=1)
             for sample in event.samples[-2:]:
                 print(repr(sample.text))
-    paces.append(pace(text, threads=cores()))
+    paces.append(peer.call(pace, text, threads=cores()))
     document_s = sum(one.whole(len(text)) for one in paces) / len(paces)
     seconds = curve[-1][0]
     rows = [

@@ -21,6 +21,7 @@ import torch
 from torch.nn import functional
 
 from bench.common import Row, in_turns, report, text_argument
+from bench.peer import PeerProcess
 from shared.host import cores
 from shared.requests.recipes import CLASSIC, STREAM, Recipe
 from shared.requests.writing import GenerateRequest
@@ -82,6 +83,12 @@ def ours(model: LoadedModel, prompt: str, length: int, temperature: float, n: in
     return "".join(output.text for output in done.outputs())
 
 
+def document(threads: int, path: str, prompt: str) -> str:
+    """Let the document's loop write."""
+    torch.set_num_threads(threads)
+    return document_generation(path, prompt, LENGTHS["document"] // 4, HIDDEN)
+
+
 def main() -> None:
     """Take turns; every turn writes after the same prompts."""
     text, _ = text_argument(__doc__ or "")
@@ -108,14 +115,11 @@ def main() -> None:
         path = Path(folder) / "single-char.pth"
         torch.save([classic.module.state_dict(), {c: i for i, c in enumerate(vocabulary.characters)}], path)
 
-        def document(threads: int) -> Callable[[str], str]:
-            def write(prompt: str) -> str:
-                torch.set_num_threads(threads)
-                return document_generation(str(path), prompt, LENGTHS["document"] // 4, HIDDEN)
-
-            return write
-
-        peers = {"document, one thread": document(1), "document, all threads": document(cores())}
+        peer_process = PeerProcess()
+        peers: dict[str, Callable[[str], str]] = {
+            "document, one thread": lambda prompt: peer_process.call(document, 1, str(path), prompt),
+            "document, all threads": lambda prompt: peer_process.call(document, cores(), str(path), prompt),
+        }
         acts: dict[str, Callable[[str], str]] = {
             **peers,
             "classic's window": lambda prompt: ours(classic, prompt, LENGTHS["window"] // 4, 0.0),
