@@ -8,13 +8,12 @@ Bar: 400 MB.
     python -m bench.memory [TEXT]
 """
 
-import multiprocessing
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from bench.common import Row, forget_peak, memory_of, report, text_argument, write_lengthened
 from bench.document import BATCH, HIDDEN, WINDOW
+from bench.peer import PeerProcess
 from bench.service import own_cluster
 from shared.jobs.record import JobType
 from shared.requests.fit import fit
@@ -33,8 +32,7 @@ MAX_MB = 400
 def main() -> None:
     """Train by both recipes, one after the other, each in a fresh worker."""
     text, _ = text_argument(__doc__ or "")
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        peer = pool.submit(document_bytes, text).result()
+    peer = PeerProcess().call(document_bytes, text)
     taken: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="charloom-bench-") as name:
         write_lengthened(Path(name) / "text", text, CHARS)

@@ -11,20 +11,19 @@ from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
-#: What libgomp takes unless it is told how to wait: some milliseconds. Set, it counts more than OMP_WAIT_POLICY, which
-#: the benches have from the worker's package.
-_SPINS = {"GOMP_SPINCOUNT": "300000"}
+#: How often libgomp looks before it sleeps unless it is told how to wait: for some milliseconds. Set, it counts more
+#: than OMP_WAIT_POLICY, which the benches have from the worker's package.
+_SPINS = "300000"
 
 
 class PeerProcess:
     """Calls functions of modules there, one at a time."""
 
     def __init__(self) -> None:
-        os.environ |= _SPINS
+        os.environ["GOMP_SPINCOUNT"] = _SPINS
         self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
         self._pool.submit(os.getpid).result()  # starts it
-        for name in _SPINS:
-            del os.environ[name]
+        del os.environ["GOMP_SPINCOUNT"]
 
     def call(self, function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
         """Return what the function returns there; arguments and results are copied."""

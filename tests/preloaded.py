@@ -10,6 +10,7 @@ starts, too, where it was forked itself.
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -44,8 +45,11 @@ _READ_ONCE = (
 _START_S = 120.0
 #: The variable by which pytest-xdist's workers know the process that their controller has started.
 SHARED = "TESTS_PRELOADED_PID"
-#: A shell's command that forks a program, with the shell's standard streams, and exits as it does.
-_COMMAND = """#!{python} -IS
+#: A shell's command that forks a program, with the shell's standard streams, and exits as it does. A path with a space,
+#: or a long one, can't follow the first line's #!, so sh runs what is a string to Python.
+_COMMAND = """#!/bin/sh
+'''exec' {python} -IS "$0" "$@"
+'''
 import json, os, socket, sys
 program = dict(module={module!r}, arguments=sys.argv[1:], cwd=os.getcwd(), environment=dict(os.environ))
 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as there:
@@ -185,7 +189,7 @@ def write_command(path: Path, module: str) -> None:
     address = _preloaded().address
     with TemporaryFile() as output:  # a command that connects before the process listens would be refused
         assert popen([sys.executable, "-m", "this"], cwd=_ROOT, environment=os.environ, stdout=output).wait() == 0
-    path.write_text(_COMMAND.format(python=sys.executable, module=module, address=address))
+    path.write_text(_COMMAND.format(python=shlex.quote(sys.executable), module=module, address=address))
     path.chmod(0o755)
 
 

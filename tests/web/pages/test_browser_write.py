@@ -67,7 +67,8 @@ def test_a_prompt_is_typed_on_while_the_scripts_load(browser: Browser, served: S
             held.append(route)
 
         page.route("**/prompt.js*", hold)
-        page.goto("/write", wait_until="commit")
+        with page.expect_request("**/prompt.js*"):
+            page.goto("/write", wait_until="commit")
         prompt = page.get_by_label("Prompt")
         prompt.click()
         page.keyboard.type("The wind ☃")

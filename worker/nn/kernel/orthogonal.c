@@ -53,14 +53,14 @@ INLINE void add_rows(const int paired, const int groups, const int columns, size
     add_tile(paired, 5, groups, columns, units, length, depth, from + 11 * step, right, to + 11 * UNITS);
 }
 
-/* to += the product of two matrices, of the left one's columns if `columns`; of a symmetric product the blocks above the
- * diagonal and on it. `to` is in float32, the others are pairs if `paired`. */
-INLINE void add_matrices(const int paired, const int columns, const int symmetric, size_t units, const float *left,
-                         const float *right, float *to)
+/* to += the product of two matrices; if `columns`, that of a matrix's columns with themselves, which is symmetric: the
+ * blocks above the diagonal and on it. `to` is in float32, the others are pairs if `paired`. */
+INLINE void add_matrices(const int paired, const int columns, size_t units, const float *left, const float *right,
+                         float *to)
 {
     const size_t length = paired ? units / 2 : units;
     for (size_t column = 0; column < units; column += OUTER * UNITS) {
-        const size_t end = symmetric ? smaller_of(column + OUTER * UNITS, units) : units;
+        const size_t end = columns ? smaller_of(column + OUTER * UNITS, units) : units;
         for (size_t k = 0; k < length; k += DEPTH_AT_ONCE) {
             const size_t depth = smaller_of(DEPTH_AT_ONCE, length - k);
             const float *strips = right + column * length;
@@ -73,35 +73,29 @@ INLINE void add_matrices(const int paired, const int columns, const int symmetri
     }
 }
 
+/* to = X' X, which is the square of a symmetric matrix, too. */
 NOINLINE void gram_f32(size_t units, const float *x, float *to)
 {
     memset(to, 0, units * units * sizeof(float));
-    add_matrices(0, 1, 1, units, x, x, to);
-}
-
-NOINLINE void square_f32(size_t units, const float *gram, float *to)
-{
-    memset(to, 0, units * units * sizeof(float));
-    add_matrices(0, 0, 1, units, gram, gram, to);
+    add_matrices(0, 1, units, x, x, to);
 }
 
 NOINLINE void product_f32(size_t units, const float *x, const float *y, float *to)
 {
     memset(to, 0, units * units * sizeof(float));
-    add_matrices(0, 0, 0, units, x, y, to);
+    add_matrices(0, 0, units, x, y, to);
 }
 
 #if BFLOAT16
-/* Of pairs: a matrix's columns with its own columns, which is the square of a symmetric one, too. */
 NOINLINE void gram_bf16(size_t units, const float *x, float *to)
 {
     memset(to, 0, units * units * sizeof(float));
-    add_matrices(1, 1, 1, units, x, x, to);
+    add_matrices(1, 1, units, x, x, to);
 }
 
 NOINLINE void add_product_bf16(size_t units, const float *x, const float *y, float *to)
 {
-    add_matrices(1, 0, 0, units, x, y, to);
+    add_matrices(1, 0, units, x, y, to);
 }
 
 /* to = a multiple of a matrix, as the products read it. */
@@ -183,7 +177,7 @@ void charloom_orthogonal(int64_t paired, int64_t units, int64_t rounds, const fl
         if (!paired) {
             gram_f32(n, x, gram);
             mirror(n, gram);
-            square_f32(n, gram, square);
+            gram_f32(n, gram, square);
             make_polynomial(n, factors[0], factors + 1, gram, square);
             mirror(n, square);
             product_f32(n, x, square, gram);
