@@ -57,7 +57,14 @@ def main() -> None:
 def training_bytes(cluster: Cluster, corpus: Corpus, recipe: str) -> int:
     """Train for some steps in a new worker; return the bytes that the child took over its idle memory."""
     kind = TRAIN_REQUESTS[recipe]
-    asked = {"corpus_id": corpus.id, "recipe": recipe, "name": recipe, "seed": 1, "checkpoint_seconds": 1}
+    asked = {
+        "corpus_id": corpus.id,
+        "recipe": recipe,
+        "name": recipe,
+        "init_from": None,
+        "seed": 1,
+        "checkpoint_seconds": 1,
+    }
     bare = kind.model_validate(asked)
     chars, vocab_size = corpus.normalized_size(lowercase=bare.lowercase, drop_bom=bare.kind.drops_bom)
     request = fit(bare, chars=chars, vocab_size=vocab_size, memory_limit_bytes=None)

@@ -52,13 +52,14 @@ def pods() -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def units(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy the units, with this environment's commands in place of the installed ones."""
+    """Copy the units, with this environment's commands, by a path without spaces, in place of the installed ones."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze isn't installed (apt install systemd)")
     folder = tmp_path_factory.mktemp("units")
+    (folder / "bin").symlink_to(Path(sys.executable).parent)
     for name in UNITS:
         text = (DEPLOY / "systemd" / name).read_text()
-        (folder / name).write_text(text.replace("/opt/charloom/bin/", f"{Path(sys.executable).parent}/"))
+        (folder / name).write_text(text.replace("/opt/charloom/bin/", f"{folder / 'bin'}/"))
     return folder
 
 
