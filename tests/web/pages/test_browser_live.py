@@ -189,6 +189,10 @@ def test_a_page_that_gets_no_stream_asks_instead(browser: Browser, served: Serve
         expect(page.locator(".written")).to_have_text("the wind sang", timeout=PATIENCE_MS)
         live.finish(claim, {"prompt": "the", "seed": 1, "outputs": []})
         expect(page.get_by_role("status")).to_contain_text("Done", timeout=PATIENCE_MS)
+    # The server notices at the next ping that they were left; until then other tests' pages would get no stream.
+    eventually(
+        lambda: "\ncharloom_streams_open 0.0\n" in httpx.get(f"{served.url}/metrics").text, "all streams are given back"
+    )
 
 
 def test_two_tabs_show_the_same_and_one_stops_the_job(
