@@ -3,10 +3,10 @@
 from shared.requests.options import ClassicRequest, StreamRequest
 
 #: Rounds in which `stream` makes gradients orthogonal (worker/nn/optimizer.py): for each gate three products of H x H.
-ROUNDS = 3
+ROUNDS = 2
 #: Muon is used where they take at most so much of a step, as in one layer of 1,024 units: they grow with the width
 #: cubed.
-MAX_ORTHOGONAL_FLOPS = 80e9
+MAX_ORTHOGONAL_FLOPS = 53.3e9
 
 
 def parameters(request: ClassicRequest | StreamRequest, vocab_size: int) -> int:

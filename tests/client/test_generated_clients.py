@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.requests.options import StreamRequest
 from tests.client.stack import SAMPLE, Stack
 from tests.worker.cluster import ROOT
 
@@ -65,7 +66,12 @@ def check(stack: Stack, found: Mapping[str, Any]) -> None:
         f"{stack.url}/api/v1/train-jobs", json={"corpus_id": corpus_id, "max_seconds": 1}, trust_env=False
     ).json()
     stack.loom.jobs.cancel(bare["id"])
-    assert found["params"] | {"seed": 0} == bare["params"] | {"seed": 0}
+    assert found["params"].keys() == bare["params"].keys()
+    # A client could send only what has a default in the schema. The rest is chosen by the workers' speed, too, which
+    # isn't the same a second later.
+    schema = StreamRequest.model_json_schema()["properties"]
+    fixed = {name for name, about in schema.items() if "default" in about} - {"seed"}
+    assert {name: found["params"][name] for name in fixed} == {name: bare["params"][name] for name in fixed}
 
 
 def test_typescript_from_a_text_to_a_text(stack: Stack, tmp_path: Path) -> None:

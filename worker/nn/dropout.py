@@ -30,10 +30,12 @@ class Dropout:
 
     def variational_dropout(self, outputs: Tensor) -> Tensor:
         """Return a layer's outputs, (T, B, H), with some units of each sequence dropped."""
-        if not self.units:
-            return outputs
-        kept = torch.rand(outputs.shape[1:]) >= self.units
-        return outputs * (kept / (1 - self.units)).to(outputs.dtype)
+        kept = self.kept_units(*outputs.shape[1:])
+        return outputs if kept is None else outputs * kept.to(outputs.dtype)
+
+    def kept_units(self, rows: int, units: int) -> Tensor | None:
+        """Return what the units of each batch row are multiplied with, (B, H) float32; None if none are dropped."""
+        return (torch.rand(rows, units) >= self.units) / (1 - self.units) if self.units else None
 
     def drop_connect(self, weights: Tensor, kernel: Kernel | None = None) -> Tensor:
         """Return weights with some of them dropped; the kernel does it twenty times faster and drops others."""

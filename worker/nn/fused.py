@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from worker.nn.dropout import NONE, Dropout
-from worker.nn.kernel import UNITS, Kernel, Kind, Pass
+from worker.nn.kernel import UNITS, Kernel, Kind, Pass, summed
 
 #: The state of an LSTM that is carried: (h, c), each (layers, B, H) float32.
 Carried = tuple[Tensor, Tensor]
@@ -22,7 +22,7 @@ _APART = 64
 #: The table is used if it has at most this many rows per position.
 _TABLE_SHARE = 0.5
 #: Kinds whose sums are rounded in another way than in the first states that name them, and how often that changed.
-_CHANGES = {Kind.BFLOAT16: 1}
+_CHANGES = {Kind.FLOAT32: 1, Kind.BFLOAT16: 2}
 
 
 class _Outputs(NamedTuple):
@@ -170,15 +170,10 @@ class _Layer(torch.autograd.Function):
             last_grads=None if last_grads is None else last_grads.contiguous(),
         )
         grads = gates.view(positions * rows, -1)[:, :sums]
-        of_inputs = grads if table_grads is None else _summed(table_grads)
+        of_inputs = grads if table_grads is None else summed(table_grads)
         if weight_grads is not None:
-            return of_inputs, _summed(weight_grads), None
+            return of_inputs, summed(weight_grads), None
         of_weight = torch.mm(grads.t(), arrays.h[:-1].view(-1, units))
         in_torchs_order = torch.empty(4, units // 16, 16, units)
         in_torchs_order.copy_(of_weight.view(-1, 4, 16, units).transpose(0, 1))
         return of_inputs, in_torchs_order.view(sums, units), None
-
-
-def _summed(parts: Tensor) -> Tensor:
-    """Add up the threads' sums, always in the same order."""
-    return parts[0] if len(parts) == 1 else parts.sum(0)

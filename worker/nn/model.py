@@ -13,6 +13,7 @@ from torch.nn import functional
 from worker.nn.dropout import NONE, Dropout
 from worker.nn.fused import Carried, Fused
 from worker.nn.kernel import Kernel
+from worker.nn.output import compiled_loss, computes
 
 
 class CharLSTM(nn.Module):
@@ -71,6 +72,16 @@ class CharLSTM(nn.Module):
         dropout = self.dropout if self.training else NONE
         outputs, carried = (self.fused or self._plain)(codes, carried, dropout)
         return self.linear(dropout.variational_dropout(outputs)).transpose(0, 1), carried
+
+    def loss(self, codes: Tensor, targets: Tensor, carried: Carried | None = None) -> tuple[Tensor, Carried]:
+        """Return the mean loss of predicting the targets, in nats, and the state to carry on; both (B, T) int64."""
+        dropout, bfloat16 = self.dropout if self.training else NONE, torch.is_autocast_enabled("cpu")
+        if self.fused is None or not computes(self.fused.kernel, bfloat16=bfloat16):
+            logits, carried = self(codes, carried)
+            return functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten()), carried
+        outputs, carried = self.fused(codes, carried, dropout)
+        kept = dropout.kept_units(*outputs.shape[1:])
+        return compiled_loss(self.fused.kernel, self.linear, outputs, targets, kept), carried
 
     def last(self, codes: Tensor) -> Tensor:
         """Return the logits after the last character of windows that start from zero, (B, V); codes: (B, T) int64."""

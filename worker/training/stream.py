@@ -92,8 +92,7 @@ class Stream:
 
     def _gradients(self, codes: Tensor, targets: Tensor) -> tuple[float, int]:
         with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
-            logits, carried = self._model(codes, self._carried)
-        loss = functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+            loss, carried = self._model.loss(codes, targets, self._carried)
         loss.backward()  # type: ignore[no-untyped-call]
         self._carried = (carried[0].detach().float(), carried[1].detach().float())
         return float(loss.detach()) * targets.numel(), targets.numel()

@@ -15,7 +15,7 @@ from torch import Tensor
 from shared.errors import JobFailed
 from shared.host import cores, processor_kind
 from shared.requests.estimate import threads_taken
-from shared.requests.flops import takes_muon
+from shared.requests.flops import ROUNDS, takes_muon
 from shared.requests.options import ClassicRequest, StreamRequest
 from shared.text.text_stream import normalized_chunks
 from shared.text.vocabulary import Vocabulary, name_characters, normalise
@@ -144,6 +144,8 @@ def _changed(facts: Mapping[str, Any], model: CharLSTM, *, bfloat16: bool) -> st
     torch chooses the code of its matrix products by the processor's vendor and model.
     """
     same_code = (facts.get("kernel_path", ""), bool(facts.get("bfloat16"))) == (model.computed_by, bfloat16)
+    if facts.get("muon"):
+        same_code = same_code and facts.get("muon_rounds") == ROUNDS
     torch_version, processor = str(torch.__version__), processor_kind()
     changes = {
         "other code": not same_code,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from shared.errors import JobFailed
 from shared.host import processor_kind
 from shared.jobs.rows import MAX_SAMPLES, Baselines, MetricRow, ModelLosses, SampleRow
+from shared.requests.flops import ROUNDS
 from shared.requests.options import ClassicRequest, StreamRequest
 from shared.text.items import ModelItems
 from shared.text.vocabulary import Vocabulary
@@ -101,6 +102,7 @@ class Trainer:
             "threads": context.threads,
             "bfloat16": context.bfloat16,
             "muon": context.muon,
+            "muon_rounds": ROUNDS,
             "kernel_path": model.computed_by,
             "torch": str(torch.__version__),
             "processor": processor_kind(),

@@ -10,6 +10,7 @@ void charloom_pack(int64_t, int64_t, void *, void *, void *);
 void charloom_dropout(int64_t, int64_t, uint32_t, double, void *, void *);
 /* Weak, since a test may leave their sources out. */
 __attribute__((weak)) void charloom_orthogonal(int64_t, int64_t, int64_t, void *, void *, void *);
+__attribute__((weak)) void charloom_output(void *, int64_t, int64_t);
 __attribute__((weak)) void charloom_read(void *, int64_t, void *, void *);
 __attribute__((weak)) void charloom_write(void *, int64_t, int64_t, int64_t, void *, void *);
 
@@ -49,7 +50,8 @@ int main(void)
         break;
     case 4: charloom_orthogonal(a[0], a[1], a[2], address(a[3]), address(a[4]), address(a[5])); break;
     case 5: charloom_read(address(a[0]), a[1], address(a[2]), address(a[3])); break;
-    default: charloom_write(address(a[0]), a[1], a[2], a[3], address(a[4]), address(a[5]));
+    case 6: charloom_write(address(a[0]), a[1], a[2], a[3], address(a[4]), address(a[5])); break;
+    default: charloom_output(address(a[0]), a[1], a[2]);
     }
     return fwrite(memory, 1, head->size, stdout) != (size_t)head->size;
 }

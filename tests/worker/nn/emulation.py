@@ -20,7 +20,7 @@ from worker.nn.kernel import Kernel, Kind
 from worker.nn.kernel.compilation import FLAGS, FOLDER, HEADERS, SOURCES, Family
 
 _COMPILER, _EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
-_FUNCTIONS = ("forward", "backward", "pack", "dropout", "orthogonal", "read", "write")
+_FUNCTIONS = ("forward", "backward", "pack", "dropout", "orthogonal", "read", "write", "output")
 _ARGUMENTS = 6
 #: Where compiled programs stay for the next run; `make clean` removes it.
 _KEPT = Path(__file__).parents[3] / ".pytest_cache"
@@ -93,6 +93,9 @@ class _Library:
         size, matrices, place = 4 * units * units, 4 if paired else 3, ctypes.addressof(factors)
         places = (place, 12 * rounds), (matrix, size), (scratch, matrices * size)
         self._call("orthogonal", int(paired), units, rounds, *places)
+
+    def charloom_output(self, output: Any, number: int, threads: int) -> None:
+        self._call("output", output._obj, number, threads, sizes=_of_output(output._obj, threads))
 
     def charloom_read(self, writing: Any, count: int, codes: int, scratch: int) -> None:
         places = (codes, 4 * count), (scratch, 0 if writing._obj.window else 20 * count * writing._obj.units)
@@ -190,6 +193,23 @@ def _of_sequence(s: Any, threads: int) -> dict[str, int]:
         "table_grads": 4 * threads * s.table_rows * sums,
         "weight_grads": 4 * threads * sums * units,
         "scratch": 4 * (s.rows * (padded + units) + copies),
+    }
+
+
+def _of_output(s: Any, threads: int) -> dict[str, int]:
+    """Return what the pointers of `struct output` (output.c) are to, in bytes."""
+    columns, outputs = -(-s.vocabulary // 16) * 16, (2 if s.paired else 4) * s.rows * s.units
+    return {
+        "h": outputs,
+        "kept": 4 * s.batch * s.units,
+        "weights": 4 * s.vocabulary * s.units,
+        "bias": 4 * s.vocabulary,
+        "targets": 8 * s.rows,
+        "losses": 8 * s.rows,
+        "h_grads": outputs,
+        "weight_grads": 4 * threads * columns * s.units,
+        "bias_grads": 4 * threads * columns,
+        "scratch": 4 * threads * (96 * (s.units + 16 + 2 * (columns + 16)) + columns * (2 * s.units + 1)),
     }
 
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from tests.worker.nn.emulation import EmulatedKernel
-from tests.worker.nn.test_kernel import EXACT, ROUNDED, distance, gradients, orthogonal
+from tests.worker.nn.test_kernel import EXACT, ROUNDED, distance, gradients, loss_gradients, orthogonal
 from worker.generation import decoders
 from worker.generation.decoders import decoder_for, packed
 from worker.nn.kernel import Kernel, Kind
@@ -29,7 +29,7 @@ def neon() -> Kernel:
 
 @pytest.fixture(scope="module")
 def neon_bf16() -> Kernel:
-    return EmulatedKernel(NEON_BF16, ("lstm.c", "orthogonal.c", "pack.c"))
+    return EmulatedKernel(NEON_BF16, ("lstm.c", "orthogonal.c", "output.c", "pack.c"))
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,31 @@ def test_products_of_bfloat16_come_to_the_same_within_their_rounding(
     assert 0 < distance(found_logits, logits) < ROUNDED
     far = {name: distance(found[name], value) for name, value in wanted.items()}
     assert max(far.values()) < ROUNDED, far
+
+
+def test_losses_and_their_gradients_are_torchs_and_bit_for_bit_those_of_avx2(neon: Kernel, avx2: Kernel | None) -> None:
+    made = model(vocab_size=70, hidden_size=96, embedding_size=8)
+    codes = torch.randint(0, 70, (3, 35))
+    loss, wanted = loss_gradients(made, codes, bfloat16=False)
+    made.fuse(neon, bfloat16=False)
+    found_loss, found = loss_gradients(made, codes, bfloat16=False)
+    assert abs(found_loss - loss) < EXACT
+    assert max(distance(found[name], value) for name, value in wanted.items()) < EXACT
+    if avx2 is not None:
+        made.fuse(avx2, bfloat16=False)
+        same_loss, same = loss_gradients(made, codes, bfloat16=False)
+        assert found_loss == same_loss
+        assert [name for name in same if not torch.equal(found[name], same[name])] == []
+
+
+def test_losses_by_products_of_bfloat16_come_to_the_same_within_their_rounding(neon_bf16: Kernel) -> None:
+    made = model(vocab_size=70, hidden_size=96, embedding_size=8)
+    codes = torch.randint(0, 70, (3, 35))
+    loss, wanted = loss_gradients(made, codes, bfloat16=False)
+    made.fuse(neon_bf16, bfloat16=True)
+    found_loss, found = loss_gradients(made, codes, bfloat16=True)
+    assert 0 < abs(found_loss - loss) < ROUNDED
+    assert all(distance(found[name], value) < ROUNDED for name, value in wanted.items())
 
 
 def test_sums_saturate_in_bfloat16(neon_bf16: Kernel) -> None:

@@ -13,6 +13,7 @@ from torch.nn import functional
 from tests.preloaded import output_of
 from tests.worker.short_trainings import assert_same, classic, run, sample_text, stream
 from worker.nn import kernel
+from worker.nn.dropout import NONE, Dropout
 from worker.nn.kernel import Kernel, Kind, compilation
 from worker.nn.kernel.compilation import FAMILIES, Family, KernelUnavailable, build, file_name, machine, processor_flags
 from worker.nn.model import CharLSTM
@@ -54,6 +55,18 @@ def gradients(model: CharLSTM, codes: Tensor, *, bfloat16: bool, last: bool) -> 
     }
 
 
+def loss_gradients(model: CharLSTM, codes: Tensor, *, bfloat16: bool) -> tuple[float, dict[str, Tensor]]:
+    """Return twice a loss, some of whose terms belong to units that are dropped, and its gradients."""
+    model.zero_grad()
+    torch.manual_seed(5)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        loss = 2 * model.loss(codes, codes.roll(-1, 1))[0]
+    loss.backward()  # type: ignore[no-untyped-call]
+    return float(loss.detach()), {
+        name: value.grad.clone() for name, value in model.named_parameters() if value.grad is not None
+    }
+
+
 def distance(found: Tensor, wanted: Tensor) -> float:
     return float((found - wanted).norm() / wanted.norm())
 
@@ -86,6 +99,47 @@ def test_logits_and_gradients_are_those_of_torch(
         assert found.keys() == wanted.keys()
         for name, value in wanted.items():
             assert distance(found[name], value) < limit, name
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shape"),
+    [
+        ({"vocab_size": 92, "hidden_size": 256, "embedding_size": 64}, (16, 30)),
+        ({"vocab_size": 67, "hidden_size": 96, "embedding_size": 8}, (5, 33)),
+        ({"vocab_size": 900, "hidden_size": 64, "embedding_size": 16}, (2, 7)),
+        ({"vocab_size": 1, "hidden_size": 32, "embedding_size": 4}, (1, 2)),
+        ({"vocab_size": 33, "hidden_size": 416, "embedding_size": 4, "layers": 2}, (97, 3)),
+    ],
+)
+@pytest.mark.parametrize("dropout", [NONE, Dropout(units=0.3)])
+def test_losses_and_their_gradients_are_those_of_torch(
+    compiled: Kernel, kind: Kind, sizes: dict[str, Any], shape: tuple[int, int], dropout: Dropout
+) -> None:
+    torch.manual_seed(1)
+    model = CharLSTM(**sizes, dropout=dropout)
+    codes = torch.randint(0, model.vocab_size, shape)
+    loss, wanted = loss_gradients(model, codes, bfloat16=False)
+    for bfloat16 in {False, kind is not Kind.FLOAT32}:
+        model.fuse(compiled, bfloat16=bfloat16)
+        # After few positions h is small, and rounded as its gates are, which aren't.
+        limit = ROUNDED if bfloat16 else 3 * EXACT
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found_loss, found = loss_gradients(model, codes, bfloat16=bfloat16)
+            assert abs(found_loss - loss) < limit * max(1.0, loss)
+            for name, value in wanted.items():
+                assert float((found[name] - value).norm()) <= limit * float(value.norm()), name
+
+
+def test_a_loss_without_numbers_isnt_a_number(compiled: Kernel) -> None:
+    model = CharLSTM(vocab_size=20, hidden_size=32, embedding_size=4)
+    model.fuse(compiled, bfloat16=False)
+    codes = torch.randint(0, 20, (2, 5))
+    for size, wanted in ((float("nan"), float("nan")), (float("inf"), float("nan")), (1e30, 1e30)):
+        with torch.no_grad():
+            model.linear.bias.zero_()[19] = size
+        loss = float(model.loss(codes % 19, codes % 19)[0].detach())
+        assert loss == pytest.approx(wanted, nan_ok=True), size
 
 
 def test_a_rows_results_dont_depend_on_the_rows_beside_it_or_the_threads(compiled: Kernel, kind: Kind) -> None:
@@ -159,7 +213,10 @@ def orthogonal(matrices: Tensor, compiled: Kernel | None = None, kind: Kind = Ki
     if compiled is not None:
         compiled.orthogonal(x, ROUNDS, kind=kind, threads=torch.get_num_threads())
         return x
-    for a, b, c in ROUNDS:
+    for number, (a, b, c) in enumerate(ROUNDS):
+        if number == 0:
+            eighth_powers = (x @ x.mT @ x @ x.mT).norm(dim=(1, 2), keepdim=True)
+            x = x / (1.03 * eighth_powers).clamp(min=1e-12) ** 0.25
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
     return x
@@ -174,7 +231,7 @@ def test_orthogonal_matrices_are_those_of_torchs_products(compiled: Kernel, unit
     for threads in (1, 2):
         torch.set_num_threads(threads)
         found.append(orthogonal(matrices, compiled))
-    assert distance(found[0], wanted) < 2 * distance(by_torch, wanted) < 1e-5
+    assert distance(found[0], wanted) < 3 * distance(by_torch, wanted) < 1e-5
     assert torch.equal(found[0], found[1])
     assert torch.equal(orthogonal(matrices[:1], compiled), found[0][:1])
     assert not orthogonal(torch.zeros(1, units, units), compiled).any()

@@ -1,9 +1,10 @@
 """The LSTM layer as one compiled pass over a sequence: finding it, calling it. Knows no models.
 
-`lstm.c` computes the layer, `orthogonal.c` Muon's steps, `write.c` generates text (`lanes.py` calls that). They are
-compiled once for each family of processors (`compilation.py`) by the machine's C compiler when Charloom is set up, and
-by a worker that starts without it. Where there is no compiler, or the processor belongs to no family, `load` returns
-None and callers take torch's own LSTM: the same mathematics, slower, other last digits.
+`lstm.c` computes the layer, `output.c` the loss with its gradients, `orthogonal.c` Muon's steps, `write.c` generates
+text (`lanes.py` calls that). They are compiled once for each family of processors (`compilation.py`) by the machine's C
+compiler when Charloom is set up, and by a worker that starts without it. Where there is no compiler, or the processor
+belongs to no family, `load` returns None and callers take torch's own LSTM: the same mathematics, slower, other last
+digits.
 """
 
 import ctypes
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 #: The units of a layer must be a multiple of this.
 UNITS = 32
 _INT, _POINTER = ctypes.c_int64, ctypes.c_void_p
+#: Rows that output.c computes at once.
+_CHUNK = 96
 
 
 class Kind(IntEnum):
@@ -53,6 +56,29 @@ class _Sequence(ctypes.Structure):
         ("out_grads", _POINTER), ("last_grads", _POINTER), ("table_grads", _POINTER), ("table_rows", _INT),
         ("weight_grads", _POINTER), ("scratch", _POINTER),
     )  # fmt: skip
+
+
+class _Output(ctypes.Structure):
+    """`struct output` of output.c."""
+
+    _fields_ = (
+        ("paired", _INT), ("rows", _INT), ("batch", _INT), ("units", _INT), ("vocabulary", _INT),
+        ("h", _POINTER), ("kept", _POINTER), ("weights", _POINTER), ("bias", _POINTER), ("targets", _POINTER),
+        ("factor", ctypes.c_float), ("losses", _POINTER), ("h_grads", _POINTER), ("weight_grads", _POINTER),
+        ("bias_grads", _POINTER), ("scratch", _POINTER),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputGrads:
+    """A loss, the mean over all positions in nats, and its gradients."""
+
+    loss: Tensor
+    #: (T, B, H) as the outputs were given.
+    outputs: Tensor
+    #: (V, H) and (V,) float32.
+    weight: Tensor
+    bias: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +117,7 @@ class Kernel:
             library.charloom_backward.argtypes = [ctypes.POINTER(_Sequence), _INT, _INT]
             library.charloom_pack.argtypes = [_INT, _INT, _POINTER, _POINTER, _POINTER]
             library.charloom_dropout.argtypes = [_INT, _INT, ctypes.c_uint32, ctypes.c_double, _POINTER, _POINTER]
+            library.charloom_output.argtypes = [ctypes.POINTER(_Output), _INT, _INT]
             library.charloom_orthogonal.argtypes = [_INT, _INT, _INT, _POINTER, _POINTER, _POINTER]
             library.charloom_read.argtypes = [_POINTER, _INT, _POINTER, _POINTER]
             library.charloom_write.argtypes = [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER]
@@ -166,10 +193,54 @@ class Kernel:
         in_threads(drop, threads)
         return found
 
+    def output(
+        self, outputs: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, kept: Tensor | None, threads: int
+    ) -> OutputGrads:
+        """Return the loss of the linear layer onto V characters, and all gradients.
+
+        Args:
+            outputs: (T, B, H) float32 or, for products in it, bfloat16. H must be a multiple of `UNITS`.
+            weight: (V, H) float32.
+            bias: (V,) float32.
+            targets: (T, B) int64, each below V.
+            kept: (B, H) float32, what the units of each batch row are multiplied with first.
+            threads: that share the positions; the gradients of the weights are rounded by their number.
+        """
+        (positions, batch, units), vocabulary = outputs.shape, len(weight)
+        rows, columns = positions * batch, -(-vocabulary // 16) * 16
+        losses, grads = torch.empty(2, rows), torch.empty_like(outputs)
+        weight_grads, bias_grads = torch.zeros(threads, columns, units), torch.zeros(threads, columns)
+        room = _CHUNK * (units + 16 + 2 * (columns + 16)) + columns * (2 * units + 1)
+        scratch = torch.empty(threads, room)
+        arguments = _Output(
+            paired=outputs.dtype is torch.bfloat16,
+            rows=rows,
+            batch=batch,
+            units=units,
+            vocabulary=vocabulary,
+            h=outputs.data_ptr(),
+            kept=_place(kept),
+            weights=weight.data_ptr(),
+            bias=bias.data_ptr(),
+            targets=targets.data_ptr(),
+            factor=1 / rows,
+            losses=losses.data_ptr(),
+            h_grads=grads.data_ptr(),
+            weight_grads=weight_grads.data_ptr(),
+            bias_grads=bias_grads.data_ptr(),
+            scratch=scratch.data_ptr(),
+        )
+        in_threads(lambda number, all_: self._library.charloom_output(ctypes.byref(arguments), number, all_), threads)
+        below, sums = losses
+        loss = (below + sums.log()).mean()
+        return OutputGrads(
+            loss=loss, outputs=grads, weight=summed(weight_grads)[:vocabulary], bias=summed(bias_grads)[:vocabulary]
+        )
+
     def orthogonal(
         self, matrices: Tensor, coefficients: Sequence[tuple[float, float, float]], *, kind: Kind, threads: int
     ) -> None:
-        """Make matrices, (n, H, H) float32, about orthogonal, in place; their singular values must be at most 1.
+        """Make matrices, (n, H, H) float32, of Frobenius norm 1, or 0, about orthogonal, in place.
 
         A matrix's result doesn't depend on the others or the threads.
 
@@ -206,6 +277,11 @@ class Kernel:
             self._library.charloom_write(ctypes.byref(writing), number, all_, count, place, codes.ctypes.data)
 
         in_threads(write, threads)
+
+
+def summed(parts: Tensor) -> Tensor:
+    """Add up the threads' sums, always in the same order."""
+    return parts[0] if len(parts) == 1 else parts.sum(0)
 
 
 def _place(array: Tensor | None) -> int | None:

@@ -3,6 +3,10 @@
  * A round takes X, H x H, to X (a + b G + c G G) with G = X' X. G and what is in brackets are symmetric, so only half of
  * their blocks are computed, the others copied: two products' work instead of three's.
  *
+ * Rounds are few if the largest singular value is near 1 before the first, and it must not be above. Frobenius' norm, the
+ * root of the sum of all singular values squared, is far above the largest. That of G G holds their eighth powers, so its
+ * fourth root is near it, and G G is there anyway.
+ *
  * All matrices are kept in strips of 16 columns, row by row, which a product reads as they are, from either side:
  *
  *      strip 0: [row 0: 16 numbers][row 1: 16 numbers] ... [row H - 1]   strip 1: ...                  H / 16 strips
@@ -142,7 +146,40 @@ NOINLINE void make_polynomial(size_t units, float first, const float *others, co
     }
 }
 
-/* Make a matrix whose singular values are at most 1 about orthogonal in so many rounds.
+/* Sum of the squares of a symmetric matrix of which the blocks above the diagonal and on it are there. Each strip's sum is
+ * rounded by itself. */
+NOINLINE float sum_of_squares(size_t units, const float *matrix)
+{
+    vec total = vsplat(0.0f);
+    float all[UNITS], sum = 0.0f;
+    for (size_t column = 0; column < units; column += UNITS) {
+        const float *strip = matrix + column * units, *block = strip + column * UNITS;
+        vec above = vsplat(0.0f), on = above;
+        for (const float *at = strip; at < block; at += UNITS) above = vfma(vload(at), vload(at), above);
+        for (const float *at = block; at < block + UNITS * UNITS; at += UNITS) on = vfma(vload(at), vload(at), on);
+        total = vadd(total, vfma(vsplat(2.0f), above, on));
+    }
+    vstore(all, total);
+    for (size_t i = 0; i < UNITS; i++) sum += all[i];
+    return sum;
+}
+
+/* Above the largest singular value of X, by its G G; a little, since products are rounded. Nothing is above zeros. */
+static float bound_of(size_t units, const float *square)
+{
+    const float norm = __builtin_sqrtf(sum_of_squares(units, square)) * 1.03f;
+    return __builtin_sqrtf(__builtin_sqrtf(norm > 1e-12f ? norm : 1e-12f));
+}
+
+/* The same coefficients for a matrix that isn't divided by its bound. */
+static void scale_factors(float bound, float factors[3])
+{
+    factors[0] /= bound;
+    factors[1] /= bound * bound * bound;
+    factors[2] /= bound * bound * bound * bound * bound;
+}
+
+/* Make a matrix of Frobenius norm 1, or 0, about orthogonal in so many rounds, the first of which scales it.
  *
  * paired: multiply in bfloat16; coefficients: (rounds, 3), a, b and c; matrix: (H, H); scratch: (3, H, H), where paired
  * (4, H, H).
@@ -157,7 +194,7 @@ void charloom_orthogonal(int64_t paired, int64_t units, int64_t rounds, const fl
         for (size_t row = 0; row < n; row++)
             vstore(x + column * n + row * UNITS, vload(matrix + row * n + column));
     for (int64_t round = 0; round < rounds; round++) {
-        const float *factors = coefficients + 3 * round;
+        float factors[3] = {coefficients[3 * round], coefficients[3 * round + 1], coefficients[3 * round + 2]};
 #if BFLOAT16
         float *left = square + size, *right = left + size / 2;
         if (paired) {
@@ -166,6 +203,7 @@ void charloom_orthogonal(int64_t paired, int64_t units, int64_t rounds, const fl
             mirror(n, gram);
             pair_rows(size, gram, right);
             gram_bf16(n, right, square);
+            if (!round) scale_factors(bound_of(n, square), factors);
             make_polynomial(n, 0, factors + 1, gram, square);
             mirror(n, square);
             pair_columns(size, x, left);
@@ -178,6 +216,7 @@ void charloom_orthogonal(int64_t paired, int64_t units, int64_t rounds, const fl
             gram_f32(n, x, gram);
             mirror(n, gram);
             gram_f32(n, gram, square);
+            if (!round) scale_factors(bound_of(n, square), factors);
             make_polynomial(n, factors[0], factors + 1, gram, square);
             mirror(n, square);
             product_f32(n, x, square, gram);
