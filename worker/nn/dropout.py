@@ -57,7 +57,7 @@ class _Compiled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, numbers: Tensor, share: float, seed: int, kernel: Kernel) -> Tensor:
         def drop(given: Tensor) -> Tensor:
-            return kernel.dropout(given.contiguous(), share=share, seed=seed, threads=torch.get_num_threads())
+            return kernel.dropout(given.contiguous(), share=share, seed=seed)
 
         ctx.drop = drop
         return drop(numbers)

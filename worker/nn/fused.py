@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from worker.nn.dropout import NONE, Dropout
 from worker.nn.kernel import UNITS, Kernel, Kind, Pass, summed
+from worker.nn.output import computes_loss
 
 #: The state of an LSTM that is carried: (h, c), each (layers, B, H) float32.
 Carried = tuple[Tensor, Tensor]
@@ -50,11 +51,14 @@ class Fused:
     Args:
         kernel: the compiled layer.
         module: holds the weights. Its hidden_size must be a multiple of `UNITS`.
-        read: turns characters, int64 of any shape, into inputs of the first layer, with one dimension more.
+        read: turns characters, int64 of any shape, into inputs of the first layer, with one dimension more; without
+            any, all V in order.
         vocab_size: V, distinct characters.
     """
 
-    def __init__(self, kernel: Kernel, module: nn.LSTM, read: Callable[[Tensor], Tensor], vocab_size: int) -> None:
+    def __init__(
+        self, kernel: Kernel, module: nn.LSTM, read: Callable[[Tensor | None], Tensor], vocab_size: int
+    ) -> None:
         self.kernel, self._module, self._read, self._vocab_size = kernel, module, read, vocab_size
         self._buffers: dict[tuple[int, bool], Pass] = {}
 
@@ -62,6 +66,15 @@ class Fused:
     def fits(kernel: Kernel, module: nn.LSTM, *, bfloat16: bool) -> bool:
         """Return True if the kernel supports such layers and such products."""
         return module.hidden_size % UNITS == 0 and not (bfloat16 and kernel.bfloat16 is None)
+
+    def use_threads(self, threads: int, *, positions: int, bfloat16: bool) -> int:
+        """Compute with so many threads from now on; return how many torch should use beside them.
+
+        One, if what is left to torch is small: to wake its threads for that takes longer than they save.
+        """
+        self.kernel = self.kernel.with_threads(threads)
+        all_but_little = self._module.num_layers == 1 and self._vocab_size <= _TABLE_SHARE * positions
+        return 1 if all_but_little and computes_loss(self.kernel, bfloat16=bfloat16) else threads
 
     @property
     def name(self) -> str:
@@ -98,7 +111,7 @@ class Fused:
             elif self._vocab_size <= _TABLE_SHARE * codes.numel():
                 index = codes.t().to(torch.int32).contiguous()
                 with torch.autocast("cpu", enabled=False):
-                    inputs = self._input_sums(self._read(torch.arange(self._vocab_size)), 0)
+                    inputs = self._input_sums(self._read(None), 0)
             else:
                 inputs = self._input_sums(self._read(codes.t()).flatten(0, 1), 0)
             weight = dropout.drop_connect(getattr(module, f"weight_hh_l{number}"), self.kernel)
@@ -127,7 +140,7 @@ class Fused:
             c = torch.empty(positions + 1, rows, units) if kept else torch.empty(rows, units)
             stride = 4 * units + _APART // h.element_size()
             gates = torch.empty(positions, rows, stride, dtype=kind.dtype) if kept else None
-        threads = max(1, min(torch.get_num_threads(), rows))
+        threads = max(1, min(self.kernel.threads, rows))
         summed = inputs.detach().contiguous()
         buffer = Pass(kind=kind, threads=threads, inputs=summed, index=index, h=h, c=c, gates=gates)
         self._buffers[number, kept] = buffer
@@ -159,8 +172,8 @@ class _Layer(torch.autograd.Function):
         gates, (positions, rows, units) = arrays.gates, arrays.h[1:].shape
         sums = 4 * units
         tiles = arrays.kind is Kind.BFLOAT16_TILES
-        table_grads = None if arrays.index is None else torch.zeros(arrays.threads, *arrays.inputs.shape)
-        weight_grads = None if tiles else torch.zeros(arrays.threads, sums, units)
+        table_grads = None if arrays.index is None else torch.empty(arrays.threads, *arrays.inputs.shape)
+        weight_grads = None if tiles else torch.empty(arrays.threads, sums, units)
         ctx.call.kernel.backward(
             arrays,
             ctx.weights,

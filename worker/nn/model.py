@@ -13,7 +13,7 @@ from torch.nn import functional
 from worker.nn.dropout import NONE, Dropout
 from worker.nn.fused import Carried, Fused
 from worker.nn.kernel import Kernel
-from worker.nn.output import compiled_loss, computes
+from worker.nn.output import compiled_loss, computes_loss
 
 
 class CharLSTM(nn.Module):
@@ -50,6 +50,13 @@ class CharLSTM(nn.Module):
         fits = kernel is not None and Fused.fits(kernel, self.lstm, bfloat16=bfloat16)
         self.fused = Fused(kernel, self.lstm, self.read, self.vocab_size) if kernel is not None and fits else None
 
+    def use_threads(self, threads: int, *, positions: int, bfloat16: bool) -> int:
+        """Compute with so many threads; return how many torch should use: few where the kernel computes nearly all.
+
+        positions: of the shortest batch.
+        """
+        return self.fused.use_threads(threads, positions=positions, bfloat16=bfloat16) if self.fused else threads
+
     @property
     def kernel(self) -> Kernel | None:
         """What computes the steps instead of torch."""
@@ -60,11 +67,15 @@ class CharLSTM(nn.Module):
         """The code that computes the steps. Other code can continue from a state, but its sums round differently."""
         return self.fused.name if self.fused else "nn.LSTM"
 
-    def read(self, codes: Tensor) -> Tensor:
-        """Turn characters, (B, T) int64, into the LSTM's inputs, (B, T, E) or (B, T, 1) float32."""
+    def read(self, codes: Tensor | None) -> Tensor:
+        """Turn characters, (B, T) int64, into the LSTM's inputs, (B, T, E) or (B, T, 1) float32.
+
+        Without any, turn all V, in order: (V, E) or (V, 1).
+        """
         if self.embedding_size:
-            embedded: Tensor = self.embedding(codes)
+            embedded: Tensor = self.embedding.weight if codes is None else self.embedding(codes)
             return embedded
+        codes = torch.arange(self.vocab_size) if codes is None else codes
         return codes.unsqueeze(-1).to(torch.float32) / float(self.vocab_size)
 
     def forward(self, codes: Tensor, carried: Carried | None = None) -> tuple[Tensor, Carried]:
@@ -76,7 +87,7 @@ class CharLSTM(nn.Module):
     def loss(self, codes: Tensor, targets: Tensor, carried: Carried | None = None) -> tuple[Tensor, Carried]:
         """Return the mean loss of predicting the targets, in nats, and the state to carry on; both (B, T) int64."""
         dropout, bfloat16 = self.dropout if self.training else NONE, torch.is_autocast_enabled("cpu")
-        if self.fused is None or not computes(self.fused.kernel, bfloat16=bfloat16):
+        if self.fused is None or not computes_loss(self.fused.kernel, bfloat16=bfloat16):
             logits, carried = self(codes, carried)
             return functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten()), carried
         outputs, carried = self.fused(codes, carried, dropout)

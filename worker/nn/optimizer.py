@@ -22,7 +22,6 @@ TIMES_ADAM, DECAY, MOMENTUM = 12.0, 0.1, 0.95
 COEFFICIENTS = ((4.6996, -13.0490, 9.5186), (4.1866, -6.8549, 3.4189))
 #: How far the bound of the singular values is put above itself, since products are rounded.
 _MARGIN = 1.03
-#: Up to this width torch computes the four gates' products in one call; wider ones are faster one by one.
 _TOGETHER = 512
 _ADAM, _MUON = "adam", "muon"
 #: Adam's state of a weight, as torch.optim.Adam names it.
@@ -62,14 +61,24 @@ class Optimizer:
         size = TIMES_ADAM * learning_rate
         for name, weight in self._by_muon.items():
             grad, weight.grad = weight.grad, None
-            if grad is None:
-                continue
-            average = self._averages[name].lerp_(grad, 1 - MOMENTUM)
-            ahead = grad.lerp_(average, MOMENTUM)  # Nesterov momentum
-            with torch.no_grad():
-                weight.mul_(1 - size * DECAY)
-                for part, change in zip(self._gates(weight), self._gates(ahead), strict=True):
-                    part.sub_(orthogonal(change, self._dtype, self._kernel), alpha=size)
+            if grad is not None:
+                with torch.no_grad():
+                    self._step_muon(weight, grad, self._averages[name], size)
+
+    def _step_muon(self, weight: Tensor, grad: Tensor, average: Tensor, size: float) -> None:
+        units, kept = weight.shape[1], 1 - size * DECAY
+        if self._kernel is not None and (kind := _kind(units, self._dtype, self._kernel)) is not None:
+            gates, grads, averages = (one.view(4, units, units) for one in (weight, grad.contiguous(), average))
+            self._kernel.muon(gates, grads, averages, COEFFICIENTS, momentum=MOMENTUM, kept=kept, size=size, kind=kind)
+            return
+        average.lerp_(grad, 1 - MOMENTUM)
+        ahead = grad.lerp_(average, MOMENTUM)  # Nesterov momentum
+        weight.mul_(kept)
+        # Up to some width torch computes the four gates' products in one call; wider ones are faster one by one.
+        together = 4 if units <= _TOGETHER else 1
+        parts, changes = (torch.split(one.view(4, units, units), together) for one in (weight, ahead))
+        for part, change in zip(parts, changes, strict=True):
+            part.sub_(orthogonal(change, self._dtype), alpha=size)
 
     def _step_adam(self, names: Sequence[str], learning_rate: float) -> None:
         grads = {name: grad for name in names if (grad := self._by_adam[name].grad) is not None}
@@ -94,12 +103,6 @@ class Optimizer:
         for name in grads:
             self._by_adam[name].grad = None
 
-    def _gates(self, weight: Tensor) -> tuple[Tensor, ...]:
-        """Return views of the four gates' matrices, grouped as they are multiplied."""
-        units = weight.shape[1]
-        together = units <= _TOGETHER or _kind(units, self._dtype, self._kernel) is not None
-        return torch.split(weight.view(4, units, units), 4 if together else 1)
-
     def capture(self) -> dict[str, Tensor]:
         """Copy the optimizer's state, by flat names."""
         found = {f"{_MUON}.{name}": value.clone() for name, value in self._averages.items()}
@@ -117,20 +120,16 @@ class Optimizer:
                     state[moment] = tensors[key].clone()
 
 
-def orthogonal(matrices: Tensor, dtype: torch.dtype, kernel: Kernel | None = None) -> Tensor:
+def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
     """Return about the nearest orthogonal matrices, (n, H, H) float32, by products in `dtype`; zeros for zeros.
 
     The given ones are overwritten.
     """
-    x: Tensor = matrices.div_(matrices.norm(dim=(1, 2), keepdim=True) + 1e-30)
-    if kernel is not None and (kind := _kind(matrices.shape[1], dtype, kernel)) is not None:
-        kernel.orthogonal(x, COEFFICIENTS, kind=kind, threads=torch.get_num_threads())
-        return x
-    x = x.to(dtype)
+    x = matrices.div_(matrices.norm(dim=(1, 2), keepdim=True) + 1e-30).to(dtype)
     for number, (a, b, c) in enumerate(COEFFICIENTS):
         gram = torch.bmm(x, x.mT)
         square = torch.bmm(gram, gram)
-        if number == 0:  # see orthogonal.c
+        if number == 0:  # see muon.c
             bound = (square.norm(dim=(1, 2), keepdim=True, dtype=torch.float32) * _MARGIN).clamp(min=1e-12) ** 0.25
             x, gram, square = (x / bound).to(dtype), gram.div_(bound**2), square.div_(bound**4)
         x = torch.baddbmm(x, gram.mul_(b).add_(square, alpha=c), x, beta=a)

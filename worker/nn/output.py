@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from worker.nn.kernel import Kernel, Kind
 
 
-def computes(kernel: Kernel, *, bfloat16: bool) -> bool:
+def computes_loss(kernel: Kernel, *, bfloat16: bool) -> bool:
     """Return True if the kernel has such products and they are faster than torch's: by AMX torch's are."""
     return not bfloat16 or kernel.bfloat16 is Kind.BFLOAT16
 
@@ -40,7 +40,6 @@ class _Loss(torch.autograd.Function):
             bias.contiguous(),
             targets.t().contiguous(),
             kept=kept,
-            threads=torch.get_num_threads(),
         )
         ctx.grads = computed.outputs, computed.weight, computed.bias
         return computed.loss

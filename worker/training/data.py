@@ -128,6 +128,8 @@ class Chunks:
         self.characters = batch_size * self.length * self.batches
         self._rows = np.arange(batch_size)[:, None] * share
         self._offsets = np.arange(self.length + 1)
+        #: Where the running epoch enters the ring.
+        self._entrances: dict[int, int] = {}
 
     def training(self, epoch: int, batch: int) -> tuple[Tensor, Tensor]:
         """Return a chunk of an epoch: inputs and targets, each (B, T) int64, targets shifted by one character."""
@@ -140,7 +142,9 @@ class Chunks:
 
     def _places(self, epoch: int, batch: int) -> NDArray[np.int64]:
         """Return the places of a chunk, and the one after it, in an epoch's text, (B, T + 1)."""
-        entrance = int(rng(self._seed, "chunks", epoch).integers(self._size))
+        if epoch not in self._entrances:  # a generator takes as long as the rest
+            self._entrances = {epoch: int(rng(self._seed, "chunks", epoch).integers(self._size))}
+        entrance = self._entrances[epoch]
         places: NDArray[np.int64] = (entrance + batch * self.length + self._rows + self._offsets) % self._size
         return places
 

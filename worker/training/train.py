@@ -15,7 +15,7 @@ from torch import Tensor
 from shared.errors import JobFailed
 from shared.host import cores, processor_kind
 from shared.requests.estimate import threads_taken
-from shared.requests.flops import ROUNDS, takes_muon
+from shared.requests.flops import ROUNDS, takes_muon, warmup_parts
 from shared.requests.options import ClassicRequest, StreamRequest
 from shared.text.text_stream import normalized_chunks
 from shared.text.vocabulary import Vocabulary, name_characters, normalise
@@ -116,7 +116,10 @@ def train(
             "digits may differ from those of an uninterrupted training."
         )
     threads = facts.get("threads") or _threads(threads or cores(), request, model)
-    torch.set_num_threads(threads)
+    parts = warmup_parts(request.seq_length_warmup, 0) if isinstance(request, StreamRequest) else 1
+    positions = request.batch_size * request.seq_length // parts
+    torch_threads = model.use_threads(threads, positions=positions, bfloat16=bfloat16)
+    torch.set_num_threads(torch_threads)
     seed = derive(request.seed, "data")
     recipe: Classic | Stream
     if isinstance(request, ClassicRequest):
@@ -128,6 +131,7 @@ def train(
         vocabulary=vocabulary,
         codes=codes,
         threads=threads,
+        torch_threads=torch_threads,
         bfloat16=bfloat16,
         muon=muon,
         evaluates_first=start is not None and request.kind.has_embedding,

@@ -63,7 +63,9 @@ class TrainContext:
     request: ClassicRequest | StreamRequest
     vocabulary: Vocabulary
     codes: Codes
+    #: That compute, and how many of them torch uses for what the compiled layer leaves it.
     threads: int
+    torch_threads: int
     bfloat16: bool
     muon: bool
     #: Whether the validation loss is measured before the first step, as that of epoch 0: the model has been trained.
@@ -124,7 +126,7 @@ class Trainer:
         while True:
             yield from self._report()
             began = self._clock()
-            torch.set_num_threads(self._context.threads)  # another caller may have changed it; takes 0.1 µs
+            torch.set_num_threads(self._context.torch_threads)  # another caller may have changed it; takes 0.1 µs
             match loop.phase:
                 case Phase.TRAINING:
                     characters = self._train_batch()
@@ -154,13 +156,14 @@ class Trainer:
         if loop.batch == 0:
             self._recipe.begin_epoch()
         seed_torch(self._context.request.seed or 0, "step", loop.step)
-        self._model.train()
+        if not self._model.training:
+            self._model.train()
         factor = self._recipe.rate_factor(loop.step, loop.total_steps, loop.decay)
         loss, characters = 0.0, 0
         for part_loss, part_characters in self._recipe.train_batch(loop.epoch, loop.batch):
             self._check_divergence(part_loss / part_characters, part_characters)
             if request.grad_clip:
-                nn.utils.clip_grad_norm_(self._model.parameters(), request.grad_clip)
+                self._clip_gradients(request.grad_clip)
             self._optimizer.step(request.learning_rate * factor, output_factor=self._recipe.output_factor(loop.epoch))
             loss, characters = loss + part_loss, characters + part_characters
         if self._recipe.decays_at(loop.step, loop.total_steps):
@@ -169,6 +172,12 @@ class Trainer:
         loop.epoch_loss, loop.epoch_characters = loop.epoch_loss + loss, loop.epoch_characters + characters
         loop.row_loss, loop.row_characters = loop.row_loss + loss, loop.row_characters + characters
         return characters
+
+    def _clip_gradients(self, most: float) -> None:
+        parameters = list(self._model.parameters())
+        norm = nn.utils.get_total_norm([weight.grad for weight in parameters if weight.grad is not None])
+        if not norm <= most:  # nothing is multiplied by 1
+            nn.utils.clip_grads_with_norm_(parameters, most, norm)
 
     def _check_divergence(self, loss: float, characters: int) -> None:
         """Raise TrainingDiverged if the loss is not finite, or its running mean is three times the first loss.

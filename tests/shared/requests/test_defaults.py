@@ -43,17 +43,17 @@ def test_more_time_makes_a_wider_model_and_a_longer_text_a_narrower_one(speed: S
     ("chars", "seconds", "with_avx2", "with_amx"),
     [
         (BOOK, 1, 128, 128),
-        (BOOK, 20, 128, 256),
-        (BOOK, 60, 256, 384),
+        (BOOK, 20, 128, 384),
+        (BOOK, 60, 256, 512),
         (BOOK, 180, 384, 512),
         (BOOK, 7200, 768, 768),
-        (SHAKESPEARE, 20, 128, 256),
+        (SHAKESPEARE, 20, 128, 384),
         (SHAKESPEARE, 40, 256, 384),
-        (SHAKESPEARE, 60, 256, 384),
+        (SHAKESPEARE, 60, 256, 512),
         (SHAKESPEARE, 113, 384, 512),
         (SHAKESPEARE, 360, 512, 768),
         (SHAKESPEARE, 7200, 1024, 1024),
-        (256 << 20, 60, 256, 384),
+        (256 << 20, 60, 256, 512),
     ],
 )
 def test_the_widths_are_those_that_the_search_found(chars: int, seconds: float, with_avx2: int, with_amx: int) -> None:

@@ -6,10 +6,10 @@
 
 void charloom_forward(void *, int64_t, int64_t);
 void charloom_backward(void *, int64_t, int64_t);
-void charloom_pack(int64_t, int64_t, void *, void *, void *);
+void charloom_pack(int64_t, int64_t, int64_t, int64_t, void *, void *, void *);
 void charloom_dropout(int64_t, int64_t, uint32_t, double, void *, void *);
 /* Weak, since a test may leave their sources out. */
-__attribute__((weak)) void charloom_orthogonal(int64_t, int64_t, int64_t, void *, void *, void *);
+__attribute__((weak)) void charloom_muon(void *, int64_t, int64_t);
 __attribute__((weak)) void charloom_output(void *, int64_t, int64_t);
 __attribute__((weak)) void charloom_read(void *, int64_t, void *, void *);
 __attribute__((weak)) void charloom_write(void *, int64_t, int64_t, int64_t, void *, void *);
@@ -43,12 +43,12 @@ int main(void)
     switch (head->function) {
     case 0: charloom_forward(address(a[0]), a[1], a[2]); break;
     case 1: charloom_backward(address(a[0]), a[1], a[2]); break;
-    case 2: charloom_pack(a[0], a[1], address(a[2]), address(a[3]), address(a[4])); break;
+    case 2: charloom_pack(a[0], a[1], a[2], a[3], address(a[4]), address(a[5]), address(a[6])); break;
     case 3:
         memcpy(&share, a + 3, sizeof share);
         charloom_dropout(a[0], a[1], (uint32_t)a[2], share, address(a[4]), address(a[5]));
         break;
-    case 4: charloom_orthogonal(a[0], a[1], a[2], address(a[3]), address(a[4]), address(a[5])); break;
+    case 4: charloom_muon(address(a[0]), a[1], a[2]); break;
     case 5: charloom_read(address(a[0]), a[1], address(a[2]), address(a[3])); break;
     case 6: charloom_write(address(a[0]), a[1], a[2], a[3], address(a[4]), address(a[5])); break;
     default: charloom_output(address(a[0]), a[1], a[2]);

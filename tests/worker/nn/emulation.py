@@ -20,8 +20,8 @@ from worker.nn.kernel import Kernel, Kind
 from worker.nn.kernel.compilation import FLAGS, FOLDER, HEADERS, SOURCES, Family
 
 _COMPILER, _EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
-_FUNCTIONS = ("forward", "backward", "pack", "dropout", "orthogonal", "read", "write", "output")
-_ARGUMENTS = 6
+_FUNCTIONS = ("forward", "backward", "pack", "dropout", "muon", "read", "write", "output")
+_ARGUMENTS = 7
 #: Where compiled programs stay for the next run; `make clean` removes it.
 _KEPT = Path(__file__).parents[3] / ".pytest_cache"
 #: An address and how many bytes are there.
@@ -41,7 +41,7 @@ class EmulatedKernel(Kernel):
             if shutil.which(command) is None:
                 pytest.skip(f"there is no {command} here")
         self._library: Any = _Library(_compile(family, sources))
-        self.family, self.strip = family, 16
+        self.family, self.strip, self.own_threads = family, 16, None
         self.bfloat16 = Kind.BFLOAT16 if family.name == "neon-bf16" else None
 
 
@@ -78,21 +78,22 @@ class _Library:
     def charloom_backward(self, sequence: Any, number: int, threads: int) -> None:
         self._call("backward", sequence._obj, number, threads, sizes=_of_sequence(sequence._obj, threads))
 
-    def charloom_pack(self, kind: int, units: int, weights: int, forward: int, backward: int) -> None:
+    def charloom_pack(
+        self, kind: int, units: int, number: int, threads: int, weights: int, forward: int, backward: int
+    ) -> None:
         size, width = 4 * units * units, Kind(kind).dtype.itemsize
         padded = (backward, width * 4 * units * -(-units // 64) * 64)
-        self._call("pack", int(kind), units, (weights, 4 * size), (forward, width * size), padded)
+        self._call("pack", int(kind), units, number, threads, (weights, 4 * size), (forward, width * size), padded)
 
     def charloom_dropout(self, begin: int, end: int, seed: int, share: float, numbers: int, found: int) -> None:
         [bits] = struct.unpack("q", struct.pack("d", share))
         self._call("dropout", begin, end, seed, bits, (numbers, 4 * end), (found, 4 * end))
 
-    def charloom_orthogonal(
-        self, paired: bool, units: int, rounds: int, factors: Any, matrix: int, scratch: int
-    ) -> None:
-        size, matrices, place = 4 * units * units, 4 if paired else 3, ctypes.addressof(factors)
-        places = (place, 12 * rounds), (matrix, size), (scratch, matrices * size)
-        self._call("orthogonal", int(paired), units, rounds, *places)
+    def charloom_muon(self, muon: Any, number: int, threads: int) -> None:
+        size, given = 4 * muon._obj.units**2, muon._obj
+        sizes = dict.fromkeys(("grads", "averages", "weights"), given.matrices * size)
+        sizes |= {"coefficients": 12 * given.rounds, "scratch": threads * (4 if given.paired else 3) * size}
+        self._call("muon", given, number, threads, sizes=sizes)
 
     def charloom_output(self, output: Any, number: int, threads: int) -> None:
         self._call("output", output._obj, number, threads, sizes=_of_output(output._obj, threads))

@@ -191,7 +191,7 @@ def test_extreme_sums_saturate_and_what_is_no_number_stays_none(compiled: Kernel
 def test_dropout_drops_its_share_and_keeps_the_mean(compiled: Kernel) -> None:
     ones = torch.ones(100, 16, 256)
     found = [
-        compiled.dropout(ones, share=0.2, seed=seed, threads=threads) for seed, threads in ((1, 1), (1, 2), (2, 1))
+        compiled.with_threads(threads).dropout(ones, share=0.2, seed=seed) for seed, threads in ((1, 1), (1, 2), (2, 1))
     ]
     assert torch.equal(found[0], found[1])
     assert set(found[0].flatten().tolist()) == {0.0, 1.25}
@@ -209,10 +209,12 @@ ROUNDS = ((3.4445, -4.7750, 2.0315), (2.5, -3.0, 1.25))
 
 def orthogonal(matrices: Tensor, compiled: Kernel | None = None, kind: Kind = Kind.FLOAT32) -> Tensor:
     """Return about the nearest orthogonal matrices, by torch's products if not by the layer's."""
-    x: Tensor = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-30)
     if compiled is not None:
-        compiled.orthogonal(x, ROUNDS, kind=kind, threads=torch.get_num_threads())
-        return x
+        weights, averages = torch.zeros_like(matrices), torch.zeros_like(matrices)
+        compiled.muon(weights, matrices.contiguous(), averages, ROUNDS, momentum=0.0, kept=1.0, size=-1.0, kind=kind)
+        assert torch.equal(averages, matrices)
+        return weights
+    x: Tensor = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-30)
     for number, (a, b, c) in enumerate(ROUNDS):
         if number == 0:
             eighth_powers = (x @ x.mT @ x @ x.mT).norm(dim=(1, 2), keepdim=True)

@@ -1,29 +1,34 @@
 """Muon and Adam together: each takes torch's own steps for its weights."""
 
+from itertools import product
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from shared.requests.flops import ROUNDS
-from worker.nn.kernel import Kind, load
+from worker.nn.kernel import load
 from worker.nn.model import CharLSTM
 from worker.nn.optimizer import COEFFICIENTS, DECAY, MOMENTUM, TIMES_ADAM, Optimizer, orthogonal
 
 SQUARE = {"lstm.weight_hh_l0", "lstm.weight_hh_l1", "lstm.weight_ih_l1"}
 
 
-def model() -> CharLSTM:
+def model(units: int = 32) -> CharLSTM:
     torch.manual_seed(1)
     # As wide an embedding as the layer: what enters the first layer would be square, too.
-    return CharLSTM(vocab_size=30, hidden_size=32, embedding_size=32, layers=2)
+    return CharLSTM(vocab_size=30, hidden_size=units, embedding_size=units, layers=2)
 
 
-def gradients(made: nn.Module, seed: int) -> None:
+def gradients(made: nn.Module, seed: int, *, of: nn.Module | None = None) -> None:
+    """Compute a model's gradients, as if they were those of another one."""
     torch.manual_seed(seed)
     codes = torch.randint(0, 30, (5, 40))
     logits, _ = made(codes)
     functional.cross_entropy(logits.flatten(0, 1), codes.roll(-1, 1).flatten()).backward()  # type: ignore[no-untyped-call]
+    for one, other in zip(made.parameters(), (of or made).parameters(), strict=True):
+        other.grad = one.grad
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -151,17 +156,28 @@ def test_what_it_remembers_goes_on_elsewhere() -> None:
 
 
 @pytest.mark.skipif(load() is None, reason="this processor belongs to no family")
-def test_the_kernel_makes_the_same_matrices_orthogonal() -> None:
-    torch.manual_seed(1)
-    matrices, kernel = torch.randn(4, 64, 64), load()
+@pytest.mark.parametrize("units", [64, 24])
+def test_the_kernel_takes_the_same_steps(units: int) -> None:
+    kernel = load()
     assert kernel is not None
-    wanted, found = (orthogonal(matrices.clone(), torch.float32, one) for one in (None, kernel))
-    assert not torch.equal(found, wanted), "another order of sums"
-    assert torch.allclose(found, wanted, atol=1e-5)
-    by_torch, by_kernel = (orthogonal(matrices.clone(), torch.bfloat16, one) for one in (None, kernel))
-    if kernel.bfloat16 is Kind.BFLOAT16:
-        assert all(float((one - wanted).norm() / wanted.norm()) < 0.015 for one in (by_torch, by_kernel))
-    else:
-        assert torch.equal(by_kernel, by_torch)
-    odd = torch.randn(4, 24, 24)
-    assert torch.equal(*(orthogonal(odd.clone(), torch.float32, one) for one in (kernel, None)))
+    found: dict[tuple[bool, bool], CharLSTM] = {}
+    for bfloat16, compiled in product((False, True), repeat=2):
+        found[bfloat16, compiled] = made = model(units)
+        optimizer = Optimizer(made, muon=True, bfloat16=bfloat16, kernel=kernel if compiled else None)
+        for step in range(3):
+            gradients(model(units), step, of=made)
+            optimizer.step(0.01)
+    untouched = model(units)
+    for name in SQUARE:
+        moved = {
+            key: (made.get_parameter(name) - untouched.get_parameter(name)).detach() for key, made in found.items()
+        }
+        exact, by_kernel = moved[False, False], moved[False, True]
+        assert torch.allclose(by_kernel, exact, atol=1e-5)
+        rounded = [float((moved[True, one] - exact).norm() / exact.norm()) for one in (False, True)]
+        assert min(rounded) > 0, "products are in bfloat16"
+        assert max(rounded) < 0.03
+        if units % 32:
+            assert torch.equal(by_kernel, exact), "torch computes them"
+        else:
+            assert not torch.equal(by_kernel, exact), "another order of sums"

@@ -1,6 +1,6 @@
 """The LSTM layer as one compiled pass over a sequence: finding it, calling it. Knows no models.
 
-`lstm.c` computes the layer, `output.c` the loss with its gradients, `orthogonal.c` Muon's steps, `write.c` generates
+`lstm.c` computes the layer, `output.c` the loss with its gradients, `muon.c` Muon's steps, `write.c` generates
 text (`lanes.py` calls that). They are compiled once for each family of processors (`compilation.py`) by the machine's C
 compiler when Charloom is set up, and by a worker that starts without it. Where there is no compiler, or the processor
 belongs to no family, `load` returns None and callers take torch's own LSTM: the same mathematics, slower, other last
@@ -10,10 +10,12 @@ digits.
 import ctypes
 import logging
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from itertools import chain
+from typing import Self
 
 import numpy as np
 import torch
@@ -69,6 +71,16 @@ class _Output(ctypes.Structure):
     )  # fmt: skip
 
 
+class _Muon(ctypes.Structure):
+    """`struct muon` of muon.c."""
+
+    _fields_ = (
+        ("paired", _INT), ("matrices", _INT), ("units", _INT), ("rounds", _INT), ("coefficients", _POINTER),
+        ("momentum", ctypes.c_float), ("kept", ctypes.c_float), ("size", ctypes.c_float),
+        ("grads", _POINTER), ("averages", _POINTER), ("weights", _POINTER), ("scratch", _POINTER),
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class OutputGrads:
     """A loss, the mean over all positions in nats, and its gradients."""
@@ -115,10 +127,10 @@ class Kernel:
             self._library = library = ctypes.CDLL(str(path))
             library.charloom_forward.argtypes = [ctypes.POINTER(_Sequence), _INT, _INT]
             library.charloom_backward.argtypes = [ctypes.POINTER(_Sequence), _INT, _INT]
-            library.charloom_pack.argtypes = [_INT, _INT, _POINTER, _POINTER, _POINTER]
+            library.charloom_pack.argtypes = [_INT, _INT, _INT, _INT, _POINTER, _POINTER, _POINTER]
             library.charloom_dropout.argtypes = [_INT, _INT, ctypes.c_uint32, ctypes.c_double, _POINTER, _POINTER]
             library.charloom_output.argtypes = [ctypes.POINTER(_Output), _INT, _INT]
-            library.charloom_orthogonal.argtypes = [_INT, _INT, _INT, _POINTER, _POINTER, _POINTER]
+            library.charloom_muon.argtypes = [ctypes.POINTER(_Muon), _INT, _INT]
             library.charloom_read.argtypes = [_POINTER, _INT, _POINTER, _POINTER]
             library.charloom_write.argtypes = [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER]
             #: Columns of weights that are packed side by side.
@@ -128,15 +140,29 @@ class Kernel:
         except (OSError, AttributeError, ValueError) as exc:
             raise KernelUnavailable(f"{path.name} can't be loaded: {exc}") from exc
         self.family = family
+        #: Threads that share its work; None: as many as torch uses.
+        self.own_threads: int | None = None
         #: Kind of bfloat16 products here, or None.
         self.bfloat16 = _BFLOAT16.get(family.name)
+
+    @property
+    def threads(self) -> int:
+        """Threads that share its work."""
+        return self.own_threads or torch.get_num_threads()
+
+    def with_threads(self, threads: int) -> Self:
+        """Return the same layer computed by so many threads, whatever torch uses."""
+        other = copy(self)
+        other.own_threads = threads
+        return other
 
     def pack(self, kind: Kind, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Return the recurrent weights, (4 H, H) float32 in torch's order, as each direction reads them."""
         units = weights.shape[1]
         forward = torch.empty(4 * units * units, dtype=kind.dtype)
         backward = torch.empty(4 * units * -(-units // 64) * 64, dtype=kind.dtype)
-        self._library.charloom_pack(kind, units, weights.data_ptr(), forward.data_ptr(), backward.data_ptr())
+        places = weights.data_ptr(), forward.data_ptr(), backward.data_ptr()
+        in_threads(lambda number, all_: self._library.charloom_pack(kind, units, number, all_, *places), self.threads)
         return forward, backward
 
     def forward(self, arrays: Pass, weights: Tensor) -> None:
@@ -163,9 +189,9 @@ class Kernel:
             weights: packed for this direction.
             out_grads: (T, B, H) in the kind's dtype, of h after each position.
             last_grads: (B, H) float32, of h after the last.
-            table_grads: (threads, n, G) float32 zeros: of `inputs`, by index, each thread's apart.
-            weight_grads: (threads, G, H) float32 zeros: of the weights in torch's order, each thread's apart. Not for
-                BFLOAT16_TILES.
+            table_grads: (threads, n, G) float32, to be filled: of `inputs`, by index, each thread's apart.
+            weight_grads: (threads, G, H) float32, to be filled: of the weights in torch's order, each thread's apart.
+                Not for BFLOAT16_TILES.
         """
         sequence = _sequence(arrays, weights)
         sequence.out_grads, sequence.last_grads = _place(out_grads), _place(last_grads)
@@ -179,7 +205,7 @@ class Kernel:
             lambda number, all_: self._library.charloom_backward(ctypes.byref(sequence), number, all_), arrays.threads
         )
 
-    def dropout(self, numbers: Tensor, *, share: float, seed: int, threads: int) -> Tensor:
+    def dropout(self, numbers: Tensor, *, share: float, seed: int) -> Tensor:
         """Return numbers of which that share is zero, the others scaled up; the seed (32 bits) says which.
 
         numbers: of any shape, contiguous, float32.
@@ -190,13 +216,13 @@ class Kernel:
             begin, end = count * number // all_, count * (number + 1) // all_
             self._library.charloom_dropout(begin, end, seed, share, numbers.data_ptr(), found.data_ptr())
 
-        in_threads(drop, threads)
+        in_threads(drop, self.threads)
         return found
 
     def output(
-        self, outputs: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, kept: Tensor | None, threads: int
+        self, outputs: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, kept: Tensor | None
     ) -> OutputGrads:
-        """Return the loss of the linear layer onto V characters, and all gradients.
+        """Return the loss of the linear layer onto V characters, and all gradients: rounded by the number of threads.
 
         Args:
             outputs: (T, B, H) float32 or, for products in it, bfloat16. H must be a multiple of `UNITS`.
@@ -204,12 +230,12 @@ class Kernel:
             bias: (V,) float32.
             targets: (T, B) int64, each below V.
             kept: (B, H) float32, what the units of each batch row are multiplied with first.
-            threads: that share the positions; the gradients of the weights are rounded by their number.
         """
+        threads = self.threads
         (positions, batch, units), vocabulary = outputs.shape, len(weight)
         rows, columns = positions * batch, -(-vocabulary // 16) * 16
         losses, grads = torch.empty(2, rows), torch.empty_like(outputs)
-        weight_grads, bias_grads = torch.zeros(threads, columns, units), torch.zeros(threads, columns)
+        weight_grads, bias_grads = torch.empty(threads, columns, units), torch.empty(threads, columns)
         room = _CHUNK * (units + 16 + 2 * (columns + 16)) + columns * (2 * units + 1)
         scratch = torch.empty(threads, room)
         arguments = _Output(
@@ -237,31 +263,50 @@ class Kernel:
             loss=loss, outputs=grads, weight=summed(weight_grads)[:vocabulary], bias=summed(bias_grads)[:vocabulary]
         )
 
-    def orthogonal(
-        self, matrices: Tensor, coefficients: Sequence[tuple[float, float, float]], *, kind: Kind, threads: int
+    def muon(
+        self,
+        weights: Tensor,
+        grads: Tensor,
+        averages: Tensor,
+        coefficients: Sequence[tuple[float, float, float]],
+        *,
+        momentum: float,
+        kept: float,
+        size: float,
+        kind: Kind,
     ) -> None:
-        """Make matrices, (n, H, H) float32, of Frobenius norm 1, or 0, about orthogonal, in place.
-
-        A matrix's result doesn't depend on the others or the threads.
+        """Step weights by Muon, matrix by matrix; a matrix's result doesn't depend on the others or the threads.
 
         Args:
-            matrices: H must be a multiple of `UNITS`.
-            coefficients: a, b and c of each round.
+            weights: (n, H, H) float32, changed: `kept` of each is left, and the orthogonal matrix times `size` taken
+                away. H must be a multiple of `UNITS`.
+            grads: of the weights.
+            averages: of the gradients before, changed: `momentum` of each is left.
+            coefficients: a, b and c of each round that makes a matrix orthogonal.
+            momentum: with it the gradient looks ahead, too (Nesterov).
+            kept: what weight decay leaves.
+            size: of the step.
             kind: of the products; not BFLOAT16_TILES.
-            threads: that share the matrices.
         """
-        count, units = matrices.shape[:2]
-        threads, rounds = max(1, min(threads, count)), len(coefficients)
+        count, units = weights.shape[:2]
+        threads, rounds = max(1, min(self.threads, count)), len(coefficients)
         factors = (ctypes.c_float * (3 * rounds))(*chain(*coefficients))
         scratch = torch.empty(threads, 3 if kind is Kind.FLOAT32 else 4, units, units)
-
-        def make(number: int, all_: int) -> None:
-            for one in matrices[number::all_]:
-                self._library.charloom_orthogonal(
-                    kind is not Kind.FLOAT32, units, rounds, factors, one.data_ptr(), scratch[number].data_ptr()
-                )
-
-        in_threads(make, threads)
+        arguments = _Muon(
+            paired=kind is not Kind.FLOAT32,
+            matrices=count,
+            units=units,
+            rounds=rounds,
+            coefficients=ctypes.addressof(factors),
+            momentum=momentum,
+            kept=kept,
+            size=size,
+            grads=grads.data_ptr(),
+            averages=averages.data_ptr(),
+            weights=weights.data_ptr(),
+            scratch=scratch.data_ptr(),
+        )
+        in_threads(lambda number, all_: self._library.charloom_muon(ctypes.byref(arguments), number, all_), threads)
 
     def read(self, writing: ctypes.Structure, codes: NDArray[np.int32], scratch: Tensor) -> None:
         """Let a text read more of its prompt, (T,); without a window `scratch` has space for 5 T H numbers."""
@@ -280,8 +325,11 @@ class Kernel:
 
 
 def summed(parts: Tensor) -> Tensor:
-    """Add up the threads' sums, always in the same order."""
-    return parts[0] if len(parts) == 1 else parts.sum(0)
+    """Add up the threads' sums, always in the same order, in place of the first."""
+    total = parts[0]
+    for part in parts[1:]:
+        total.add_(part)
+    return total
 
 
 def _place(array: Tensor | None) -> int | None:

@@ -28,9 +28,9 @@ struct sequence {
     int64_t stride;          /* numbers from one row of gates to the next: more than G, so that rows share no cache sets */
     const void *out_grads;   /* (T, B, H) as h, or NULL: of h after each position */
     const float *last_grads; /* (B, H), or NULL: of h after the last position */
-    float *table_grads;      /* (threads, n, G) zeros, or NULL: of inputs, summed by index, for each thread apart */
+    float *table_grads;      /* (threads, n, G), or NULL: of inputs, summed by index, for each thread apart */
     int64_t table_rows;      /* n */
-    float *weight_grads;     /* (threads, G, H) zeros in torch's order, or NULL: for each thread apart, of its rows; not
+    float *weight_grads;     /* (threads, G, H) in torch's order, or NULL: for each thread apart, of its rows; not
                                 BF16_TILES */
     float *scratch;          /* for the backward pass: (B, H rounded up to 64 + H) gradients of h and of c, and where
                                 weight_grads is given (threads, 129, 5 (H + 64)) */
@@ -239,47 +239,49 @@ static void backward_step(const struct sequence *s, size_t *tiles, size_t t, siz
     }
 }
 
-/* to[0..count - 1][16 `groups`] += products of `count` gate gradients with h before at n places. */
-INLINE void outer_product(const int paired, const int count, const int groups, size_t n, const float *grads,
+/* to[0..count - 1][16 `groups`] = what is there, if `add`, + products of `count` gate gradients with h before at n
+ * places. */
+INLINE void outer_product(const int paired, const int count, const int groups, int add, size_t n, const float *grads,
                           const float *h, float *to, size_t units)
 {
     vec sums[MAX_ROWS][GATES];
-    UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vload(to + r * units + g * UNITS);
+    if (add) UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vload(to + r * units + g * UNITS);
+    else UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vsplat(0.0f);
     UNROLLED(r, count) UNROLLED(g, groups) __builtin_prefetch(to + r * units + (groups + g) * UNITS);
     add_product(paired, count, groups, grads, 1, UNITS, h, WIDTH, UNITS, n, sums);
     UNROLLED(r, count) UNROLLED(g, groups) vstore(to + r * units + g * UNITS, sums[r][g]);
 }
 
 /* The same for sixteen of them, one gate of a block. */
-INLINE void outer_products(const int paired, const int groups, size_t n, const float *grads, const float *h, float *to,
-                           size_t units)
+INLINE void outer_products(const int paired, const int groups, int add, size_t n, const float *grads, const float *h,
+                           float *to, size_t units)
 {
-    outer_product(paired, 6, groups, n, grads, h, to, units);
-    outer_product(paired, 5, groups, n, grads + 6, h, to + 6 * units, units);
-    outer_product(paired, 5, groups, n, grads + 11, h, to + 11 * units, units);
+    outer_product(paired, 6, groups, add, n, grads, h, to, units);
+    outer_product(paired, 5, groups, add, n, grads + 6, h, to + 6 * units, units);
+    outer_product(paired, 5, groups, add, n, grads + 11, h, to + 11 * units, units);
 }
 
-/* Add n copied places, or pairs of them, to the gradients of torch's weights, (G, H). A strip of gradients stays in the
- * nearest cache while h comes by. */
-INLINE void add_weight_grads(const int paired, size_t units, size_t n, float *copies, float *sum)
+/* Make n copied places, or pairs of them, the gradients of torch's weights, (G, H), or add them to these. A strip of
+ * gradients stays in the nearest cache while h comes by. */
+INLINE void sum_weight_grads(const int paired, int add, size_t units, size_t n, float *copies, float *sum)
 {
     for (size_t gate = 0; gate < GATES * units; gate += UNITS)
         for (size_t column = 0; column < units; column += WIDTH) {
             const float *left = copied_sums(copies, gate, 0), *right = copied_units(copies, units, column, 0);
             float *to = sum + torch_row(gate, units) * units + column;
-            if (units - column >= WIDTH) outer_products(paired, OUTER, n, left, right, to, units);
-            else outer_products(paired, 2, n, left, right, to, units);
+            if (units - column >= WIDTH) outer_products(paired, OUTER, add, n, left, right, to, units);
+            else outer_products(paired, 2, add, n, left, right, to, units);
         }
 }
 
-NOINLINE void add_weight_grads_f32(size_t units, size_t n, float *copies, float *sum)
+NOINLINE void sum_weight_grads_f32(int add, size_t units, size_t n, float *copies, float *sum)
 {
-    add_weight_grads(0, units, n, copies, sum);
+    sum_weight_grads(0, add, units, n, copies, sum);
 }
 
-NOINLINE void add_weight_grads_bf16(size_t units, size_t n, float *copies, float *sum)
+NOINLINE void sum_weight_grads_bf16(int add, size_t units, size_t n, float *copies, float *sum)
 {
-    add_weight_grads(1, units, n, copies, sum);
+    sum_weight_grads(1, add, units, n, copies, sum);
 }
 
 /* The first row of thread `number` of so many: whole tiles where there are enough of them. */
@@ -324,6 +326,9 @@ void charloom_backward(const struct sequence *s, int64_t number, int64_t threads
     float *table = s->table_grads ? s->table_grads + number * s->table_rows * GATES * units : NULL;
     const fp_mode before = flush_denormals();
     size_t tiles = 0;
+    int add = 0;
+    if (table) memset(table, 0, s->table_rows * GATES * units * sizeof(float));
+    if (weight_grads && from == to) memset(weight_grads, 0, GATES * units * units * sizeof(float));
     for (size_t row = from; row < to; row++) {
         memset(dcs + row * units, 0, units * sizeof(float));
         memset(dhs + row * padded, 0, padded * sizeof(float));
@@ -341,8 +346,9 @@ void charloom_backward(const struct sequence *s, int64_t number, int64_t threads
 #endif
             if (place % span) continue;
             const size_t some = (copied - place < span ? copied - place : span) * n;
-            if (s->kind == FLOAT32) add_weight_grads_f32(units, some, copies, weight_grads);
-            else add_weight_grads_bf16(units, some, copies, weight_grads);
+            if (s->kind == FLOAT32) sum_weight_grads_f32(add, units, some, copies, weight_grads);
+            else sum_weight_grads_bf16(add, units, some, copies, weight_grads);
+            add = 1;
         }
         if (t) backward_step(s, &tiles, t, from, to, dhs, padded);
     }

@@ -24,8 +24,8 @@ struct output {
     float factor;           /* of each row's loss, where gradients are summed up */
     float *losses;          /* (2, N): the target's logit below the highest one, and the sum of e^(logit - highest) */
     void *h_grads;          /* (N, H) as h */
-    float *weight_grads;    /* (threads, C, H) zeros, for each thread apart */
-    float *bias_grads;      /* (threads, C) zeros, likewise */
+    float *weight_grads;    /* (threads, C, H), for each thread apart */
+    float *bias_grads;      /* (threads, C), likewise */
     float *scratch;         /* (threads, CHUNK (H + 16) + 2 CHUNK (C + 16) + C (2 H + 1)) */
 };
 
@@ -90,11 +90,12 @@ static void sort_weights(const struct output *o, const struct chunk *c)
 }
 
 /* to[r][16 `groups` columns] = what is there, if `add`, + the product of `count` rows with weights: see add_product. */
-INLINE void tile(const int paired, const int count, const int groups, const int add, const float *rows, size_t stride,
+INLINE void tile(const int paired, const int count, const int groups, int add, const float *rows, size_t stride,
                  size_t step, const float *weights, size_t pitch, size_t apart, size_t depth, float *to, size_t to_stride)
 {
     vec sums[MAX_ROWS][GATES];
-    UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = add ? vload(to + r * to_stride + g * UNITS) : vsplat(0.0f);
+    if (add) UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vload(to + r * to_stride + g * UNITS);
+    else UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vsplat(0.0f);
     add_product(paired, count, groups, rows, stride, step, weights, pitch, apart, depth, sums);
     UNROLLED(r, count) UNROLLED(g, groups) vstore(to + r * to_stride + g * UNITS, sums[r][g]);
 }
@@ -120,8 +121,9 @@ INLINE void multiply_strips(const int paired, size_t n, const float *rows, size_
     }
 }
 
-/* to (columns, H) += the products of the logits' gradients with h, over n places or pairs of them. */
-INLINE void add_products(const int paired, const struct chunk *c, size_t n, const float *grads, const float *h, float *to)
+/* to (C, H) = what is there, if `add`, + the products of the logits' gradients with h, over n places or pairs of them. */
+INLINE void sum_products(const int paired, int add, const struct chunk *c, size_t n, const float *grads, const float *h,
+                         float *to)
 {
     const size_t units = c->units, wide = units + GAP, high = c->columns + GAP;
     for (size_t column = 0; column < c->columns; column += UNITS)
@@ -129,7 +131,7 @@ INLINE void add_products(const int paired, const struct chunk *c, size_t n, cons
             const float *left = grads + column, *right = h + unit;
             float *at = to + column * units + unit;
 #define PLACES(count, groups, first) \
-    tile(paired, count, groups, 1, left + (first), 1, high, right, wide, UNITS, n, at + (first) * units, units)
+    tile(paired, count, groups, add, left + (first), 1, high, right, wide, UNITS, n, at + (first) * units, units)
             if (units - unit >= OUTER * UNITS) {
                 PLACES(6, OUTER, 0);
                 PLACES(5, OUTER, 6);
@@ -149,7 +151,10 @@ NOINLINE void multiply_strips_f32(size_t n, const float *rows, size_t stride, co
     multiply_strips(0, n, rows, stride, strips, depth, columns, to, to_stride);
 }
 
-NOINLINE void add_products_f32(const struct chunk *c, size_t n, float *to) { add_products(0, c, n, c->logits, c->h, to); }
+NOINLINE void sum_products_f32(int add, const struct chunk *c, size_t n, float *to)
+{
+    sum_products(0, add, c, n, c->logits, c->h, to);
+}
 
 #if BFLOAT16
 NOINLINE void multiply_strips_bf16(size_t n, const float *rows, size_t stride, const float *strips, size_t depth,
@@ -158,9 +163,9 @@ NOINLINE void multiply_strips_bf16(size_t n, const float *rows, size_t stride, c
     multiply_strips(1, n, rows, stride, strips, depth, columns, to, to_stride);
 }
 
-NOINLINE void add_products_bf16(const struct chunk *c, size_t n, float *to)
+NOINLINE void sum_products_bf16(int add, const struct chunk *c, size_t n, float *to)
 {
-    add_products(1, c, n, c->grad_pairs, c->h_pairs, to);
+    sum_products(1, add, c, n, c->grad_pairs, c->h_pairs, to);
 }
 #endif
 
@@ -201,7 +206,6 @@ NOINLINE void pair_up(size_t n, size_t width, size_t wide, const float *from, fl
 }
 #endif
 
-/* Sixteen numbers' highest, or sum, always in the same order. */
 INLINE float highest(vec x)
 {
     float all[UNITS], found;
@@ -209,15 +213,6 @@ INLINE float highest(vec x)
     found = all[0];
     for (size_t i = 1; i < UNITS; i++) found = all[i] > found ? all[i] : found;
     return found;
-}
-
-INLINE float sum_of(vec x)
-{
-    float all[UNITS];
-    vstore(all, x);
-    for (size_t half = UNITS / 2; half; half /= 2)
-        for (size_t i = 0; i < half; i++) all[i] += all[i + half];
-    return all[0];
 }
 
 /* Turn n rows of products into the gradients of the logits, and note their losses. */
@@ -281,7 +276,9 @@ void charloom_output(const struct output *o, int64_t number, int64_t threads)
     const struct chunk c = chunk_of(o, o->scratch + number * room);
     float *weight_grads = o->weight_grads + number * columns * units, *bias_grads = o->bias_grads + number * columns;
     const fp_mode before = flush_denormals();
+    int add = 0;
     sort_weights(o, &c);
+    memset(bias_grads, 0, columns * sizeof(float));
     for (size_t first = o->rows * number / threads, n; first < end; first += n) {
         n = end - first < CHUNK ? end - first : CHUNK;
         const size_t padded = (n + 2 * MAX_ROWS - 1) / (2 * MAX_ROWS) * (2 * MAX_ROWS);
@@ -293,18 +290,20 @@ void charloom_output(const struct output *o, int64_t number, int64_t threads)
             memset((bf16 *)c.grads + n * high, 0, (padded - n) * high * sizeof(bf16));
             pair_up(padded, units, wide, c.h, c.h_pairs);
             pair_up(padded, columns, high, c.grads, c.grad_pairs);
-            add_products_bf16(&c, padded / 2, weight_grads);
+            sum_products_bf16(add, &c, padded / 2, weight_grads);
             multiply_strips_bf16(padded, c.grads, high / 2, c.backward, columns / 2, units, c.h, wide);
         }
 #endif
         if (!o->paired) {
             multiply_strips_f32(padded, c.h, wide, c.forward, units, columns, c.logits, high);
             differentiate(o, &c, first, n, bias_grads);
-            add_products_f32(&c, n, weight_grads);
+            sum_products_f32(add, &c, n, weight_grads);
             memset(c.logits + n * high, 0, (padded - n) * high * sizeof(float));
             multiply_strips_f32(padded, c.logits, high, c.backward, columns, units, c.h, wide);
         }
         put_grads(o, &c, first, n);
+        add = 1;
     }
+    if (!add) memset(weight_grads, 0, columns * units * sizeof(float));
     restore(before);
 }

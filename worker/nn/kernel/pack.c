@@ -41,16 +41,26 @@ void charloom_dropout(int64_t from, int64_t to, uint32_t seed, double share, con
     }
 }
 
-static void pack_f32(size_t units, const float *weights, float *forward, float *backward)
+/* Columns of each direction, the share of a thread. */
+struct columns { size_t forward, forward_end, backward, backward_end; };
+
+static struct columns columns_of(size_t units, size_t number, size_t threads)
 {
-    const size_t all = GATES * units, padded = (units + BLOCK - 1) / BLOCK * BLOCK;
-    for (size_t n = 0; n < all; n += UNITS) {
+    const size_t all = GATES * units / UNITS, padded = (units + BLOCK - 1) / BLOCK * BLOCK / UNITS;
+    return (struct columns){all * number / threads * UNITS, all * (number + 1) / threads * UNITS,
+                            padded * number / threads * UNITS, padded * (number + 1) / threads * UNITS};
+}
+
+static void pack_f32(size_t units, struct columns share, const float *weights, float *forward, float *backward)
+{
+    const size_t all = GATES * units;
+    for (size_t n = share.forward; n < share.forward_end; n += UNITS) {
         const float *rows = weights + torch_row(n, units) * units;
         float *to = forward + column_place(n, units);
         for (size_t k = 0; k < units; k++)
             for (size_t u = 0; u < UNITS; u++) to[k * STRIP + u] = rows[u * units + k];
     }
-    for (size_t column = 0; column < padded; column += UNITS)
+    for (size_t column = share.backward; column < share.backward_end; column += UNITS)
         for (size_t n = 0; n < all; n++) {
             float *to = backward + column_place(column, all) + n * STRIP;
             if (column < units) memcpy(to, weights + torch_row(n, units) * units + column, UNITS * sizeof(float));
@@ -59,10 +69,10 @@ static void pack_f32(size_t units, const float *weights, float *forward, float *
 }
 
 #if BFLOAT16
-static void pack_bf16(size_t units, const float *weights, bf16 *forward, bf16 *backward)
+static void pack_bf16(size_t units, struct columns share, const float *weights, bf16 *forward, bf16 *backward)
 {
-    const size_t all = GATES * units, padded = (units + BLOCK - 1) / BLOCK * BLOCK;
-    for (size_t n = 0; n < all; n += UNITS) {
+    const size_t all = GATES * units;
+    for (size_t n = share.forward; n < share.forward_end; n += UNITS) {
         const float *rows = weights + torch_row(n, units) * units;
         bf16 *to = forward + n / BLOCK * BLOCK * units + n % BLOCK / UNITS * TILE;
         for (size_t k = 0; k < units; k += 2) {
@@ -74,7 +84,7 @@ static void pack_bf16(size_t units, const float *weights, bf16 *forward, bf16 *b
             pstore(to + k / DEPTH * DEPTH * BLOCK + k % DEPTH * 16, vload(first), vload(second));
         }
     }
-    for (size_t column = 0; column < padded; column += UNITS)
+    for (size_t column = share.backward; column < share.backward_end; column += UNITS)
         for (size_t n = 0; n < all; n += 2) {
             bf16 *to = backward + column / BLOCK * BLOCK * all + n / DEPTH * DEPTH * BLOCK
                        + column % BLOCK / UNITS * TILE + n % DEPTH * 16;
@@ -86,11 +96,13 @@ static void pack_bf16(size_t units, const float *weights, bf16 *forward, bf16 *b
 #endif
 
 /* Pack torch's weights, (4 H, H) float32, for both directions: G columns of H rows, and H rounded up to 64 columns of G
- * rows, zeros behind the last; in bfloat16 the tiles of bfloat16.h. */
-void charloom_pack(int64_t kind, int64_t units, const float *weights, void *forward, void *backward)
+ * rows, zeros behind the last; in bfloat16 the tiles of bfloat16.h. The share of thread `number` of `threads`. */
+void charloom_pack(int64_t kind, int64_t units, int64_t number, int64_t threads, const float *weights, void *forward,
+                   void *backward)
 {
-    if (kind == FLOAT32) pack_f32(units, weights, forward, backward);
+    const struct columns share = columns_of(units, number, threads);
+    if (kind == FLOAT32) pack_f32(units, share, weights, forward, backward);
 #if BFLOAT16
-    else pack_bf16(units, weights, forward, backward);
+    else pack_bf16(units, share, weights, forward, backward);
 #endif
 }

@@ -64,6 +64,16 @@ enum { FLOAT32, BF16_DOT, BF16_TILES };
 #define BFLOAT16 0
 #endif
 
+/* Sixteen numbers' sum, always in the same order. */
+INLINE float sum_of(vec x)
+{
+    float all[UNITS];
+    vstore(all, x);
+    for (size_t half = UNITS / 2; half; half /= 2)
+        for (size_t i = 0; i < half; i++) all[i] += all[i + half];
+    return all[0];
+}
+
 INLINE vec polynomial(const int degree, vec x, const float *coefficients)
 {
     vec p = vsplat(coefficients[0]);

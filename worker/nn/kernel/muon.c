@@ -1,4 +1,5 @@
-/* About the nearest orthogonal matrix, by Newton and Schulz's iteration: Muon's step (worker/nn/optimizer.py).
+/* Muon's steps (worker/nn/optimizer.py): weights minus about the orthogonal matrix nearest to the averaged gradient, by
+ * Newton and Schulz's iteration.
  *
  * A round takes X, H x H, to X (a + b G + c G G) with G = X' X. G and what is in brackets are symmetric, so only half of
  * their blocks are computed, the others copied: two products' work instead of three's.
@@ -151,7 +152,6 @@ NOINLINE void make_polynomial(size_t units, float first, const float *others, co
 NOINLINE float sum_of_squares(size_t units, const float *matrix)
 {
     vec total = vsplat(0.0f);
-    float all[UNITS], sum = 0.0f;
     for (size_t column = 0; column < units; column += UNITS) {
         const float *strip = matrix + column * units, *block = strip + column * UNITS;
         vec above = vsplat(0.0f), on = above;
@@ -159,9 +159,29 @@ NOINLINE float sum_of_squares(size_t units, const float *matrix)
         for (const float *at = block; at < block + UNITS * UNITS; at += UNITS) on = vfma(vload(at), vload(at), on);
         total = vadd(total, vfma(vsplat(2.0f), above, on));
     }
-    vstore(all, total);
-    for (size_t i = 0; i < UNITS; i++) sum += all[i];
-    return sum;
+    return sum_of(total);
+}
+
+/* x = the averaged gradient that looks ahead, in strips, divided by its Frobenius norm. The average is brought up to
+ * date. Both averages are rounded as torch's lerp rounds them. */
+NOINLINE void average(size_t units, float momentum, const float *grads, float *averages, float *x)
+{
+    const vec rest = vsplat(1.0f - momentum);
+    vec total = vsplat(0.0f);
+    for (size_t row = 0; row < units; row++) {
+        vec sum = vsplat(0.0f);
+        for (size_t column = 0; column < units; column += UNITS) {
+            const size_t at = row * units + column;
+            const vec grad = vload(grads + at), before = vload(averages + at);
+            const vec after = vfma(rest, vsub(grad, before), before), ahead = vfnma(rest, vsub(after, grad), after);
+            vstore(averages + at, after);
+            vstore(x + column * units + row * UNITS, ahead);
+            sum = vfma(ahead, ahead, sum);
+        }
+        total = vadd(total, sum);
+    }
+    const vec factor = vsplat(1.0f / (__builtin_sqrtf(sum_of(total)) + 1e-30f));
+    for (size_t at = 0; at < units * units; at += UNITS) vstore(x + at, vmul(factor, vload(x + at)));
 }
 
 /* Above the largest singular value of X, by its G G; a little, since products are rounded. Nothing is above zeros. */
@@ -179,25 +199,28 @@ static void scale_factors(float bound, float factors[3])
     factors[2] /= bound * bound * bound * bound * bound;
 }
 
-/* Make a matrix of Frobenius norm 1, or 0, about orthogonal in so many rounds, the first of which scales it.
- *
- * paired: multiply in bfloat16; coefficients: (rounds, 3), a, b and c; matrix: (H, H); scratch: (3, H, H), where paired
- * (4, H, H).
- */
-void charloom_orthogonal(int64_t paired, int64_t units, int64_t rounds, const float *coefficients, float *matrix,
-                         float *scratch)
+/* What is stepped: n matrices of H x H float32, one after the other. */
+struct muon {
+    int64_t paired, matrices, units, rounds;
+    const float *coefficients; /* (rounds, 3), a, b and c */
+    float momentum, kept, size; /* of the averages and of the weights what is kept, and what the step is multiplied by */
+    const float *grads;
+    float *averages, *weights;
+    float *scratch; /* (threads, 3, H, H), where paired (threads, 4, H, H) */
+};
+
+/* Make x about orthogonal in so many rounds, the first of which scales it; zeros stay zeros. Returns where the result is:
+ * x or `other`. Scratch: (H, H), where paired (2, H, H). */
+static float *orthogonal(const struct muon *m, float *x, float *other, float *scratch)
 {
-    const size_t n = units, size = n * n;
-    const fp_mode before = flush_denormals();
-    float *x = scratch, *gram = scratch + size, *square = gram + size;
-    for (size_t column = 0; column < n; column += UNITS)
-        for (size_t row = 0; row < n; row++)
-            vstore(x + column * n + row * UNITS, vload(matrix + row * n + column));
-    for (int64_t round = 0; round < rounds; round++) {
-        float factors[3] = {coefficients[3 * round], coefficients[3 * round + 1], coefficients[3 * round + 2]};
+    const size_t n = m->units, size = n * n;
+    float *gram = other, *square = scratch;
+    for (int64_t round = 0; round < m->rounds; round++) {
+        float factors[3];
+        memcpy(factors, m->coefficients + 3 * round, sizeof factors);
 #if BFLOAT16
         float *left = square + size, *right = left + size / 2;
-        if (paired) {
+        if (m->paired) {
             pair_rows(size, x, left);
             gram_bf16(n, left, gram);
             mirror(n, gram);
@@ -212,7 +235,7 @@ void charloom_orthogonal(int64_t paired, int64_t units, int64_t rounds, const fl
             add_product_bf16(n, left, right, gram);
         }
 #endif
-        if (!paired) {
+        if (!m->paired) {
             gram_f32(n, x, gram);
             mirror(n, gram);
             gram_f32(n, gram, square);
@@ -225,8 +248,26 @@ void charloom_orthogonal(int64_t paired, int64_t units, int64_t rounds, const fl
         gram = x;
         x = made;
     }
-    for (size_t column = 0; column < n; column += UNITS)
+    (void)size;
+    return x;
+}
+
+/* Step every matrix of thread `number` of `threads`. */
+void charloom_muon(const struct muon *m, int64_t number, int64_t threads)
+{
+    const size_t n = m->units, size = n * n;
+    float *x = m->scratch + number * (m->paired ? 4 : 3) * size;
+    const vec kept = vsplat(m->kept), step = vsplat(m->size);
+    const fp_mode before = flush_denormals();
+    for (int64_t matrix = number; matrix < m->matrices; matrix += threads) {
+        float *weights = m->weights + matrix * size;
+        average(n, m->momentum, m->grads + matrix * size, m->averages + matrix * size, x);
+        const float *made = orthogonal(m, x, x + size, x + 2 * size);
         for (size_t row = 0; row < n; row++)
-            vstore(matrix + row * n + column, vload(x + column * n + row * UNITS));
+            for (size_t column = 0; column < n; column += UNITS) {
+                float *at = weights + row * n + column;
+                vstore(at, vfnma(step, vload(made + column * n + row * UNITS), vmul(kept, vload(at))));
+            }
+    }
     restore(before);
 }
