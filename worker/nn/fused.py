@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from worker.nn.dropout import NONE, Dropout
-from worker.nn.kernel import UNITS, Kernel, Kind, Pass, summed
+from worker.nn.kernel import UNITS, Kernel, summed
+from worker.nn.kernel.structures import Kind, Pass
 from worker.nn.output import computes_loss
 
 #: The state of an LSTM that is carried: (h, c), each (layers, B, H) float32.

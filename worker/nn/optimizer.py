@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
-from worker.nn.kernel import UNITS, Kernel, Kind
+from worker.nn.kernel import UNITS, Kernel
+from worker.nn.kernel.structures import Kind
 
 #: Muon's step size as a multiple of Adam's, the weight decay of a step of size 1, and the momentum.
 TIMES_ADAM, DECAY, MOMENTUM = 12.0, 0.1, 0.95

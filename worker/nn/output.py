@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from worker.nn.kernel import Kernel, Kind
+from worker.nn.kernel import Kernel
+from worker.nn.kernel.structures import Kind
 
 
 def computes_loss(kernel: Kernel, *, bfloat16: bool) -> bool:

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from worker.nn.kernel import Kernel, Kind
+from worker.nn.kernel import Kernel
 from worker.nn.kernel.compilation import FLAGS, FOLDER, HEADERS, SOURCES, Family
+from worker.nn.kernel.structures import Kind
 
 _COMPILER, _EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 _FUNCTIONS = ("forward", "backward", "pack", "dropout", "muon", "read", "write", "output")

@@ -11,8 +11,9 @@ from tests.worker.nn.emulation import EmulatedKernel
 from tests.worker.nn.test_kernel import EXACT, ROUNDED, distance, gradients, loss_gradients, orthogonal
 from worker.generation import decoders
 from worker.generation.decoders import decoder_for, packed
-from worker.nn.kernel import Kernel, Kind
+from worker.nn.kernel import Kernel
 from worker.nn.kernel.compilation import FAMILIES, processor_flags
+from worker.nn.kernel.structures import Kind
 from worker.nn.model import CharLSTM
 from worker.nn.randomness import rng
 from worker.nn.sampling import Options, Sampler

@@ -14,8 +14,9 @@ from tests.preloaded import output_of
 from tests.worker.short_trainings import assert_same, classic, run, sample_text, stream
 from worker.nn import kernel
 from worker.nn.dropout import NONE, Dropout
-from worker.nn.kernel import Kernel, Kind, compilation
+from worker.nn.kernel import Kernel, compilation
 from worker.nn.kernel.compilation import FAMILIES, Family, KernelUnavailable, build, file_name, machine, processor_flags
+from worker.nn.kernel.structures import Kind
 from worker.nn.model import CharLSTM
 from worker.training.train import train
 
@@ -129,6 +130,23 @@ def test_losses_and_their_gradients_are_those_of_torch(
             assert abs(found_loss - loss) < limit * max(1.0, loss)
             for name, value in wanted.items():
                 assert float((found[name] - value).norm()) <= limit * float(value.norm()), name
+
+
+def test_torch_has_one_thread_where_the_layer_computes_nearly_all(compiled: Kernel, kind: Kind) -> None:
+    sizes, bfloat16 = {"vocab_size": 60, "hidden_size": 64, "embedding_size": 8}, kind is not Kind.FLOAT32
+    by_torch = kind is Kind.BFLOAT16_TILES
+    for more, positions, wanted in (
+        ({}, 1000, 4 if by_torch else 1),
+        ({"layers": 2}, 1000, 4),
+        ({}, 100, 4),  # characters aren't looked up in a table
+    ):
+        model = CharLSTM(**(sizes | more))
+        assert model.use_threads(4, positions=positions, bfloat16=bfloat16) == 4, "nn.LSTM"
+        model.fuse(compiled, bfloat16=bfloat16)
+        assert model.use_threads(4, positions=positions, bfloat16=bfloat16) == wanted
+        assert model.kernel
+        assert model.kernel.threads == 4
+    assert compiled.threads == torch.get_num_threads(), "another model's number is its own"
 
 
 def test_a_loss_without_numbers_isnt_a_number(compiled: Kernel) -> None:

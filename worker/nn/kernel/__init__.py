@@ -11,8 +11,6 @@ import ctypes
 import logging
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
-from enum import IntEnum
 from functools import cache
 from itertools import chain
 from typing import Self
@@ -24,6 +22,16 @@ from torch import Tensor
 
 from shared.settings import kernel_choice
 from worker.nn.kernel.compilation import Family, KernelUnavailable, build, supported
+from worker.nn.kernel.structures import (
+    Kind,
+    LayerArguments,
+    MuonArguments,
+    OutputArguments,
+    OutputGrads,
+    Pass,
+    layer_arguments,
+    place,
+)
 from worker.nn.kernel.threads import in_threads
 
 log = logging.getLogger(__name__)
@@ -33,84 +41,6 @@ UNITS = 32
 _INT, _POINTER = ctypes.c_int64, ctypes.c_void_p
 #: Rows that output.c computes at once.
 _CHUNK = 96
-
-
-class Kind(IntEnum):
-    """What products are computed with; numbered as in lstm.c."""
-
-    FLOAT32 = 0
-    BFLOAT16 = 1
-    BFLOAT16_TILES = 2
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """What h and gates are kept in."""
-        return torch.float32 if self is Kind.FLOAT32 else torch.bfloat16
-
-
-class _Sequence(ctypes.Structure):
-    """`struct sequence` of lstm.c."""
-
-    _fields_ = (
-        ("kind", _INT), ("positions", _INT), ("rows", _INT), ("units", _INT),
-        ("weights", _POINTER), ("inputs", _POINTER), ("index", _POINTER), ("inputs_bf16", _INT),
-        ("h", _POINTER), ("c", _POINTER), ("gates", _POINTER), ("stride", _INT),
-        ("out_grads", _POINTER), ("last_grads", _POINTER), ("table_grads", _POINTER), ("table_rows", _INT),
-        ("weight_grads", _POINTER), ("scratch", _POINTER),
-    )  # fmt: skip
-
-
-class _Output(ctypes.Structure):
-    """`struct output` of output.c."""
-
-    _fields_ = (
-        ("paired", _INT), ("rows", _INT), ("batch", _INT), ("units", _INT), ("vocabulary", _INT),
-        ("h", _POINTER), ("kept", _POINTER), ("weights", _POINTER), ("bias", _POINTER), ("targets", _POINTER),
-        ("factor", ctypes.c_float), ("losses", _POINTER), ("h_grads", _POINTER), ("weight_grads", _POINTER),
-        ("bias_grads", _POINTER), ("scratch", _POINTER),
-    )  # fmt: skip
-
-
-class _Muon(ctypes.Structure):
-    """`struct muon` of muon.c."""
-
-    _fields_ = (
-        ("paired", _INT), ("matrices", _INT), ("units", _INT), ("rounds", _INT), ("coefficients", _POINTER),
-        ("momentum", ctypes.c_float), ("kept", ctypes.c_float), ("size", ctypes.c_float),
-        ("grads", _POINTER), ("averages", _POINTER), ("weights", _POINTER), ("scratch", _POINTER),
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutputGrads:
-    """A loss, the mean over all positions in nats, and its gradients."""
-
-    loss: Tensor
-    #: (T, B, H) as the outputs were given.
-    outputs: Tensor
-    #: (V, H) and (V,) float32.
-    weight: Tensor
-    bias: Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pass:
-    """The arrays of one pass over a sequence: T positions, B rows, H units, G = 4 H gate sums in lstm.c's order."""
-
-    kind: Kind
-    threads: int
-    #: (n, G) float32 or bfloat16: what enters the gate sums besides the recurrent products.
-    inputs: Tensor
-    #: (T, B) int32, row of `inputs` at each place; None where `inputs` has a row for each place, (T B, G).
-    index: Tensor | None
-    #: (T + 1, B, H) in the kind's dtype. The first is where the sequence begins.
-    h: Tensor
-    #: (T + 1, B, H) float32, or (B, H), overwritten, where `gates` is None.
-    c: Tensor
-    #: (T, B, more than G) in the kind's dtype, or None: no backward pass will follow.
-    gates: Tensor | None
-
-
 #: Kind of bfloat16 products of each family that has them.
 _BFLOAT16 = {"amx": Kind.BFLOAT16_TILES, "bf16": Kind.BFLOAT16, "neon-bf16": Kind.BFLOAT16}
 
@@ -125,12 +55,12 @@ class Kernel:
         path = build(family)
         try:
             self._library = library = ctypes.CDLL(str(path))
-            library.charloom_forward.argtypes = [ctypes.POINTER(_Sequence), _INT, _INT]
-            library.charloom_backward.argtypes = [ctypes.POINTER(_Sequence), _INT, _INT]
+            library.charloom_forward.argtypes = [ctypes.POINTER(LayerArguments), _INT, _INT]
+            library.charloom_backward.argtypes = [ctypes.POINTER(LayerArguments), _INT, _INT]
             library.charloom_pack.argtypes = [_INT, _INT, _INT, _INT, _POINTER, _POINTER, _POINTER]
             library.charloom_dropout.argtypes = [_INT, _INT, ctypes.c_uint32, ctypes.c_double, _POINTER, _POINTER]
-            library.charloom_output.argtypes = [ctypes.POINTER(_Output), _INT, _INT]
-            library.charloom_muon.argtypes = [ctypes.POINTER(_Muon), _INT, _INT]
+            library.charloom_output.argtypes = [ctypes.POINTER(OutputArguments), _INT, _INT]
+            library.charloom_muon.argtypes = [ctypes.POINTER(MuonArguments), _INT, _INT]
             library.charloom_read.argtypes = [_POINTER, _INT, _POINTER, _POINTER]
             library.charloom_write.argtypes = [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER]
             #: Columns of weights that are packed side by side.
@@ -167,7 +97,7 @@ class Kernel:
 
     def forward(self, arrays: Pass, weights: Tensor) -> None:
         """Fill `h`, `c` and `gates`."""
-        sequence = _sequence(arrays, weights)
+        sequence = layer_arguments(arrays, weights)
         in_threads(
             lambda number, all_: self._library.charloom_forward(ctypes.byref(sequence), number, all_), arrays.threads
         )
@@ -193,9 +123,9 @@ class Kernel:
             weight_grads: (threads, G, H) float32, to be filled: of the weights in torch's order, each thread's apart.
                 Not for BFLOAT16_TILES.
         """
-        sequence = _sequence(arrays, weights)
-        sequence.out_grads, sequence.last_grads = _place(out_grads), _place(last_grads)
-        sequence.table_grads, sequence.weight_grads = _place(table_grads), _place(weight_grads)
+        sequence = layer_arguments(arrays, weights)
+        sequence.out_grads, sequence.last_grads = place(out_grads), place(last_grads)
+        sequence.table_grads, sequence.weight_grads = place(table_grads), place(weight_grads)
         sequence.table_rows = 0 if table_grads is None else table_grads.shape[1]
         rows, units = arrays.h.shape[1:]
         copies = 0 if weight_grads is None else arrays.threads * 129 * 5 * (units + 64)
@@ -238,14 +168,14 @@ class Kernel:
         weight_grads, bias_grads = torch.empty(threads, columns, units), torch.empty(threads, columns)
         room = _CHUNK * (units + 16 + 2 * (columns + 16)) + columns * (2 * units + 1)
         scratch = torch.empty(threads, room)
-        arguments = _Output(
+        arguments = OutputArguments(
             paired=outputs.dtype is torch.bfloat16,
             rows=rows,
             batch=batch,
             units=units,
             vocabulary=vocabulary,
             h=outputs.data_ptr(),
-            kept=_place(kept),
+            kept=place(kept),
             weights=weight.data_ptr(),
             bias=bias.data_ptr(),
             targets=targets.data_ptr(),
@@ -292,7 +222,7 @@ class Kernel:
         threads, rounds = max(1, min(self.threads, count)), len(coefficients)
         factors = (ctypes.c_float * (3 * rounds))(*chain(*coefficients))
         scratch = torch.empty(threads, 3 if kind is Kind.FLOAT32 else 4, units, units)
-        arguments = _Muon(
+        arguments = MuonArguments(
             paired=kind is not Kind.FLOAT32,
             matrices=count,
             units=units,
@@ -330,28 +260,6 @@ def summed(parts: Tensor) -> Tensor:
     for part in parts[1:]:
         total.add_(part)
     return total
-
-
-def _place(array: Tensor | None) -> int | None:
-    return None if array is None else array.data_ptr()
-
-
-def _sequence(arrays: Pass, weights: Tensor) -> _Sequence:
-    positions, rows, units = arrays.h.shape
-    return _Sequence(
-        kind=arrays.kind,
-        positions=positions - 1,
-        rows=rows,
-        units=units,
-        weights=weights.data_ptr(),
-        inputs=arrays.inputs.data_ptr(),
-        index=_place(arrays.index),
-        inputs_bf16=arrays.inputs.dtype is torch.bfloat16,
-        h=arrays.h.data_ptr(),
-        c=arrays.c.data_ptr(),
-        gates=_place(arrays.gates),
-        stride=0 if arrays.gates is None else arrays.gates.shape[2],
-    )
 
 
 def find(choice: str | None = None) -> Kernel:

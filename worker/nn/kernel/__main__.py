@@ -8,8 +8,9 @@ import sys
 
 import torch
 
-from worker.nn.kernel import Kind, find
+from worker.nn.kernel import find
 from worker.nn.kernel.compilation import FAMILIES, KernelUnavailable, NoCompiler, build, machine
+from worker.nn.kernel.structures import Kind
 
 #: Exit code that `scripts/setup.sh` knows.
 NO_COMPILER = 3
