@@ -244,12 +244,8 @@ static void backward_step(const struct sequence *s, size_t *tiles, size_t t, siz
 INLINE void outer_product(const int paired, const int count, const int groups, int add, size_t n, const float *grads,
                           const float *h, float *to, size_t units)
 {
-    vec sums[MAX_ROWS][GATES];
-    if (add) UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vload(to + r * units + g * UNITS);
-    else UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vsplat(0.0f);
     UNROLLED(r, count) UNROLLED(g, groups) __builtin_prefetch(to + r * units + (groups + g) * UNITS);
-    add_product(paired, count, groups, grads, 1, UNITS, h, WIDTH, UNITS, n, sums);
-    UNROLLED(r, count) UNROLLED(g, groups) vstore(to + r * units + g * UNITS, sums[r][g]);
+    put_product(paired, count, groups, add, grads, 1, UNITS, h, WIDTH, UNITS, n, to, units);
 }
 
 /* The same for sixteen of them, one gate of a block. */

@@ -89,17 +89,6 @@ static void sort_weights(const struct output *o, const struct chunk *c)
         }
 }
 
-/* to[r][16 `groups` columns] = what is there, if `add`, + the product of `count` rows with weights: see add_product. */
-INLINE void tile(const int paired, const int count, const int groups, int add, const float *rows, size_t stride,
-                 size_t step, const float *weights, size_t pitch, size_t apart, size_t depth, float *to, size_t to_stride)
-{
-    vec sums[MAX_ROWS][GATES];
-    if (add) UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vload(to + r * to_stride + g * UNITS);
-    else UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vsplat(0.0f);
-    add_product(paired, count, groups, rows, stride, step, weights, pitch, apart, depth, sums);
-    UNROLLED(r, count) UNROLLED(g, groups) vstore(to + r * to_stride + g * UNITS, sums[r][g]);
-}
-
 /* to = the product of n rows, a multiple of six, with strips of weights of `depth` elements. */
 INLINE void multiply_strips(const int paired, size_t n, const float *rows, size_t stride, const float *strips,
                             size_t depth, size_t columns, float *to, size_t to_stride)
@@ -111,7 +100,7 @@ INLINE void multiply_strips(const int paired, size_t n, const float *rows, size_
             const float *from = rows + row * stride;
             float *at = to + row * to_stride + column;
 #define STRIPS(some) \
-    tile(paired, MAX_ROWS, some, 0, from, stride, 1, weights, UNITS, depth * UNITS, depth, at, to_stride)
+    put_product(paired, MAX_ROWS, some, 0, from, stride, 1, weights, UNITS, depth * UNITS, depth, at, to_stride)
             if (groups >= OUTER) STRIPS(OUTER);
             else if (groups == 3) STRIPS(3);
             else if (groups == 2) STRIPS(2);
@@ -131,7 +120,7 @@ INLINE void sum_products(const int paired, int add, const struct chunk *c, size_
             const float *left = grads + column, *right = h + unit;
             float *at = to + column * units + unit;
 #define PLACES(count, groups, first) \
-    tile(paired, count, groups, add, left + (first), 1, high, right, wide, UNITS, n, at + (first) * units, units)
+    put_product(paired, count, groups, add, left + (first), 1, high, right, wide, UNITS, n, at + (first) * units, units)
             if (units - unit >= OUTER * UNITS) {
                 PLACES(6, OUTER, 0);
                 PLACES(5, OUTER, 6);

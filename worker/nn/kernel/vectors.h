@@ -190,6 +190,18 @@ INLINE void add_product(const int paired, const int count, const int groups, con
     (void)paired;
 }
 
+/* to[r][g] = what is there, if `add`, + that product; rows of `to` are `to_stride` apart. */
+INLINE void put_product(const int paired, const int count, const int groups, int add, const float *rows, size_t stride,
+                        size_t step, const float *weights, size_t pitch, size_t apart, size_t depth, float *to,
+                        size_t to_stride)
+{
+    vec sums[MAX_ROWS][GATES];
+    if (add) UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vload(to + r * to_stride + g * UNITS);
+    else UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = vsplat(0.0f);
+    add_product(paired, count, groups, rows, stride, step, weights, pitch, apart, depth, sums);
+    UNROLLED(r, count) UNROLLED(g, groups) vstore(to + r * to_stride + g * UNITS, sums[r][g]);
+}
+
 /* Put the product of n rows with a block's 64 columns at `to`, rows `to_stride` apart, or add it to what is there. So
  * much of a strip as fits the nearest cache is multiplied with all rows, then the next part. A function of its own:
  * inlined, what comes after would take registers from the sums. */
@@ -206,14 +218,8 @@ NOINLINE void multiply_f32(const int add, size_t n, const float *rows, size_t st
                 const size_t most = (n - row + parts - 1) / parts;
                 const float *from = rows + row * stride + k;
                 float *at = to + row * to_stride + first * UNITS;
-                WITH_COUNT(most, {
-                    enum { groups = GROUPS(count) };
-                    vec sums[MAX_ROWS][GATES];
-                    UNROLLED(r, count) UNROLLED(g, groups)
-                        sums[r][g] = add || k ? vload(at + r * to_stride + g * UNITS) : vsplat(0.0f);
-                    add_product(0, count, groups, from, stride, 1, part, STRIP, apart, end, sums);
-                    UNROLLED(r, count) UNROLLED(g, groups) vstore(at + r * to_stride + g * UNITS, sums[r][g]);
-                })
+                WITH_COUNT(most, put_product(0, count, GROUPS(count), add || k, from, stride, 1, part, STRIP, apart, end, at,
+                                             to_stride))
                 row += most;
             }
         }
