@@ -211,7 +211,7 @@ def _of_output(s: Any, threads: int) -> dict[str, int]:
         "h_grads": outputs,
         "weight_grads": 4 * threads * columns * s.units,
         "bias_grads": 4 * threads * columns,
-        "scratch": 4 * threads * (96 * (s.units + 16 + 2 * (columns + 16)) + columns * (2 * s.units + 1)),
+        "scratch": 4 * threads * s.room,
     }
 
 

@@ -235,10 +235,10 @@ def orthogonal(matrices: Tensor, compiled: Kernel | None = None, kind: Kind = Ki
     x: Tensor = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-30)
     for number, (a, b, c) in enumerate(ROUNDS):
         if number == 0:
-            eighth_powers = (x @ x.mT @ x @ x.mT).norm(dim=(1, 2), keepdim=True)
+            eighth_powers = (x.mT @ x @ x.mT @ x).norm(dim=(1, 2), keepdim=True)
             x = x / (1.03 * eighth_powers).clamp(min=1e-12) ** 0.25
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        gram = x.mT @ x
+        x = a * x + x @ (b * gram + c * gram @ gram)
     return x
 
 
@@ -251,7 +251,7 @@ def test_orthogonal_matrices_are_those_of_torchs_products(compiled: Kernel, unit
     for threads in (1, 2):
         torch.set_num_threads(threads)
         found.append(orthogonal(matrices, compiled))
-    assert distance(found[0], wanted) < 3 * distance(by_torch, wanted) < 1e-5
+    assert distance(found[0], wanted) < 2 * distance(by_torch, wanted) < 1e-5
     assert torch.equal(found[0], found[1])
     assert torch.equal(orthogonal(matrices[:1], compiled), found[0][:1])
     assert not orthogonal(torch.zeros(1, units, units), compiled).any()

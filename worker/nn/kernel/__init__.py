@@ -185,6 +185,7 @@ class Kernel:
             weight_grads=weight_grads.data_ptr(),
             bias_grads=bias_grads.data_ptr(),
             scratch=scratch.data_ptr(),
+            room=room,
         )
         in_threads(lambda number, all_: self._library.charloom_output(ctypes.byref(arguments), number, all_), threads)
         below, sums = losses

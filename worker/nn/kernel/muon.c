@@ -185,18 +185,19 @@ NOINLINE void average(size_t units, float momentum, const float *grads, float *a
 }
 
 /* Above the largest singular value of X, by its G G; a little, since products are rounded. Nothing is above zeros. */
-static float bound_of(size_t units, const float *square)
+static double bound_of(size_t units, const float *square)
 {
-    const float norm = __builtin_sqrtf(sum_of_squares(units, square)) * 1.03f;
-    return __builtin_sqrtf(__builtin_sqrtf(norm > 1e-12f ? norm : 1e-12f));
+    const double norm = __builtin_sqrt(sum_of_squares(units, square)) * 1.03;
+    return __builtin_sqrt(__builtin_sqrt(norm > 1e-12 ? norm : 1e-12));
 }
 
-/* The same coefficients for a matrix that isn't divided by its bound. */
-static void scale_factors(float bound, float factors[3])
+/* The same coefficients for a matrix that isn't divided by its bound. Their terms nearly cancel, so each is rounded once. */
+static void scale_factors(double bound, float factors[3])
 {
-    factors[0] /= bound;
-    factors[1] /= bound * bound * bound;
-    factors[2] /= bound * bound * bound * bound * bound;
+    const double squared = bound * bound;
+    factors[0] = (float)(factors[0] / bound);
+    factors[1] = (float)(factors[1] / (squared * bound));
+    factors[2] = (float)(factors[2] / (squared * squared * bound));
 }
 
 /* What is stepped: n matrices of H x H float32, one after the other. */

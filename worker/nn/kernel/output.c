@@ -26,7 +26,8 @@ struct output {
     void *h_grads;          /* (N, H) as h */
     float *weight_grads;    /* (threads, C, H), for each thread apart */
     float *bias_grads;      /* (threads, C), likewise */
-    float *scratch;         /* (threads, CHUNK (H + 16) + 2 CHUNK (C + 16) + C (2 H + 1)) */
+    float *scratch;         /* (threads, room) */
+    int64_t room;           /* CHUNK (H + 16 + 2 (C + 16)) + C (2 H + 1) */
 };
 
 /* Rows at once, a multiple of 12, and what keeps rows of a copy from sharing cache sets. */
@@ -260,9 +261,8 @@ NOINLINE void put_grads(const struct output *o, const struct chunk *c, size_t fi
 void charloom_output(const struct output *o, int64_t number, int64_t threads)
 {
     const size_t end = o->rows * (number + 1) / threads;
-    const size_t columns = (o->vocabulary + UNITS - 1) / UNITS * UNITS, units = o->units;
-    const size_t wide = units + GAP, high = columns + GAP, room = CHUNK * (wide + 2 * high) + columns * (2 * units + 1);
-    const struct chunk c = chunk_of(o, o->scratch + number * room);
+    const struct chunk c = chunk_of(o, o->scratch + number * o->room);
+    const size_t units = c.units, columns = c.columns, wide = units + GAP, high = columns + GAP;
     float *weight_grads = o->weight_grads + number * columns * units, *bias_grads = o->bias_grads + number * columns;
     const fp_mode before = flush_denormals();
     int add = 0;

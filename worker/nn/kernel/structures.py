@@ -42,7 +42,7 @@ class OutputArguments(ctypes.Structure):
         ("paired", _INT), ("rows", _INT), ("batch", _INT), ("units", _INT), ("vocabulary", _INT),
         ("h", _POINTER), ("kept", _POINTER), ("weights", _POINTER), ("bias", _POINTER), ("targets", _POINTER),
         ("factor", ctypes.c_float), ("losses", _POINTER), ("h_grads", _POINTER), ("weight_grads", _POINTER),
-        ("bias_grads", _POINTER), ("scratch", _POINTER),
+        ("bias_grads", _POINTER), ("scratch", _POINTER), ("room", _INT),
     )  # fmt: skip
 
 
