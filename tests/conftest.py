@@ -48,6 +48,7 @@ LONGEST = (
     "web/pages/test_browser_write.py",
     "cli/service/test_up.py",
     "worker/nn/test_kernel.py",
+    "worker/nn/test_compilation.py",
     "worker/training/test_train.py",
     "worker/nn/test_compilers.py",
     "test_containers.py",

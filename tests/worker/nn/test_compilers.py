@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.worker.nn.test_kernel import FAMILY, Elsewhere, gradients
+from tests.worker.nn.test_compilation import FAMILY, Elsewhere
+from tests.worker.nn.test_kernel import gradients
 from worker.nn.kernel import Kernel
 from worker.nn.kernel.compilation import FAMILIES, FOLDER, SOURCES, machine, processor_flags
 from worker.nn.model import CharLSTM
