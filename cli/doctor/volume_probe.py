@@ -23,6 +23,8 @@ FILE_BYTES = 64 << 10
 STEP_S, LOOK_S = 60.0, 0.002
 #: Seconds that the leader waits for the other party to leave.
 LEAVE_S = 10.0
+#: What a message ends with: where replacing isn't atomic, it may be seen half written.
+_END = "\n"
 
 
 class ProbeFailed(Exception):
@@ -88,9 +90,9 @@ class Party:
             for path in self._folder.glob("*.hello"):
                 party = path.name.partition(".")[0]
                 text = self._read_if_there(path)
-                if party == self._id or text.count(" ") < 2:  # half written, where replacing isn't atomic
+                if party == self._id or not text.endswith(_END):
                     continue
-                _, chosen, host = text.split(" ", 2)
+                _, chosen, host = text.removesuffix(_END).split(" ", 2)
                 if known.setdefault(party, text) != text and chosen in ("-", self._id) and self._other in ("", party):
                     self._other = party
                     if chosen == self._id:
@@ -206,12 +208,12 @@ class Party:
 
     def _await(self, name: str) -> str:
         path, deadline = self._path(name, of=self._other), time.monotonic() + STEP_S
-        while not (text := self._read_if_there(path)):
+        while not (text := self._read_if_there(path)).endswith(_END):
             if time.monotonic() >= deadline:
                 raise ProbeFailed(f"the other command didn't get to {name} within {STEP_S:g} s")
             list(self._folder.iterdir())  # a network file system may remember that the file wasn't there
             time.sleep(LOOK_S)
-        return text
+        return text.removesuffix(_END)
 
     def _common(self, name: str) -> Path:
         """Return the path of a file of both; names of an earlier pair don't count."""
@@ -223,7 +225,7 @@ class Party:
     def _write(self, name: str, text: str) -> Path:
         path = self._path(name)
         temporary = self._path("temporary")
-        temporary.write_text(text, "utf-8")
+        temporary.write_text(text + _END, "utf-8")
         temporary.replace(path)
         return path
 

@@ -41,6 +41,11 @@ def test_the_examples_of_the_command_line_work(cli: Cli, book: Path) -> None:
     command.parent.mkdir()
     write_command(command, "cli.main")
     script = "\n".join(["set -euo pipefail", *blocks(CLI_PAGE, "sh")])
+    # As long as it takes until there is something to resume.
+    assert "sleep 10 " in script
+    script = script.replace(
+        "sleep 10 ", 'until charloom job "$job" --json | jq -e ".progress.step > 0"; do sleep 0.1; done '
+    )
     environment = cli.environment | {"PATH": f"{command.parent}:{cli.environment['PATH']}"}
     done = subprocess.run(
         ["bash", "-x", "-c", script], cwd=cli.folder, env=environment, capture_output=True, text=True, check=False

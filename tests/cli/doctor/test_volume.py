@@ -34,7 +34,7 @@ def tried(folder: Path) -> tuple[Measured, Measured]:
 
 def test_two_hosts_find_each_other_and_leave_nothing(tmp_path: Path) -> None:
     (tmp_path / FOLDER).mkdir()
-    (tmp_path / FOLDER / f"{'0' * 16}.hello").write_text("9 - a command that was killed")
+    (tmp_path / FOLDER / f"{'0' * 16}.hello").write_text("9 - a command that was killed\n")
     (tmp_path / FOLDER / f"{'1' * 16}.hello").write_text("9 -")  # by halves
     first, second = tried(tmp_path)
     assert (first.partner, second.partner) == ("two", "one")
