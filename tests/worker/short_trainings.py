@@ -52,9 +52,9 @@ def record_steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
     made: list[tuple[float, float]] = []
     step = Optimizer.step
 
-    def recorded(self: Optimizer, learning_rate: float, *, output_factor: float) -> None:
+    def recorded(self: Optimizer, learning_rate: float, *, output_factor: float, max_norm: float) -> None:
         made.append((learning_rate, output_factor))
-        step(self, learning_rate, output_factor=output_factor)
+        step(self, learning_rate, output_factor=output_factor, max_norm=max_norm)
 
     monkeypatch.setattr(Optimizer, "step", recorded)
     return made

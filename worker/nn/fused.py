@@ -5,7 +5,6 @@ character, and that table's gradient is summed by character instead of being com
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -13,41 +12,31 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from worker.nn.dropout import NONE, Dropout
-from worker.nn.kernel import UNITS, Kernel, summed
-from worker.nn.kernel.structures import Kind, Pass
-from worker.nn.output import computes_loss
+from worker.nn.kernel import UNITS, Kernel
+from worker.nn.kernel.structures import Kind
+from worker.nn.layer import Layer, Table
+from worker.nn.output import Output, computes_loss
 
 #: The state of an LSTM that is carried: (h, c), each (layers, B, H) float32.
 Carried = tuple[Tensor, Tensor]
-#: Padding between two rows of gates, bytes: without it, all rows of a layer of 256 units share the same cache sets.
-_APART = 64
 #: The table is used if it has at most this many rows per position.
 _TABLE_SHARE = 0.5
 #: Kinds whose sums are rounded in another way than in the first states that name them, and how often that changed.
-_CHANGES = {Kind.FLOAT32: 1, Kind.BFLOAT16: 2}
+_CHANGES = {Kind.FLOAT32: 2, Kind.BFLOAT16: 3, Kind.BFLOAT16_TILES: 1}
 
 
 class _Outputs(NamedTuple):
-    """Of one layer; views of its arrays, which the next pass overwrites."""
+    """Of one layer."""
 
-    h: Tensor  # (T, B, H) in the kind's dtype
+    h: Tensor  # (T, B, H) in the kind's dtype: a view of its arrays, which the next pass overwrites
     last_h: Tensor  # (B, H) float32
     last_c: Tensor  # (B, H) float32
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Call:
-    """The arguments of one pass through one layer that have no gradients."""
-
-    kernel: Kernel
-    arrays: Pass
 
 
 class Fused:
     """Computes the layers of a module whose first layer reads characters.
 
-    Only one pass with gradients at a time: the next one uses its arrays again, megabytes that would otherwise be
-    allocated page by page each time.
+    Only one pass with gradients at a time: the next one uses its arrays again.
 
     Args:
         kernel: the compiled layer.
@@ -61,7 +50,7 @@ class Fused:
         self, kernel: Kernel, module: nn.LSTM, read: Callable[[Tensor | None], Tensor], vocab_size: int
     ) -> None:
         self.kernel, self._module, self._read, self._vocab_size = kernel, module, read, vocab_size
-        self._buffers: dict[tuple[int, bool], Pass] = {}
+        self._layers: dict[tuple[int, bool], Layer] = {}
 
     @staticmethod
     def fits(kernel: Kernel, module: nn.LSTM, *, bfloat16: bool) -> bool:
@@ -98,54 +87,87 @@ class Fused:
         """Return h after the last character of windows that start from zero, (B, H) float32; codes: (B, T) int64."""
         return self._pass(codes, None, dropout)[-1].last_h
 
+    def learns(self, codes: Tensor, *, bfloat16: bool) -> bool:
+        """Return True if `learn` supports such batches."""
+        table = self._module.num_layers == 1 and self._takes_table(codes)
+        return table and computes_loss(self.kernel, bfloat16=bfloat16)
+
+    @torch.no_grad()
+    def learn(
+        self, codes: Tensor, targets: Tensor, linear: nn.Linear, carried: Carried | None, dropout: Dropout = NONE
+    ) -> tuple[float, Carried]:
+        """Return the mean loss over all positions, in nats, and the state to carry, and leave the gradients in `grad`.
+
+        The same gradients as by autograd, which at every step takes a twentieth of the time to record what to compute.
+        They are valid until the next call. Gradients that are there are replaced.
+
+        Args:
+            codes: (B, T) int64.
+            targets: (B, T) int64.
+            linear: from the units onto the vocabulary.
+            carried: the state that the batch begins with.
+            dropout: what is left out.
+        """
+        weight, table = self._weights(0)
+        layer = self._begin(0, codes, carried, dropout, learns=True)
+        h, forward = layer.forward(weight, table, self._index(codes))
+        output = Output(self.kernel, h, linear, targets, dropout.kept_units(*h.shape[1:]))
+        found, backward = layer.backward(output.h_grads, None, characters=True)
+        self.kernel.run(*forward, *output.tasks, *backward)
+        weight.grad = found.recurrent_weight
+        table.characters.grad, table.weight.grad = found.characters, found.input_weight
+        table.input_bias.grad = table.recurrent_bias.grad = found.bias
+        linear.weight.grad, linear.bias.grad = output.weight_grads, output.bias_grads
+        last_h, last_c = layer.last()
+        return output.loss(), (last_h[None], last_c[None])
+
     def _pass(self, codes: Tensor, carried: Carried | None, dropout: Dropout) -> list[_Outputs]:
-        module, kind = self._module, Kind.FLOAT32
+        passed: list[_Outputs] = []
+        for number in range(self._module.num_layers):
+            layer = self._begin(number, codes, carried, dropout, learns=torch.is_grad_enabled())
+            weight, table = self._weights(number)
+            index, inputs = None, tuple(table)
+            if number:
+                inputs = (self._input_sums(dropout.variational_dropout(passed[-1].h).flatten(0, 1), table),)
+            elif self._takes_table(codes):
+                index = self._index(codes)
+            else:
+                inputs = (self._input_sums(self._read(codes.t()).flatten(0, 1), table),)
+            passed.append(_Outputs(*_Recorded.apply(layer, index, weight, *inputs)))  # type: ignore[no-untyped-call]
+        return passed
+
+    def _takes_table(self, codes: Tensor) -> bool:
+        return self._vocab_size <= _TABLE_SHARE * codes.numel()
+
+    @staticmethod
+    def _index(codes: Tensor) -> Tensor:
+        return codes.t().to(torch.int32).contiguous()
+
+    def _weights(self, number: int) -> tuple[Tensor, Table]:
+        """Return a layer's recurrent weights, and what makes its inputs to the gate sums, of all characters."""
+        of_inputs, recurrent, *biases = self._module.all_weights[number]
+        return recurrent, Table(self._read(None), of_inputs, *biases)
+
+    def _begin(self, number: int, codes: Tensor, carried: Carried | None, dropout: Dropout, *, learns: bool) -> Layer:
+        """Return a layer that is ready for a pass, that of the last one if it has the same shape."""
+        kind = Kind.FLOAT32
         if torch.is_autocast_enabled("cpu"):
             if self.kernel.bfloat16 is None:
                 raise ValueError("the kernel has no bfloat16 products here")
             kind = self.kernel.bfloat16
-        passed: list[_Outputs] = []
-        for number in range(module.num_layers):
-            index = None
-            if number:
-                inputs = self._input_sums(dropout.variational_dropout(passed[-1].h).flatten(0, 1), number)
-            elif self._vocab_size <= _TABLE_SHARE * codes.numel():
-                index = codes.t().to(torch.int32).contiguous()
-                with torch.autocast("cpu", enabled=False):
-                    inputs = self._input_sums(self._read(None), 0)
-            else:
-                inputs = self._input_sums(self._read(codes.t()).flatten(0, 1), 0)
-            weight = dropout.drop_connect(getattr(module, f"weight_hh_l{number}"), self.kernel)
-            call = _Call(kernel=self.kernel, arrays=self._buffer(number, codes, kind, inputs, index))
-            h, c = (0.0, 0.0) if carried is None else (carried[0][number], carried[1][number])
-            call.arrays.h[0] = h
-            call.arrays.c.view(-1, *call.arrays.h.shape[1:])[0] = c
-            passed.append(_Outputs(*_Layer.apply(inputs, weight, call)))  # type: ignore[no-untyped-call]
-        return passed
+        shape = (codes.shape[1], codes.shape[0], self._module.hidden_size)
+        layer = self._layers.get((number, learns))
+        if layer is None or not layer.fits(self.kernel, kind, shape):
+            self._layers[number, learns] = layer = Layer(self.kernel, kind, shape, learns=learns)
+        h, c = (0.0, 0.0) if carried is None else (carried[0][number], carried[1][number])
+        layer.begin(h, c, dropout.dropped_weights())
+        return layer
 
-    def _input_sums(self, below: Tensor, number: int) -> Tensor:
+    @staticmethod
+    def _input_sums(below: Tensor, table: Table) -> Tensor:
         """Return a layer's input to the gate sums, (n, G) in the kernel's order; below: (n, inputs)."""
-        module = self._module
-        biases = getattr(module, f"bias_ih_l{number}") + getattr(module, f"bias_hh_l{number}")
-        return functional.linear(below, _reordered(getattr(module, f"weight_ih_l{number}")), _reordered(biases))
-
-    def _buffer(self, number: int, codes: Tensor, kind: Kind, inputs: Tensor, index: Tensor | None) -> Pass:
-        """Return the arrays of a pass, those of the last one if they have its shape."""
-        (rows, positions), units = codes.shape, self._module.hidden_size
-        kept = torch.is_grad_enabled()
-        former = self._buffers.get((number, kept))
-        if former is not None and former.h.shape == (positions + 1, rows, units) and former.kind is kind:
-            h, c, gates = former.h, former.c, former.gates
-        else:
-            h = torch.empty(positions + 1, rows, units, dtype=kind.dtype)
-            c = torch.empty(positions + 1, rows, units) if kept else torch.empty(rows, units)
-            stride = 4 * units + _APART // h.element_size()
-            gates = torch.empty(positions, rows, stride, dtype=kind.dtype) if kept else None
-        threads = max(1, min(self.kernel.threads, rows))
-        summed = inputs.detach().contiguous()
-        buffer = Pass(kind=kind, threads=threads, inputs=summed, index=index, h=h, c=c, gates=gates)
-        self._buffers[number, kept] = buffer
-        return buffer
+        biases = table.input_bias + table.recurrent_bias
+        return functional.linear(below, _reordered(table.weight), _reordered(biases))
 
 
 def _reordered(sums: Tensor) -> Tensor:
@@ -153,41 +175,25 @@ def _reordered(sums: Tensor) -> Tensor:
     return sums.view(4, -1, 16, *sums.shape[1:]).transpose(0, 1).reshape(sums.shape)
 
 
-class _Layer(torch.autograd.Function):
-    """One pass through one layer."""
+class _Recorded(torch.autograd.Function):
+    """One pass through one layer, recorded by autograd."""
 
     @staticmethod
-    def forward(ctx: Any, _inputs: Tensor, weight: Tensor, call: _Call) -> tuple[Tensor, Tensor, Tensor]:
-        arrays = call.arrays
-        forward, ctx.weights = call.kernel.pack(arrays.kind, weight.contiguous())
-        call.kernel.forward(arrays, forward)
-        ctx.call = call
+    def forward(
+        ctx: Any, layer: Layer, index: Tensor | None, weight: Tensor, *inputs: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Arguments: as of `Layer.forward`; of a table, all its parts."""
+        h = layer.run_forward(weight, inputs[0] if index is None else Table(*inputs), index)
+        ctx.layer = layer
         ctx.set_materialize_grads(False)
-        last_c = (arrays.c if arrays.gates is None else arrays.c[-1]).clone()
+        last_h, last_c = layer.last()
         ctx.mark_non_differentiable(last_c)
-        return arrays.h[1:], arrays.h[-1].to(torch.float32, copy=True), last_c
+        return h, last_h, last_c
 
     @staticmethod
-    def backward(ctx: Any, out_grads: Tensor | None, last_grads: Tensor | None, _: None) -> tuple[Tensor, Tensor, None]:
-        arrays = ctx.call.arrays
-        gates, (positions, rows, units) = arrays.gates, arrays.h[1:].shape
-        sums = 4 * units
-        tiles = arrays.kind is Kind.BFLOAT16_TILES
-        table_grads = None if arrays.index is None else torch.empty(arrays.threads, *arrays.inputs.shape)
-        weight_grads = None if tiles else torch.empty(arrays.threads, sums, units)
-        ctx.call.kernel.backward(
-            arrays,
-            ctx.weights,
-            table_grads=table_grads,
-            weight_grads=weight_grads,
-            out_grads=None if out_grads is None else out_grads.to(arrays.h.dtype).contiguous(),
-            last_grads=None if last_grads is None else last_grads.contiguous(),
-        )
-        grads = gates.view(positions * rows, -1)[:, :sums]
-        of_inputs = grads if table_grads is None else summed(table_grads)
-        if weight_grads is not None:
-            return of_inputs, summed(weight_grads), None
-        of_weight = torch.mm(grads.t(), arrays.h[:-1].view(-1, units))
-        in_torchs_order = torch.empty(4, units // 16, 16, units)
-        in_torchs_order.copy_(of_weight.view(-1, 4, 16, units).transpose(0, 1))
-        return of_inputs, in_torchs_order.view(sums, units), None
+    def backward(ctx: Any, out_grads: Tensor | None, last_grads: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
+        layer: Layer = ctx.layer
+        found = layer.run_backward(out_grads, last_grads, characters=ctx.needs_input_grad[3])
+        if found.bias is None:
+            return None, None, found.recurrent_weight, found.sums
+        return None, None, found.recurrent_weight, found.characters, found.input_weight, found.bias, found.bias

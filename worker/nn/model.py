@@ -94,6 +94,19 @@ class CharLSTM(nn.Module):
         kept = dropout.kept_units(*outputs.shape[1:])
         return compiled_loss(self.fused.kernel, self.linear, outputs, targets, kept), carried
 
+    def learn(self, codes: Tensor, targets: Tensor, carried: Carried | None = None) -> tuple[float, Carried]:
+        """Leave the gradients of the mean loss in each weight's `grad`; return what `loss` does, the loss as a number.
+
+        They replace others, and are valid until the next call.
+        """
+        if self.fused is not None and self.fused.learns(codes, bfloat16=torch.is_autocast_enabled("cpu")):
+            return self.fused.learn(codes, targets, self.linear, carried, self.dropout if self.training else NONE)
+        self.zero_grad()
+        loss, (h, c) = self.loss(codes, targets, carried)
+        with torch.autocast("cpu", enabled=False):
+            loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach()), (h.detach().float(), c.detach().float())
+
     def last(self, codes: Tensor) -> Tensor:
         """Return the logits after the last character of windows that start from zero, (B, V); codes: (B, T) int64."""
         dropout = self.dropout if self.training else NONE

@@ -145,12 +145,16 @@ class Chunks:
         if epoch not in self._entrances:  # a generator takes as long as the rest
             self._entrances = {epoch: int(rng(self._seed, "chunks", epoch).integers(self._size))}
         entrance = self._entrances[epoch]
-        places: NDArray[np.int64] = (entrance + batch * self.length + self._rows + self._offsets) % self._size
-        return places
+        begins = (entrance + batch * self.length + self._rows) % self._size
+        places: NDArray[np.int64] = begins + self._offsets
+        return places if begins.max() + self.length < self._size else places % self._size
 
     def _read(self, _epoch: int, places: NDArray[np.int64]) -> Codes:
-        """Return the codes at these places of an epoch's text."""
-        passage = np.searchsorted(self._ends, places, side="right")
+        """Return the codes at these places of an epoch's text, (rows, characters), one after another in each row."""
+        # Mostly all of a row is in one passage.
+        passage = np.searchsorted(self._ends, places[:, :1], side="right")
+        if (places[:, -1:] >= self._ends[passage]).any() or (places[:, -1] < places[:, 0]).any():
+            passage = np.searchsorted(self._ends, places, side="right")
         found: Codes = self._codes[places - self._ends[passage] + self._sources[passage]]
         return found
 

@@ -92,10 +92,8 @@ class Stream:
 
     def _gradients(self, codes: Tensor, targets: Tensor) -> tuple[float, int]:
         with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
-            loss, carried = self._model.loss(codes, targets, self._carried)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._carried = (carried[0].detach().float(), carried[1].detach().float())
-        return float(loss.detach()) * targets.numel(), targets.numel()
+            loss, self._carried = self._model.learn(codes, targets, self._carried)
+        return loss * targets.numel(), targets.numel()
 
     def evaluate_batch(self, batch: int) -> tuple[float, int]:
         """Return the summed loss over one chunk of the validation part and its targets."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from shared.errors import JobFailed
 from shared.host import processor_kind
@@ -162,9 +162,11 @@ class Trainer:
         loss, characters = 0.0, 0
         for part_loss, part_characters in self._recipe.train_batch(loop.epoch, loop.batch):
             self._check_divergence(part_loss / part_characters, part_characters)
-            if request.grad_clip:
-                self._clip_gradients(request.grad_clip)
-            self._optimizer.step(request.learning_rate * factor, output_factor=self._recipe.output_factor(loop.epoch))
+            self._optimizer.step(
+                request.learning_rate * factor,
+                output_factor=self._recipe.output_factor(loop.epoch),
+                max_norm=request.grad_clip or math.inf,
+            )
             loss, characters = loss + part_loss, characters + part_characters
         if self._recipe.decays_at(loop.step, loop.total_steps):
             loop.decay -= loop.decay / max(1, loop.total_steps - loop.step)
@@ -172,12 +174,6 @@ class Trainer:
         loop.epoch_loss, loop.epoch_characters = loop.epoch_loss + loss, loop.epoch_characters + characters
         loop.row_loss, loop.row_characters = loop.row_loss + loss, loop.row_characters + characters
         return characters
-
-    def _clip_gradients(self, most: float) -> None:
-        parameters = list(self._model.parameters())
-        norm = nn.utils.get_total_norm([weight.grad for weight in parameters if weight.grad is not None])
-        if not norm <= most:  # nothing is multiplied by 1
-            nn.utils.clip_grads_with_norm_(parameters, most, norm)
 
     def _check_divergence(self, loss: float, characters: int) -> None:
         """Raise TrainingDiverged if the loss is not finite, or its running mean is three times the first loss.

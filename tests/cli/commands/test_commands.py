@@ -291,6 +291,14 @@ def test_a_followed_training_doesn_t_notice_a_restart_of_the_web_server(cli: Cli
     ]
 
 
+def test_the_beginning_of_several_ids_is_refused(cli: Cli, model_id: str) -> None:
+    assert model_id
+    assert cli("write", "reeds", "--length", "10").exit_code == 0  # a second job
+    failed = cli("job", "job_")
+    assert (failed.exit_code, failed.stdout) == (2, "")
+    assert "matches several jobs" in failed.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -307,7 +315,6 @@ def test_a_followed_training_doesn_t_notice_a_restart_of_the_web_server(cli: Cli
         (("train", "sample", "--hidden-size", "4096", "--layers", "8"), 4, "one batch would take about"),
         (("train", "sample", "--init-from", "nobody"), 5, "There is no model 'nobody'."),
         (("job", "nope"), 5, "There is no job 'nope'. `charloom jobs` lists all jobs."),
-        (("job", "job_"), 2, "matches several jobs"),
         (("job", "job_00000000000000000000000000"), 5, "job_00000000000000000000000000"),
         (("job", "job_zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"), 5, "There is no job"),
         (("job", "../../models"), 5, "There is no job"),

@@ -4,15 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-void charloom_forward(void *, int64_t, int64_t);
-void charloom_backward(void *, int64_t, int64_t);
-void charloom_pack(int64_t, int64_t, int64_t, int64_t, void *, void *, void *);
-void charloom_dropout(int64_t, int64_t, uint32_t, double, void *, void *);
+typedef void shared(const void *, int64_t, int64_t);
+shared charloom_pack, charloom_forward, charloom_backward, charloom_collect, charloom_output, charloom_collect_output;
 /* Weak, since a test may leave their sources out. */
-__attribute__((weak)) void charloom_muon(void *, int64_t, int64_t);
-__attribute__((weak)) void charloom_output(void *, int64_t, int64_t);
+__attribute__((weak)) shared charloom_squares, charloom_adam, charloom_muon;
 __attribute__((weak)) void charloom_read(void *, int64_t, void *, void *);
 __attribute__((weak)) void charloom_write(void *, int64_t, int64_t, int64_t, void *, void *);
+
+static shared *const functions[] = {
+    charloom_pack, charloom_forward, charloom_backward, charloom_collect, charloom_output, charloom_collect_output,
+    charloom_squares, charloom_adam, charloom_muon,
+};
+enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
 /* The function, bytes of memory, how many pointers are in it. */
 struct head { int64_t function, size, pointers; };
@@ -31,7 +34,6 @@ int main(void)
     const struct head *head = read_some(sizeof *head);
     const int64_t *pointers = read_some(head->pointers * sizeof *pointers);
     char *memory = read_some(head->size);
-    double share;
     for (int64_t i = 0; i < head->pointers; i++) {
         int64_t place;
         memcpy(&place, memory + pointers[i], sizeof place);
@@ -40,18 +42,8 @@ int main(void)
     }
     /* The arguments come first. */
     const int64_t *a = (const int64_t *)memory;
-    switch (head->function) {
-    case 0: charloom_forward(address(a[0]), a[1], a[2]); break;
-    case 1: charloom_backward(address(a[0]), a[1], a[2]); break;
-    case 2: charloom_pack(a[0], a[1], a[2], a[3], address(a[4]), address(a[5]), address(a[6])); break;
-    case 3:
-        memcpy(&share, a + 3, sizeof share);
-        charloom_dropout(a[0], a[1], (uint32_t)a[2], share, address(a[4]), address(a[5]));
-        break;
-    case 4: charloom_muon(address(a[0]), a[1], a[2]); break;
-    case 5: charloom_read(address(a[0]), a[1], address(a[2]), address(a[3])); break;
-    case 6: charloom_write(address(a[0]), a[1], a[2], a[3], address(a[4]), address(a[5])); break;
-    default: charloom_output(address(a[0]), a[1], a[2]);
-    }
+    if (head->function < FUNCTIONS) functions[head->function](address(a[0]), a[1], a[2]);
+    else if (head->function == FUNCTIONS) charloom_read(address(a[0]), a[1], address(a[2]), address(a[3]));
+    else charloom_write(address(a[0]), a[1], a[2], a[3], address(a[4]), address(a[5]));
     return fwrite(memory, 1, head->size, stdout) != (size_t)head->size;
 }

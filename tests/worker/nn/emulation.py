@@ -10,7 +10,7 @@ import struct
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,18 @@ import pytest
 
 from worker.nn.kernel import Kernel
 from worker.nn.kernel.compilation import FLAGS, FOLDER, HEADERS, SOURCES, Family
-from worker.nn.kernel.structures import Kind
+from worker.nn.kernel.structures import TASKS, AdamWeight, Kind, Losses, Task
 
 _COMPILER, _EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
-_FUNCTIONS = ("forward", "backward", "pack", "dropout", "muon", "read", "write", "output")
-_ARGUMENTS = 7
+_FUNCTIONS = (*TASKS, "read", "write")
+_ARGUMENTS = 6
 #: Where compiled programs stay for the next run; `make clean` removes it.
 _KEPT = Path(__file__).parents[3] / ".pytest_cache"
 #: An address and how many bytes are there.
 Place = tuple[int | None, int]
+#: Of each pointer in a structure, how many bytes it is to, or what the structures there point to; of a structure in it,
+#: the same.
+Sizes = Mapping[str, "int | Sizes | list[Sizes]"]
 
 
 class EmulatedKernel(Kernel):
@@ -42,8 +45,13 @@ class EmulatedKernel(Kernel):
             if shutil.which(command) is None:
                 pytest.skip(f"there is no {command} here")
         self._library: Any = _Library(_compile(family, sources))
-        self.family, self.strip, self.own_threads = family, 16, None
+        self.family, self.strip, self.own_threads, self._scratch = family, 16, None, {}
         self.bfloat16 = Kind.BFLOAT16 if family.name == "neon-bf16" else None
+
+    def run(self, *tasks: Task) -> None:
+        for task in tasks:
+            for number in range(task.threads):
+                self._library.run(task, number)
 
 
 def _compile(family: Family, names: Sequence[str]) -> Path:
@@ -73,31 +81,9 @@ class _Library:
     def __init__(self, program: Path) -> None:
         self._program, self._lock = program, threading.Lock()
 
-    def charloom_forward(self, sequence: Any, number: int, threads: int) -> None:
-        self._call("forward", sequence._obj, number, threads, sizes=_of_sequence(sequence._obj, threads))
-
-    def charloom_backward(self, sequence: Any, number: int, threads: int) -> None:
-        self._call("backward", sequence._obj, number, threads, sizes=_of_sequence(sequence._obj, threads))
-
-    def charloom_pack(
-        self, kind: int, units: int, number: int, threads: int, weights: int, forward: int, backward: int
-    ) -> None:
-        size, width = 4 * units * units, Kind(kind).dtype.itemsize
-        padded = (backward, width * 4 * units * -(-units // 64) * 64)
-        self._call("pack", int(kind), units, number, threads, (weights, 4 * size), (forward, width * size), padded)
-
-    def charloom_dropout(self, begin: int, end: int, seed: int, share: float, numbers: int, found: int) -> None:
-        [bits] = struct.unpack("q", struct.pack("d", share))
-        self._call("dropout", begin, end, seed, bits, (numbers, 4 * end), (found, 4 * end))
-
-    def charloom_muon(self, muon: Any, number: int, threads: int) -> None:
-        size, given = 4 * muon._obj.units**2, muon._obj
-        sizes = dict.fromkeys(("grads", "averages", "weights"), given.matrices * size)
-        sizes |= {"coefficients": 12 * given.rounds, "scratch": threads * (4 if given.paired else 3) * size}
-        self._call("muon", given, number, threads, sizes=sizes)
-
-    def charloom_output(self, output: Any, number: int, threads: int) -> None:
-        self._call("output", output._obj, number, threads, sizes=_of_output(output._obj, threads))
+    def run(self, task: Task, number: int) -> None:
+        sizes = _SIZES[task.function](task.arguments, task.threads)
+        self._call(task.function, task.arguments, number, task.threads, sizes=sizes)
 
     def charloom_read(self, writing: Any, count: int, codes: int, scratch: int) -> None:
         places = (codes, 4 * count), (scratch, 0 if writing._obj.window else 20 * count * writing._obj.units)
@@ -108,7 +94,7 @@ class _Library:
         places = (draws, 8 * texts * count), (codes, 4 * texts * count)
         self._call("write", writing._obj, number, threads, count, *places, sizes=_of_writing(writing._obj, threads))
 
-    def _call(self, name: str, *arguments: Any, sizes: Mapping[str, int] | None = None) -> None:
+    def _call(self, name: str, *arguments: Any, sizes: Sizes | None = None) -> None:
         with self._lock:  # each call copies all of the memory, what other threads write as well
             memory = _Memory()
             for number, argument in enumerate(arguments):
@@ -139,15 +125,28 @@ class _Memory:
             self._copies.append((address, self._append(address, size), size))
             self._point(at, self._copies[-1][1])
 
-    def put_structure(self, at: int, given: ctypes.Structure, sizes: Mapping[str, int]) -> None:
-        """Put a structure whose pointers, fields or fields of fields, are to so many bytes."""
+    def put_structure(self, at: int, given: ctypes.Structure, sizes: Sizes) -> None:
+        """Put a structure, and what its pointers are to."""
         begin = self._append(ctypes.addressof(given), ctypes.sizeof(given))
         self._point(at, begin)
         self._structures.append((begin, given))
+        self._put_fields(begin, given, sizes)
+
+    def _put_fields(self, begin: int, given: ctypes.Structure, sizes: Sizes) -> None:
         for name, size in sizes.items():
-            place = begin + getattr(type(given), name).offset
-            self.put(place, 0)
-            self.put_pointer(place, (getattr(given, name), size))
+            place, value = begin + getattr(type(given), name).offset, getattr(given, name)
+            if isinstance(size, int):
+                self.put(place, 0)
+                self.put_pointer(place, (value, size))
+            elif isinstance(size, Mapping):
+                self._put_fields(place, value, size)
+            else:
+                each = ctypes.sizeof(AdamWeight)
+                array = self._append(value, each * len(size))
+                self._point(place, array)
+                for number, of_element in enumerate(size):
+                    element = AdamWeight.from_address(value + number * each)
+                    self._put_fields(array + number * each, element, of_element)
 
     def run(self, program: Path, function: int) -> None:
         """Let the program call the function, and copy back what has changed."""
@@ -198,6 +197,37 @@ def _of_sequence(s: Any, threads: int) -> dict[str, int]:
     }
 
 
+def _of_weights(s: Any, threads: int) -> dict[str, int]:
+    """Return what the pointers of `struct weights` (pack.c) are to, in bytes."""
+    narrow, sums = Kind(s.kind).dtype.itemsize, 4 * s.units
+    return {
+        "recurrent": 4 * sums * s.units,
+        "forward": narrow * sums * s.units,
+        "backward": narrow * sums * -(-s.units // 64) * 64,
+        "characters": 4 * s.vocabulary * s.width,
+        "inputs": 4 * sums * s.width,
+        "input_bias": 4 * sums,
+        "recurrent_bias": 4 * sums,
+        "table": 4 * s.vocabulary * sums,
+        "scratch": 4 * threads * max(64 * s.width, 16 * s.units),
+    }
+
+
+def _of_weight_grads(s: Any, threads: int) -> dict[str, int]:
+    """Return what the pointers of `struct weight_grads` (pack.c) are to, in bytes."""
+    sums = 4 * s.units
+    return {
+        "recurrent": 4 * s.parts * sums * s.units,
+        "table": 4 * s.table_parts * s.vocabulary * sums,
+        "characters": 4 * s.vocabulary * s.width,
+        "inputs": 4 * sums * s.width,
+        "character_grads": 4 * s.vocabulary * s.width,
+        "input_grads": 4 * sums * s.width,
+        "bias_grads": 4 * sums,
+        "scratch": 4 * threads * (16 * s.vocabulary + 6 * (sums + s.width)),
+    }
+
+
 def _of_output(s: Any, threads: int) -> dict[str, int]:
     """Return what the pointers of `struct output` (output.c) are to, in bytes."""
     columns, outputs = -(-s.vocabulary // 16) * 16, (2 if s.paired else 4) * s.rows * s.units
@@ -207,12 +237,31 @@ def _of_output(s: Any, threads: int) -> dict[str, int]:
         "weights": 4 * s.vocabulary * s.units,
         "bias": 4 * s.vocabulary,
         "targets": 8 * s.rows,
-        "losses": 8 * s.rows,
+        "losses": ctypes.sizeof(Losses) * s.parts,
         "h_grads": outputs,
-        "weight_grads": 4 * threads * columns * s.units,
-        "bias_grads": 4 * threads * columns,
+        "grads": 4 * s.parts * columns * (s.units + 1),
         "scratch": 4 * threads * s.room,
     }
+
+
+def _of_clip(s: Any) -> dict[str, int]:
+    return {"squares": 8 * s.parts}
+
+
+def _of_adam(s: Any, _threads: int) -> Sizes:
+    """Return what the pointers of `struct adam` (adam.c) are to, in bytes."""
+    weights = (AdamWeight * s.count).from_address(s.weights)
+    names = ("grads", "weights", "averages", "squares")
+    each: list[Sizes] = [dict.fromkeys(names, 4 * weight.size) for weight in weights]
+    return {"weights": each, "clip": _of_clip(s.clip)}
+
+
+def _of_muon(s: Any, threads: int) -> Sizes:
+    """Return what the pointers of `struct muon` (muon.c) are to, in bytes."""
+    size = 4 * s.units**2
+    sizes = dict.fromkeys(("grads", "averages", "weights"), s.matrices * size)
+    scratch = threads * (4 if s.paired else 3) * size
+    return {**sizes, "coefficients": 12 * s.rounds, "scratch": scratch, "clip": _of_clip(s.clip)}
 
 
 def _of_writing(s: Any, threads: int) -> dict[str, int]:
@@ -243,3 +292,16 @@ def _of_writing(s: Any, threads: int) -> dict[str, int]:
         "weights": 8 * threads * -(-s.characters // 8) * 8,
         "heap": 4 * threads * s.characters,
     }
+
+
+_SIZES: dict[str, Callable[[Any, int], Sizes]] = {
+    "pack": _of_weights,
+    "forward": _of_sequence,
+    "backward": _of_sequence,
+    "collect": _of_weight_grads,
+    "output": _of_output,
+    "collect_output": _of_output,
+    "squares": _of_adam,
+    "adam": _of_adam,
+    "muon": _of_muon,
+}

@@ -11,10 +11,12 @@ from tests.worker.nn.emulation import EmulatedKernel
 from tests.worker.nn.test_kernel import EXACT, ROUNDED, distance, gradients, loss_gradients, orthogonal
 from worker.generation import decoders
 from worker.generation.decoders import decoder_for, packed
+from worker.nn.dropout import Dropout
 from worker.nn.kernel import Kernel
 from worker.nn.kernel.compilation import FAMILIES, processor_flags
 from worker.nn.kernel.structures import Kind
 from worker.nn.model import CharLSTM
+from worker.nn.optimizer import Optimizer
 from worker.nn.randomness import rng
 from worker.nn.sampling import Options, Sampler
 
@@ -140,12 +142,20 @@ def test_sums_saturate_what_is_no_number_stays_none_and_what_vanishes_is_zero(ne
     assert torch.equal(c, torch.zeros(1, 1, 32))
 
 
-def test_dropout_is_that_of_avx2(neon: Kernel, avx2: Kernel | None) -> None:
+def test_a_step_is_bit_for_bit_that_of_avx2(neon: Kernel, avx2: Kernel | None) -> None:
     if avx2 is None:
         pytest.skip(f"this processor has no {AVX2.title}")
-    numbers = torch.randn(1000, generator=torch.Generator().manual_seed(1))
-    found = [one.dropout(numbers, share=0.3, seed=5) for one in (neon, avx2)]
-    assert torch.equal(*found)
+    made = []
+    for kernel in (neon, avx2):
+        torch.manual_seed(1)
+        one = CharLSTM(vocab_size=20, hidden_size=64, embedding_size=8, dropout=Dropout(units=0.3, weights=0.2))
+        one.fuse(kernel.with_threads(2), bfloat16=False)
+        torch.manual_seed(2)
+        codes = torch.randint(0, 20, (3, 30))
+        one.learn(codes, codes.roll(-1, 1))
+        Optimizer(one, muon=True, bfloat16=False, kernel=one.kernel).step(0.01, max_norm=0.1)
+        made.append(one.state_dict())
+    assert [name for name, value in made[0].items() if not torch.equal(value, made[1][name])] == []
 
 
 def test_orthogonal_matrices_are_those_of_avx2(neon: Kernel, avx2: Kernel | None) -> None:

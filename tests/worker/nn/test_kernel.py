@@ -12,8 +12,9 @@ from worker.nn import kernel
 from worker.nn.dropout import NONE, Dropout
 from worker.nn.kernel import Kernel
 from worker.nn.kernel.compilation import FAMILIES, Family, machine, processor_flags
-from worker.nn.kernel.structures import Kind
+from worker.nn.kernel.structures import ClipArguments, Kind
 from worker.nn.model import CharLSTM
+from worker.nn.muon import COEFFICIENTS, MOMENTUM, muon_task
 from worker.training.train import train
 
 #: Relative error of gradients: rounding to float32, and to bfloat16's eight bits.
@@ -128,6 +129,33 @@ def test_losses_and_their_gradients_are_those_of_torch(
                 assert float((found[name] - value).norm()) <= limit * float(value.norm()), name
 
 
+@pytest.mark.parametrize("width", [16, 8])
+def test_what_is_learned_without_autograd_is_what_it_finds(compiled: Kernel, kind: Kind, width: int) -> None:
+    torch.manual_seed(1)
+    dropout = Dropout(units=0.3, weights=0.2)
+    model = CharLSTM(vocab_size=30, hidden_size=96, embedding_size=width, dropout=dropout)
+    bfloat16 = kind is Kind.BFLOAT16  # by AMX torch computes the loss
+    carried = torch.randn(1, 5, 96) * 0.3, torch.randn(1, 5, 96) * 0.3
+    first, second = torch.randint(0, 30, (2, 5, 33))
+    for threads in (1, 3):
+        model.fuse(compiled.with_threads(threads), bfloat16=bfloat16)
+        assert model.fused
+        assert model.fused.learns(first, bfloat16=bfloat16)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            torch.manual_seed(4)
+            loss, (h, c) = model.loss(first, first.roll(-1, 1), carried)
+            loss.backward()  # type: ignore[no-untyped-call]
+            wanted = {name: value.grad for name, value in model.named_parameters()}
+            model.zero_grad()
+            model.learn(second, second)
+            torch.manual_seed(4)
+            found_loss, (found_h, found_c) = model.learn(first, first.roll(-1, 1), carried)
+        assert found_loss == pytest.approx(float(loss.detach()), rel=1e-7)
+        assert_same({"h": h, "c": c}, {"h": found_h, "c": found_c})
+        assert_same(wanted, {name: value.grad for name, value in model.named_parameters()})
+        model.zero_grad()
+
+
 def test_torch_has_one_thread_where_the_layer_computes_nearly_all(compiled: Kernel, kind: Kind) -> None:
     sizes: dict[str, Any] = {"vocab_size": 60, "hidden_size": 64, "embedding_size": 8}
     bfloat16, by_torch = kind is not Kind.FLOAT32, kind is Kind.BFLOAT16_TILES
@@ -174,9 +202,9 @@ def test_a_rows_results_dont_depend_on_the_rows_beside_it_or_the_threads(compile
 
 def test_a_state_carried_on_is_the_state_of_one_long_sequence(compiled: Kernel) -> None:
     torch.manual_seed(1)
-    model = CharLSTM(vocab_size=40, hidden_size=64, embedding_size=16, layers=2).eval()
+    model = CharLSTM(vocab_size=20, hidden_size=64, embedding_size=16, layers=2).eval()
     model.fuse(compiled, bfloat16=False)
-    codes = torch.randint(0, 40, (3, 50))
+    codes = torch.randint(0, 20, (3, 50))
     with torch.no_grad():
         whole, (h, c) = model(codes)
         whole = whole.clone()
@@ -202,34 +230,19 @@ def test_extreme_sums_saturate_and_what_is_no_number_stays_none(compiled: Kernel
                 assert model(codes)[1][0].abs().max() < 1e-6
 
 
-def test_dropout_drops_its_share_and_keeps_the_mean(compiled: Kernel) -> None:
-    ones = torch.ones(100, 16, 256)
-    found = [
-        compiled.with_threads(threads).dropout(ones, share=0.2, seed=seed) for seed, threads in ((1, 1), (1, 2), (2, 1))
-    ]
-    assert torch.equal(found[0], found[1])
-    assert set(found[0].flatten().tolist()) == {0.0, 1.25}
-    for one in (found[0], found[2], found[0] * found[2]):
-        share = float((one == 0).float().mean())
-        assert abs(share - (0.2 if one.max() == 1.25 else 0.36)) < 0.005
-    # No unit and no row is dropped more often than chance has it: six standard deviations of 1,600 and 256 trials.
-    assert float(((found[0] == 0).float().mean((0, 1)) - 0.2).abs().max()) < 6 * 0.4 / 40
-    assert float(((found[0] == 0).float().mean(2) - 0.2).abs().max()) < 6 * 0.4 / 16
-
-
-#: Coefficients of two rounds of Newton and Schulz's iteration.
-ROUNDS = ((3.4445, -4.7750, 2.0315), (2.5, -3.0, 1.25))
-
-
 def orthogonal(matrices: Tensor, compiled: Kernel | None = None, kind: Kind = Kind.FLOAT32) -> Tensor:
     """Return about the nearest orthogonal matrices, by torch's products if not by the layer's."""
     if compiled is not None:
-        weights, averages = torch.zeros_like(matrices), torch.zeros_like(matrices)
-        compiled.muon(weights, matrices.contiguous(), averages, ROUNDS, momentum=0.0, kept=1.0, size=-1.0, kind=kind)
-        assert torch.equal(averages, matrices)
-        return weights
+        units = matrices.shape[1]
+        weights = torch.zeros(len(matrices) * units, units)
+        grads, averages = matrices.reshape(-1, units).contiguous(), torch.zeros_like(weights)
+        # Nesterov momentum: what is made orthogonal is a multiple of the first gradient.
+        clip = ClipArguments(None, 0, 1.0)
+        compiled.run(muon_task(compiled, weights, grads, averages, size=-1.0, clip=clip, kind=kind))
+        torch.testing.assert_close(averages, (1 - MOMENTUM) * grads)
+        return weights.view(matrices.shape)
     x: Tensor = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=1e-30)
-    for number, (a, b, c) in enumerate(ROUNDS):
+    for number, (a, b, c) in enumerate(COEFFICIENTS):
         if number == 0:
             eighth_powers = (x.mT @ x @ x.mT @ x).norm(dim=(1, 2), keepdim=True)
             x = x / (1.03 * eighth_powers).clamp(min=1e-12) ** 0.25
@@ -247,7 +260,7 @@ def test_orthogonal_matrices_are_those_of_torchs_products(compiled: Kernel, unit
     for threads in (1, 2):
         torch.set_num_threads(threads)
         found.append(orthogonal(matrices, compiled))
-    assert distance(found[0], wanted) < 2 * distance(by_torch, wanted) < 1e-5
+    assert distance(found[0], wanted) < 2 * distance(by_torch, wanted) < 2e-5
     assert torch.equal(found[0], found[1])
     assert torch.equal(orthogonal(matrices[:1], compiled), found[0][:1])
     assert not orthogonal(torch.zeros(1, units, units), compiled).any()

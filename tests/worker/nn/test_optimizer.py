@@ -10,7 +10,8 @@ from torch.nn import functional
 from shared.requests.flops import ROUNDS
 from worker.nn.kernel import load
 from worker.nn.model import CharLSTM
-from worker.nn.optimizer import COEFFICIENTS, DECAY, MOMENTUM, TIMES_ADAM, Optimizer, orthogonal
+from worker.nn.muon import COEFFICIENTS, DECAY, MOMENTUM, TIMES_ADAM, orthogonal
+from worker.nn.optimizer import Optimizer
 
 SQUARE = {"lstm.weight_hh_l0", "lstm.weight_hh_l1", "lstm.weight_ih_l1"}
 

@@ -35,8 +35,8 @@ def test_an_epoch_is_all_items_to_train_on_in_an_order_of_its_own() -> None:
     held = "".join(characters[code] for code in parts.read[parts.part.starts[0] :]).split("\n")[:-1]
     orders = []
     for epoch in (0, 1):
-        places = np.arange(chunks._size)
-        epoch_text = "".join(characters[code] for code in chunks._read(epoch, places))
+        places = np.arange(chunks._size)[None]
+        epoch_text = "".join(characters[code] for code in chunks._read(epoch, places)[0])
         orders.append(epoch_text.split("\n")[:-1])
     # Given an epoch and what is held out: together they are the list, and equal items are on one side.
     assert Counter(orders[0]) == Counter(orders[1])

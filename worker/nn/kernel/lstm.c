@@ -239,22 +239,14 @@ static void backward_step(const struct sequence *s, size_t *tiles, size_t t, siz
     }
 }
 
-/* to[0..count - 1][16 `groups`] = what is there, if `add`, + products of `count` gate gradients with h before at n
- * places. */
-INLINE void outer_product(const int paired, const int count, const int groups, int add, size_t n, const float *grads,
-                          const float *h, float *to, size_t units)
-{
-    UNROLLED(r, count) UNROLLED(g, groups) __builtin_prefetch(to + r * units + (groups + g) * UNITS);
-    put_product(paired, count, groups, add, grads, 1, UNITS, h, WIDTH, UNITS, n, to, units);
-}
-
-/* The same for sixteen of them, one gate of a block. */
+/* to[0..15][16 `groups`] = what is there, if `add`, + products of sixteen gate gradients, one gate of a block, with h
+ * before at n places. */
 INLINE void outer_products(const int paired, const int groups, int add, size_t n, const float *grads, const float *h,
                            float *to, size_t units)
 {
-    outer_product(paired, 6, groups, add, n, grads, h, to, units);
-    outer_product(paired, 5, groups, add, n, grads + 6, h, to + 6 * units, units);
-    outer_product(paired, 5, groups, add, n, grads + 11, h, to + 11 * units, units);
+    for (size_t r = 0; r < UNITS; r++)
+        UNROLLED(g, groups) __builtin_prefetch(to + r * units + (groups + g) * UNITS);
+    put_sixteen(paired, groups, add, n, grads, UNITS, h, WIDTH, to, units);
 }
 
 /* Make n copied places, or pairs of them, the gradients of torch's weights, (G, H), or add them to these. A strip of

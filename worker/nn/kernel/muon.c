@@ -19,6 +19,7 @@
  *
  * H is a multiple of 32.
  */
+#include "clip.h"
 #include "vectors.h"
 
 /* Elements of the right matrix's columns that are multiplied at once: with as many of the left one they fit the nearest
@@ -164,7 +165,7 @@ NOINLINE float sum_of_squares(size_t units, const float *matrix)
 
 /* x = the averaged gradient that looks ahead, in strips, divided by its Frobenius norm. The average is brought up to
  * date. Both averages are rounded as torch's lerp rounds them. */
-NOINLINE void average(size_t units, float momentum, const float *grads, float *averages, float *x)
+NOINLINE void average(size_t units, float momentum, float factor, const float *grads, float *averages, float *x)
 {
     const vec rest = vsplat(1.0f - momentum);
     vec total = vsplat(0.0f);
@@ -172,7 +173,7 @@ NOINLINE void average(size_t units, float momentum, const float *grads, float *a
         vec sum = vsplat(0.0f);
         for (size_t column = 0; column < units; column += UNITS) {
             const size_t at = row * units + column;
-            const vec grad = vload(grads + at), before = vload(averages + at);
+            const vec grad = vmul(vsplat(factor), vload(grads + at)), before = vload(averages + at);
             const vec after = vfma(rest, vsub(grad, before), before), ahead = vfnma(rest, vsub(after, grad), after);
             vstore(averages + at, after);
             vstore(x + column * units + row * UNITS, ahead);
@@ -180,8 +181,8 @@ NOINLINE void average(size_t units, float momentum, const float *grads, float *a
         }
         total = vadd(total, sum);
     }
-    const vec factor = vsplat(1.0f / (__builtin_sqrtf(sum_of(total)) + 1e-30f));
-    for (size_t at = 0; at < units * units; at += UNITS) vstore(x + at, vmul(factor, vload(x + at)));
+    const vec inverse = vsplat(1.0f / (__builtin_sqrtf(sum_of(total)) + 1e-30f));
+    for (size_t at = 0; at < units * units; at += UNITS) vstore(x + at, vmul(inverse, vload(x + at)));
 }
 
 /* Above the largest singular value of X, by its G G; a little, since products are rounded. Nothing is above zeros. */
@@ -205,6 +206,7 @@ struct muon {
     int64_t paired, matrices, units, rounds;
     const float *coefficients; /* (rounds, 3), a, b and c */
     float momentum, kept, size; /* of the averages and of the weights what is kept, and what the step is multiplied by */
+    struct clip clip;
     const float *grads;
     float *averages, *weights;
     float *scratch; /* (threads, 3, H, H), where paired (threads, 4, H, H) */
@@ -259,10 +261,11 @@ void charloom_muon(const struct muon *m, int64_t number, int64_t threads)
     const size_t n = m->units, size = n * n;
     float *x = m->scratch + number * (m->paired ? 4 : 3) * size;
     const vec kept = vsplat(m->kept), step = vsplat(m->size);
+    const float factor = clip_factor(&m->clip);
     const fp_mode before = flush_denormals();
     for (int64_t matrix = number; matrix < m->matrices; matrix += threads) {
         float *weights = m->weights + matrix * size;
-        average(n, m->momentum, m->grads + matrix * size, m->averages + matrix * size, x);
+        average(n, m->momentum, factor, m->grads + matrix * size, m->averages + matrix * size, x);
         const float *made = orthogonal(m, x, x + size, x + 2 * size);
         for (size_t row = 0; row < n; row++)
             for (size_t column = 0; column < n; column += UNITS) {

@@ -14,18 +14,24 @@
  */
 #include "vectors.h"
 
+/* The losses of some rows, summed up: below + ln(product) + 300 scalings ln(2). */
+struct loss {
+    double below;   /* of all rows: the target's logit below the highest one */
+    double product; /* of all rows: the sum of e^(logit - highest), which is at least 1 */
+    int64_t scalings;
+};
+
 struct output {
-    int64_t paired, rows, batch, units, vocabulary;
+    int64_t paired, parts, rows, batch, units, vocabulary; /* parts: the threads that share charloom_output */
     const void *h;          /* (N, H) float32, or bfloat16 where paired */
     const float *kept;      /* (batch, H), or NULL: row n is multiplied with its row n % batch first */
     const float *weights;   /* (V, H) */
     const float *bias;      /* (V) */
     const int64_t *targets; /* (N), 0..V - 1 */
     float factor;           /* of each row's loss, where gradients are summed up */
-    float *losses;          /* (2, N): the target's logit below the highest one, and the sum of e^(logit - highest) */
+    struct loss *losses;    /* (threads), for each thread apart */
     void *h_grads;          /* (N, H) as h */
-    float *weight_grads;    /* (threads, C, H), for each thread apart */
-    float *bias_grads;      /* (threads, C), likewise */
+    float *grads;           /* (threads, C, H + 1), for each thread apart: (C, H) of weights, then (C) of the bias */
     float *scratch;         /* (threads, room) */
     int64_t room;           /* CHUNK (H + 16 + 2 (C + 16)) + C (2 H + 1) */
 };
@@ -118,20 +124,11 @@ INLINE void sum_products(const int paired, int add, const struct chunk *c, size_
     const size_t units = c->units, wide = units + GAP, high = c->columns + GAP;
     for (size_t column = 0; column < c->columns; column += UNITS)
         for (size_t unit = 0; unit < units; unit += OUTER * UNITS) {
-            const float *left = grads + column, *right = h + unit;
             float *at = to + column * units + unit;
-#define PLACES(count, groups, first) \
-    put_product(paired, count, groups, add, left + (first), 1, high, right, wide, UNITS, n, at + (first) * units, units)
-            if (units - unit >= OUTER * UNITS) {
-                PLACES(6, OUTER, 0);
-                PLACES(5, OUTER, 6);
-                PLACES(5, OUTER, 11);
-            } else {
-                PLACES(6, 2, 0);
-                PLACES(5, 2, 6);
-                PLACES(5, 2, 11);
-            }
-#undef PLACES
+#define SIXTEEN(groups) put_sixteen(paired, groups, add, n, grads + column, high, h + unit, wide, at, units)
+            if (units - unit >= OUTER * UNITS) SIXTEEN(OUTER);
+            else SIXTEEN(2);
+#undef SIXTEEN
         }
 }
 
@@ -205,8 +202,9 @@ INLINE float highest(vec x)
     return found;
 }
 
-/* Turn n rows of products into the gradients of the logits, and note their losses. */
-NOINLINE void differentiate(const struct output *o, const struct chunk *c, size_t first, size_t n, float *bias_grads)
+/* Turn n rows of products into the gradients of the logits, and add their losses. */
+NOINLINE void differentiate(const struct output *o, const struct chunk *c, size_t first, size_t n, float *bias_grads,
+                            struct loss *loss)
 {
     const size_t columns = c->columns, high = columns + GAP;
     for (size_t row = 0; row < n; row++) {
@@ -226,8 +224,12 @@ NOINLINE void differentiate(const struct output *o, const struct chunk *c, size_
             total = vadd(total, share);
         }
         const float sum = sum_of(total);
-        o->losses[first + row] = below;
-        o->losses[o->rows + first + row] = sum;
+        loss->below += below;
+        loss->product *= sum;
+        if (loss->product > 0x1p300) {
+            loss->product *= 0x1p-300;
+            loss->scalings++;
+        }
         logits[target] -= sum;
         for (size_t at = 0; at < columns; at += UNITS) {
             const vec grad = vmul(vload(logits + at), vsplat(o->factor / sum));
@@ -263,7 +265,8 @@ void charloom_output(const struct output *o, int64_t number, int64_t threads)
     const size_t end = o->rows * (number + 1) / threads;
     const struct chunk c = chunk_of(o, o->scratch + number * o->room);
     const size_t units = c.units, columns = c.columns, wide = units + GAP, high = columns + GAP;
-    float *weight_grads = o->weight_grads + number * columns * units, *bias_grads = o->bias_grads + number * columns;
+    float *weight_grads = o->grads + number * columns * (units + 1), *bias_grads = weight_grads + columns * units;
+    struct loss loss = {.product = 1};
     const fp_mode before = flush_denormals();
     int add = 0;
     sort_weights(o, &c);
@@ -275,7 +278,7 @@ void charloom_output(const struct output *o, int64_t number, int64_t threads)
 #if BFLOAT16
         if (o->paired) {
             multiply_strips_bf16(padded, c.h, wide / 2, c.forward, units / 2, columns, c.logits, high);
-            differentiate(o, &c, first, n, bias_grads);
+            differentiate(o, &c, first, n, bias_grads, &loss);
             memset((bf16 *)c.grads + n * high, 0, (padded - n) * high * sizeof(bf16));
             pair_up(padded, units, wide, c.h, c.h_pairs);
             pair_up(padded, columns, high, c.grads, c.grad_pairs);
@@ -285,7 +288,7 @@ void charloom_output(const struct output *o, int64_t number, int64_t threads)
 #endif
         if (!o->paired) {
             multiply_strips_f32(padded, c.h, wide, c.forward, units, columns, c.logits, high);
-            differentiate(o, &c, first, n, bias_grads);
+            differentiate(o, &c, first, n, bias_grads, &loss);
             sum_products_f32(add, &c, n, weight_grads);
             memset(c.logits + n * high, 0, (padded - n) * high * sizeof(float));
             multiply_strips_f32(padded, c.logits, high, c.backward, columns, units, c.h, wide);
@@ -294,5 +297,17 @@ void charloom_output(const struct output *o, int64_t number, int64_t threads)
         add = 1;
     }
     if (!add) memset(weight_grads, 0, columns * units * sizeof(float));
+    o->losses[number] = loss;
     restore(before);
+}
+
+/* Add the other threads' gradients to those of the first: the share of thread `number` of `threads`. */
+void charloom_collect_output(const struct output *o, int64_t number, int64_t threads)
+{
+    const size_t columns = (o->vocabulary + UNITS - 1) / UNITS, size = columns * (o->units + 1), parts = o->parts;
+    for (size_t at = size * number / threads; at < size * (number + 1) / threads; at++)
+        for (size_t part = 1; part < parts; part++) {
+            float *to = o->grads + at * UNITS;
+            vstore(to, vadd(vload(to), vload(to + part * size * UNITS)));
+        }
 }

@@ -1,6 +1,8 @@
-/* What a step does to its weights before they are multiplied: some are dropped, all are packed.
+/* What a step does to a layer's weights before their products: some are dropped, all are packed, and the first layer's
+ * table is made, which holds for each character what enters the gate sums. And to their gradients afterwards.
  *
- * Shapes: H units (a multiple of 32), G = 4 H gate sums; the layout is drawn in vectors.h.
+ * Shapes: H units (a multiple of 32), G = 4 H gate sums, V characters, E numbers for each (a multiple of 16); the layout
+ * is drawn in vectors.h. Weights and their gradients are in torch's order.
  */
 #include "vectors.h"
 #if BFLOAT16
@@ -22,6 +24,38 @@ int charloom_ask_for_tiles(void)
 /* Columns of a strip of weights. */
 const int64_t charloom_strip = STRIP;
 
+/* A layer's weights. */
+struct weights {
+    int64_t kind, units;
+    const float *recurrent; /* (G, H) */
+    double share;           /* of these that is dropped, the others are scaled up: the seed says which */
+    uint32_t seed;
+    void *forward;          /* packed: G columns of H rows, and */
+    void *backward;         /* H rounded up to 64 columns of G rows, zeros behind the last; in bfloat16 bfloat16.h's tiles */
+    int64_t vocabulary, width; /* V and E */
+    const float *characters;   /* (V, E), or NULL: there is no table */
+    const float *inputs;       /* (G, E) */
+    const float *biases[2];    /* (G) each, summed up */
+    float *table;              /* (V, G) in the kernel's order, to be filled */
+    float *scratch;            /* (threads, 64 E, or 16 H if that is more) */
+};
+
+/* Their gradients. */
+struct weight_grads {
+    int64_t units, parts;
+    float *recurrent; /* (parts, G, H), or NULL: of each part of the batch; becomes their sum in place of the first */
+    double share;     /* what was dropped has no gradient */
+    uint32_t seed;
+    int64_t vocabulary, width, table_parts;
+    const float *table;      /* (table_parts, V, G), or NULL: there was none */
+    const float *characters; /* as they were */
+    const float *inputs;
+    float *character_grads;  /* (V, E), to be filled, or NULL */
+    float *input_grads;      /* (G, E), to be filled */
+    float *bias_grads;       /* (G), to be filled: of either bias */
+    float *scratch;          /* (threads, 16 V + 6 (G + E)) */
+};
+
 /* 32 bits for each number that depend on its place and the seed alone: the finaliser of MurmurHash3 (Appleby, 2011). */
 INLINE uint32_t scrambled(uint32_t x)
 {
@@ -30,79 +64,179 @@ INLINE uint32_t scrambled(uint32_t x)
     return x ^ x >> 16;
 }
 
-/* Drop this share of n numbers and scale the others up, from..to - 1 of them. The same seed drops the same places. */
-void charloom_dropout(int64_t from, int64_t to, uint32_t seed, double share, const float *numbers, float *found)
+/* Drop this share of n numbers, the first of which is at place `first`, and scale the others up. The same seed drops the
+ * same places. */
+NOINLINE void drop(size_t first, size_t n, uint32_t seed, double share, float *numbers)
 {
     const uint32_t limit = (uint32_t)(share * 4294967296.0);
     const float scale = (float)(1 / (1 - share));
-    for (int64_t i = from; i < to; i++) {
+    for (size_t i = 0; i < n; i++) {
         const float number = numbers[i];
-        found[i] = (scrambled(scrambled((uint32_t)i) ^ seed) >= limit ? number : 0.0f) * scale;
+        numbers[i] = (scrambled(scrambled((uint32_t)(first + i)) ^ seed) >= limit ? number : 0.0f) * scale;
     }
 }
 
-/* Columns of each direction, the share of a thread. */
-struct columns { size_t forward, forward_end, backward, backward_end; };
-
-static struct columns columns_of(size_t units, size_t number, size_t threads)
+/* Turn sixteen rows of `depth` numbers into columns, STRIP numbers from one row of them to the next. */
+NOINLINE void turn(size_t depth, const float *rows, float *to)
 {
-    const size_t all = GATES * units / UNITS, padded = (units + BLOCK - 1) / BLOCK * BLOCK / UNITS;
-    return (struct columns){all * number / threads * UNITS, all * (number + 1) / threads * UNITS,
-                            padded * number / threads * UNITS, padded * (number + 1) / threads * UNITS};
+    for (size_t k = 0; k < depth; k++)
+        for (size_t u = 0; u < UNITS; u++) to[k * STRIP + u] = rows[u * depth + k];
 }
 
-static void pack_f32(size_t units, struct columns share, const float *weights, float *forward, float *backward)
+/* Pack sixteen rows, which belong to gate sums n..n + 15, for both directions. */
+static void pack_f32(size_t units, size_t n, const float *rows, float *forward, float *backward)
 {
-    const size_t all = GATES * units;
-    for (size_t n = share.forward; n < share.forward_end; n += UNITS) {
-        const float *rows = weights + torch_row(n, units) * units;
-        float *to = forward + column_place(n, units);
-        for (size_t k = 0; k < units; k++)
-            for (size_t u = 0; u < UNITS; u++) to[k * STRIP + u] = rows[u * units + k];
+    const size_t all = GATES * units, padded = (units + BLOCK - 1) / BLOCK * BLOCK;
+    turn(units, rows, forward + column_place(n, units));
+    for (size_t column = 0; column < padded; column += UNITS) {
+        float *to = backward + column_place(column, all) + n * STRIP;
+        for (size_t r = 0; r < UNITS; r++)
+            vstore(to + r * STRIP, column < units ? vload(rows + r * units + column) : vsplat(0.0f));
     }
-    for (size_t column = share.backward; column < share.backward_end; column += UNITS)
-        for (size_t n = 0; n < all; n++) {
-            float *to = backward + column_place(column, all) + n * STRIP;
-            if (column < units) memcpy(to, weights + torch_row(n, units) * units + column, UNITS * sizeof(float));
-            else memset(to, 0, UNITS * sizeof(float));
-        }
 }
 
 #if BFLOAT16
-static void pack_bf16(size_t units, struct columns share, const float *weights, bf16 *forward, bf16 *backward)
+static void pack_bf16(size_t units, size_t n, const float *rows, bf16 *forward, bf16 *backward)
 {
-    const size_t all = GATES * units;
-    for (size_t n = share.forward; n < share.forward_end; n += UNITS) {
-        const float *rows = weights + torch_row(n, units) * units;
-        bf16 *to = forward + n / BLOCK * BLOCK * units + n % BLOCK / UNITS * TILE;
-        for (size_t k = 0; k < units; k += 2) {
-            float first[UNITS], second[UNITS];
-            for (size_t u = 0; u < UNITS; u++) {
-                first[u] = rows[u * units + k];
-                second[u] = rows[u * units + k + 1];
+    const size_t all = GATES * units, padded = (units + BLOCK - 1) / BLOCK * BLOCK;
+    forward += n / BLOCK * BLOCK * units + n % BLOCK / UNITS * TILE;
+    for (size_t k = 0; k < units; k += 2) {
+        float first[UNITS], second[UNITS];
+        for (size_t u = 0; u < UNITS; u++) {
+            first[u] = rows[u * units + k];
+            second[u] = rows[u * units + k + 1];
+        }
+        pstore(forward + k / DEPTH * DEPTH * BLOCK + k % DEPTH * UNITS, vload(first), vload(second));
+    }
+    for (size_t column = 0; column < padded; column += UNITS) {
+        bf16 *to = backward + column / BLOCK * BLOCK * all + n / DEPTH * DEPTH * BLOCK + column % BLOCK / UNITS * TILE
+                   + n % DEPTH * UNITS;
+        for (size_t r = 0; r < UNITS; r += 2) {
+            const float *row = rows + r * units + column;
+            if (column < units) pstore(to + r * UNITS, vload(row), vload(row + units));
+            else memset(to + r * UNITS, 0, 2 * UNITS * sizeof(bf16));
+        }
+    }
+}
+#endif
+
+/* The table's columns of one block. */
+static void fill_table(const struct weights *w, size_t block, float *scratch)
+{
+    const size_t sums = GATES * w->units, width = w->width;
+    float *to = w->table + block * BLOCK;
+    vec begin[GATES];
+    UNROLLED(gate, GATES) {
+        const size_t row = torch_row(block * BLOCK + gate * UNITS, w->units);
+        turn(width, w->inputs + row * width, scratch + column_place(gate * UNITS, width));
+        begin[gate] = vadd(vload(w->biases[0] + row), vload(w->biases[1] + row));
+    }
+    for (size_t n = 0; n < (size_t)w->vocabulary; n++)
+        UNROLLED(gate, GATES) vstore(to + n * sums + gate * UNITS, begin[gate]);
+    multiply_f32(1, w->vocabulary, w->characters, width, scratch, width, to, sums);
+}
+
+/* Drop, pack and fill the table: the share of thread `number` of `threads`. */
+void charloom_pack(const struct weights *w, int64_t number, int64_t threads)
+{
+    const size_t units = w->units, width = w->width, blocks = units / UNITS;
+    float *scratch = w->scratch + number * (BLOCK * width > UNITS * units ? BLOCK * width : UNITS * units);
+    const fp_mode before = flush_denormals();
+    for (size_t block = blocks * number / threads; block < blocks * (number + 1) / threads; block++) {
+        for (size_t n = block * BLOCK; n < (block + 1) * BLOCK; n += UNITS) {
+            const size_t first = torch_row(n, units) * units;
+            const float *rows = w->recurrent + first;
+            if (w->share > 0) {
+                memcpy(scratch, rows, UNITS * units * sizeof(float));
+                drop(first, UNITS * units, w->seed, w->share, scratch);
+                rows = scratch;
             }
-            pstore(to + k / DEPTH * DEPTH * BLOCK + k % DEPTH * 16, vload(first), vload(second));
+            if (w->kind == FLOAT32) pack_f32(units, n, rows, w->forward, w->backward);
+#if BFLOAT16
+            else pack_bf16(units, n, rows, w->forward, w->backward);
+#endif
+        }
+        if (w->characters) fill_table(w, block, scratch);
+    }
+    restore(before);
+}
+
+/* Add up the parts of this share of the recurrent weights' gradients. */
+static void sum_recurrent(const struct weight_grads *w, size_t number, size_t threads)
+{
+    const size_t units = w->units, size = GATES * units * units, end = size / UNITS * (number + 1) / threads * UNITS;
+    enum { SOME = 2048 };
+    for (size_t at = size / UNITS * number / threads * UNITS, n; at < end; at += n) {
+        float *to = w->recurrent + at;
+        n = end - at < SOME ? end - at : SOME;
+        for (int64_t part = 1; part < w->parts; part++)
+            for (size_t i = 0; i < n; i += UNITS) vstore(to + i, vadd(vload(to + i), vload(to + part * size + i)));
+        if (w->share > 0) drop(at, n, w->seed, w->share, to);
+    }
+}
+
+/* Sixteen gradients of the table: the sum of all parts. */
+INLINE vec table_grad(const struct weight_grads *w, size_t character, size_t sum)
+{
+    const size_t sums = GATES * w->units;
+    const float *from = w->table + character * sums + sum;
+    vec total = vload(from);
+    for (int64_t part = 1; part < w->table_parts; part++) total = vadd(total, vload(from + part * w->vocabulary * sums));
+    return total;
+}
+
+/* The gradients of the input weights and biases of one block, from the table's. */
+static void input_grads(const struct weight_grads *w, size_t block, float *scratch)
+{
+    const size_t characters = w->vocabulary, width = w->width;
+    UNROLLED(gate, GATES) {
+        const size_t sum = block * BLOCK + gate * UNITS, row = torch_row(sum, w->units);
+        vec total = vsplat(0.0f);
+        for (size_t n = 0; n < characters; n++) {
+            const vec grad = table_grad(w, n, sum);
+            vstore(scratch + n * UNITS, grad);
+            total = vadd(total, grad);
+        }
+        vstore(w->bias_grads + row, total);
+        for (size_t at = 0, groups; at < width; at += groups * UNITS) {
+            float *to = w->input_grads + row * width + at;
+            groups = width - at >= OUTER * UNITS ? OUTER : 1;
+            if (groups == OUTER) put_sixteen(0, OUTER, 0, characters, scratch, UNITS, w->characters + at, width, to, width);
+            else put_sixteen(0, 1, 0, characters, scratch, UNITS, w->characters + at, width, to, width);
         }
     }
-    for (size_t column = share.backward; column < share.backward_end; column += UNITS)
-        for (size_t n = 0; n < all; n += 2) {
-            bf16 *to = backward + column / BLOCK * BLOCK * all + n / DEPTH * DEPTH * BLOCK
-                       + column % BLOCK / UNITS * TILE + n % DEPTH * 16;
-            const float *row = weights + torch_row(n, units) * units + column;
-            if (column < units) pstore(to, vload(row), vload(row + units));
-            else memset(to, 0, 2 * UNITS * sizeof(bf16));
-        }
 }
-#endif
 
-/* Pack torch's weights, (4 H, H) float32, for both directions: G columns of H rows, and H rounded up to 64 columns of G
- * rows, zeros behind the last; in bfloat16 the tiles of bfloat16.h. The share of thread `number` of `threads`. */
-void charloom_pack(int64_t kind, int64_t units, int64_t number, int64_t threads, const float *weights, void *forward,
-                   void *backward)
+/* The gradients of up to six characters from `first` on, from the table's. */
+static void character_grads(const struct weight_grads *w, size_t first, size_t count, float *scratch)
 {
-    const struct columns share = columns_of(units, number, threads);
-    if (kind == FLOAT32) pack_f32(units, share, weights, forward, backward);
-#if BFLOAT16
-    else pack_bf16(units, share, weights, forward, backward);
-#endif
+    const size_t sums = GATES * w->units, width = w->width;
+    float *made = scratch + MAX_ROWS * sums;
+    for (size_t n = 0; n < MAX_ROWS; n++)
+        for (size_t sum = 0; sum < sums; sum += UNITS)
+            vstore(scratch + n * sums + torch_row(sum, w->units), n < count ? table_grad(w, first + n, sum) : vsplat(0.0f));
+    for (size_t at = 0, groups; at < width; at += groups * UNITS) {
+        groups = width - at >= OUTER * UNITS ? OUTER : 1;
+        if (groups == OUTER)
+            put_product(0, MAX_ROWS, OUTER, 0, scratch, sums, 1, w->inputs + at, width, UNITS, sums, made + at, width);
+        else put_product(0, MAX_ROWS, 1, 0, scratch, sums, 1, w->inputs + at, width, UNITS, sums, made + at, width);
+    }
+    memcpy(w->character_grads + first * width, made, count * width * sizeof(float));
+}
+
+/* Add up the gradients of all parts, and make of the table's those of what it was made of: the share of thread `number`
+ * of `threads`. */
+void charloom_collect(const struct weight_grads *w, int64_t number, int64_t threads)
+{
+    const size_t blocks = w->units / UNITS, characters = w->vocabulary, end = characters * (number + 1) / threads;
+    float *scratch = w->scratch + number * (characters * UNITS + MAX_ROWS * (GATES * w->units + w->width));
+    const fp_mode before = flush_denormals();
+    if (w->recurrent) sum_recurrent(w, number, threads);
+    if (w->table)
+        for (size_t block = blocks * number / threads; block < blocks * (number + 1) / threads; block++)
+            input_grads(w, block, scratch);
+    if (w->character_grads)
+        for (size_t n = characters * number / threads; n < end; n += MAX_ROWS)
+            character_grads(w, n, end - n < MAX_ROWS ? end - n : MAX_ROWS, scratch);
+    restore(before);
 }

@@ -1,8 +1,9 @@
-"""What the compiled functions take and return: the structures of the C sources, and the arrays that they point to."""
+"""The structures that the compiled functions take, as in their C sources."""
 
 import ctypes
-from dataclasses import dataclass
+import math
 from enum import IntEnum
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,15 +36,55 @@ class LayerArguments(ctypes.Structure):
     )  # fmt: skip
 
 
+class WeightArguments(ctypes.Structure):
+    """`struct weights` of pack.c."""
+
+    _fields_ = (
+        ("kind", _INT), ("units", _INT), ("recurrent", _POINTER), ("share", ctypes.c_double), ("seed", ctypes.c_uint32),
+        ("forward", _POINTER), ("backward", _POINTER), ("vocabulary", _INT), ("width", _INT),
+        ("characters", _POINTER), ("inputs", _POINTER), ("input_bias", _POINTER), ("recurrent_bias", _POINTER),
+        ("table", _POINTER), ("scratch", _POINTER),
+    )  # fmt: skip
+
+
+class WeightGradArguments(ctypes.Structure):
+    """`struct weight_grads` of pack.c."""
+
+    _fields_ = (
+        ("units", _INT), ("parts", _INT), ("recurrent", _POINTER), ("share", ctypes.c_double),
+        ("seed", ctypes.c_uint32), ("vocabulary", _INT), ("width", _INT), ("table_parts", _INT), ("table", _POINTER),
+        ("characters", _POINTER), ("inputs", _POINTER), ("character_grads", _POINTER), ("input_grads", _POINTER),
+        ("bias_grads", _POINTER), ("scratch", _POINTER),
+    )  # fmt: skip
+
+
+class Losses(ctypes.Structure):
+    """`struct loss` of output.c."""
+
+    _fields_ = (("below", ctypes.c_double), ("product", ctypes.c_double), ("scalings", _INT))
+
+    @property
+    def sum(self) -> float:
+        """The losses of these rows, in nats."""
+        found: float = self.below + math.log(self.product) + 300 * self.scalings * math.log(2)
+        return found
+
+
 class OutputArguments(ctypes.Structure):
     """`struct output` of output.c."""
 
     _fields_ = (
-        ("paired", _INT), ("rows", _INT), ("batch", _INT), ("units", _INT), ("vocabulary", _INT),
+        ("paired", _INT), ("parts", _INT), ("rows", _INT), ("batch", _INT), ("units", _INT), ("vocabulary", _INT),
         ("h", _POINTER), ("kept", _POINTER), ("weights", _POINTER), ("bias", _POINTER), ("targets", _POINTER),
-        ("factor", ctypes.c_float), ("losses", _POINTER), ("h_grads", _POINTER), ("weight_grads", _POINTER),
-        ("bias_grads", _POINTER), ("scratch", _POINTER), ("room", _INT),
+        ("factor", ctypes.c_float), ("losses", _POINTER), ("h_grads", _POINTER), ("grads", _POINTER),
+        ("scratch", _POINTER), ("room", _INT),
     )  # fmt: skip
+
+
+class ClipArguments(ctypes.Structure):
+    """`struct clip` of clip.h."""
+
+    _fields_ = (("squares", _POINTER), ("parts", _INT), ("max_norm", ctypes.c_double))
 
 
 class MuonArguments(ctypes.Structure):
@@ -52,59 +93,47 @@ class MuonArguments(ctypes.Structure):
     _fields_ = (
         ("paired", _INT), ("matrices", _INT), ("units", _INT), ("rounds", _INT), ("coefficients", _POINTER),
         ("momentum", ctypes.c_float), ("kept", ctypes.c_float), ("size", ctypes.c_float),
-        ("grads", _POINTER), ("averages", _POINTER), ("weights", _POINTER), ("scratch", _POINTER),
+        ("clip", ClipArguments), ("grads", _POINTER), ("averages", _POINTER), ("weights", _POINTER),
+        ("scratch", _POINTER),
     )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class OutputGrads:
-    """A loss, the mean over all positions in nats, and its gradients."""
+class AdamWeight(ctypes.Structure):
+    """`struct weight` of adam.c."""
 
-    loss: Tensor
-    #: (T, B, H) as the outputs were given.
-    outputs: Tensor
-    #: (V, H) and (V,) float32.
-    weight: Tensor
-    bias: Tensor
+    _fields_ = (
+        ("size", _INT), ("grads", _POINTER), ("weights", _POINTER), ("averages", _POINTER), ("squares", _POINTER),
+        ("step", ctypes.c_float), ("root", ctypes.c_float),
+    )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pass:
-    """The arrays of one pass over a sequence: T positions, B rows, H units, G = 4 H gate sums in lstm.c's order."""
+class AdamArguments(ctypes.Structure):
+    """`struct adam` of adam.c."""
 
-    kind: Kind
+    _fields_ = (
+        ("count", _INT), ("weights", _POINTER), ("momentum", ctypes.c_float), ("keep", ctypes.c_float),
+        ("least", ctypes.c_float), ("clip", ClipArguments),
+    )  # fmt: skip
+
+
+class Task(NamedTuple):
+    """A compiled function that threads share, its name without the prefix."""
+
+    function: str
+    arguments: ctypes.Structure
     threads: int
-    #: (n, G) float32 or bfloat16: what enters the gate sums besides the recurrent products.
-    inputs: Tensor
-    #: (T, B) int32, row of `inputs` at each place; None where `inputs` has a row for each place, (T B, G).
-    index: Tensor | None
-    #: (T + 1, B, H) in the kind's dtype. The first is where the sequence begins.
-    h: Tensor
-    #: (T + 1, B, H) float32, or (B, H), overwritten, where `gates` is None.
-    c: Tensor
-    #: (T, B, more than G) in the kind's dtype, or None: no backward pass will follow.
-    gates: Tensor | None
+
+
+class TaskArguments(ctypes.Structure):
+    """`struct task` of run.c."""
+
+    _fields_ = (("function", _POINTER), ("arguments", _POINTER), ("threads", _INT))
+
+
+#: Functions that tasks can name.
+TASKS = ("pack", "forward", "backward", "collect", "output", "collect_output", "squares", "adam", "muon")
 
 
 def place(array: Tensor | None) -> int | None:
     """Return where an array begins."""
     return None if array is None else array.data_ptr()
-
-
-def layer_arguments(arrays: Pass, weights: Tensor) -> LayerArguments:
-    """Return what both directions take."""
-    positions, rows, units = arrays.h.shape
-    return LayerArguments(
-        kind=arrays.kind,
-        positions=positions - 1,
-        rows=rows,
-        units=units,
-        weights=weights.data_ptr(),
-        inputs=arrays.inputs.data_ptr(),
-        index=place(arrays.index),
-        inputs_bf16=arrays.inputs.dtype is torch.bfloat16,
-        h=arrays.h.data_ptr(),
-        c=arrays.c.data_ptr(),
-        gates=place(arrays.gates),
-        stride=0 if arrays.gates is None else arrays.gates.shape[2],
-    )

@@ -202,6 +202,16 @@ INLINE void put_product(const int paired, const int count, const int groups, int
     UNROLLED(r, count) UNROLLED(g, groups) vstore(to + r * to_stride + g * UNITS, sums[r][g]);
 }
 
+/* to[0..15][16 `groups`] = what is there, if `add`, + the products of sixteen columns of `left` with columns of `right`,
+ * summed over n rows of both, `pitch` and `wide` apart. */
+INLINE void put_sixteen(const int paired, const int groups, int add, size_t n, const float *left, size_t pitch,
+                        const float *right, size_t wide, float *to, size_t to_stride)
+{
+    put_product(paired, 6, groups, add, left, 1, pitch, right, wide, UNITS, n, to, to_stride);
+    put_product(paired, 5, groups, add, left + 6, 1, pitch, right, wide, UNITS, n, to + 6 * to_stride, to_stride);
+    put_product(paired, 5, groups, add, left + 11, 1, pitch, right, wide, UNITS, n, to + 11 * to_stride, to_stride);
+}
+
 /* Put the product of n rows with a block's 64 columns at `to`, rows `to_stride` apart, or add it to what is there. So
  * much of a strip as fits the nearest cache is multiplied with all rows, then the next part. A function of its own:
  * inlined, what comes after would take registers from the sums. */
