@@ -44,12 +44,21 @@ class Fused:
         read: turns characters, int64 of any shape, into inputs of the first layer, with one dimension more; without
             any, all V in order.
         vocab_size: V, distinct characters.
+        eight_bits: where recurrent products would be in bfloat16, they are in eight bits if the kernel has these.
     """
 
     def __init__(
-        self, kernel: Kernel, module: nn.LSTM, read: Callable[[Tensor | None], Tensor], vocab_size: int
+        self,
+        kernel: Kernel,
+        module: nn.LSTM,
+        read: Callable[[Tensor | None], Tensor],
+        vocab_size: int,
+        *,
+        eight_bits: bool = False,
     ) -> None:
         self.kernel, self._module, self._read, self._vocab_size = kernel, module, read, vocab_size
+        #: Kind of the recurrent products where bfloat16 is allowed.
+        self._fast = Kind.EIGHT_BITS if eight_bits and kernel.eight_bits else kernel.bfloat16
         self._layers: dict[tuple[int, bool], Layer] = {}
 
     @staticmethod
@@ -69,7 +78,7 @@ class Fused:
     @property
     def name(self) -> str:
         """The code that computes the steps, as stored in a training's state."""
-        kind, family = self.kernel.bfloat16 or Kind.FLOAT32, self.kernel.family
+        kind, family = self._fast or Kind.FLOAT32, self.kernel.family
         # States from before the layer was compiled for others have no name of a processor.
         name = f"lstm.c, {kind.name.lower()}" + ("" if family.header == "avx512.h" else f", {family.name}")
         return name + (f", change {_CHANGES[kind]}" if kind in _CHANGES else "")
@@ -152,9 +161,9 @@ class Fused:
         """Return a layer that is ready for a pass, that of the last one if it has the same shape."""
         kind = Kind.FLOAT32
         if torch.is_autocast_enabled("cpu"):
-            if self.kernel.bfloat16 is None:
+            if self._fast is None:
                 raise ValueError("the kernel has no bfloat16 products here")
-            kind = self.kernel.bfloat16
+            kind = self._fast
         shape = (codes.shape[1], codes.shape[0], self._module.hidden_size)
         layer = self._layers.get((number, learns))
         if layer is None or not layer.fits(self.kernel, kind, shape):

@@ -81,8 +81,11 @@ class Layer:
         self._stride = self._sums + _APART // kind.dtype.itemsize
         self._gates = torch.empty(positions if learns else 0, rows, self._stride, dtype=kind.dtype)
         #: The recurrent weights as each direction reads them.
-        self._forward_weights = torch.empty(self._sums * units, dtype=kind.dtype)
-        self._backward_weights = torch.empty(self._sums * -(-units // 64) * 64, dtype=kind.dtype)
+        dtype = torch.int8 if kind is Kind.EIGHT_BITS else kind.dtype
+        self._forward_weights = torch.empty(self._sums * units, dtype=dtype)
+        self._backward_weights = torch.empty(self._sums * -(-units // 64) * 64, dtype=dtype)
+        #: In eight bits, what the weights of each gate sum are multiplied by, and what sums begin with.
+        self._scales, self._begins = torch.empty(self._sums), torch.empty(self._sums, dtype=torch.int32)
         self._inputs = self._table_inputs = torch.empty(0)
         self._weight_grads: Tensor | None = None
         self._table_grads = torch.empty(0)
@@ -115,6 +118,8 @@ class Layer:
             recurrent=self._weight.data_ptr(),
             forward=self._forward_weights.data_ptr(),
             backward=self._backward_weights.data_ptr(),
+            scales=self._scales.data_ptr(),
+            begins=self._begins.data_ptr(),
         )
         if self._dropped is not None:
             packing.share, packing.seed = self._dropped
@@ -131,7 +136,7 @@ class Layer:
         else:
             self._inputs = inputs.contiguous()
         threads = self._all_threads
-        packing.scratch = self._kernel.scratch("pack", threads, max(64 * width, 16 * self._units)).data_ptr()
+        packing.scratch = self._kernel.scratch("pack", threads, max(64 * width, 20 * self._units)).data_ptr()
         passing = self._arguments(self._forward_weights)
         return self._h[1:], [Task("pack", packing, threads), Task("forward", passing, self._threads)]
 
@@ -182,8 +187,13 @@ class Layer:
     def _arguments(self, weights: Tensor) -> LayerArguments:
         """Return what both directions take."""
         positions, rows, units = self._shape
+        room = 17 * units + rows * (units + 2) + 516 if self._kind is Kind.EIGHT_BITS else 0
         return LayerArguments(
             kind=self._kind,
+            scales=self._scales.data_ptr(),
+            begins=self._begins.data_ptr(),
+            eight=self._kernel.scratch("eight", self._threads, room).data_ptr(),
+            eight_room=room,
             positions=positions,
             rows=rows,
             units=units,

@@ -45,10 +45,17 @@ class CharLSTM(nn.Module):
         self.linear = nn.Linear(hidden_size, vocab_size)
         self.fused: Fused | None = None
 
-    def fuse(self, kernel: Kernel | None, *, bfloat16: bool) -> None:
-        """Compute with the kernel from now on if it supports this model, otherwise with torch's own LSTM."""
+    def fuse(self, kernel: Kernel | None, *, bfloat16: bool, eight_bits: bool = False) -> None:
+        """Compute with the kernel from now on if it supports this model, otherwise with torch's own LSTM.
+
+        eight_bits: where the recurrent products would be in bfloat16, they are in eight bits if the kernel has these.
+        """
         fits = kernel is not None and Fused.fits(kernel, self.lstm, bfloat16=bfloat16)
-        self.fused = Fused(kernel, self.lstm, self.read, self.vocab_size) if kernel is not None and fits else None
+        self.fused = (
+            Fused(kernel, self.lstm, self.read, self.vocab_size, eight_bits=eight_bits)
+            if kernel is not None and fits
+            else None
+        )
 
     def use_threads(self, threads: int, *, positions: int, bfloat16: bool) -> int:
         """Compute with so many threads; return how many torch should use: few where the kernel computes nearly all.

@@ -84,7 +84,7 @@ def measure(threads: int, *, clock: Callable[[], float] = time.perf_counter) -> 
     per_position = max(first / (50 + STEP_POSITIONS) * 0.1, (first - b * per_flop) / a)
     bfloat16 = 0.0
     if has_bfloat16():
-        seconds = _step(large.model_copy(update={"precision": "bfloat16"}), threads, clock)
+        seconds = _step(large.model_copy(update={"precision": "auto"}), threads, clock)
         bfloat16 = d / max(seconds * 0.1, seconds - c * per_position)
     return Speed(
         seconds_per_position=per_position,

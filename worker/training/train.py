@@ -109,7 +109,7 @@ def train(
         note("This host can't compute in bfloat16; float32 is used.")
     # A state from before Muon was used here continues with Adam alone.
     muon = bool(facts.get("muon")) if facts else takes_muon(request)
-    model.fuse(load() if fused else None, bfloat16=bfloat16)
+    model.fuse(load() if fused else None, bfloat16=bfloat16, eight_bits=request.precision == "auto")
     if facts and (changed := _changed(facts, model, bfloat16=bfloat16)):
         note(
             f"From step {facts['step']} on, {changed} computes the training: the quality is the same, but the last "

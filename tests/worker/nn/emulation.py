@@ -47,6 +47,7 @@ class EmulatedKernel(Kernel):
         self._library: Any = _Library(_compile(family, sources))
         self.family, self.strip, self.own_threads, self._scratch = family, 16, None, {}
         self.bfloat16 = Kind.BFLOAT16 if family.name == "neon-bf16" else None
+        self.eight_bits = False
 
     def run(self, *tasks: Task) -> None:
         for task in tasks:
@@ -209,7 +210,7 @@ def _of_weights(s: Any, threads: int) -> dict[str, int]:
         "input_bias": 4 * sums,
         "recurrent_bias": 4 * sums,
         "table": 4 * s.vocabulary * sums,
-        "scratch": 4 * threads * max(64 * s.width, 16 * s.units),
+        "scratch": 4 * threads * max(64 * s.width, 20 * s.units),
     }
 
 

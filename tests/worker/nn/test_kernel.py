@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tests.worker.short_trainings import assert_same, classic, run, sample_text, stream
+from shared.requests.estimate import MIN_BFLOAT16_HIDDEN_SIZE
+from tests.worker.short_trainings import assert_resumed_exactly, assert_same, classic, run, sample_text, stream
 from worker.nn import kernel
 from worker.nn.dropout import NONE, Dropout
 from worker.nn.kernel import Kernel
@@ -17,8 +18,8 @@ from worker.nn.model import CharLSTM
 from worker.nn.muon import COEFFICIENTS, MOMENTUM, muon_task
 from worker.training.train import train
 
-#: Relative error of gradients: rounding to float32, and to bfloat16's eight bits.
-EXACT, ROUNDED = 2e-6, 1.5e-2
+#: Relative error of gradients: rounding to float32, to bfloat16's eight bits, and to steps of 1 / 127.
+EXACT, ROUNDED, EIGHT = 2e-6, 1.5e-2, 5e-2
 
 
 @pytest.fixture(scope="module", params=FAMILIES, ids=lambda family: family.name)
@@ -30,10 +31,34 @@ def compiled(request: pytest.FixtureRequest) -> Kernel:
     return Kernel(family)
 
 
-@pytest.fixture
-def kind(compiled: Kernel) -> Kind:
-    """The kind of products."""
-    return compiled.bfloat16 or Kind.FLOAT32
+@pytest.fixture(params=[False, True], ids=["", "eight"])
+def kind(compiled: Kernel, request: pytest.FixtureRequest) -> Kind:
+    """The kind of products: bfloat16 where there is, or eight bits."""
+    if not request.param:
+        return compiled.bfloat16 or Kind.FLOAT32
+    if not compiled.eight_bits:
+        pytest.skip(f"{compiled.family.title} has no products of eight bits")
+    return Kind.EIGHT_BITS
+
+
+def fuse(model: CharLSTM, compiled: Kernel, kind: Kind) -> None:
+    model.fuse(compiled, bfloat16=kind is not Kind.FLOAT32, eight_bits=kind is Kind.EIGHT_BITS)
+
+
+def enlarge(model: CharLSTM, kind: Kind) -> CharLSTM:
+    """Make the gates of a new model open and close, if products are in eight bits: they round h to steps of 1 / 127."""
+    if kind is Kind.EIGHT_BITS:
+        with torch.no_grad():
+            for weight in model.lstm.parameters():
+                weight.mul_(4)
+    return model
+
+
+def limit_of(kind: Kind, model: CharLSTM) -> float:
+    """Return how far gradients may be: in eight bits each layer adds as much again."""
+    if kind is Kind.EIGHT_BITS:
+        return EIGHT * model.layers
+    return EXACT if kind is Kind.FLOAT32 else ROUNDED
 
 
 def gradients(model: CharLSTM, codes: Tensor, *, bfloat16: bool, last: bool) -> tuple[Tensor, dict[str, Tensor]]:
@@ -84,15 +109,15 @@ def test_logits_and_gradients_are_those_of_torch(
     compiled: Kernel, kind: Kind, sizes: dict[str, Any], shape: tuple[int, int], last: bool
 ) -> None:
     torch.manual_seed(1)
-    model = CharLSTM(**sizes).eval()
+    model = enlarge(CharLSTM(**sizes).eval(), kind)
     codes = torch.randint(0, model.vocab_size, shape)
     logits, wanted = gradients(model, codes, bfloat16=False, last=last)
-    model.fuse(compiled, bfloat16=kind is not Kind.FLOAT32)
+    fuse(model, compiled, kind)
     assert model.fused
     for threads in (1, 2):
         torch.set_num_threads(threads)
         found_logits, found = gradients(model, codes, bfloat16=kind is not Kind.FLOAT32, last=last)
-        limit = EXACT if kind is Kind.FLOAT32 else ROUNDED
+        limit = limit_of(kind, model)
         assert distance(found_logits, logits) < limit
         assert found.keys() == wanted.keys()
         for name, value in wanted.items():
@@ -114,13 +139,13 @@ def test_losses_and_their_gradients_are_those_of_torch(
     compiled: Kernel, kind: Kind, sizes: dict[str, Any], shape: tuple[int, int], dropout: Dropout
 ) -> None:
     torch.manual_seed(1)
-    model = CharLSTM(**sizes, dropout=dropout)
+    model = enlarge(CharLSTM(**sizes, dropout=dropout), kind)
     codes = torch.randint(0, model.vocab_size, shape)
     loss, wanted = loss_gradients(model, codes, bfloat16=False)
     for bfloat16 in {False, kind is not Kind.FLOAT32}:
-        model.fuse(compiled, bfloat16=bfloat16)
+        model.fuse(compiled, bfloat16=bfloat16, eight_bits=kind is Kind.EIGHT_BITS)
         # After few positions h is small, and rounded as its gates are, which aren't.
-        limit = ROUNDED if bfloat16 else 3 * EXACT
+        limit = limit_of(kind, model) if bfloat16 else 3 * EXACT
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
             found_loss, found = loss_gradients(model, codes, bfloat16=bfloat16)
@@ -134,11 +159,11 @@ def test_what_is_learned_without_autograd_is_what_it_finds(compiled: Kernel, kin
     torch.manual_seed(1)
     dropout = Dropout(units=0.3, weights=0.2)
     model = CharLSTM(vocab_size=30, hidden_size=96, embedding_size=width, dropout=dropout)
-    bfloat16 = kind is Kind.BFLOAT16  # by AMX torch computes the loss
+    bfloat16 = kind in (Kind.BFLOAT16, Kind.EIGHT_BITS)  # by AMX torch computes the loss
     carried = torch.randn(1, 5, 96) * 0.3, torch.randn(1, 5, 96) * 0.3
     first, second = torch.randint(0, 30, (2, 5, 33))
     for threads in (1, 3):
-        model.fuse(compiled.with_threads(threads), bfloat16=bfloat16)
+        model.fuse(compiled.with_threads(threads), bfloat16=bfloat16, eight_bits=kind is Kind.EIGHT_BITS)
         assert model.fused
         assert model.fused.learns(first, bfloat16=bfloat16)
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
@@ -154,6 +179,25 @@ def test_what_is_learned_without_autograd_is_what_it_finds(compiled: Kernel, kin
         assert_same({"h": h, "c": c}, {"h": found_h, "c": found_c})
         assert_same(wanted, {name: value.grad for name, value in model.named_parameters()})
         model.zero_grad()
+
+
+def test_a_state_out_of_bounds_and_gradients_of_nothing_are_taken_in_eight_bits(compiled: Kernel) -> None:
+    if not compiled.eight_bits:
+        pytest.skip(f"{compiled.family.title} has no products of eight bits")
+    model = CharLSTM(vocab_size=4, hidden_size=32, embedding_size=4)
+    fuse(model, compiled, Kind.EIGHT_BITS)
+    codes, c = torch.randint(0, 4, (5, 9)), torch.zeros(1, 5, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        bound, beyond = (model(codes, (torch.full_like(c, h), c))[1][0].detach() for h in (-1.0, -7.0))
+        assert torch.equal(bound, beyond)
+        with torch.no_grad():
+            model.linear.weight.zero_()
+            model.get_parameter("lstm.weight_hh_l0").zero_()
+        model.learn(codes, codes)
+    for name, value in model.named_parameters():
+        assert value.grad is not None
+        assert bool(torch.isfinite(value.grad).all()), name
+        assert not (name.startswith("lstm") and value.grad.any()), name
 
 
 def test_torch_has_one_thread_where_the_layer_computes_nearly_all(compiled: Kernel, kind: Kind) -> None:
@@ -188,7 +232,7 @@ def test_a_rows_results_dont_depend_on_the_rows_beside_it_or_the_threads(compile
     torch.manual_seed(1)
     model = CharLSTM(vocab_size=40, hidden_size=64, embedding_size=16).eval()
     bfloat16 = kind is not Kind.FLOAT32
-    model.fuse(compiled, bfloat16=bfloat16)
+    fuse(model, compiled, kind)
     codes = torch.randint(0, 40, (23, 50))
     ends = []
     for threads in (1, 2, 3):
@@ -217,7 +261,7 @@ def test_a_state_carried_on_is_the_state_of_one_long_sequence(compiled: Kernel) 
 def test_extreme_sums_saturate_and_what_is_no_number_stays_none(compiled: Kernel, kind: Kind) -> None:
     model = CharLSTM(vocab_size=4, hidden_size=32, embedding_size=4).eval()
     bfloat16 = kind is not Kind.FLOAT32
-    model.fuse(compiled, bfloat16=bfloat16)
+    fuse(model, compiled, kind)
     codes, bias = torch.tensor([[0, 1, 2, 3] * 4]), model.get_parameter("lstm.bias_ih_l0")
     for size, finite in ((1e4, True), (1e30, True), (float("nan"), False)):
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
@@ -271,10 +315,11 @@ def test_orthogonal_matrices_are_those_of_torchs_products(compiled: Kernel, unit
         assert not orthogonal(torch.zeros(1, units, units), compiled, Kind.BFLOAT16).any()
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "auto"])
 @pytest.mark.parametrize("recipe", ["stream", "classic"])
 def test_a_training_learns_as_it_does_in_torch(recipe: str, precision: str) -> None:
-    options = {"hidden_size": 32, "precision": precision, "epochs": 2, "sample_chars": 0, "dropout": 0.0}
+    units = MIN_BFLOAT16_HIDDEN_SIZE if precision == "auto" else 32
+    options = {"hidden_size": units, "precision": precision, "epochs": 2, "sample_chars": 0, "dropout": 0.0}
     request = stream(**options) if recipe == "stream" else classic(**options)
     text = sample_text(3000)
     fused, plain = (run(request, text, fused=fused)[1] for fused in (True, False))
@@ -296,6 +341,11 @@ def test_a_state_goes_on_where_the_layer_isnt_compiled() -> None:
     assert done.best_loss == pytest.approx(whole.best_loss, rel=1e-3)
     _, exact = run(request, text, state=state)
     assert_same(exact.weights, whole.weights)
+
+
+def test_a_training_in_eight_bits_is_resumed_exactly() -> None:
+    request = stream(hidden_size=MIN_BFLOAT16_HIDDEN_SIZE, precision="auto", sample_chars=0)
+    assert_resumed_exactly(request, sample_text(3000), at=0.5)
 
 
 def test_a_size_that_the_layer_doesnt_have_takes_torch() -> None:

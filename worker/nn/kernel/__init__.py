@@ -60,6 +60,8 @@ class Kernel:
         self.own_threads: int | None = None
         #: Kind of bfloat16 products here, or None.
         self.bfloat16 = _BFLOAT16.get(family.name)
+        #: Whether it multiplies numbers of eight bits, which is twice as fast.
+        self.eight_bits = family.name == "bf16"
 
     @property
     def threads(self) -> int:

@@ -28,7 +28,8 @@ def main() -> None:
         if isinstance(exc, NoCompiler):
             raise SystemExit(NO_COMPILER) from None
     else:
-        print(f"The LSTM layer is compiled for {kernel.family.title}, with products in {_PRODUCTS[kernel.bfloat16]}.")
+        products = _PRODUCTS[kernel.bfloat16] + (" and eight bits" if kernel.eight_bits else "")
+        print(f"The LSTM layer is compiled for {kernel.family.title}, with products in {products}.")
     for family in FAMILIES if sys.argv[1:] == ["all"] else ():
         if family.machine == machine():
             try:

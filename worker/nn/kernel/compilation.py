@@ -22,7 +22,7 @@ from shared.settings import environment, user_cache_dir
 FOLDER = Path(__file__).parent
 #: What is compiled, and what that includes.
 SOURCES = ("adam.c", "lstm.c", "muon.c", "output.c", "pack.c", "run.c", "write.c")
-HEADERS = ("vectors.h", "bfloat16.h", "choose.h", "clip.h", "narrow.h", "avx512.h", "avx2.h", "neon.h")
+HEADERS = ("vectors.h", "bfloat16.h", "choose.h", "clip.h", "eight.h", "narrow.h", "avx512.h", "avx2.h", "neon.h")
 #: No -march=native: an image may be built on one processor and run on another. Sums are rounded as they are written. A
 #: root is an instruction, not a call that sets errno.
 FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC")
@@ -56,6 +56,7 @@ class Family:
 
 
 _AVX512 = ("avx512f", "avx512bw", "avx512dq", "avx512vl", "fma")
+_LINUX_NAMES = {"avx512bf16": "avx512_bf16", "avx512vnni": "avx512_vnni"}
 _AVX512_FLAGS = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma")
 
 
@@ -65,7 +66,7 @@ def _avx512(name: str, title: str, *more: str) -> Family:
         title=title,
         header="avx512.h",
         machine="x86_64",
-        needs=_AVX512 + tuple(flag.replace("avx512bf16", "avx512_bf16").replace("-", "_") for flag in more),
+        needs=_AVX512 + tuple(_LINUX_NAMES.get(flag, flag.replace("-", "_")) for flag in more),
         flags=(*_AVX512_FLAGS, *(f"-m{flag}" for flag in more)),
     )
 
@@ -73,7 +74,8 @@ def _avx512(name: str, title: str, *more: str) -> Family:
 #: The fastest first.
 FAMILIES = (
     _avx512("amx", "AVX-512 and AMX", "avx512bf16", "amx-tile", "amx-bf16"),
-    _avx512("bf16", "AVX-512 with bfloat16", "avx512bf16"),
+    # All of these have VNNI.
+    _avx512("bf16", "AVX-512 with bfloat16", "avx512bf16", "avx512vnni"),
     _avx512("avx512", "AVX-512"),
     Family(
         name="avx2",

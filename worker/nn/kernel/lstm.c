@@ -7,12 +7,16 @@
  * Shapes: T positions, B rows, H units (a multiple of 32), G = 4 H gate sums in the order of vectors.h, where the layout
  * of weights is drawn.
  *
- * Kinds: FLOAT32; BF16_DOT, bfloat16 products pair by pair; BF16_TILES, bfloat16 products by AMX. In the latter two
- * h, gates and the gradients of gate sums are kept in bfloat16; c, sums and what is summed over positions in float32.
+ * Kinds: FLOAT32; BF16_DOT, bfloat16 products pair by pair; BF16_TILES, bfloat16 products by AMX; EIGHT, products of
+ * eight bits. In the latter three h, gates and the gradients of gate sums are kept in bfloat16; c, sums and what is summed
+ * over positions in float32.
  */
 #include "vectors.h"
 #if BFLOAT16
 #include "bfloat16.h"
+#endif
+#if EIGHT_BITS
+#include "eight.h"
 #endif
 
 /* What both directions share. Pointers are to contiguous arrays. */
@@ -32,6 +36,10 @@ struct sequence {
     int64_t table_rows;      /* n */
     float *weight_grads;     /* (threads, G, H) in torch's order, or NULL: for each thread apart, of its rows; not
                                 BF16_TILES */
+    const float *scales;     /* (G) of the weights, where EIGHT, and */
+    const int32_t *begins;   /* (G), what forward sums begin with (pack.c) */
+    float *eight;            /* (threads, eight_room), scratch where EIGHT */
+    int64_t eight_room;      /* 17 H + B (H + 2) + 516 */
     float *scratch;          /* for the backward pass: (B, H rounded up to 64 + H) gradients of h and of c, and where
                                 weight_grads is given (threads, 129, 5 (H + 64)) */
 };
@@ -98,10 +106,17 @@ INLINE void multiply(const struct sequence *s, size_t *tiles, size_t n, const vo
 #endif
 }
 
-/* From the sums of n rows from `first` on, 64 of this block for each: fill gates, c and h of position t. */
+#if EIGHT_BITS
+/* Sixteen numbers in -1..1 as 1..255. */
+INLINE void lift(uint8_t *to, vec x) { bstore(to, iadd(iround(vmul(x, vsplat(LARGEST))), isplat(LIFT))); }
+#endif
+
+/* From the sums of n rows from `first` on, 64 of this block for each: fill gates, c and h of position t, and unless NULL
+ * `lifted`, (B, H), with h in eight bits. */
 INLINE void cells(const int narrow, const struct sequence *s, size_t t, size_t first, size_t n, size_t block,
-                  const float *sums)
+                  const float *sums, uint8_t *lifted)
 {
+    (void)lifted;
     const size_t units = s->units, all = s->rows * units;
     for (size_t row = first; row < first + n; row++, sums += BLOCK) {
         const size_t place = t * s->rows + row, unit = row * units + block * UNITS;
@@ -112,6 +127,9 @@ INLINE void cells(const int narrow, const struct sequence *s, size_t t, size_t f
         const struct cell cell = cell_of(narrow, sums, entering, vload(s->c + before));
         vstore(s->c + after, cell.c);
         put(narrow, s->h, (t + 1) * all + unit, cell.h);
+#if EIGHT_BITS
+        if (lifted) lift(lifted + unit, cell.h);
+#endif
         if (s->gates) {
             const size_t at = place * s->stride + block * BLOCK;
             put_past(narrow, s->gates, at, cell.i);
@@ -155,13 +173,36 @@ NOINLINE void copy_pairs(const struct sequence *s, size_t t, size_t from, size_t
 }
 #endif
 
+/* The gradients of 64 gate sums, a block, of a row at position t: from dhs, the gradient of h after it, and dcs, that of c
+ * after it, which becomes that of c before. */
+INLINE void cell_grads(const int narrow, const struct sequence *s, size_t t, size_t row, size_t block, const float *dhs,
+                       size_t padded, float *dcs, vec grads[GATES])
+{
+    const size_t units = s->units, all = s->rows * units, unit = row * units + block * UNITS;
+    const size_t at = (t * s->rows + row) * s->stride + block * BLOCK;
+    const vec one = vsplat(1.0f);
+    vec dh = vload(dhs + row * padded + block * UNITS);
+    if (s->out_grads) dh = vadd(dh, get(narrow, s->out_grads, t * all + unit));
+    const vec i = get(narrow, s->gates, at), f = get(narrow, s->gates, at + UNITS);
+    const vec g = get(narrow, s->gates, at + 2 * UNITS), o = get(narrow, s->gates, at + 3 * UNITS);
+    const vec before = vload(s->c + t * all + unit);
+    const vec squashed = tanh_of(narrow, vload(s->c + (t + 1) * all + unit));
+    const vec dho = vmul(dh, o);
+    const vec dc = vfma(dho, vfnma(squashed, squashed, one), vload(dcs + unit));
+    const vec dcf = vmul(dc, f), dci = vmul(dc, i);
+    vstore(dcs + unit, dcf);
+    grads[0] = vmul(vmul(dci, g), vsub(one, i));
+    grads[1] = vmul(vmul(dcf, before), vsub(one, f));
+    grads[2] = vmul(dci, vfnma(g, g, one));
+    grads[3] = vmul(vmul(dho, squashed), vsub(one, o));
+}
+
 /* From dhs, the gradient of h after position t, and dcs, that of c after it: put those of the gate sums where the gates
  * were, and that of c before into dcs. Unless `copies` is NULL these rows are copied to places n and after. */
 INLINE void cells_back(const int narrow, const struct sequence *s, size_t t, size_t from, size_t to, const float *dhs,
                        size_t padded, float *dcs, float *table, float *copies, size_t n)
 {
-    const size_t units = s->units, all = s->rows * units;
-    const vec one = vsplat(1.0f);
+    const size_t units = s->units;
     for (size_t row = from; row < to; row++, n++) {
         const size_t place = t * s->rows + row;
         float *sum = table ? table + (size_t)s->index[place] * GATES * units : NULL;
@@ -169,23 +210,9 @@ INLINE void cells_back(const int narrow, const struct sequence *s, size_t t, siz
             for (size_t unit = 0; unit < units; unit += UNITS)
                 vstore(copied_units(copies, units, unit, n), vload((const float *)s->h + place * units + unit));
         for (size_t block = 0; block < units / UNITS; block++) {
-            const size_t unit = row * units + block * UNITS, at = place * s->stride + block * BLOCK;
-            vec dh = vload(dhs + row * padded + block * UNITS);
-            if (s->out_grads) dh = vadd(dh, get(narrow, s->out_grads, t * all + unit));
-            const vec i = get(narrow, s->gates, at), f = get(narrow, s->gates, at + UNITS);
-            const vec g = get(narrow, s->gates, at + 2 * UNITS), o = get(narrow, s->gates, at + 3 * UNITS);
-            const vec before = vload(s->c + t * all + unit);
-            const vec squashed = tanh_of(narrow, vload(s->c + (t + 1) * all + unit));
-            const vec dho = vmul(dh, o);
-            const vec dc = vfma(dho, vfnma(squashed, squashed, one), vload(dcs + unit));
-            const vec dcf = vmul(dc, f), dci = vmul(dc, i);
-            vstore(dcs + unit, dcf);
-            const vec grads[GATES] = {
-                vmul(vmul(dci, g), vsub(one, i)),
-                vmul(vmul(dcf, before), vsub(one, f)),
-                vmul(dci, vfnma(g, g, one)),
-                vmul(vmul(dho, squashed), vsub(one, o)),
-            };
+            const size_t at = place * s->stride + block * BLOCK;
+            vec grads[GATES];
+            cell_grads(narrow, s, t, row, block, dhs, padded, dcs, grads);
             UNROLLED(gate, GATES) {
                 put(narrow, s->gates, at + gate * UNITS, grads[gate]);
                 if (copies) vstore(copied_sums(copies, block * BLOCK + gate * UNITS, n), grads[gate]);
@@ -200,13 +227,190 @@ INLINE void cells_back(const int narrow, const struct sequence *s, size_t t, siz
 
 NOINLINE void cells_f32(const struct sequence *s, size_t t, size_t first, size_t n, size_t block, const float *sums)
 {
-    cells(0, s, t, first, n, block, sums);
+    cells(0, s, t, first, n, block, sums, NULL);
 }
 
 NOINLINE void cells_bf16(const struct sequence *s, size_t t, size_t first, size_t n, size_t block, const float *sums)
 {
-    cells(1, s, t, first, n, block, sums);
+    cells(1, s, t, first, n, block, sums, NULL);
 }
+
+#if EIGHT_BITS
+/* A thread's scratch of EIGHT. */
+struct eight {
+    uint8_t *h;          /* (2, B, H): lifted, before and after a position */
+    float *grads;        /* (4, G): of the gate sums of some rows at a position */
+    int8_t *rows;        /* (B, G): of all rows, times the scales of the weights, rounded */
+    int32_t *begins;     /* (B): what sums of products with these begin with */
+    float *row_scales;   /* (B): what these are multiplied by */
+    float *place_scales; /* (PITCH, 4): what the copied gradients of a row at a position are multiplied by */
+    int32_t *unit_begins; /* (H): what sums of products with the copied units begin with */
+};
+
+static struct eight eight_of(const struct sequence *s, size_t number)
+{
+    const size_t units = s->units, rows = s->rows, sums = GATES * units;
+    float *at = s->eight + number * s->eight_room;
+    struct eight e = {.h = (uint8_t *)at, .grads = at, .rows = (int8_t *)(at + FOUR * sums)};
+    e.begins = (int32_t *)(e.rows + rows * sums);
+    e.row_scales = (float *)(e.begins + rows);
+    e.place_scales = e.row_scales + rows;
+    e.unit_begins = (int32_t *)(e.place_scales + PITCH * FOUR);
+    return e;
+}
+
+NOINLINE void cells_eight(const struct sequence *s, size_t t, size_t first, size_t n, size_t block, const float *sums,
+                          uint8_t *lifted)
+{
+    cells(1, s, t, first, n, block, sums, lifted);
+}
+
+/* Lift h of the rows from..to - 1 before the first position, where it may be given out of bounds. */
+static void lift_first(const struct sequence *s, const struct eight *e, size_t from, size_t to)
+{
+    bf16 *h = s->h;
+    for (size_t at = from * s->units; at < to * s->units; at += UNITS) {
+        vnarrow(h + at, vmax(vmin(vwiden(h + at), vsplat(1.0f)), vsplat(-1.0f)));
+        lift(e->h + at, vwiden(h + at));
+    }
+}
+
+/* Position t of the rows from..to - 1. */
+static void forward_step_eight(const struct sequence *s, const struct eight *e, size_t t, size_t from, size_t to)
+{
+    const size_t units = s->units, step = height(to - from, MAX_ROWS), all = s->rows * units;
+    const uint8_t *before = e->h + t % 2 * all;
+    const float inverse[MAX_ROWS] = {1.0f / LARGEST, 1.0f / LARGEST, 1.0f / LARGEST,
+                                     1.0f / LARGEST, 1.0f / LARGEST, 1.0f / LARGEST};
+    for (size_t block = 0; block < units / UNITS; block++) {
+        const int8_t *weights = (const int8_t *)s->weights + block * BLOCK * units;
+        for (size_t first = from; first < to; first += step) {
+            float sums[MAX_ROWS * BLOCK] __attribute__((aligned(64)));
+            const size_t n = to - first < step ? to - first : step;
+            multiply_forward(n, before + first * units, units, weights, units, s->begins + block * BLOCK, inverse,
+                             s->scales + block * BLOCK, sums, BLOCK);
+            cells_eight(s, t, first, n, block, sums, e->h + (t + 1) % 2 * all);
+        }
+    }
+}
+
+INLINE vec size_of(vec x) { return vmax(x, vsub(vsplat(0.0f), x)); }
+
+/* The same as cells_back, with copies in fours of rows, rounded. */
+NOINLINE void cells_back_eight(const struct sequence *s, const struct eight *e, size_t t, size_t from, size_t to,
+                               const float *dhs, size_t padded, float *dcs, float *table, float *copies, size_t n)
+{
+    const size_t units = s->units, sums = GATES * units;
+    for (size_t first = from; first < to; first += FOUR, n++) {
+        const size_t count = to - first < FOUR ? to - first : FOUR;
+        vec factors[FOUR], row_factors[FOUR];
+        ivec totals[FOUR];
+        for (size_t r = 0; r < FOUR; r++) {
+            const size_t row = first + r, place = t * s->rows + row;
+            float *to_grads = e->grads + r * sums;
+            vec most = vsplat(0.0f), weighted = most;
+            if (r >= count) memset(to_grads, 0, sums * sizeof(float));
+            for (size_t block = 0; r < count && block < units / UNITS; block++) {
+                float *of_table = table ? table + (size_t)s->index[place] * sums + block * BLOCK : NULL;
+                vec grads[GATES];
+                cell_grads(1, s, t, row, block, dhs, padded, dcs, grads);
+                UNROLLED(gate, GATES) {
+                    const size_t sum = block * BLOCK + gate * UNITS;
+                    const vec size = size_of(grads[gate]);
+                    vstore(to_grads + sum, grads[gate]);
+                    most = vmax(most, size);
+                    weighted = vmax(weighted, vmul(size, vload(s->scales + sum)));
+                    if (of_table) vstore(of_table + gate * UNITS, vadd(vload(of_table + gate * UNITS), grads[gate]));
+                    else put(1, s->gates, place * s->stride + sum, grads[gate]);
+                }
+            }
+            const float largest = largest_of(most), of_row = largest_of(weighted);
+            factors[r] = vsplat(eighth_of(largest));
+            row_factors[r] = vsplat(eighth_of(of_row));
+            totals[r] = isplat(0);
+            e->place_scales[n * FOUR + r] = largest / LARGEST;
+            if (r < count) e->row_scales[row] = of_row / LARGEST;
+        }
+        for (size_t sum = 0; sum < sums; sum += UNITS) {
+            const vec scales = vload(s->scales + sum);
+            vec numbers[FOUR];
+            UNROLLED(r, FOUR) numbers[r] = vload(e->grads + r * sums + sum);
+            if (copies) istore(copied_sums(copies, sum, n), four_of(numbers, factors, LIFT, NULL));
+            for (size_t r = 0; r < count; r++) {
+                const ivec rounded = iround(vmul(vmul(numbers[r], scales), row_factors[r]));
+                bstore(e->rows + (first + r) * sums + sum, rounded);
+                totals[r] = iadd(totals[r], rounded);
+            }
+        }
+        for (size_t r = 0; r < count; r++) e->begins[first + r] = -LIFT * isum_of(totals[r]);
+    }
+}
+
+/* Copy h before `positions` positions from t on of the rows from..to - 1, in fours of rows, times the place's scale.
+ * Returns what products of the copies are multiplied by. */
+NOINLINE float copy_fours(const struct sequence *s, const struct eight *e, size_t t, size_t positions, size_t from,
+                          size_t to, float *copies)
+{
+    const size_t units = s->units, each = (to - from + FOUR - 1) / FOUR, n = positions * each;
+    float most = 0;
+    for (size_t i = 0; i < n * FOUR; i++) most = e->place_scales[i] > most ? e->place_scales[i] : most;
+    for (size_t unit = 0; unit < units; unit += UNITS) {
+        ivec total = isplat(0);
+        for (size_t i = 0; i < n; i++) {
+            const size_t first = from + i % each * FOUR;
+            const bf16 *h = (const bf16 *)s->h + ((t + i / each) * s->rows + first) * units + unit;
+            vec numbers[FOUR], factors[FOUR];
+            UNROLLED(r, FOUR) {
+                numbers[r] = first + r < to ? vwiden(h + r * units) : vsplat(0.0f);
+                factors[r] = vsplat(most > 0 ? e->place_scales[i * FOUR + r] / most * LARGEST : 0);
+            }
+            istore(copied_units(copies, units, unit, i), four_of(numbers, factors, 0, &total));
+        }
+        int32_t sums[UNITS];
+        istore(sums, total);
+        for (size_t u = 0; u < UNITS; u++) e->unit_begins[unit + u] = -LIFT * sums[u];
+    }
+    return most / LARGEST;
+}
+
+/* The same as sum_weight_grads, of n fours of rows. */
+NOINLINE void sum_weight_grads_eight(int add, size_t units, size_t n, const int32_t *begins, float scale, float *copies,
+                                     float *sum)
+{
+    for (size_t gate = 0; gate < GATES * units; gate += UNITS)
+        for (size_t column = 0; column < units; column += WIDTH) {
+            const float *left = copied_sums(copies, gate, 0), *right = copied_units(copies, units, column, 0);
+            float *to = sum + torch_row(gate, units) * units + column;
+#define FOURS(count, groups, first)                                                                                    \
+    put_fours(count, groups, add, n, left + (first), UNITS, right, WIDTH, begins + column, scale, to + (first) * units, units)
+            if (units - column >= WIDTH) {
+                FOURS(6, OUTER, 0);
+                FOURS(5, OUTER, 6);
+                FOURS(5, OUTER, 11);
+            } else {
+                FOURS(6, 2, 0);
+                FOURS(5, 2, 6);
+                FOURS(5, 2, 11);
+            }
+#undef FOURS
+        }
+}
+
+/* dhs = gradients of the gate sums of a position times the weights: of h before that position. */
+static void backward_step_eight(const struct sequence *s, const struct eight *e, size_t from, size_t to, float *dhs,
+                                size_t padded)
+{
+    const size_t depth = GATES * s->units, step = height(to - from, MAX_ROWS);
+    for (size_t column = 0; column < padded; column += BLOCK) {
+        const int8_t *weights = (const int8_t *)s->weights + column * depth;
+        for (size_t first = from; first < to; first += step) {
+            const size_t n = to - first < step ? to - first : step;
+            multiply_backward(n, e->rows + first * depth, depth, weights, depth, e->begins + first, e->row_scales + first,
+                              dhs + first * padded + column, padded);
+        }
+    }
+}
+#endif
 
 /* Position t of the rows from..to - 1. */
 static void forward_step(const struct sequence *s, size_t *tiles, size_t t, size_t from, size_t to)
@@ -294,7 +498,14 @@ void charloom_forward(const struct sequence *s, int64_t number, int64_t threads)
     const size_t from = share(s, number, threads), to = share(s, number + 1, threads);
     const fp_mode before = flush_denormals();
     size_t tiles = 0;
-    for (size_t t = 0; from < to && t < (size_t)s->positions; t++) forward_step(s, &tiles, t, from, to);
+#if EIGHT_BITS
+    const struct eight e = eight_of(s, number);
+    if (s->kind == EIGHT) lift_first(s, &e, from, to);
+    for (size_t t = 0; s->kind == EIGHT && from < to && t < (size_t)s->positions; t++)
+        forward_step_eight(s, &e, t, from, to);
+#endif
+    for (size_t t = 0; s->kind != EIGHT && from < to && t < (size_t)s->positions; t++)
+        forward_step(s, &tiles, t, from, to);
     release_tiles(s);
     restore(before);
 }
@@ -305,14 +516,19 @@ void charloom_backward(const struct sequence *s, int64_t number, int64_t threads
 {
     const size_t from = share(s, number, threads), to = share(s, number + 1, threads);
     const size_t units = s->units, padded = (units + BLOCK - 1) / BLOCK * BLOCK, positions = s->positions;
-    /* Positions that are copied together, how often there are such, and after how many the copies are multiplied. */
-    const size_t each = s->kind == FLOAT32 ? 1 : 2, copied = (positions + each - 1) / each;
-    const size_t span = to > from && to - from < SPAN ? SPAN / (to - from) : 1;
+    /* Positions and rows that are copied together, as pairs of bfloat16 or fours of eight bits. */
+    const size_t each = s->kind == BF16_DOT ? 2 : 1, fours = s->kind == EIGHT ? 4 : 1;
+    /* How often positions are copied, and after how many the copies are multiplied. */
+    const size_t copied = (positions + each - 1) / each, at_once = (to - from + fours - 1) / fours;
+    const size_t span = to > from && at_once < SPAN ? SPAN / at_once : 1;
     float *dhs = s->scratch, *dcs = s->scratch + s->rows * padded;
     float *copies = s->weight_grads ? dcs + s->rows * units + number * PITCH * 5 * (units + BLOCK) : NULL;
     float *weight_grads = copies ? s->weight_grads + number * GATES * units * units : NULL;
     float *table = s->table_grads ? s->table_grads + number * s->table_rows * GATES * units : NULL;
     const fp_mode before = flush_denormals();
+#if EIGHT_BITS
+    const struct eight e = eight_of(s, number);
+#endif
     size_t tiles = 0;
     int add = 0;
     if (table) memset(table, 0, s->table_rows * GATES * units * sizeof(float));
@@ -324,21 +540,35 @@ void charloom_backward(const struct sequence *s, int64_t number, int64_t threads
     }
     for (size_t t = positions; from < to && t-- > 0;) {
         const size_t place = t / each;
-        for (size_t first = from; first < to; first += SPAN) {
-            const size_t last = to - first < SPAN ? to : first + SPAN, n = last - first;
-            if (s->kind == FLOAT32) cells_back(0, s, t, first, last, dhs, padded, dcs, table, copies, place % span * n);
-            else cells_back(1, s, t, first, last, dhs, padded, dcs, table, NULL, 0);
-            if (!copies || t % each) continue;
+        for (size_t first = from; first < to; first += fours * SPAN) {
+            const size_t last = to - first < fours * SPAN ? to : first + fours * SPAN, n = (last - first + fours - 1) / fours;
+            const size_t some = copied - place < span ? copied - place : span;
+            if (s->kind == FLOAT32) {
+                cells_back(0, s, t, first, last, dhs, padded, dcs, table, copies, place % span * n);
+                if (copies && place % span == 0) sum_weight_grads_f32(add, units, some * n, copies, weight_grads);
+            }
 #if BFLOAT16
-            if (s->kind != FLOAT32) copy_pairs(s, t, first, last, copies, place % span * n);
+            if (s->kind == BF16_DOT || s->kind == BF16_TILES) {
+                cells_back(1, s, t, first, last, dhs, padded, dcs, table, NULL, 0);
+                if (!copies || t % each) continue;
+                copy_pairs(s, t, first, last, copies, place % span * n);
+                if (place % span == 0) sum_weight_grads_bf16(add, units, some * n, copies, weight_grads);
+            }
 #endif
-            if (place % span) continue;
-            const size_t some = (copied - place < span ? copied - place : span) * n;
-            if (s->kind == FLOAT32) sum_weight_grads_f32(add, units, some, copies, weight_grads);
-            else sum_weight_grads_bf16(add, units, some, copies, weight_grads);
-            add = 1;
+#if EIGHT_BITS
+            if (s->kind == EIGHT) {
+                cells_back_eight(s, &e, t, first, last, dhs, padded, dcs, table, copies, place % span * n);
+                if (place % span) continue;
+                const float scale = copy_fours(s, &e, t, some, first, last, copies);
+                sum_weight_grads_eight(add, units, some * n, e.unit_begins, scale, copies, weight_grads);
+            }
+#endif
+            add |= place % span == 0;
         }
-        if (t) backward_step(s, &tiles, t, from, to, dhs, padded);
+#if EIGHT_BITS
+        if (t && s->kind == EIGHT) backward_step_eight(s, &e, from, to, dhs, padded);
+#endif
+        if (t && s->kind != EIGHT) backward_step(s, &tiles, t, from, to, dhs, padded);
     }
     release_tiles(s);
     restore(before);

@@ -8,6 +8,9 @@
 #if BFLOAT16
 #include "bfloat16.h"
 #endif
+#if EIGHT_BITS
+#include "eight.h"
+#endif
 
 #ifdef __AMX_BF16__
 #include <sys/syscall.h>
@@ -31,13 +34,16 @@ struct weights {
     double share;           /* of these that is dropped, the others are scaled up: the seed says which */
     uint32_t seed;
     void *forward;          /* packed: G columns of H rows, and */
-    void *backward;         /* H rounded up to 64 columns of G rows, zeros behind the last; in bfloat16 bfloat16.h's tiles */
+    void *backward;         /* H rounded up to 64 columns of G rows, zeros behind the last. In the tiles of bfloat16.h, or in
+                               the blocks of eight.h, then columns are scaled, and rows of the others lifted: */
+    float *scales;          /* (G), and */
+    int32_t *begins;        /* (G), what forward sums begin with */
     int64_t vocabulary, width; /* V and E */
     const float *characters;   /* (V, E), or NULL: there is no table */
     const float *inputs;       /* (G, E) */
     const float *biases[2];    /* (G) each, summed up */
     float *table;              /* (V, G) in the kernel's order, to be filled */
-    float *scratch;            /* (threads, 64 E, or 16 H if that is more) */
+    float *scratch;            /* (threads, 64 E, or 20 H if that is more) */
 };
 
 /* Their gradients. */
@@ -120,6 +126,45 @@ static void pack_bf16(size_t units, size_t n, const float *rows, bf16 *forward, 
 }
 #endif
 
+#if EIGHT_BITS
+/* Sixteen rows rounded to eight bits. */
+static void pack_eight(const struct weights *w, size_t n, const float *rows, int8_t *rounded)
+{
+    const size_t units = w->units, all = GATES * units, padded = (units + BLOCK - 1) / BLOCK * BLOCK;
+    int32_t *forward = (int32_t *)((int8_t *)w->forward + n / BLOCK * BLOCK * units + n % BLOCK * FOUR);
+    int8_t *backward = (int8_t *)w->backward + n * BLOCK;
+    vec factors[UNITS];
+    for (size_t r = 0; r < UNITS; r++) {
+        vec most = vsplat(0.0f), sum = most;
+        ivec total = isplat(0);
+        for (size_t k = 0; k < units; k += UNITS) {
+            const vec x = vload(rows + r * units + k);
+            most = vmax(most, vmax(x, vsub(vsplat(0.0f), x)));
+            sum = vadd(sum, vmul(x, vsplat(0.0f)));
+        }
+        const float largest = largest_of(most);
+        factors[r] = vsplat(eighth_of(largest));
+        w->scales[n + r] = largest / LARGEST + sum_of(sum); /* NaN, if a weight isn't finite */
+        for (size_t k = 0; k < units; k += UNITS) {
+            const ivec x = iround(vmul(vload(rows + r * units + k), factors[r]));
+            total = iadd(total, x);
+            bstore(rounded + r * units + k, x);
+        }
+        w->begins[n + r] = -LIFT * isum_of(total);
+    }
+    for (size_t k = 0; k < units; k += FOUR)
+        for (size_t r = 0; r < UNITS; r++) memcpy(forward + k * UNITS + r, rounded + r * units + k, FOUR);
+    for (size_t column = 0; column < padded; column += UNITS)
+        for (size_t r = 0; r < UNITS; r += FOUR) {
+            int8_t *to = backward + column / BLOCK * BLOCK * all + r * BLOCK + column % BLOCK * FOUR;
+            vec numbers[FOUR];
+            for (size_t i = 0; i < FOUR; i++)
+                numbers[i] = column < units ? vload(rows + (r + i) * units + column) : vsplat(0.0f);
+            istore(to, four_of(numbers, factors + r, LIFT, NULL));
+        }
+}
+#endif
+
 /* The table's columns of one block. */
 static void fill_table(const struct weights *w, size_t block, float *scratch)
 {
@@ -140,7 +185,8 @@ static void fill_table(const struct weights *w, size_t block, float *scratch)
 void charloom_pack(const struct weights *w, int64_t number, int64_t threads)
 {
     const size_t units = w->units, width = w->width, blocks = units / UNITS;
-    float *scratch = w->scratch + number * (BLOCK * width > UNITS * units ? BLOCK * width : UNITS * units);
+    const size_t of_rows = (UNITS + UNITS / sizeof(float)) * units; /* as float32, and rounded to eight bits */
+    float *scratch = w->scratch + number * (BLOCK * width > of_rows ? BLOCK * width : of_rows);
     const fp_mode before = flush_denormals();
     for (size_t block = blocks * number / threads; block < blocks * (number + 1) / threads; block++) {
         for (size_t n = block * BLOCK; n < (block + 1) * BLOCK; n += UNITS) {
@@ -152,6 +198,9 @@ void charloom_pack(const struct weights *w, int64_t number, int64_t threads)
                 rows = scratch;
             }
             if (w->kind == FLOAT32) pack_f32(units, n, rows, w->forward, w->backward);
+#if EIGHT_BITS
+            else if (w->kind == EIGHT) pack_eight(w, n, rows, (int8_t *)(scratch + UNITS * units));
+#endif
 #if BFLOAT16
             else pack_bf16(units, n, rows, w->forward, w->backward);
 #endif

@@ -17,6 +17,7 @@ class Kind(IntEnum):
     FLOAT32 = 0
     BFLOAT16 = 1
     BFLOAT16_TILES = 2
+    EIGHT_BITS = 3
 
     @property
     def dtype(self) -> torch.dtype:
@@ -32,7 +33,8 @@ class LayerArguments(ctypes.Structure):
         ("weights", _POINTER), ("inputs", _POINTER), ("index", _POINTER), ("inputs_bf16", _INT),
         ("h", _POINTER), ("c", _POINTER), ("gates", _POINTER), ("stride", _INT),
         ("out_grads", _POINTER), ("last_grads", _POINTER), ("table_grads", _POINTER), ("table_rows", _INT),
-        ("weight_grads", _POINTER), ("scratch", _POINTER),
+        ("weight_grads", _POINTER), ("scales", _POINTER), ("begins", _POINTER), ("eight", _POINTER),
+        ("eight_room", _INT), ("scratch", _POINTER),
     )  # fmt: skip
 
 
@@ -41,8 +43,9 @@ class WeightArguments(ctypes.Structure):
 
     _fields_ = (
         ("kind", _INT), ("units", _INT), ("recurrent", _POINTER), ("share", ctypes.c_double), ("seed", ctypes.c_uint32),
-        ("forward", _POINTER), ("backward", _POINTER), ("vocabulary", _INT), ("width", _INT),
-        ("characters", _POINTER), ("inputs", _POINTER), ("input_bias", _POINTER), ("recurrent_bias", _POINTER),
+        ("forward", _POINTER), ("backward", _POINTER), ("scales", _POINTER), ("begins", _POINTER),
+        ("vocabulary", _INT), ("width", _INT), ("characters", _POINTER), ("inputs", _POINTER),
+        ("input_bias", _POINTER), ("recurrent_bias", _POINTER),
         ("table", _POINTER), ("scratch", _POINTER),
     )  # fmt: skip
 

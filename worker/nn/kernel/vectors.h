@@ -34,6 +34,10 @@
  *     vestimate_reciprocal  1 / x to 1e-4
  *     pairs, pload       sixteen pairs of bfloat16; pstore: two times sixteen float32 as pairs, the first numbers first
  *     pdot               sum + the products of each pair with one pair
+ *   EIGHT_BITS           1 if eight.h is supported; then also:
+ *     isplat, iadd, iand, ior, ishift  of int32, to the left; iround: to the nearest; istore; bstore: the lowest eight
+ *                        bits of each
+ *     qdot               sum + the four products of each four, lifted ones with others
  */
 #ifndef CHARLOOM_VECTORS_H
 #define CHARLOOM_VECTORS_H
@@ -56,12 +60,15 @@ typedef unsigned fp_mode;
 /* Loops over arrays that must become registers. */
 #define UNROLLED(i, end) _Pragma("GCC unroll 6") for (int i = 0; i < (end); i++)
 enum { UNITS = 16, GATES = 4, BLOCK = UNITS * GATES, MAX_ROWS = 6 };
-enum { FLOAT32, BF16_DOT, BF16_TILES };
+enum { FLOAT32, BF16_DOT, BF16_TILES, EIGHT };
 
 #include FAMILY
 
 #ifndef BFLOAT16
 #define BFLOAT16 0
+#endif
+#ifndef EIGHT_BITS
+#define EIGHT_BITS 0
 #endif
 
 /* Sixteen numbers' sum, always in the same order. */

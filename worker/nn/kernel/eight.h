@@ -1,0 +1,108 @@
+/* Products of numbers of eight bits with sums of 32, four at a time: twice as many as of bfloat16 where a processor has the
+ * instruction (VNNI). Sums are exact, so nothing depends on their order.
+ *
+ * One of two factors has to be lifted by 128 to 1..255. Each column of weights has a scale of its own, so that its largest
+ * weight is 127, and so has each row of gradients.
+ *
+ *      blocks of 64 columns, four rows side by side: [k = 0: c0 k0, c0 k1, c0 k2, c0 k3, c1 k0, ... c63 k3][k = 4: ...] ...
+ */
+enum { FOUR = 4, LIFT = 128, LARGEST = 127 };
+
+/* Put the product of up to 6 rows with 64 columns at `to`: `lifted` rows with weights, or rows with lifted weights. Sums
+ * begin with what takes the lift away again, of each column, or of each row; they are scaled by row, and by column unless
+ * `column_scales` is NULL. */
+INLINE void multiply_eight(const int lifted, size_t n, const void *rows, size_t stride, const int8_t *weights, size_t depth,
+                           const int32_t *begins, const float *row_scales, const float *column_scales, float *to,
+                           size_t to_stride)
+{
+    WITH_COUNT(n, {
+        ivec sums[MAX_ROWS][GATES];
+        UNROLLED(r, count) UNROLLED(g, GATES) sums[r][g] = lifted ? iload(begins + g * UNITS) : isplat(begins[r]);
+        for (size_t k = 0; k < depth; k += FOUR) {
+            ivec w[GATES];
+            UNROLLED(g, GATES) w[g] = iload(weights + k * BLOCK + g * UNITS * FOUR);
+            UNROLLED(r, count) {
+                int32_t four;
+                memcpy(&four, (const int8_t *)rows + r * stride + k, sizeof four);
+                UNROLLED(g, GATES)
+                    sums[r][g] = lifted ? qdot(sums[r][g], isplat(four), w[g]) : qdot(sums[r][g], w[g], isplat(four));
+            }
+        }
+        UNROLLED(r, count) {
+            const vec scale = vsplat(row_scales[r]);
+            UNROLLED(g, GATES) {
+                const vec product = vmul(scale, ifloat(sums[r][g]));
+                vstore(to + r * to_stride + g * UNITS,
+                       column_scales ? vmul(product, vload(column_scales + g * UNITS)) : product);
+            }
+        }
+    })
+}
+
+NOINLINE void multiply_forward(size_t n, const uint8_t *rows, size_t stride, const int8_t *weights, size_t depth,
+                               const int32_t *begins, const float *row_scales, const float *column_scales, float *to,
+                               size_t to_stride)
+{
+    multiply_eight(1, n, rows, stride, weights, depth, begins, row_scales, column_scales, to, to_stride);
+}
+
+NOINLINE void multiply_backward(size_t n, const int8_t *rows, size_t stride, const int8_t *weights, size_t depth,
+                                const int32_t *begins, const float *row_scales, float *to, size_t to_stride)
+{
+    multiply_eight(0, n, rows, stride, weights, depth, begins, row_scales, NULL, to, to_stride);
+}
+
+/* to[0..count - 1][16 `groups`] = what is there, if `add`, + scale times the products of lifted columns of `left` with
+ * columns of `right`, over n fours of rows of both, `pitch` and `wide` apart. */
+INLINE void put_fours(const int count, const int groups, int add, size_t n, const float *left, size_t pitch,
+                      const float *right, size_t wide, const int32_t *begins, float scale, float *to, size_t to_stride)
+{
+    ivec sums[MAX_ROWS][GATES];
+    UNROLLED(r, count) UNROLLED(g, groups) sums[r][g] = iload(begins + g * UNITS);
+    for (size_t k = 0; k < n; k++) {
+        ivec w[GATES];
+        UNROLLED(g, groups) w[g] = iload(right + k * wide + g * UNITS);
+        UNROLLED(r, count) {
+            int32_t four;
+            memcpy(&four, left + k * pitch + r, sizeof four);
+            UNROLLED(g, groups) sums[r][g] = qdot(sums[r][g], isplat(four), w[g]);
+        }
+    }
+    UNROLLED(r, count) UNROLLED(g, groups) {
+        float *at = to + r * to_stride + g * UNITS;
+        const vec product = vmul(vsplat(scale), ifloat(sums[r][g]));
+        vstore(at, add ? vadd(product, vload(at)) : product);
+    }
+}
+
+/* Four numbers of each of sixteen columns, rounded and side by side; lifted, if `lift` is LIFT. */
+INLINE ivec four_of(const vec numbers[FOUR], const vec factors[FOUR], int32_t lift, ivec *sum)
+{
+    ivec found = isplat(0);
+    UNROLLED(r, FOUR) {
+        const ivec rounded = iround(vmul(numbers[r], factors[r]));
+        if (sum) *sum = iadd(*sum, rounded);
+        found = ior(found, ishift(iand(iadd(rounded, isplat(lift)), isplat(255)), 8 * r));
+    }
+    return found;
+}
+
+/* What a row is multiplied with so that its largest number is 127: nothing if there is only zero. */
+INLINE float eighth_of(float largest) { return largest > 0 ? LARGEST / largest : 0; }
+
+INLINE float largest_of(vec x)
+{
+    float all[UNITS], found;
+    vstore(all, x);
+    found = all[0];
+    for (size_t i = 1; i < UNITS; i++) found = all[i] > found ? all[i] : found;
+    return found;
+}
+
+INLINE int32_t isum_of(ivec x)
+{
+    int32_t all[UNITS], sum = 0;
+    istore(all, x);
+    for (size_t i = 0; i < UNITS; i++) sum += all[i];
+    return sum;
+}
