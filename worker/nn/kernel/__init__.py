@@ -1,7 +1,8 @@
-"""The LSTM layer as one compiled pass over a sequence: finding it, calling it. Knows no models.
+"""The LSTM layer, and a training step around it, as compiled functions: finding them, calling them. Knows no models.
 
-`lstm.c` computes the layer, `output.c` the loss with its gradients, `muon.c` Muon's steps, `write.c` generates
-text (`lanes.py` calls that). They are compiled once for each family of processors (`compilation.py`) by the machine's C
+`lstm.c` computes the layer, `output.c` the loss with its gradients, `pack.c` what a step does to the layer's weights
+before and after, `adam.c` and `muon.c` its steps; `run.c` runs several one after another. `write.c` generates text
+(`lanes.py` calls that). They are compiled once for each family of processors (`compilation.py`) by the machine's C
 compiler when Charloom is set up, and by a worker that starts without it. Where there is no compiler, or the processor
 belongs to no family, `load` returns None and callers take torch's own LSTM: the same mathematics, slower, other last
 digits.
@@ -28,12 +29,14 @@ log = logging.getLogger(__name__)
 #: The units of a layer must be a multiple of this.
 UNITS = 32
 _INT, _POINTER = ctypes.c_int64, ctypes.c_void_p
+#: More threads than there are: none waits for another then.
+_ALL_ARRIVED = 1 << 62
 #: Kind of bfloat16 products of each family that has them.
 _BFLOAT16 = {"amx": Kind.BFLOAT16_TILES, "bf16": Kind.BFLOAT16, "neon-bf16": Kind.BFLOAT16}
 
 
 class Kernel:
-    """The compiled layer. Arrays must be contiguous; nothing is checked, so this is for fused.py and lanes.py alone.
+    """The compiled functions. Arrays must be contiguous; nothing is checked, so only worker/nn and lanes.py call it.
 
     Raises KernelUnavailable if it can't be compiled or loaded, or the system refuses the registers that it needs.
     """
@@ -86,8 +89,14 @@ class Kernel:
             )
         )
         arrived = _INT()
-        call, places = self._library.charloom_run, (given, len(tasks), ctypes.byref(arrived))
-        in_threads(lambda number, all_: call(*places, number, all_), max(task.threads for task in tasks))
+
+        def run(number: int, all_: int) -> None:
+            self._library.charloom_run(given, len(tasks), ctypes.byref(arrived), number, all_)
+
+        def stop() -> None:
+            arrived.value = _ALL_ARRIVED
+
+        in_threads(run, max(task.threads for task in tasks), stop=stop)
 
     def scratch(self, purpose: str, *shape: int) -> Tensor:
         """Return float32 numbers of any value, valid until the next call for this purpose.

@@ -22,7 +22,18 @@ from shared.settings import environment, user_cache_dir
 FOLDER = Path(__file__).parent
 #: What is compiled, and what that includes.
 SOURCES = ("adam.c", "lstm.c", "muon.c", "output.c", "pack.c", "run.c", "write.c")
-HEADERS = ("vectors.h", "bfloat16.h", "choose.h", "clip.h", "eight.h", "narrow.h", "avx512.h", "avx2.h", "neon.h")
+HEADERS = (
+    "vectors.h",
+    "bfloat16.h",
+    "choose.h",
+    "clip.h",
+    "eight.h",
+    "lstm_eight.h",
+    "narrow.h",
+    "avx512.h",
+    "avx2.h",
+    "neon.h",
+)
 #: No -march=native: an image may be built on one processor and run on another. Sums are rounded as they are written. A
 #: root is an instruction, not a call that sets errno.
 FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC")

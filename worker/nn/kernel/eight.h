@@ -90,15 +90,6 @@ INLINE ivec four_of(const vec numbers[FOUR], const vec factors[FOUR], int32_t li
 /* What a row is multiplied with so that its largest number is 127: nothing if there is only zero. */
 INLINE float eighth_of(float largest) { return largest > 0 ? LARGEST / largest : 0; }
 
-INLINE float largest_of(vec x)
-{
-    float all[UNITS], found;
-    vstore(all, x);
-    found = all[0];
-    for (size_t i = 1; i < UNITS; i++) found = all[i] > found ? all[i] : found;
-    return found;
-}
-
 INLINE int32_t isum_of(ivec x)
 {
     int32_t all[UNITS], sum = 0;

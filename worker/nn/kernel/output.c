@@ -193,15 +193,6 @@ NOINLINE void pair_up(size_t n, size_t width, size_t wide, const float *from, fl
 }
 #endif
 
-INLINE float highest(vec x)
-{
-    float all[UNITS], found;
-    vstore(all, x);
-    found = all[0];
-    for (size_t i = 1; i < UNITS; i++) found = all[i] > found ? all[i] : found;
-    return found;
-}
-
 /* Turn n rows of products into the gradients of the logits, and add their losses. */
 NOINLINE void differentiate(const struct output *o, const struct chunk *c, size_t first, size_t n, float *bias_grads,
                             struct loss *loss)
@@ -216,7 +207,7 @@ NOINLINE void differentiate(const struct output *o, const struct chunk *c, size_
             vstore(logits + at, logit);
             top = vmax(top, logit);
         }
-        const float most = highest(top), below = most - logits[target];
+        const float most = largest_of(top), below = most - logits[target];
         for (size_t at = 0; at < columns; at += UNITS) {
             const vec power = vmul(vsub(vload(logits + at), vsplat(most)), vsplat(1.44269504f));
             const vec share = power_of_two(vmax(vsplat(-125.0f), power));

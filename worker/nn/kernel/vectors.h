@@ -81,6 +81,15 @@ INLINE float sum_of(vec x)
     return all[0];
 }
 
+INLINE float largest_of(vec x)
+{
+    float all[UNITS], found;
+    vstore(all, x);
+    found = all[0];
+    for (size_t i = 1; i < UNITS; i++) found = all[i] > found ? all[i] : found;
+    return found;
+}
+
 INLINE vec polynomial(const int degree, vec x, const float *coefficients)
 {
     vec p = vsplat(coefficients[0]);
