@@ -182,3 +182,34 @@ def test_the_kernel_takes_the_same_steps(units: int) -> None:
             assert torch.equal(by_kernel, exact), "torch computes them"
         else:
             assert not torch.equal(by_kernel, exact), "another order of sums"
+
+
+@pytest.mark.skipif(load() is None, reason="this processor belongs to no family")
+@pytest.mark.parametrize("max_norm", [1e-3, 1e3])
+def test_the_kernel_clips_and_takes_adams_steps_as_torch_does(max_norm: float) -> None:
+    kernel = load()
+    assert kernel is not None
+    ours, theirs, start = model(), model(), model()
+    mine = Optimizer(ours, muon=False, bfloat16=False, kernel=kernel.with_threads(3))
+    adam = torch.optim.Adam(theirs.parameters(), lr=0.01)
+    for step in range(3):
+        gradients(model(), step, of=ours)
+        gradients(model(), step, of=theirs)
+        mine.step(0.01, max_norm=max_norm)
+        nn.utils.clip_grad_norm_(theirs.parameters(), max_norm)
+        adam.step()
+    for one, other, before in zip(ours.parameters(), theirs.parameters(), start.parameters(), strict=True):
+        torch.testing.assert_close(one - before, other - before, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.skipif(load() is None, reason="this processor belongs to no family")
+def test_a_weight_without_a_gradient_stays() -> None:
+    made, before = model(), model()
+    optimizer = Optimizer(made, muon=True, bfloat16=False, kernel=load())
+    gradients(made, 0)
+    still = ("lstm.bias_ih_l0", "lstm.weight_hh_l0")
+    for name in still:
+        made.get_parameter(name).grad = None
+    optimizer.step(0.01, max_norm=1.0)
+    moved = {name for name, value in made.named_parameters() if not torch.equal(value, before.get_parameter(name))}
+    assert moved == {name for name, _ in made.named_parameters()} - set(still)
