@@ -40,7 +40,7 @@ class Speed:
     seconds_per_position: float
     #: Of one thread.
     flops_per_second: float
-    #: The same in bfloat16; 0 where the processor has none.
+    #: The same by the fastest products that `precision` auto takes, bfloat16 or eight bits; 0 where float32's are.
     bfloat16_flops_per_second: float = 0.0
     #: Most threads of a training.
     threads: int = 1

@@ -23,6 +23,8 @@ Carried = tuple[Tensor, Tensor]
 _TABLE_SHARE = 0.5
 #: Kinds whose sums are rounded in another way than in the first states that name them, and how often that changed.
 _CHANGES = {Kind.FLOAT32: 2, Kind.BFLOAT16: 3, Kind.BFLOAT16_TILES: 1}
+#: Families whose names aren't in that of the code.
+_NAMELESS = ("amx", "bf16", "avx512")
 
 
 class _Outputs(NamedTuple):
@@ -57,8 +59,9 @@ class Fused:
         eight_bits: bool = False,
     ) -> None:
         self.kernel, self._module, self._read, self._vocab_size = kernel, module, read, vocab_size
-        #: Kind of the recurrent products where bfloat16 is allowed.
+        #: Kind of the recurrent products under autocast, and else: a kernel may have eight bits without bfloat16.
         self._fast = Kind.EIGHT_BITS if eight_bits and kernel.eight_bits else kernel.bfloat16
+        self._slow = Kind.FLOAT32 if kernel.bfloat16 or self._fast is None else self._fast
         self._layers: dict[tuple[int, bool], Layer] = {}
 
     @staticmethod
@@ -80,7 +83,7 @@ class Fused:
         """The code that computes the steps, as stored in a training's state."""
         kind, family = self._fast or Kind.FLOAT32, self.kernel.family
         # States from before the layer was compiled for others have no name of a processor.
-        name = f"lstm.c, {kind.name.lower()}" + ("" if family.header == "avx512.h" else f", {family.name}")
+        name = f"lstm.c, {kind.name.lower()}" + ("" if family.name in _NAMELESS else f", {family.name}")
         return name + (f", change {_CHANGES[kind]}" if kind in _CHANGES else "")
 
     def __call__(self, codes: Tensor, carried: Carried | None, dropout: Dropout = NONE) -> tuple[Tensor, Carried]:
@@ -159,7 +162,7 @@ class Fused:
 
     def _begin(self, number: int, codes: Tensor, carried: Carried | None, dropout: Dropout, *, learns: bool) -> Layer:
         """Return a layer that is ready for a pass, that of the last one if it has the same shape."""
-        kind = Kind.FLOAT32
+        kind = self._slow
         if torch.is_autocast_enabled("cpu"):
             if self._fast is None:
                 raise ValueError("the kernel has no bfloat16 products here")

@@ -74,12 +74,13 @@ class Layer:
         self._units, self._sums = units, 4 * units
         #: Those of the kernel, and those of them that have rows.
         self._all_threads, self._threads = kernel.threads, max(1, min(kernel.threads, rows))
+        kept = torch.float32 if kernel.bfloat16 is None else kind.dtype
         #: (T + 1, B, H) in the kind's dtype, and float32. The first position is where the sequence begins.
-        self._h = torch.empty(positions + 1, rows, units, dtype=kind.dtype)
+        self._h = torch.empty(positions + 1, rows, units, dtype=kept)
         self._c = torch.empty(positions + 1 if learns else 1, rows, units)
         #: (T, B, more than G); later their gradients.
-        self._stride = self._sums + _APART // kind.dtype.itemsize
-        self._gates = torch.empty(positions if learns else 0, rows, self._stride, dtype=kind.dtype)
+        self._stride = self._sums + _APART // kept.itemsize
+        self._gates = torch.empty(positions if learns else 0, rows, self._stride, dtype=kept)
         #: The recurrent weights as each direction reads them.
         dtype = torch.int8 if kind is Kind.EIGHT_BITS else kind.dtype
         self._forward_weights = torch.empty(self._sums * units, dtype=dtype)

@@ -44,3 +44,8 @@ def takes_bfloat16(request: ClassicRequest | StreamRequest) -> bool:
     A request for bfloat16 is computed in float32 if this processor can't compute in bfloat16.
     """
     return estimate.takes_bfloat16(request, has=has_bfloat16()) and can_compute_bfloat16()
+
+
+def takes_eight_bits(request: ClassicRequest | StreamRequest) -> bool:
+    """Return True if `precision` lets the recurrent products be in eight bits where the compiled layer has these."""
+    return request.precision == "auto" and request.hidden_size >= estimate.MIN_BFLOAT16_HIDDEN_SIZE

@@ -83,7 +83,7 @@ def measure(threads: int, *, clock: Callable[[], float] = time.perf_counter) -> 
     per_flop = max(second / d * 0.1, (a * second - c * first) / (a * d - b * c))
     per_position = max(first / (50 + STEP_POSITIONS) * 0.1, (first - b * per_flop) / a)
     bfloat16 = 0.0
-    if has_bfloat16():
+    if has_bfloat16() or ((kernel := load()) is not None and kernel.eight_bits):
         seconds = _step(large.model_copy(update={"precision": "auto"}), threads, clock)
         bfloat16 = d / max(seconds * 0.1, seconds - c * per_position)
     return Speed(

@@ -22,7 +22,7 @@ from shared.text.vocabulary import Vocabulary, name_characters, normalise
 from worker.nn.dropout import Dropout
 from worker.nn.kernel import load
 from worker.nn.model import CharLSTM, faults, shapes
-from worker.nn.precision import can_compute_bfloat16, takes_bfloat16
+from worker.nn.precision import can_compute_bfloat16, takes_bfloat16, takes_eight_bits
 from worker.nn.randomness import derive, seed_torch
 from worker.training.baselines import measure_baselines
 from worker.training.classic import Classic
@@ -109,7 +109,7 @@ def train(
         note("This host can't compute in bfloat16; float32 is used.")
     # A state from before Muon was used here continues with Adam alone.
     muon = bool(facts.get("muon")) if facts else takes_muon(request)
-    model.fuse(load() if fused else None, bfloat16=bfloat16, eight_bits=request.precision == "auto")
+    model.fuse(load() if fused else None, bfloat16=bfloat16, eight_bits=takes_eight_bits(request))
     if facts and (changed := _changed(facts, model, bfloat16=bfloat16)):
         note(
             f"From step {facts['step']} on, {changed} computes the training: the quality is the same, but the last "

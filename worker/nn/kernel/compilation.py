@@ -87,6 +87,7 @@ FAMILIES = (
     _avx512("amx", "AVX-512 and AMX", "avx512bf16", "amx-tile", "amx-bf16"),
     # All of these have VNNI.
     _avx512("bf16", "AVX-512 with bfloat16", "avx512bf16", "avx512vnni"),
+    _avx512("vnni", "AVX-512 with VNNI", "avx512vnni"),
     _avx512("avx512", "AVX-512"),
     Family(
         name="avx2",

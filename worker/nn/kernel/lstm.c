@@ -8,8 +8,8 @@
  * of weights is drawn.
  *
  * Kinds: FLOAT32; BF16_DOT, bfloat16 products pair by pair; BF16_TILES, bfloat16 products by AMX; EIGHT, products of
- * eight bits. In the latter three h, gates and the gradients of gate sums are kept in bfloat16; c, sums and what is summed
- * over positions in float32.
+ * eight bits. In the latter three h, gates and the gradients of gate sums are kept in bfloat16, but in EIGHT where the
+ * family has none; c, sums and what is summed over positions in float32.
  */
 #include "vectors.h"
 #if BFLOAT16

@@ -5,6 +5,9 @@
  * the product with these; and by place, for the gradients of the weights, whose products sum over places: there the
  * place's scale goes into h.
  */
+/* Whether h and gates are kept in bfloat16: where the family has that; else in float32. */
+enum { KEPT = BFLOAT16 };
+
 /* A thread's scratch of EIGHT. */
 struct eight {
     uint8_t *h;          /* (2, B, H): lifted, before and after a position */
@@ -31,16 +34,16 @@ static struct eight eight_of(const struct sequence *s, size_t number)
 NOINLINE void cells_eight(const struct sequence *s, size_t t, size_t first, size_t n, size_t block, const float *sums,
                           uint8_t *lifted)
 {
-    cells(1, s, t, first, n, block, sums, lifted);
+    cells(KEPT, s, t, first, n, block, sums, lifted);
 }
 
 /* Lift h of the rows from..to - 1 before the first position, where it may be given out of bounds. */
 static void lift_first(const struct sequence *s, const struct eight *e, size_t from, size_t to)
 {
-    bf16 *h = s->h;
     for (size_t at = from * s->units; at < to * s->units; at += UNITS) {
-        vnarrow(h + at, vmax(vmin(vwiden(h + at), vsplat(1.0f)), vsplat(-1.0f)));
-        lift(e->h + at, vwiden(h + at));
+        const vec h = vmax(vmin(get(KEPT, s->h, at), vsplat(1.0f)), vsplat(-1.0f));
+        put(KEPT, s->h, at, h);
+        lift(e->h + at, h);
     }
 }
 
@@ -82,7 +85,7 @@ NOINLINE void cells_back_eight(const struct sequence *s, const struct eight *e, 
             for (size_t block = 0; r < count && block < units / UNITS; block++) {
                 float *of_table = table ? table + (size_t)s->index[place] * sums + block * BLOCK : NULL;
                 vec grads[GATES];
-                cell_grads(1, s, t, row, block, dhs, padded, dcs, grads);
+                cell_grads(KEPT, s, t, row, block, dhs, padded, dcs, grads);
                 UNROLLED(gate, GATES) {
                     const size_t sum = block * BLOCK + gate * UNITS;
                     const vec size = size_of(grads[gate]);
@@ -90,7 +93,7 @@ NOINLINE void cells_back_eight(const struct sequence *s, const struct eight *e, 
                     most = vmax(most, size);
                     weighted = vmax(weighted, vmul(size, vload(s->scales + sum)));
                     if (of_table) vstore(of_table + gate * UNITS, vadd(vload(of_table + gate * UNITS), grads[gate]));
-                    else put(1, s->gates, place * s->stride + sum, grads[gate]);
+                    else put(KEPT, s->gates, place * s->stride + sum, grads[gate]);
                 }
             }
             const float largest = largest_of(most), of_row = largest_of(weighted);
@@ -127,10 +130,10 @@ NOINLINE float copy_fours(const struct sequence *s, const struct eight *e, size_
         ivec total = isplat(0);
         for (size_t i = 0; i < n; i++) {
             const size_t first = from + i % each * FOUR;
-            const bf16 *h = (const bf16 *)s->h + ((t + i / each) * s->rows + first) * units + unit;
+            const size_t at = ((t + i / each) * s->rows + first) * units + unit;
             vec numbers[FOUR], factors[FOUR];
             UNROLLED(r, FOUR) {
-                numbers[r] = first + r < to ? vwiden(h + r * units) : vsplat(0.0f);
+                numbers[r] = first + r < to ? get(KEPT, s->h, at + r * units) : vsplat(0.0f);
                 factors[r] = vsplat(most > 0 ? e->place_scales[i * FOUR + r] / most * LARGEST : 0);
             }
             istore(copied_units(copies, units, unit, i), four_of(numbers, factors, 0, &total));
