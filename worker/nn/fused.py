@@ -60,8 +60,8 @@ class Fused:
     ) -> None:
         self.kernel, self._module, self._read, self._vocab_size = kernel, module, read, vocab_size
         #: Kind of the recurrent products under autocast, and else: a kernel may have eight bits without bfloat16.
-        self._fast = Kind.EIGHT_BITS if eight_bits and kernel.eight_bits else kernel.bfloat16
-        self._slow = Kind.FLOAT32 if kernel.bfloat16 or self._fast is None else self._fast
+        self._autocast_kind = Kind.EIGHT_BITS if eight_bits and kernel.eight_bits else kernel.bfloat16
+        self._kind = Kind.FLOAT32 if kernel.bfloat16 or self._autocast_kind is None else self._autocast_kind
         self._layers: dict[tuple[int, bool], Layer] = {}
 
     @staticmethod
@@ -81,7 +81,7 @@ class Fused:
     @property
     def name(self) -> str:
         """The code that computes the steps, as stored in a training's state."""
-        kind, family = self._fast or Kind.FLOAT32, self.kernel.family
+        kind, family = self._autocast_kind or Kind.FLOAT32, self.kernel.family
         # States from before the layer was compiled for others have no name of a processor.
         name = f"lstm.c, {kind.name.lower()}" + ("" if family.name in _NAMELESS else f", {family.name}")
         return name + (f", change {_CHANGES[kind]}" if kind in _CHANGES else "")
@@ -162,11 +162,11 @@ class Fused:
 
     def _begin(self, number: int, codes: Tensor, carried: Carried | None, dropout: Dropout, *, learns: bool) -> Layer:
         """Return a layer that is ready for a pass, that of the last one if it has the same shape."""
-        kind = self._slow
+        kind = self._kind
         if torch.is_autocast_enabled("cpu"):
-            if self._fast is None:
+            if self._autocast_kind is None:
                 raise ValueError("the kernel has no bfloat16 products here")
-            kind = self._fast
+            kind = self._autocast_kind
         shape = (codes.shape[1], codes.shape[0], self._module.hidden_size)
         layer = self._layers.get((number, learns))
         if layer is None or not layer.fits(self.kernel, kind, shape):

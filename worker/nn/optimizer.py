@@ -73,8 +73,8 @@ class Optimizer:
         if self._kernel is not None:
             self._step_by_kernel(self._kernel, grads, rates, size, max_norm)
             return
-        norm = nn.utils.get_total_norm(grads.values())
-        factor = 1.0 if norm <= max_norm else max_norm / float(norm)
+        clips = max_norm < math.inf
+        factor = _clipping(float(nn.utils.get_total_norm(grads.values())), max_norm) if clips else 1.0
         for name, rate in rates.items():
             self._step_adam(name, grads[name].mul_(factor), rate)
         for name, weight in self._by_muon.items():
@@ -84,9 +84,9 @@ class Optimizer:
     def _step_by_kernel(
         self, kernel: Kernel, grads: Mapping[str, Tensor], rates: Mapping[str, float], size: float, max_norm: float
     ) -> None:
-        threads = kernel.threads
+        threads, clips = kernel.threads, max_norm < math.inf
         squares = (ctypes.c_double * threads)()
-        clip = ClipArguments(ctypes.addressof(squares), threads, max_norm)
+        clip = ClipArguments(ctypes.addressof(squares), threads if clips else 0, max_norm)
         for array, name in zip(self._arrays, chain(self._by_adam, self._by_muon), strict=True):
             array.grads = place(grads.get(name))
             if name in rates:
@@ -100,7 +100,8 @@ class Optimizer:
             least=_EPSILON,
             clip=clip,
         )
-        tasks, left = [Task("squares", arguments, threads), Task("adam", arguments, threads)], []
+        tasks, left = [Task("squares", arguments, threads)] if clips else [], []
+        tasks.append(Task("adam", arguments, threads))
         for name in (name for name in self._by_muon if name in grads):
             weight, grad, average = self._by_muon[name], grads[name], self._averages[name]
             kind = kernel_kind(weight.shape[1], self._dtype, kernel)
@@ -109,9 +110,8 @@ class Optimizer:
             else:
                 tasks.append(muon_task(kernel, weight, grad, average, size=size, clip=clip, kind=kind))
         kernel.run(*tasks)
-        norm = math.sqrt(sum(squares))
+        factor = _clipping(math.sqrt(sum(squares)), max_norm)
         for weight, grad, average in left:
-            factor = 1.0 if norm <= max_norm else max_norm / norm
             step_by_torch(weight, grad.mul_(factor), average, size=size, dtype=self._dtype)
 
     def _step_adam(self, name: str, grad: Tensor, rate: float) -> None:
@@ -151,6 +151,11 @@ class Optimizer:
             for moment, value in moments.items():
                 if (key := f"{_ADAM}.{moment}.{name}") in tensors:
                     value.copy_(tensors[key])
+
+
+def _clipping(norm: float, max_norm: float) -> float:
+    """Return what gradients of this norm are multiplied by, as clip.h does."""
+    return 1.0 if norm <= max_norm else max_norm / norm
 
 
 def _is_output(name: str) -> bool:

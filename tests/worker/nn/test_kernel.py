@@ -7,16 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from shared.requests.estimate import MIN_BFLOAT16_HIDDEN_SIZE
-from tests.worker.short_trainings import assert_resumed_exactly, assert_same, classic, run, sample_text, stream
-from worker.nn import kernel
+from tests.worker.short_trainings import assert_same
 from worker.nn.dropout import NONE, Dropout
 from worker.nn.kernel import Kernel
 from worker.nn.kernel.compilation import FAMILIES, Family, machine, processor_flags
 from worker.nn.kernel.structures import ClipArguments, Kind
 from worker.nn.model import CharLSTM
 from worker.nn.muon import COEFFICIENTS, MOMENTUM, muon_task
-from worker.training.train import train
 
 #: Relative error of gradients: rounding to float32, to bfloat16's eight bits, and to steps of 1 / 127.
 EXACT, ROUNDED, EIGHT = 2e-6, 1.5e-2, 5e-2
@@ -318,41 +315,3 @@ def test_orthogonal_matrices_are_those_of_torchs_products(compiled: Kernel, unit
         assert 0 < distance(rounded, wanted) < ROUNDED
         assert torch.equal(orthogonal(matrices[:1], compiled, Kind.BFLOAT16), rounded[:1])
         assert not orthogonal(torch.zeros(1, units, units), compiled, Kind.BFLOAT16).any()
-
-
-@pytest.mark.parametrize("precision", ["float32", "bfloat16", "auto"])
-@pytest.mark.parametrize("recipe", ["stream", "classic"])
-def test_a_training_learns_as_it_does_in_torch(recipe: str, precision: str) -> None:
-    units = MIN_BFLOAT16_HIDDEN_SIZE if precision == "auto" else 32
-    options = {"hidden_size": units, "precision": precision, "epochs": 2, "sample_chars": 0, "dropout": 0.0}
-    request = stream(**options) if recipe == "stream" else classic(**options)
-    text = sample_text(3000)
-    fused, plain = (run(request, text, fused=fused)[1] for fused in (True, False))
-    assert (plain.state().facts["kernel_path"]) == "nn.LSTM"
-    kernel_here = kernel.load()
-    if kernel_here is not None and (precision == "float32" or kernel_here.bfloat16):
-        assert fused.state().facts["kernel_path"].startswith("lstm.c")
-    limit = 1e-4 if precision == "float32" else 1e-2
-    assert fused.best_loss == pytest.approx(plain.best_loss, rel=limit)
-
-
-@pytest.mark.skipif(kernel.load() is None, reason="this processor belongs to no family")
-def test_a_state_goes_on_where_the_layer_isnt_compiled() -> None:
-    request, text = stream(hidden_size=32, sample_chars=0, dropout=0.0), sample_text(3000)
-    _, whole = run(request, text)
-    events = train(request, text, threads=1)
-    state = [next(events) for _ in range(20)][-1].state()
-    _, done = run(request, text, state=state, fused=False)
-    assert done.best_loss == pytest.approx(whole.best_loss, rel=1e-3)
-    _, exact = run(request, text, state=state)
-    assert_same(exact.weights, whole.weights)
-
-
-def test_a_training_in_eight_bits_is_resumed_exactly() -> None:
-    request = stream(hidden_size=MIN_BFLOAT16_HIDDEN_SIZE, precision="auto", sample_chars=0)
-    assert_resumed_exactly(request, sample_text(3000), at=0.5)
-
-
-def test_a_size_that_the_layer_doesnt_have_takes_torch() -> None:
-    _, done = run(stream(hidden_size=24, sample_chars=0), sample_text(2000))
-    assert done.state().facts["kernel_path"] == "nn.LSTM"

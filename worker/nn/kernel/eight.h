@@ -75,6 +75,15 @@ INLINE void put_fours(const int count, const int groups, int add, size_t n, cons
     }
 }
 
+/* The same for to[0..15]. */
+INLINE void put_sixteen_fours(const int groups, int add, size_t n, const float *left, size_t pitch, const float *right,
+                              size_t wide, const int32_t *begins, float scale, float *to, size_t to_stride)
+{
+    put_fours(6, groups, add, n, left, pitch, right, wide, begins, scale, to, to_stride);
+    put_fours(5, groups, add, n, left + 6, pitch, right, wide, begins, scale, to + 6 * to_stride, to_stride);
+    put_fours(5, groups, add, n, left + 11, pitch, right, wide, begins, scale, to + 11 * to_stride, to_stride);
+}
+
 /* Four numbers of each of sixteen columns, rounded and side by side; lifted, if `lift` is LIFT. */
 INLINE ivec four_of(const vec numbers[FOUR], const vec factors[FOUR], int32_t lift, ivec *sum)
 {

@@ -153,17 +153,9 @@ NOINLINE void sum_weight_grads_eight(int add, size_t units, size_t n, const int3
         for (size_t column = 0; column < units; column += WIDTH) {
             const float *left = copied_sums(copies, gate, 0), *right = copied_units(copies, units, column, 0);
             float *to = sum + torch_row(gate, units) * units + column;
-#define FOURS(count, groups, first)                                                                                    \
-    put_fours(count, groups, add, n, left + (first), UNITS, right, WIDTH, begins + column, scale, to + (first) * units, units)
-            if (units - column >= WIDTH) {
-                FOURS(6, OUTER, 0);
-                FOURS(5, OUTER, 6);
-                FOURS(5, OUTER, 11);
-            } else {
-                FOURS(6, 2, 0);
-                FOURS(5, 2, 6);
-                FOURS(5, 2, 11);
-            }
+#define FOURS(groups) put_sixteen_fours(groups, add, n, left, UNITS, right, WIDTH, begins + column, scale, to, units)
+            if (units - column >= WIDTH) FOURS(OUTER);
+            else FOURS(2);
 #undef FOURS
         }
 }

@@ -81,6 +81,7 @@ INLINE float sum_of(vec x)
     return all[0];
 }
 
+/* The largest of sixteen numbers. */
 INLINE float largest_of(vec x)
 {
     float all[UNITS], found;
