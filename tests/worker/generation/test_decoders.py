@@ -105,6 +105,19 @@ def test_windows_move_on_over_any_length_and_no_more_are_begun_than_end(read: in
         assert (written(fast, prompt(model, read), *counts) == written(plain, prompt(model, read), length)).all()
 
 
+@pytest.mark.parametrize(("read", "length"), [(90, 300), (60, 300), (90, 25), (90, 75)])
+def test_threads_share_windows_and_choose_what_one_chooses(
+    monkeypatch: pytest.MonkeyPatch, read: int, length: int
+) -> None:
+    model, texts = module(40, layers=2), []
+    for threads in (1, 2, 5):  # of at least 16 windows each
+        monkeypatch.setattr("worker.nn.kernel.lanes.cores", lambda threads=threads: threads)
+        fast, _ = both(model, 2, FREE, window=80, length=length)
+        texts.append(written(fast, prompt(model, read), 1, 7, length - 8))
+    assert all((text == texts[0]).all() for text in texts)
+    assert len(np.unique(texts[0])) > 5
+
+
 @pytest.mark.parametrize("window", [None, 15])
 def test_lanes_that_are_kept_go_on_in_their_new_order(window: int | None) -> None:
     model = module(30, layers=2, embedding_size=8)

@@ -8,8 +8,8 @@ typedef void shared(const void *, int64_t, int64_t);
 shared charloom_pack, charloom_forward, charloom_backward, charloom_collect, charloom_output, charloom_collect_output;
 /* Weak, since a test may leave their sources out. */
 __attribute__((weak)) shared charloom_squares, charloom_adam, charloom_muon;
-__attribute__((weak)) void charloom_read(void *, int64_t, void *, void *);
-__attribute__((weak)) void charloom_write(void *, int64_t, int64_t, int64_t, void *, void *);
+typedef void writing(const void *, void *, int64_t, int64_t, int64_t, void *, void *);
+__attribute__((weak)) writing charloom_read, charloom_write;
 
 static shared *const functions[] = {
     charloom_pack, charloom_forward, charloom_backward, charloom_collect, charloom_output, charloom_collect_output,
@@ -43,7 +43,7 @@ int main(void)
     /* The arguments come first. */
     const int64_t *a = (const int64_t *)memory;
     if (head->function < FUNCTIONS) functions[head->function](address(a[0]), a[1], a[2]);
-    else if (head->function == FUNCTIONS) charloom_read(address(a[0]), a[1], address(a[2]), address(a[3]));
-    else charloom_write(address(a[0]), a[1], a[2], a[3], address(a[4]), address(a[5]));
+    else (head->function == FUNCTIONS ? charloom_read : charloom_write)(address(a[0]), address(a[1]), a[2], a[3], a[4],
+                                                                        address(a[5]), address(a[6]));
     return fwrite(memory, 1, head->size, stdout) != (size_t)head->size;
 }

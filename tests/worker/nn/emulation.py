@@ -22,7 +22,7 @@ from worker.nn.kernel.structures import TASKS, AdamWeight, Kind, Losses, Task
 
 _COMPILER, _EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 _FUNCTIONS = (*TASKS, "read", "write")
-_ARGUMENTS = 6
+_ARGUMENTS = 7
 #: Where compiled programs stay for the next run; `make clean` removes it.
 _KEPT = Path(__file__).parents[3] / ".pytest_cache"
 #: An address and how many bytes are there.
@@ -86,14 +86,24 @@ class _Library:
         sizes = _SIZES[task.function](task.arguments, task.threads)
         self._call(task.function, task.arguments, number, task.threads, sizes=sizes)
 
-    def charloom_read(self, writing: Any, count: int, codes: int, scratch: int) -> None:
+    def charloom_read(
+        self, writing: Any, _arrived: Any, number: int, threads: int, count: int, codes: int, scratch: int
+    ) -> None:
         places = (codes, 4 * count), (scratch, 0 if writing._obj.window else 20 * count * writing._obj.units)
-        self._call("read", writing._obj, count, *places, sizes=_of_writing(writing._obj, 1))
+        self._call_writing("read", writing, number, threads, count, *places)
 
-    def charloom_write(self, writing: Any, number: int, threads: int, count: int, draws: int, codes: int) -> None:
+    def charloom_write(
+        self, writing: Any, _arrived: Any, number: int, threads: int, count: int, draws: int, codes: int
+    ) -> None:
         texts = 1 if writing._obj.window else writing._obj.lanes
-        places = (draws, 8 * texts * count), (codes, 4 * texts * count)
-        self._call("write", writing._obj, number, threads, count, *places, sizes=_of_writing(writing._obj, threads))
+        self._call_writing(
+            "write", writing, number, threads, count, (draws, 8 * texts * count), (codes, 4 * texts * count)
+        )
+
+    def _call_writing(self, name: str, writing: Any, number: int, threads: int, *arguments: Any) -> None:
+        assert threads == 1 or not writing._obj.window, "threads that are emulated apart can't meet"
+        sizes = _of_writing(writing._obj, threads)
+        self._call(name, writing._obj, 0, number, threads, *arguments, sizes=sizes)
 
     def _call(self, name: str, *arguments: Any, sizes: Sizes | None = None) -> None:
         with self._lock:  # each call copies all of the memory, what other threads write as well

@@ -3,14 +3,18 @@
 import threading
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import torch
 
 from shared.host import processors
 from tests.worker.layer import compiled_layer
-from worker.nn.kernel import threads
+from worker.generation.decoders import packed
+from worker.nn.kernel import lanes, threads
+from worker.nn.kernel.lanes import Lanes
 from worker.nn.kernel.threads import in_threads
 from worker.nn.model import CharLSTM
+from worker.nn.sampling import Options
 
 
 def test_more_threads_than_processors_meet() -> None:
@@ -64,3 +68,13 @@ def test_a_thread_that_has_begun_ends_where_the_others_cant_begin() -> None:
     codes = torch.zeros(6, 20, dtype=torch.int64)
     with pytest.raises(RuntimeError, match="new thread"):
         model.learn(codes, codes)
+
+
+@pytest.mark.usefixtures("_full")
+def test_a_text_whose_windows_threads_cant_share_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "cores", lambda: 3)
+    weights = packed(CharLSTM(vocab_size=4, hidden_size=32))
+    assert weights is not None
+    text = Lanes(weights, Options(temperature=0), window=60)
+    with pytest.raises(RuntimeError, match="new thread"):
+        text.read(np.zeros(60, np.int32))

@@ -10,9 +10,10 @@ digits.
 
 import ctypes
 import logging
+from collections.abc import Callable
 from copy import copy
-from functools import cache
-from typing import Self
+from functools import cache, partial
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 #: The units of a layer must be a multiple of this.
 UNITS = 32
 _INT, _POINTER = ctypes.c_int64, ctypes.c_void_p
+#: A pointer to how often threads of a call have arrived where they wait for one another.
+Arrived = Any
 #: Families whose products of eight bits are twice as fast as others.
 _EIGHT_BITS = ("bf16", "vnni")
 #: More threads than there are: none waits for another then.
@@ -50,9 +53,10 @@ class Kernel:
             self._functions = {
                 name: ctypes.cast(getattr(library, f"charloom_{name}"), _POINTER).value for name in TASKS
             }
-            library.charloom_run.argtypes = [ctypes.POINTER(TaskArguments), _INT, ctypes.POINTER(_INT), _INT, _INT]
-            library.charloom_read.argtypes = [_POINTER, _INT, _POINTER, _POINTER]
-            library.charloom_write.argtypes = [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER]
+            arrived = ctypes.POINTER(_INT)
+            library.charloom_run.argtypes = [ctypes.POINTER(TaskArguments), _INT, arrived, _INT, _INT]
+            library.charloom_read.argtypes = [_POINTER, arrived, _INT, _INT, _INT, _POINTER, _POINTER]
+            library.charloom_write.argtypes = [_POINTER, arrived, _INT, _INT, _INT, _POINTER, _POINTER]
             #: Columns of weights that are packed side by side.
             self.strip = _INT.in_dll(library, "charloom_strip").value
             if family.name == "amx" and library.charloom_ask_for_tiles():
@@ -90,15 +94,11 @@ class Kernel:
                 for task in tasks
             )
         )
-        arrived = _INT()
 
-        def run(number: int, all_: int) -> None:
-            self._library.charloom_run(given, len(tasks), ctypes.byref(arrived), number, all_)
+        def run(arrived: Arrived, number: int, all_: int) -> None:
+            self._library.charloom_run(given, len(tasks), arrived, number, all_)
 
-        def stop() -> None:
-            arrived.value = _ALL_ARRIVED
-
-        in_threads(run, max(task.threads for task in tasks), stop=stop)
+        _together(run, max(task.threads for task in tasks))
 
     def scratch(self, purpose: str, *shape: int) -> Tensor:
         """Return float32 numbers of any value, valid until the next call for this purpose.
@@ -110,9 +110,15 @@ class Kernel:
             self._scratch[purpose] = found = torch.empty(shape)
         return found
 
-    def read(self, writing: ctypes.Structure, codes: NDArray[np.int32], scratch: Tensor) -> None:
+    def read(self, writing: ctypes.Structure, codes: NDArray[np.int32], scratch: Tensor, *, threads: int = 1) -> None:
         """Let a text read more of its prompt, (T,); without a window `scratch` has space for 5 T H numbers."""
-        self._library.charloom_read(ctypes.byref(writing), len(codes), codes.ctypes.data, scratch.data_ptr())
+
+        def read(arrived: Arrived, number: int, all_: int) -> None:
+            self._library.charloom_read(
+                ctypes.byref(writing), arrived, number, all_, len(codes), codes.ctypes.data, scratch.data_ptr()
+            )
+
+        _together(read, threads)
 
     def write(
         self, writing: ctypes.Structure, draws: NDArray[np.float64] | None, codes: NDArray[np.int32], *, threads: int
@@ -120,10 +126,20 @@ class Kernel:
         """Write as many characters of each text as there is space for, (texts, T), by as many numbers in 0..1."""
         count, place = codes.shape[1], None if draws is None else draws.ctypes.data
 
-        def write(number: int, all_: int) -> None:
-            self._library.charloom_write(ctypes.byref(writing), number, all_, count, place, codes.ctypes.data)
+        def write(arrived: Arrived, number: int, all_: int) -> None:
+            self._library.charloom_write(ctypes.byref(writing), arrived, number, all_, count, place, codes.ctypes.data)
 
-        in_threads(write, threads)
+        _together(write, threads)
+
+
+def _together(call: Callable[[Arrived, int, int], object], threads: int) -> None:
+    """Call a function that threads share, which wait for one another in it (meet.h)."""
+    arrived = _INT()
+
+    def stop() -> None:
+        arrived.value = _ALL_ARRIVED
+
+    in_threads(partial(call, ctypes.byref(arrived)), threads, stop=stop)
 
 
 def find(choice: str | None = None) -> Kernel:

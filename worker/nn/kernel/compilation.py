@@ -29,6 +29,7 @@ HEADERS = (
     "clip.h",
     "eight.h",
     "lstm_eight.h",
+    "meet.h",
     "narrow.h",
     "avx512.h",
     "avx2.h",

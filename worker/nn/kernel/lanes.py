@@ -24,8 +24,8 @@ _LARGEST, _STEPS, _LIFT = 127.0, 63.0, 64
 _SMALLEST = 1e-30
 #: Characters of a prompt that go through one layer before the next.
 _STRETCH = 64
-#: Texts that make a thread worth its start.
-_TEXTS_A_THREAD = 8
+#: Texts, and windows of one, that make a thread worth its start.
+_TEXTS_A_THREAD, _WINDOWS_A_THREAD = 8, 16
 #: h, c, the newest characters, and how many have been read.
 Saved = tuple[Tensor, Tensor, Tensor, int]
 _INT, _POINTER, _DOUBLE = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
@@ -195,7 +195,8 @@ class Lanes:
     def _bind(self, *, read: int) -> None:
         """Allocate logits and choices, and pass all addresses to write.c."""
         packed, options, texts = self._packed, self._options, len(self._newest)
-        self._threads = threads = max(1, min(cores(), texts // _TEXTS_A_THREAD))
+        shares = self._window // _WINDOWS_A_THREAD if self._window else texts // _TEXTS_A_THREAD
+        self._threads = threads = max(1, min(cores(), shares))
         self._logits = torch.empty(texts, len(packed.out_biases))
         self._weights = torch.empty(threads, packed.characters + -packed.characters % 8, dtype=torch.float64)
         self._heap = torch.empty(threads, packed.characters, dtype=torch.int32)
@@ -227,10 +228,13 @@ class Lanes:
 
     def read(self, codes: NDArray[np.int32]) -> None:
         """Read more of a prompt, (T,), before anything is written."""
-        places = 0 if self._window else min(len(codes), _STRETCH)
-        scratch = torch.empty(places * 5 * self._packed.units)
-        for begin in range(0, len(codes), places or len(codes)):
-            self._packed.kernel.read(self._writing, codes[begin : begin + (places or len(codes))], scratch)
+        most, threads = (len(codes), self._threads) if self._window else (_STRETCH, 1)
+        scratch = torch.empty(0 if self._window else 5 * most * self._packed.units)
+        for begin in range(0, len(codes), most):
+            piece = codes[begin : begin + most]
+            kept = self._newest[0].item() >= 0  # by an earlier call, for this one
+            self._packed.kernel.read(self._writing, piece, scratch, threads=threads)
+            self._writing.read += len(piece) if kept else len(piece) - 1
 
     def write(self, count: int, draws: NDArray[np.float64] | None) -> NDArray[np.int32]:
         """Write `count` characters of each text, (texts, count), by as many numbers in 0..1; greedily by None."""

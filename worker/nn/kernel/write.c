@@ -6,10 +6,12 @@
  * them on, in one product instead of `window` small ones, and the eldest gives the logits.
  *
  * All in float32, but for the weights of wide layers (narrow.h). A lane's results don't depend on other lanes, so threads
- * divide many lanes among them and need not wait for one another. The layout of weights is drawn in vectors.h;
- * shapes: V characters, H units (a multiple of 32), G = 4 H gate sums, R lanes.
+ * divide many lanes among them. Those of texts need not wait for one another; those of windows meet at every character.
+ * The layout of weights is drawn in vectors.h; shapes: V characters, H units (a multiple of 32), G = 4 H gate sums,
+ * R lanes.
  */
 #include "choose.h"
+#include "meet.h"
 #include "narrow.h"
 #include "vectors.h"
 
@@ -42,7 +44,6 @@ struct writing {
     struct choice choice;
 };
 
-INLINE size_t texts(const struct writing *s) { return s->window ? 1 : (size_t)s->lanes; }
 INLINE size_t padded(const struct writing *s) { return ((size_t)s->characters + UNITS - 1) / UNITS * UNITS; }
 
 /* h of a layer: the one before this character (0) or after it (1). */
@@ -175,26 +176,21 @@ static void begin_window(struct writing *s, size_t lane)
     }
 }
 
-/* Read the newest character of each text. In windows the lane of a window is where it begins, modulo their number. */
-static void read_newest(struct writing *s)
+/* Read the newest character in this thread's share of the windows. The lane of a window is where it begins, modulo
+ * their number: they are a part of a circle of lanes. */
+static void read_windows(struct writing *s, const struct together *t)
 {
-    if (!s->window) {
-        move(s, 0, s->lanes);
-        return;
-    }
     const int64_t now = s->read, lanes = s->lanes;
     const int64_t eldest = now < lanes ? 0 : now - lanes + 1, youngest = now < s->last ? now : s->last;
-    if (youngest < eldest) return;
-    const size_t from = eldest % lanes, to = youngest % lanes + 1;
-    if (now == youngest) begin_window(s, now % lanes);
-    if (from < to) {
-        move(s, from, to);
-    } else if (from == to) {
-        move(s, 0, lanes);
-    } else {
-        move(s, from, lanes);
-        move(s, 0, to);
-    }
+    const int64_t all = youngest - eldest + 1;
+    if (all <= 0) return;
+    const int64_t begin = all == lanes ? 0 : eldest % lanes;
+    const int64_t from = (begin + all * t->number / t->threads) % lanes;
+    const int64_t count = all * (t->number + 1) / t->threads - all * t->number / t->threads;
+    const int64_t to = from + count < lanes ? from + count : lanes;
+    if (now == youngest && (now + lanes - from) % lanes < count) begin_window(s, now % lanes);
+    move(s, from, to);
+    move(s, 0, from + count - to);
 }
 
 /* What enters a layer's gate sums at n places, (n, G), from h of the layer below there, (n, H). */
@@ -235,52 +231,76 @@ static void read_in_layers(struct writing *s, size_t n, const int32_t *codes, fl
     s->entering = NULL;
 }
 
-/* Read `count` characters of one text, of which the last becomes the newest. Without a window `scratch` has space for
- * count (G + H) numbers. */
-void charloom_read(struct writing *s, int64_t count, const int32_t *codes, float *scratch)
+/* Read `count` characters of one text, of which the last becomes the newest: the share of thread `number` of
+ * `threads`, only one without a window. `arrived` is 0 at first. When all have ended, the caller adds to `read` how many
+ * have gone through the layers: `count`, at first one less. Without a window `scratch` has space for count (G + H)
+ * numbers. */
+void charloom_read(const struct writing *s, int64_t *arrived, int64_t number, int64_t threads, int64_t count,
+                   const int32_t *codes, float *scratch)
 {
     const fp_mode before = flush_denormals();
-    if (!s->window) {
-        if (s->newest[0] >= 0) read_in_layers(s, 1, s->newest, scratch);
-        read_in_layers(s, count - 1, codes, scratch);
-        s->newest[0] = codes[count - 1];
-    }
-    for (int64_t i = 0; s->window && i < count; i++) {
-        if (s->newest[0] >= 0) {
-            read_newest(s);
-            s->read++;
+    struct together together = {arrived, number, threads, 0};
+    struct writing own = *s;
+    int32_t newest = s->newest[0];
+    own.newest = &newest;
+    if (s->window) {
+        for (int64_t i = 0; i < count; newest = codes[i++]) {
+            if (newest < 0) continue;
+            read_windows(&own, &together);
+            own.read++;
+            meet(&together);
         }
-        s->newest[0] = codes[i];
+    } else {
+        if (newest >= 0) read_in_layers(&own, 1, &newest, scratch);
+        read_in_layers(&own, count - 1, codes, scratch);
     }
+    if (!number) s->newest[0] = codes[count - 1];
     restore(before);
+}
+
+/* Choose the next character of a text by its logits. */
+INLINE int32_t chosen(struct writing *s, size_t text, const double *draw)
+{
+    return s->newest[text] = choose(&s->choice, s->logits + text * padded(s), draw ? *draw : 0);
 }
 
 /* Write `count` characters of the texts from..to - 1. */
 static void write_texts(struct writing *s, size_t from, size_t to, size_t count, const double *draws, int32_t *codes)
 {
-    const size_t width = padded(s);
-    for (size_t i = 0; i < count; i++) {
-        if (s->window) read_newest(s);
-        else move(s, from, to);
-        compute_logits(s, from, s->window ? (size_t)(s->read + 1) % s->lanes : from, to - from);
-        for (size_t text = from; text < to; text++) {
-            const double draw = draws ? draws[text * count + i] : 0;
-            s->newest[text] = codes[text * count + i] = choose(&s->choice, s->logits + text * width, draw);
+    for (size_t i = 0; i < count; i++, s->read++) {
+        move(s, from, to);
+        compute_logits(s, from, from, to - from);
+        for (size_t at = from * count + i; at < to * count; at += count)
+            codes[at] = chosen(s, at / count, draws ? draws + at : NULL);
+    }
+}
+
+/* Write `count` characters of a text whose windows threads share: each is chosen by the first thread. */
+static void write_windows(struct writing *s, struct together *t, size_t count, const double *draws, int32_t *codes)
+{
+    for (size_t i = 0; i < count; i++, s->read++) {
+        read_windows(s, t);
+        meet(t);
+        if (!t->number) {
+            compute_logits(s, 0, (size_t)(s->read + 1) % s->lanes, 1);
+            codes[i] = chosen(s, 0, draws ? draws + i : NULL);
         }
-        s->read++;
+        meet(t);
     }
 }
 
 /* Write `count` characters of each text, (texts, count), by as many numbers in 0..1: the share of thread `number` of
- * `threads`. When all have ended, the caller adds `count` to `read`. */
-void charloom_write(const struct writing *s, int64_t number, int64_t threads, int64_t count, const double *draws,
-                    int32_t *codes)
+ * `threads`. `arrived` is 0 at first. When all have ended, the caller adds `count` to `read`. */
+void charloom_write(const struct writing *s, int64_t *arrived, int64_t number, int64_t threads, int64_t count,
+                    const double *draws, int32_t *codes)
 {
-    const size_t all = texts(s);
+    const size_t all = s->lanes;
     const fp_mode before = flush_denormals();
+    struct together together = {arrived, number, threads, 0};
     struct writing own = *s;
     own.choice.weights += number * (((size_t)s->characters + WIDE - 1) / WIDE * WIDE);
     own.choice.heap += number * s->characters;
-    write_texts(&own, all * number / threads, all * (number + 1) / threads, count, draws, codes);
+    if (s->window) write_windows(&own, &together, count, draws, codes);
+    else write_texts(&own, all * number / threads, all * (number + 1) / threads, count, draws, codes);
     restore(before);
 }
