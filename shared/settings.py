@@ -154,11 +154,13 @@ class Settings(BaseModel):
     train_threads: int = Field(
         0, ge=0, le=1024, description="Threads of one training at most; 0 shares all cores among the slots."
     )
-    kernel: Literal["auto", "amx", "bf16", "vnni", "avx512", "avx2", "neon-bf16", "neon", "none"] = Field(
+    kernel: Literal[
+        "auto", "amx", "bf16", "vnni", "avx512", "avx-vnni", "avx2", "neon-bf16", "neon-dot", "neon", "none"
+    ] = Field(
         "auto",
         description="Instructions that the compiled LSTM layer uses: auto, the best that the processor has; amx, bf16 "
-        "(AVX-512 with bfloat16), vnni (AVX-512 with VNNI), avx512, avx2, neon-bf16 (NEON with bfloat16) or neon; "
-        "none: torch's own layer, which is slower.",
+        "(AVX-512 with bfloat16), vnni (AVX-512 with VNNI), avx512, avx-vnni (AVX2 with VNNI), avx2, neon-bf16 (NEON "
+        "with bfloat16), neon-dot (NEON with dot products) or neon; none: torch's own layer, which is slower.",
     )
     step_log: Path | None = Field(
         None, description="Folder where workers log every training step, its attempt and times; for tests."

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from worker.nn.kernel import Kernel
+from worker.nn.kernel import NO_EIGHT_BITS, Kernel
 from worker.nn.kernel.compilation import FLAGS, FOLDER, HEADERS, SOURCES, Family
 from worker.nn.kernel.structures import TASKS, AdamWeight, Kind, Losses, Task
 
@@ -44,10 +44,10 @@ class EmulatedKernel(Kernel):
         for command in (_COMPILER, _EMULATOR):
             if shutil.which(command) is None:
                 pytest.skip(f"there is no {command} here")
-        self._library: Any = _Library(_compile(family, sources))
         self.family, self.strip, self.own_threads, self._scratch = family, 16, None, {}
         self.bfloat16 = Kind.BFLOAT16 if family.name == "neon-bf16" else None
-        self.eight_bits = False
+        self.eight_bits = family.name not in NO_EIGHT_BITS
+        self._library: Any = _Library(_compile(family, sources), kept=2 if self.bfloat16 else 4)
 
     def run(self, *tasks: Task) -> None:
         for task in tasks:
@@ -79,11 +79,16 @@ def _compile(family: Family, names: Sequence[str]) -> Path:
 class _Library:
     """What ctypes.CDLL is for this processor's own."""
 
-    def __init__(self, program: Path) -> None:
+    def __init__(self, program: Path, *, kept: int) -> None:
         self._program, self._lock = program, threading.Lock()
+        #: Bytes of a number of h and of gates but in FLOAT32.
+        self._kept = kept
 
     def run(self, task: Task, number: int) -> None:
-        sizes = _SIZES[task.function](task.arguments, task.threads)
+        if task.function in ("forward", "backward"):
+            sizes: Sizes = _of_sequence(task.arguments, task.threads, self._kept)
+        else:
+            sizes = _SIZES[task.function](task.arguments, task.threads)
         self._call(task.function, task.arguments, number, task.threads, sizes=sizes)
 
     def charloom_read(
@@ -186,15 +191,19 @@ class _Memory:
         self.put(at, place)
 
 
-def _of_sequence(s: Any, threads: int) -> dict[str, int]:
+def _bytes_of_weight(s: Any) -> int:
+    return 1 if s.kind == Kind.EIGHT_BITS else Kind(s.kind).dtype.itemsize
+
+
+def _of_sequence(s: Any, threads: int, kept: int) -> dict[str, int]:
     """Return what the pointers of `struct sequence` (lstm.c) are to, in bytes."""
-    narrow = Kind(s.kind).dtype.itemsize
+    narrow = 4 if s.kind == Kind.FLOAT32 else kept
     places, units, sums = s.positions * s.rows, s.units, 4 * s.units
     indices = (ctypes.c_int32 * places).from_address(s.index) if s.index else range(places)
     padded, copies = -(-units // 64) * 64, threads * 129 * 5 * (units + 64) if s.weight_grads else 0
     states = (s.positions + 1) * s.rows * units
     return {
-        "weights": narrow * sums * (padded if s.scratch else units),
+        "weights": _bytes_of_weight(s) * sums * (padded if s.scratch else units),
         "inputs": (2 if s.inputs_bf16 else 4) * (max(indices) + 1) * sums,
         "index": 4 * places,
         "h": narrow * states,
@@ -204,17 +213,22 @@ def _of_sequence(s: Any, threads: int) -> dict[str, int]:
         "last_grads": 4 * s.rows * units,
         "table_grads": 4 * threads * s.table_rows * sums,
         "weight_grads": 4 * threads * sums * units,
+        "scales": 4 * sums,
+        "begins": 4 * sums,
+        "eight": 4 * threads * s.eight_room,
         "scratch": 4 * (s.rows * (padded + units) + copies),
     }
 
 
 def _of_weights(s: Any, threads: int) -> dict[str, int]:
     """Return what the pointers of `struct weights` (pack.c) are to, in bytes."""
-    narrow, sums = Kind(s.kind).dtype.itemsize, 4 * s.units
+    narrow, sums = _bytes_of_weight(s), 4 * s.units
     return {
         "recurrent": 4 * sums * s.units,
         "forward": narrow * sums * s.units,
         "backward": narrow * sums * -(-s.units // 64) * 64,
+        "scales": 4 * sums,
+        "begins": 4 * sums,
         "characters": 4 * s.vocabulary * s.width,
         "inputs": 4 * sums * s.width,
         "input_bias": 4 * sums,
@@ -307,8 +321,6 @@ def _of_writing(s: Any, threads: int) -> dict[str, int]:
 
 _SIZES: dict[str, Callable[[Any, int], Sizes]] = {
     "pack": _of_weights,
-    "forward": _of_sequence,
-    "backward": _of_sequence,
     "collect": _of_weight_grads,
     "output": _of_output,
     "collect_output": _of_output,

@@ -8,26 +8,41 @@ import torch
 from numpy.typing import NDArray
 
 from tests.worker.nn.emulation import EmulatedKernel
-from tests.worker.nn.test_kernel import EXACT, ROUNDED, distance, gradients, loss_gradients, orthogonal
+from tests.worker.nn.test_kernel import (
+    AVX_VNNI,
+    EIGHT,
+    EXACT,
+    ROUNDED,
+    distance,
+    enlarge,
+    gradients,
+    loss_gradients,
+    orthogonal,
+)
 from worker.generation import decoders
 from worker.generation.decoders import decoder_for, packed
 from worker.nn.dropout import Dropout
 from worker.nn.kernel import Kernel
-from worker.nn.kernel.compilation import FAMILIES, processor_flags
+from worker.nn.kernel.compilation import FAMILIES, Family, processor_flags
 from worker.nn.kernel.structures import Kind
 from worker.nn.model import CharLSTM
 from worker.nn.optimizer import Optimizer
 from worker.nn.randomness import rng
 from worker.nn.sampling import Options, Sampler
 
-NEON, NEON_BF16, AVX2 = (
-    next(family for family in FAMILIES if family.name == name) for name in ("neon", "neon-bf16", "avx2")
+NEON, NEON_DOT, NEON_BF16, AVX2 = (
+    next(family for family in FAMILIES if family.name == name) for name in ("neon", "neon-dot", "neon-bf16", "avx2")
 )
 
 
 @pytest.fixture(scope="module")
 def neon() -> Kernel:
     return EmulatedKernel(NEON)
+
+
+@pytest.fixture(scope="module")
+def neon_dot() -> Kernel:
+    return EmulatedKernel(NEON_DOT)
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +131,23 @@ def test_losses_by_products_of_bfloat16_come_to_the_same_within_their_rounding(n
     assert all(distance(found[name], value) < ROUNDED for name, value in wanted.items())
 
 
+@pytest.mark.parametrize("family", ["neon_dot", "neon_bf16"])
+def test_products_of_eight_bits_come_to_the_same_within_their_rounding(
+    request: pytest.FixtureRequest, family: str
+) -> None:
+    kernel: Kernel = request.getfixturevalue(family)
+    bfloat16 = kernel.bfloat16 is not None
+    made = enlarge(model(vocab_size=70, hidden_size=160, embedding_size=8), Kind.EIGHT_BITS)
+    codes = torch.randint(0, 70, (7, 35))
+    loss, wanted = loss_gradients(made, codes, bfloat16=False)
+    for threads in (1, 2):
+        made.fuse(kernel.with_threads(threads), bfloat16=bfloat16, eight_bits=True)
+        found_loss, found = loss_gradients(made, codes, bfloat16=bfloat16)
+        assert 0 < abs(found_loss - loss) < EIGHT * loss
+        far = {name: distance(found[name], value) for name, value in wanted.items()}
+        assert max(far.values()) < EIGHT, far
+
+
 def test_sums_saturate_in_bfloat16(neon_bf16: Kernel) -> None:
     made = model(vocab_size=4, hidden_size=32, embedding_size=4)
     made.fuse(neon_bf16, bfloat16=True)
@@ -142,14 +174,15 @@ def test_sums_saturate_what_is_no_number_stays_none_and_what_vanishes_is_zero(ne
     assert torch.equal(c, torch.zeros(1, 1, 32))
 
 
-def test_a_step_is_bit_for_bit_that_of_avx2(neon: Kernel, avx2: Kernel | None) -> None:
-    if avx2 is None:
-        pytest.skip(f"this processor has no {AVX2.title}")
+@pytest.mark.parametrize(("family", "same"), [(NEON, AVX2), (NEON_DOT, AVX_VNNI)], ids=["float32", "eight bits"])
+def test_a_step_is_bit_for_bit_that_of_avx2(neon: Kernel, neon_dot: Kernel, family: Family, same: Family) -> None:
+    if not processor_flags().issuperset(same.needs):
+        pytest.skip(f"this processor has no {same.title}")
     made = []
-    for kernel in (neon, avx2):
+    for kernel in (neon if family is NEON else neon_dot, Kernel(same)):
         torch.manual_seed(1)
         one = CharLSTM(vocab_size=20, hidden_size=64, embedding_size=8, dropout=Dropout(units=0.3, weights=0.2))
-        one.fuse(kernel.with_threads(2), bfloat16=False)
+        one.fuse(kernel.with_threads(2), bfloat16=False, eight_bits=family is NEON_DOT)
         torch.manual_seed(2)
         codes = torch.randint(0, 20, (3, 30))
         one.learn(codes, codes.roll(-1, 1))
@@ -181,8 +214,8 @@ def test_matrices_are_orthogonal_by_products_of_bfloat16(neon_bf16: Kernel) -> N
     ids=["two layers", "eight bits", "window"],
 )
 def test_texts_are_those_of_avx2(
-    neon: Kernel, avx2: Kernel | None, monkeypatch: pytest.MonkeyPatch, sizes: dict[str, int], window: int | None,
-    options: Options,
+    neon: Kernel, neon_dot: Kernel, avx2: Kernel | None, monkeypatch: pytest.MonkeyPatch, sizes: dict[str, int],
+    window: int | None, options: Options,
 ) -> None:  # fmt: skip
     if avx2 is None:
         pytest.skip(f"this processor has no {AVX2.title}")
@@ -191,11 +224,11 @@ def test_texts_are_those_of_avx2(
         for parameter in made.parameters():
             parameter.mul_(4.0)
     texts: list[NDArray[np.int32]] = []
-    for one in (neon, avx2):
+    for one in (neon, neon_dot, avx2):
         monkeypatch.setattr(decoders, "load", lambda one=one: one)
         samplers = [Sampler(options, rng(3, "variant", index)) for index in range(3)]
         decoder = decoder_for(made, packed(made), samplers, window=window, length=30)
         assert all(pause is None for pause in decoder.read(rng(2, "prompt").integers(0, 40, 9)))
         texts.append(np.concatenate([decoder.write(4), decoder.write(8)], axis=1))
-    assert (texts[0] == texts[1]).all()
+    assert all((text == texts[0]).all() for text in texts)
     assert len(np.unique(texts[0])) > 5

@@ -32,8 +32,8 @@ UNITS = 32
 _INT, _POINTER = ctypes.c_int64, ctypes.c_void_p
 #: A pointer to how often threads of a call have arrived where they wait for one another.
 Arrived = Any
-#: Families whose products of eight bits are twice as fast as others.
-_EIGHT_BITS = ("bf16", "vnni")
+#: Families whose products of eight bits aren't faster than others, or aren't there.
+NO_EIGHT_BITS = ("amx", "neon")
 #: More threads than there are: none waits for another then.
 _ALL_ARRIVED = 1 << 62
 #: Kind of bfloat16 products of each family that has them.
@@ -70,7 +70,7 @@ class Kernel:
         #: Kind of bfloat16 products here, or None.
         self.bfloat16 = _BFLOAT16.get(family.name)
         #: Whether it multiplies numbers of eight bits, which is twice as fast.
-        self.eight_bits = family.name in _EIGHT_BITS
+        self.eight_bits = family.name not in NO_EIGHT_BITS
 
     @property
     def threads(self) -> int:

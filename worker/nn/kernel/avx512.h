@@ -1,5 +1,5 @@
 /* AVX-512 F, BW, DQ and VL: one register holds sixteen numbers; 32 registers. With __AVX512BF16__ products of bfloat16
- * pairs as well, with __AVX512VNNI__ of eight bits, with __AMX_BF16__ tiles. The names are explained in vectors.h. */
+ * pairs as well, with __AVX512VNNI__ twice as fast ones of eight bits, with __AMX_BF16__ tiles. The names are explained in vectors.h. */
 #include <immintrin.h>
 
 typedef __m512 vec;
@@ -67,16 +67,24 @@ typedef __m512i ivec;
 INLINE vec ifloat(ivec x) { return _mm512_cvtepi32_ps(x); }
 INLINE ivec iload(const void *from) { return _mm512_loadu_si512(from); }
 
-/* Products in pairs, then pairs of these. */
-INLINE ivec idot(ivec sum, ivec fours, int32_t four)
-{
-    const __m512i pairs = _mm512_maddubs_epi16(_mm512_set1_epi32(four), fours);
-    return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
-}
-
-#ifdef __AVX512VNNI__
-#define EIGHT_BITS 1
 INLINE ivec isplat(int32_t x) { return _mm512_set1_epi32(x); }
+
+#define EIGHT_BITS 1
+#define EIGHT_ROWS 6
+#ifdef __AVX512VNNI__
+#define LIFT 128
+#define LIFTED 127
+INLINE ivec qdot(ivec sum, ivec lifted, ivec fours) { return _mm512_dpbusd_epi32(sum, lifted, fours); }
+#else
+#define LIFT 64
+#define LIFTED 63
+/* Products in pairs, then pairs of these. */
+INLINE ivec qdot(ivec sum, ivec lifted, ivec fours)
+{
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(lifted, fours), isplat(0x10001)));
+}
+#endif
+
 INLINE ivec iadd(ivec a, ivec b) { return _mm512_add_epi32(a, b); }
 INLINE ivec iand(ivec a, ivec b) { return _mm512_and_si512(a, b); }
 INLINE ivec ior(ivec a, ivec b) { return _mm512_or_si512(a, b); }
@@ -84,8 +92,6 @@ INLINE ivec ishift(ivec x, int bits) { return _mm512_slli_epi32(x, bits); }
 INLINE ivec iround(vec x) { return _mm512_cvtps_epi32(x); }
 INLINE void istore(void *to, ivec x) { _mm512_storeu_si512(to, x); }
 INLINE void bstore(void *to, ivec x) { _mm_storeu_si128(to, _mm512_cvtepi32_epi8(x)); }
-INLINE ivec qdot(ivec sum, ivec lifted, ivec fours) { return _mm512_dpbusd_epi32(sum, lifted, fours); }
-#endif
 
 INLINE fp_mode flush_denormals(void)
 {

@@ -90,6 +90,15 @@ FAMILIES = (
     _avx512("bf16", "AVX-512 with bfloat16", "avx512bf16", "avx512vnni"),
     _avx512("vnni", "AVX-512 with VNNI", "avx512vnni"),
     _avx512("avx512", "AVX-512"),
+    # Intel's Core processors from 2021 on, which have no AVX-512.
+    Family(
+        name="avx-vnni",
+        title="AVX2 with VNNI",
+        header="avx2.h",
+        machine="x86_64",
+        needs=("avx2", "fma", "avx_vnni"),
+        flags=("-mavx2", "-mfma", "-mavxvnni"),
+    ),
     Family(
         name="avx2",
         title="AVX2",
@@ -103,8 +112,17 @@ FAMILIES = (
         title="NEON with bfloat16",
         header="neon.h",
         machine="aarch64",
-        needs=("bf16",),
-        flags=("-march=armv8.2-a+bf16",),
+        needs=("bf16", "asimddp"),
+        flags=("-march=armv8.2-a+bf16+dotprod",),
+    ),
+    # Apple's, Graviton2, Neoverse N1, Cortex-A76 and later.
+    Family(
+        name="neon-dot",
+        title="NEON with dot products",
+        header="neon.h",
+        machine="aarch64",
+        needs=("asimddp",),
+        flags=("-march=armv8.2-a+dotprod",),
     ),
     # Every 64-bit ARM processor has it.
     Family(name="neon", title="NEON", header="neon.h", machine="aarch64", needs=(), flags=()),
@@ -119,6 +137,8 @@ def machine() -> str:
 @cache
 def processor_flags() -> frozenset[str]:
     """Return the instructions that the processor and its system support, as Linux names them."""
+    if platform.system() == "Darwin":
+        return frozenset({"asimddp"}) if machine() == "aarch64" else frozenset()
     try:
         lines = Path("/proc/cpuinfo").read_text("ascii", errors="replace").splitlines()
     except OSError:

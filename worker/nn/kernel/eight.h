@@ -1,12 +1,16 @@
-/* Products of numbers of eight bits with sums of 32, four at a time: twice as many as of bfloat16 where a processor has the
- * instruction (VNNI). Sums are exact, so nothing depends on their order.
+/* Products of numbers of eight bits with sums of 32, four at a time: four times as many as of float32 where a processor has
+ * the instruction (VNNI, NEON's dot product), twice as many by AVX2's. Sums are exact, so nothing depends on their order.
  *
- * One of two factors has to be lifted by 128 to 1..255. Each column of weights has a scale of its own, so that its largest
- * weight is 127, and so has each row of gradients.
+ * x86's instructions want one of two factors lifted: VNNI's by 128 to 1..255, AVX2's by 64 to 1..127, since it adds pairs
+ * of products in sixteen bits. Each column of weights has a scale of its own, so that its largest weight is 127, or
+ * that of a lifted one, and so has each row of gradients.
  *
- *      blocks of 64 columns, four rows side by side: [k = 0: c0 k0, c0 k1, c0 k2, c0 k3, c1 k0, ... c63 k3][k = 4: ...] ...
+ *      strips of columns, four rows side by side: [k = 0: c0 k0, c0 k1, c0 k2, c0 k3, c1 k0, ... ][k = 4: ...] ...
  */
-enum { FOUR = 4, LIFT = 128, LARGEST = 127 };
+enum { FOUR = 4, LARGEST = 127 };
+
+/* Where column n of weights begins, depth numbers each; a row of fours is STRIP FOUR numbers. */
+INLINE size_t fours_place(size_t n, size_t depth) { return n / STRIP * STRIP * depth + n % STRIP * FOUR; }
 
 /* Put the product of up to 6 rows with 64 columns at `to`: `lifted` rows with weights, or rows with lifted weights. Sums
  * begin with what takes the lift away again, of each column, or of each row; they are scaled by row, and by column unless
@@ -15,25 +19,30 @@ INLINE void multiply_eight(const int lifted, size_t n, const void *rows, size_t 
                            const int32_t *begins, const float *row_scales, const float *column_scales, float *to,
                            size_t to_stride)
 {
+    const size_t apart = fours_place(UNITS, depth);
     WITH_COUNT(n, {
-        ivec sums[MAX_ROWS][GATES];
-        UNROLLED(r, count) UNROLLED(g, GATES) sums[r][g] = lifted ? iload(begins + g * UNITS) : isplat(begins[r]);
-        for (size_t k = 0; k < depth; k += FOUR) {
-            ivec w[GATES];
-            UNROLLED(g, GATES) w[g] = iload(weights + k * BLOCK + g * UNITS * FOUR);
-            UNROLLED(r, count) {
-                int32_t four;
-                memcpy(&four, (const int8_t *)rows + r * stride + k, sizeof four);
-                UNROLLED(g, GATES)
-                    sums[r][g] = lifted ? qdot(sums[r][g], isplat(four), w[g]) : qdot(sums[r][g], w[g], isplat(four));
+        enum { groups = GROUPS(count) };
+        for (int first = 0; first < GATES; first += groups, weights += groups * apart) {
+            ivec sums[MAX_ROWS][GATES];
+            UNROLLED(r, count) UNROLLED(g, groups)
+                sums[r][g] = lifted ? iload(begins + (first + g) * UNITS) : isplat(begins[r]);
+            for (size_t k = 0; k < depth; k += FOUR) {
+                ivec w[GATES];
+                UNROLLED(g, groups) w[g] = iload(weights + k * STRIP + g * apart);
+                UNROLLED(r, count) {
+                    int32_t four;
+                    memcpy(&four, (const int8_t *)rows + r * stride + k, sizeof four);
+                    UNROLLED(g, groups)
+                        sums[r][g] = lifted ? qdot(sums[r][g], isplat(four), w[g]) : qdot(sums[r][g], w[g], isplat(four));
+                }
             }
-        }
-        UNROLLED(r, count) {
-            const vec scale = vsplat(row_scales[r]);
-            UNROLLED(g, GATES) {
-                const vec product = vmul(scale, ifloat(sums[r][g]));
-                vstore(to + r * to_stride + g * UNITS,
-                       column_scales ? vmul(product, vload(column_scales + g * UNITS)) : product);
+            UNROLLED(r, count) {
+                const vec scale = vsplat(row_scales[r]);
+                UNROLLED(g, groups) {
+                    const size_t column = (first + g) * UNITS;
+                    const vec product = vmul(scale, ifloat(sums[r][g]));
+                    vstore(to + r * to_stride + column, column_scales ? vmul(product, vload(column_scales + column)) : product);
+                }
             }
         }
     })
@@ -79,9 +88,14 @@ INLINE void put_fours(const int count, const int groups, int add, size_t n, cons
 INLINE void put_sixteen_fours(const int groups, int add, size_t n, const float *left, size_t pitch, const float *right,
                               size_t wide, const int32_t *begins, float scale, float *to, size_t to_stride)
 {
-    put_fours(6, groups, add, n, left, pitch, right, wide, begins, scale, to, to_stride);
-    put_fours(5, groups, add, n, left + 6, pitch, right, wide, begins, scale, to + 6 * to_stride, to_stride);
-    put_fours(5, groups, add, n, left + 11, pitch, right, wide, begins, scale, to + 11 * to_stride, to_stride);
+#define PUT(count, row) \
+    put_fours(count, groups, add, n, left + (row), pitch, right, wide, begins, scale, to + (row) * to_stride, to_stride)
+#if EIGHT_ROWS == 4
+    PUT(4, 0), PUT(4, 4), PUT(4, 8), PUT(4, 12);
+#else
+    PUT(6, 0), PUT(5, 6), PUT(5, 11);
+#endif
+#undef PUT
 }
 
 /* Four numbers of each of sixteen columns, rounded and side by side; lifted, if `lift` is LIFT. */
@@ -96,8 +110,8 @@ INLINE ivec four_of(const vec numbers[FOUR], const vec factors[FOUR], int32_t li
     return found;
 }
 
-/* What a row is multiplied with so that its largest number is 127: nothing if there is only zero. */
-INLINE float eighth_of(float largest) { return largest > 0 ? LARGEST / largest : 0; }
+/* What a row is multiplied with so that its largest number is `most`: nothing if there is only zero. */
+INLINE float factor_of(float largest, int most) { return largest > 0 ? most / largest : 0; }
 
 INLINE int32_t isum_of(ivec x)
 {

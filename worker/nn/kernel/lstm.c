@@ -107,8 +107,8 @@ INLINE void multiply(const struct sequence *s, size_t *tiles, size_t n, const vo
 }
 
 #if EIGHT_BITS
-/* Sixteen numbers in -1..1 as 1..255. */
-INLINE void lift(uint8_t *to, vec x) { bstore(to, iadd(iround(vmul(x, vsplat(LARGEST))), isplat(LIFT))); }
+/* Sixteen numbers in -1..1, rounded. */
+INLINE void lift(uint8_t *to, vec x) { bstore(to, iadd(iround(vmul(x, vsplat(LIFTED))), isplat(LIFT))); }
 #endif
 
 /* From the sums of n rows from `first` on, 64 of this block for each: fill gates, c and h of position t, and unless NULL

@@ -1,7 +1,7 @@
 /* The layer's steps with products of eight bits (eight.h): what lstm.c does in the other kinds, whose structures and copies
  * these are.
  *
- * h is rounded to steps of 1/127. Gradients of gate sums are rounded twice: times the scales of the weights, by row, for
+ * h is rounded to steps of 1 / LIFTED. Gradients of gate sums are rounded twice: times the scales of the weights, by row, for
  * the product with these; and by place, for the gradients of the weights, whose products sum over places: there the
  * place's scale goes into h.
  */
@@ -50,10 +50,10 @@ static void lift_first(const struct sequence *s, const struct eight *e, size_t f
 /* Position t of the rows from..to - 1. */
 static void forward_step_eight(const struct sequence *s, const struct eight *e, size_t t, size_t from, size_t to)
 {
-    const size_t units = s->units, step = height(to - from, MAX_ROWS), all = s->rows * units;
+    const size_t units = s->units, step = height(to - from, EIGHT_ROWS), all = s->rows * units;
     const uint8_t *before = e->h + t % 2 * all;
-    const float inverse[MAX_ROWS] = {1.0f / LARGEST, 1.0f / LARGEST, 1.0f / LARGEST,
-                                     1.0f / LARGEST, 1.0f / LARGEST, 1.0f / LARGEST};
+    float inverse[MAX_ROWS];
+    UNROLLED(r, MAX_ROWS) inverse[r] = 1.0f / LIFTED;
     for (size_t block = 0; block < units / UNITS; block++) {
         const int8_t *weights = (const int8_t *)s->weights + block * BLOCK * units;
         for (size_t first = from; first < to; first += step) {
@@ -97,11 +97,12 @@ NOINLINE void cells_back_eight(const struct sequence *s, const struct eight *e, 
                 }
             }
             const float largest = largest_of(most), of_row = largest_of(weighted);
-            factors[r] = vsplat(eighth_of(largest));
-            row_factors[r] = vsplat(eighth_of(of_row));
+            factors[r] = vsplat(factor_of(largest, LIFTED));
+            row_factors[r] = vsplat(factor_of(of_row, LARGEST));
             totals[r] = isplat(0);
-            e->place_scales[n * FOUR + r] = largest / LARGEST;
-            if (r < count) e->row_scales[row] = of_row / LARGEST;
+            e->place_scales[n * FOUR + r] = largest / LIFTED;
+            /* The scales are those of weights that aren't lifted, but these are. */
+            if (r < count) e->row_scales[row] = of_row / LIFTED;
         }
         for (size_t sum = 0; sum < sums; sum += UNITS) {
             const vec scales = vload(s->scales + sum);
@@ -164,7 +165,7 @@ NOINLINE void sum_weight_grads_eight(int add, size_t units, size_t n, const int3
 static void backward_step_eight(const struct sequence *s, const struct eight *e, size_t from, size_t to, float *dhs,
                                 size_t padded)
 {
-    const size_t depth = GATES * s->units, step = height(to - from, MAX_ROWS);
+    const size_t depth = GATES * s->units, step = height(to - from, EIGHT_ROWS);
     for (size_t column = 0; column < padded; column += BLOCK) {
         const int8_t *weights = (const int8_t *)s->weights + column * depth;
         for (size_t first = from; first < to; first += step) {

@@ -38,7 +38,7 @@ INLINE void product_i8(const int count, const int groups, const uint8_t *rows, s
         UNROLLED(r, count) {
             int32_t four;
             memcpy(&four, rows + r * stride + k, sizeof four);
-            UNROLLED(g, groups) sums[r][g] = idot(sums[r][g], w[g], four);
+            UNROLLED(g, groups) sums[r][g] = qdot(sums[r][g], isplat(four), w[g]);
         }
     }
     UNROLLED(r, count) UNROLLED(g, groups)

@@ -35,7 +35,7 @@ struct weights {
     uint32_t seed;
     void *forward;          /* packed: G columns of H rows, and */
     void *backward;         /* H rounded up to 64 columns of G rows, zeros behind the last. In the tiles of bfloat16.h, or in
-                               the blocks of eight.h, then columns are scaled, and rows of the others lifted: */
+                               the strips of eight.h, then columns are scaled, and rows of the others lifted: */
     float *scales;          /* (G), and */
     int32_t *begins;        /* (G), what forward sums begin with */
     int64_t vocabulary, width; /* V and E */
@@ -131,9 +131,8 @@ static void pack_bf16(size_t units, size_t n, const float *rows, bf16 *forward, 
 static void pack_eight(const struct weights *w, size_t n, const float *rows, int8_t *rounded)
 {
     const size_t units = w->units, all = GATES * units, padded = (units + BLOCK - 1) / BLOCK * BLOCK;
-    int32_t *forward = (int32_t *)((int8_t *)w->forward + n / BLOCK * BLOCK * units + n % BLOCK * FOUR);
-    int8_t *backward = (int8_t *)w->backward + n * BLOCK;
-    vec factors[UNITS];
+    int32_t *forward = (int32_t *)((int8_t *)w->forward + fours_place(n, units));
+    vec factors[UNITS]; /* of the lifted ones */
     for (size_t r = 0; r < UNITS; r++) {
         vec most = vsplat(0.0f), sum = most;
         ivec total = isplat(0);
@@ -143,20 +142,21 @@ static void pack_eight(const struct weights *w, size_t n, const float *rows, int
             sum = vadd(sum, vmul(x, vsplat(0.0f)));
         }
         const float largest = largest_of(most);
-        factors[r] = vsplat(eighth_of(largest));
+        const vec factor = vsplat(factor_of(largest, LARGEST));
+        factors[r] = vsplat(factor_of(largest, LIFTED));
         w->scales[n + r] = largest / LARGEST + sum_of(sum); /* NaN, if a weight isn't finite */
         for (size_t k = 0; k < units; k += UNITS) {
-            const ivec x = iround(vmul(vload(rows + r * units + k), factors[r]));
+            const ivec x = iround(vmul(vload(rows + r * units + k), factor));
             total = iadd(total, x);
             bstore(rounded + r * units + k, x);
         }
         w->begins[n + r] = -LIFT * isum_of(total);
     }
     for (size_t k = 0; k < units; k += FOUR)
-        for (size_t r = 0; r < UNITS; r++) memcpy(forward + k * UNITS + r, rounded + r * units + k, FOUR);
+        for (size_t r = 0; r < UNITS; r++) memcpy(forward + k / FOUR * STRIP + r, rounded + r * units + k, FOUR);
     for (size_t column = 0; column < padded; column += UNITS)
         for (size_t r = 0; r < UNITS; r += FOUR) {
-            int8_t *to = backward + column / BLOCK * BLOCK * all + r * BLOCK + column % BLOCK * FOUR;
+            int8_t *to = (int8_t *)w->backward + fours_place(column, all) + (n + r) * STRIP;
             vec numbers[FOUR];
             for (size_t i = 0; i < FOUR; i++)
                 numbers[i] = column < units ? vload(rows + (r + i) * units + column) : vsplat(0.0f);

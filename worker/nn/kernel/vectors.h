@@ -21,8 +21,8 @@
  *   vfma, vfms, vfnma    a b + c, a b - c, c - a b, rounded once
  *   vround               to the nearest whole number; vscale: x 2^power, power whole and below 127, any with BFLOAT16
  *   vreciprocal          1 / x to a rounding
- *   ivec                 sixteen int32, or as many fours of int8; iload, ifloat: to float32
- *   idot                 sum + the four products of each four with one four, of numbers in 0..127
+ *   ivec                 sixteen int32, or as many fours of int8; iload, isplat; ifloat: to float32
+ *   qdot                 sum + the four products of each four, lifted ones, 0..127 at least, with others
  *   flush_denormals      count numbers below 1e-38 as zero, since gradients that vanish would take a hundred times as
  *                        long; returns the mode before for `restore`
  *   STRIP, OUTER         columns of a strip; groups of 16 columns that an outer product sums at once
@@ -35,9 +35,9 @@
  *     pairs, pload       sixteen pairs of bfloat16; pstore: two times sixteen float32 as pairs, the first numbers first
  *     pdot               sum + the products of each pair with one pair
  *   EIGHT_BITS           1 if eight.h is supported; then also:
- *     isplat, iadd, iand, ior, ishift  of int32, to the left; iround: to the nearest; istore; bstore: the lowest eight
- *                        bits of each
- *     qdot               sum + the four products of each four, lifted ones with others
+ *     iadd, iand, ior, ishift  of int32, to the left; iround: to the nearest; istore; bstore: the lowest eight bits of each
+ *     LIFT, LIFTED       by how much lifted ones are, and the largest before that
+ *     EIGHT_ROWS         4 or 6: rows whose sums, with as many groups as GROUPS says, stay in registers
  */
 #ifndef CHARLOOM_VECTORS_H
 #define CHARLOOM_VECTORS_H
