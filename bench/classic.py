@@ -1,10 +1,10 @@
-"""`classic`, float32 and bfloat16, against the seed document's loop: seconds of an epoch, and the losses.
+"""`classic`, in each precision, against the seed document's loop: seconds of an epoch, and the losses.
 
 What: whole short trainings on the first windows of the text, evaluation included, with the document's options.
 Peer: the document's loop (tests/worker/reference.py), from the same weights, in the same order of windows, with the
-same dropout masks, on as many threads; the three take turns.
-Bar: 1.15 times as fast in float32, each epoch's loss the document's to 1e-4; 2 times in bfloat16, the last loss within
-1 %. A loss that is further off makes the bench fail.
+same dropout masks, on as many threads; all take turns.
+Bar: 1.3 times as fast in float32, each epoch's loss the document's to 1e-4; 2 times in bfloat16, 2.5 times with
+`precision` auto, eight bits, the last loss within 1 %. A loss that is further off makes the bench fail.
 
     python -m bench.classic [TEXT] [--batches 10] [--epochs 2] [--rounds 5]
 """
@@ -25,7 +25,7 @@ from worker.training.train import train
 
 SEED = 1
 #: Wanted: how many times faster, and how far the losses may be off.
-WANTED = {"float32": (1.15, 1e-4), "bfloat16": (2.0, 1e-2)}
+WANTED = {"float32": (1.3, 1e-4), "bfloat16": (2.0, 1e-2), "auto": (2.5, 1e-2)}
 
 
 class Ours:
