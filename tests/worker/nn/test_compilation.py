@@ -10,7 +10,15 @@ import pytest
 from tests.preloaded import output_of
 from worker.nn import kernel
 from worker.nn.kernel import compilation
-from worker.nn.kernel.compilation import FAMILIES, Family, KernelUnavailable, build, file_name, processor_flags
+from worker.nn.kernel.compilation import (
+    FAMILIES,
+    Family,
+    KernelUnavailable,
+    build,
+    file_name,
+    processor_flags,
+    supported,
+)
 
 #: Any compiler for x86-64 compiles it, whatever the processor.
 FAMILY = next(family for family in FAMILIES if family.name == "avx2")
@@ -150,6 +158,16 @@ def test_the_best_family_is_taken_and_a_slower_one_where_its_file_cannot_be_made
     made.clear()
     assert kernel.find("avx2").family is FAMILY
     assert made == ["avx2"]
+
+
+def test_every_mac_with_an_arm_processor_has_dot_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    processor_flags.cache_clear()
+    try:
+        assert [family.name for family in supported()] == ["neon-dot", "neon"]
+    finally:
+        processor_flags.cache_clear()
 
 
 def test_a_user_without_a_home_directory_has_the_packages_folder(

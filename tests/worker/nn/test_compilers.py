@@ -11,8 +11,16 @@ import torch
 
 from tests.worker.nn.test_compilation import FAMILY, Elsewhere
 from tests.worker.nn.test_kernel import gradients
-from worker.nn.kernel import Kernel
-from worker.nn.kernel.compilation import FAMILIES, FOLDER, SOURCES, machine, processor_flags
+from worker.nn.kernel import Kernel, compilation
+from worker.nn.kernel.compilation import (
+    FAMILIES,
+    FOLDER,
+    SOURCES,
+    KernelUnavailable,
+    build,
+    machine,
+    processor_flags,
+)
 from worker.nn.model import CharLSTM
 
 
@@ -30,14 +38,20 @@ def test_a_compiler_has_nothing_to_warn_of(compiler: str, name: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_package_that_brings_a_compiler_makes_the_layer_that_gcc_makes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Given: a package like ziglang, whose clang is the machine's, and no other compiler
+@pytest.fixture
+def usual() -> Kernel:
+    if not processor_flags().issuperset(FAMILY.needs):
+        pytest.skip(f"this processor has no {FAMILY.title}")
+    return Kernel(FAMILY)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package like ziglang, whose clang is the machine's, and no other compiler. It keeps what it was called with."""
     clang = shutil.which("clang")
-    if clang is None or not processor_flags().issuperset(FAMILY.needs):
-        pytest.skip(f"there is no clang here, or no {FAMILY.title}")
-    usual, package = Kernel(FAMILY), tmp_path / "site" / "ziglang"
+    if clang is None:
+        pytest.skip("there is no clang here")
+    package = tmp_path / "site" / "ziglang"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(
@@ -47,12 +61,17 @@ def test_the_package_that_brings_a_compiler_makes_the_layer_that_gcc_makes(
     )
     (tmp_path / "kernel").mkdir()
     Elsewhere(tmp_path / "kernel", monkeypatch)
-    for source in ("muon.c", "write.c"):  # two thirds of the time, and nothing below calls them
-        functions = re.findall(r"^void (charloom_\w+)\(", (FOLDER / source).read_text(), re.MULTILINE)
-        (tmp_path / "kernel" / source).write_text("".join(f"void {name}(void) {{}}\n" for name in functions))
     monkeypatch.syspath_prepend(package.parent)
     monkeypatch.setenv("PYTHONPATH", str(package.parent), prepend=os.pathsep)
     monkeypatch.setenv("PATH", "/nowhere")
+    return package
+
+
+def test_the_package_that_brings_a_compiler_makes_the_layer_that_gcc_makes(usual: Kernel, package: Path) -> None:
+    # Given
+    for source in ("muon.c", "write.c"):  # two thirds of the time, and nothing below calls them
+        functions = re.findall(r"^void (charloom_\w+)\(", (FOLDER / source).read_text(), re.MULTILINE)
+        (compilation.FOLDER / source).write_text("".join(f"void {name}(void) {{}}\n" for name in functions))
 
     # When
     made = Kernel(FAMILY)
@@ -68,3 +87,15 @@ def test_the_package_that_brings_a_compiler_makes_the_layer_that_gcc_makes(
         found.append(gradients(model, codes, bfloat16=False, last=False))
     assert torch.equal(found[0][0], found[1][0])
     assert [name for name, value in found[0][1].items() if not torch.equal(value, found[1][1][name])] == []
+
+
+def test_the_package_is_told_of_arms_instructions_as_it_names_them(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compilation, "machine", lambda: "aarch64")
+    family = next(family for family in FAMILIES if family.name == "neon-dot")
+    with pytest.raises(KernelUnavailable):  # the machine's clang has no such processor
+        build(family)
+    words = (package / "words").read_text()
+    assert words.startswith("cc -target aarch64-linux-gnu.2.17 ")
+    assert " -mcpu=generic+v8_2a+dotprod " in words

@@ -1,5 +1,6 @@
-/* AVX2 with FMA, with __AVXVNNI__ faster products of eight bits: two registers hold sixteen numbers; 16 registers, enough for the sums of six rows by sixteen columns.
- * Every operation is IEEE 754's, so all such processors compute the same bits. The names are explained in vectors.h. */
+/* AVX2 with FMA: two registers hold sixteen numbers; 16 registers, enough for the sums of six rows by sixteen columns. With
+ * __AVXVNNI__ faster products of eight bits. Every operation is IEEE 754's, so all such processors compute the same bits.
+ * The names are explained in vectors.h. */
 #include <immintrin.h>
 
 typedef struct { __m256 low, high; } vec;

@@ -1,5 +1,6 @@
 /* AVX-512 F, BW, DQ and VL: one register holds sixteen numbers; 32 registers. With __AVX512BF16__ products of bfloat16
- * pairs as well, with __AVX512VNNI__ twice as fast ones of eight bits, with __AMX_BF16__ tiles. The names are explained in vectors.h. */
+ * pairs as well, with __AVX512VNNI__ faster ones of eight bits, with __AMX_BF16__ tiles. The names are explained in
+ * vectors.h. */
 #include <immintrin.h>
 
 typedef __m512 vec;

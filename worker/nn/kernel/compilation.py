@@ -41,6 +41,7 @@ FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC")
 #: Zig takes minutes on a busy machine.
 _MAX_COMPILING_S = 300
 _SYSTEMS = ("Linux", "Darwin")
+_ZIG = "ziglang"
 #: That of the packages' own compiled files (manylinux2014).
 _OLDEST_GLIBC = "2.17"
 
@@ -215,16 +216,19 @@ def _compilers() -> Iterator[list[str]]:
     for command in ("gcc", "cc", "clang"):
         if (found := shutil.which(command)) is not None:
             yield [found]
-    if importlib.util.find_spec("ziglang") is not None:
+    if importlib.util.find_spec(_ZIG) is not None:
         # Without a target it would compile for the very processor that it runs on.
         system = "macos" if platform.system() == "Darwin" else f"linux-gnu.{_OLDEST_GLIBC}"
-        yield [sys.executable, "-m", "ziglang", "cc", "-target", f"{machine()}-{system}"]
+        yield [sys.executable, "-m", _ZIG, "cc", "-target", f"{machine()}-{system}"]
 
 
 def _compile(compiler: Sequence[str], family: Family, to: Path) -> None:
     header = f'-DFAMILY="{family.header}"'
     sources = (str(FOLDER / source) for source in SOURCES)
-    words = [*compiler, *FLAGS, *family.flags, header, "-o", str(to), *sources]
+    flags = family.flags
+    if _ZIG in compiler:  # which names processors in another way
+        flags = tuple(flag.replace("-march=armv8.2-a", "-mcpu=generic+v8_2a") for flag in flags)
+    words = [*compiler, *FLAGS, *flags, header, "-o", str(to), *sources]
     with tempfile.TemporaryDirectory(prefix="charloom-") as cache_dir:
         # Zig compiles its runtime, too, and would keep it in the user's cache.
         variables = environment(ZIG_GLOBAL_CACHE_DIR=cache_dir, ZIG_LOCAL_CACHE_DIR=cache_dir)

@@ -41,7 +41,8 @@ INLINE void multiply_eight(const int lifted, size_t n, const void *rows, size_t 
                 UNROLLED(g, groups) {
                     const size_t column = (first + g) * UNITS;
                     const vec product = vmul(scale, ifloat(sums[r][g]));
-                    vstore(to + r * to_stride + column, column_scales ? vmul(product, vload(column_scales + column)) : product);
+                    vstore(to + r * to_stride + column,
+                           column_scales ? vmul(product, vload(column_scales + column)) : product);
                 }
             }
         }
