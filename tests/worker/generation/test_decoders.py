@@ -118,6 +118,17 @@ def test_threads_share_windows_and_choose_what_one_chooses(
     assert len(np.unique(texts[0])) > 5
 
 
+def test_threads_read_a_prompt_in_pieces_of_one_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wide model's. Nothing is computed for the first one, so no thread waits there for another that begins later."""
+    monkeypatch.setattr("worker.nn.kernel.lanes.cores", lambda: 3)
+    model, texts = module(40), []
+    for piece in (1, 60):
+        monkeypatch.setattr("worker.generation.decoders._MAX_READ", piece)
+        fast, _ = both(model, 2, FREE, window=60, length=70)
+        texts.append(written(fast, prompt(model, 60), 70))
+    assert (texts[0] == texts[1]).all()
+
+
 @pytest.mark.parametrize("window", [None, 15])
 def test_lanes_that_are_kept_go_on_in_their_new_order(window: int | None) -> None:
     model = module(30, layers=2, embedding_size=8)

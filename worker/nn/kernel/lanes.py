@@ -232,9 +232,10 @@ class Lanes:
         scratch = torch.empty(0 if self._window else 5 * most * self._packed.units)
         for begin in range(0, len(codes), most):
             piece = codes[begin : begin + most]
-            kept = self._newest[0].item() >= 0  # by an earlier call, for this one
             self._packed.kernel.read(self._writing, piece, scratch, threads=threads)
-            self._writing.read += len(piece) if kept else len(piece) - 1
+            # The newest character is kept for the next call; the first has kept none.
+            self._writing.read += len(piece) - (self._newest[0].item() < 0)
+            self._newest[0] = int(piece[-1])
 
     def write(self, count: int, draws: NDArray[np.float64] | None) -> NDArray[np.int32]:
         """Write `count` characters of each text, (texts, count), by as many numbers in 0..1; greedily by None."""

@@ -231,10 +231,10 @@ static void read_in_layers(struct writing *s, size_t n, const int32_t *codes, fl
     s->entering = NULL;
 }
 
-/* Read `count` characters of one text, of which the last becomes the newest: the share of thread `number` of
- * `threads`, only one without a window. `arrived` is 0 at first. When all have ended, the caller adds to `read` how many
- * have gone through the layers: `count`, at first one less. Without a window `scratch` has space for count (G + H)
- * numbers. */
+/* Read `count` characters of one text: the share of thread `number` of `threads`, only one without a window. `arrived` is
+ * 0 at first. When all have ended, the caller makes the last one the newest, and adds to `read` how many have gone
+ * through the layers: `count`, at first one less. Until then neither changes, since a thread may begin when another has
+ * ended. Without a window `scratch` has space for count (G + H) numbers. */
 void charloom_read(const struct writing *s, int64_t *arrived, int64_t number, int64_t threads, int64_t count,
                    const int32_t *codes, float *scratch)
 {
@@ -254,7 +254,6 @@ void charloom_read(const struct writing *s, int64_t *arrived, int64_t number, in
         if (newest >= 0) read_in_layers(&own, 1, &newest, scratch);
         read_in_layers(&own, count - 1, codes, scratch);
     }
-    if (!number) s->newest[0] = codes[count - 1];
     restore(before);
 }
 
